@@ -1,0 +1,52 @@
+# Everything is installed into .venv from constraints.txt; no target needs more than `python3` and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test test-all lint types bench wheel clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## install hone and what its development needs
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: $(INSTALLED) ## run the default experiment: six emotions, offline, well under a minute
+	$(BIN)/hone train
+
+test: $(INSTALLED) ## run the quick tests, on as many processes as there are cores
+	$(BIN)/pytest -n auto
+
+test-all: $(INSTALLED) ## run every test, the slow ones too
+	$(BIN)/pytest -n auto -m ''
+
+lint: $(INSTALLED) ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## check the types, strictly
+	$(BIN)/mypy
+
+bench: $(BENCH_INSTALLED) ## compare accuracy with transformers.Trainer: make bench DATA=folder with train, validation, test .jsonl
+	@test -n "$(DATA)" || { echo 'make bench DATA=FOLDER: a folder with train.jsonl, validation.jsonl and test.jsonl'; exit 2; }
+	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+wheel: $(INSTALLED) ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean: ## remove what the tools leave behind (not outputs/)
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

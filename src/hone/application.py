@@ -1,0 +1,80 @@
+"""A command under Hydra: its words read, its configs vetted and checked, its jobs run one after another."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, final
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from hone.check import check
+from hone.command_line import CommandLine
+from hone.conf import CONF
+from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
+from hone.explain import explain
+from hone.guard import vetted
+from hone.invocation import Invocation
+from hone.wording import as_typed
+
+
+@final
+class Application:
+    """One command, which may run several jobs (`--multirun`); its exit code is the worst of theirs."""
+
+    def __init__(self, command: str, debug: bool) -> None:
+        self.command = command
+        self.debug = debug
+        self.code = 0
+        self.line = CommandLine((), (), None, None, frozenset())
+
+    def run(self, words: Sequence[str]) -> int:
+        try:
+            self.line = CommandLine.read(words)
+            self.line = self.line.resumed() if self.command == "train" else self.line
+            sys.argv = [f"hone {self.command}", *self.line.words]
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them
+            with vetted(self.line.vouched):
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
+        except (HoneError, BrokenPipeError):
+            raise
+        except SystemExit as end:  # 1 is Hydra's, which has said what it did not like
+            sys.exit(UserError.exit_code if end.code == 1 else end.code)
+        except Exception as error:  # no job is running: whatever it is, the config made Hydra stumble
+            raise explain(error, self.command, self.line) from error
+        return self.code
+
+    def _job(self, config: Any) -> Any:
+        """One job; its failure is told and remembered, and does not end the jobs after it."""
+        try:
+            settings, parts = self._checked(config)
+            choices = HydraConfig.get().runtime.choices
+            invocation = Invocation.of(list(HydraConfig.get().overrides.task), choices)
+            return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
+        except (Preempted, Interrupted) as error:
+            sys.exit(tell(error, self.debug))
+        except Exception as error:
+            self.code = max(self.code, tell(error, self.debug))
+            return None
+
+    def _checked(self, config: Any) -> tuple[Any, dict[str, Any]]:
+        """The config with every value in its place and of its type, while nothing heavy is loaded."""
+        try:
+            values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except Exception as error:
+            raise explain(error, self.command, self.line) from error
+        self._require_vouched(values.get("trust"))
+        return check(self.command, values)
+
+    def _require_vouched(self, trust: Any) -> None:
+        """A config that could vouch for itself would make the allowlist worthless."""
+        given = set(trust) if isinstance(trust, list) and all(isinstance(name, str) for name in trust) else set()
+        if not given <= self.line.vouched:
+            raise UserError(
+                f"trust={as_typed(trust)}: a config file says so, but only you can vouch for code; "
+                f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
+            )

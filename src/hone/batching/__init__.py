@@ -1,0 +1,1 @@
+"""Which rows share a batch; one file a way."""

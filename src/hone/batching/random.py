@@ -1,0 +1,19 @@
+"""Batches of rows drawn at random: the textbook form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from hone.batching.base import Batching, Index, cut
+
+
+@final
+@dataclass(frozen=True)
+class Random(Batching):
+    """A new permutation every epoch."""
+
+    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
+        return cut(rng.permutation(len(lengths)), size)

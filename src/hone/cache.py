@@ -1,0 +1,62 @@
+"""Encoded rows on disk, named by what they were made from: made once, shared by every run that would make the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from datasets import Dataset
+from filelock import FileLock
+
+log = logging.getLogger(__name__)
+
+
+def root() -> Path:
+    """`HONE_CACHE`, or the usual place for caches."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(os.environ.get("HONE_CACHE") or Path(home, "hone"))
+
+
+def key(*ingredients: Any) -> str:
+    """A name for whatever is made from these."""
+    text = json.dumps(ingredients, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:
+    """The rows called `name`: from the cache, or made (into the given file) while other processes wait."""
+    path = root() / kind / f"{name}.arrow"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                _make_into(path, make)
+            return Dataset.from_file(str(path))
+    except OSError as error:
+        log.warning("The cache at %s cannot be used (%s); %s rows are made in memory.", root(), error, kind)
+        return make(None)
+
+
+def store(rows: Dataset, file: str | None) -> Dataset:
+    """Writes rows made in memory to the file, when there is one to write."""
+    if file is None:
+        return rows
+    table = rows.data.table.combine_chunks()
+    with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return Dataset.from_file(file)
+
+
+def _make_into(path: Path, make: Callable[[str | None], Dataset]) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        file = Path(folder, path.name)
+        made = make(str(file))
+        del made  # closes its map of the file before it moves
+        file.replace(path)

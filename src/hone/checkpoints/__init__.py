@@ -1,0 +1,1 @@
+"""Where weights and processors come from; one file a way."""

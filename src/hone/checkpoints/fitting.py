@@ -1,0 +1,116 @@
+"""Whether a config, a processor and weights fit each other: transformers itself lets most misfits pass."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from hone.errors import UserError, briefly, listed, nearest
+from hone.paths import nearest_path
+from hone.wording import as_typed
+
+_MISFITS = (StrictDataclassError, TypeError, ValueError)
+
+
+def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig:
+    """A config from scratch; values derived from others follow the given ones."""
+    place = "checkpoint.hyperparameters"
+    _require_known(AutoConfig.for_model(architecture), given, place)
+    try:
+        return AutoConfig.for_model(architecture, **given)
+    except _MISFITS as error:
+        raise UserError(f"{place}: {briefly(error)}") from error
+
+
+def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | None = None) -> PretrainedConfig:
+    """The config with some values changed; given a place to name, unknown keys are refused there."""
+    if place is not None:
+        _require_known(config, changes, place)
+    for name, value in changes.items():
+        try:
+            setattr(config, name, value)
+        except _MISFITS as error:
+            raise UserError(f"{place or 'config'}.{name}={as_typed(value)}: {briefly(error)}") from error
+    return config
+
+
+def _require_known(config: PretrainedConfig, names: Iterable[str], place: str) -> None:
+    known = {*config.to_dict(), *config.attribute_map}
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known) or f" It has {listed(sorted(known))}."
+            raise UserError(f"{place}.{name}: {type(config).__name__} has no such hyperparameter.{hint}")
+
+
+def load_processor(auto_class: str, source: str, config: PretrainedConfig, access: Mapping[str, Any]) -> Any:
+    """A processor from a folder or the hub, able to pad and aware of how much the network reads."""
+    try:
+        processor = getattr(transformers, auto_class).from_pretrained(source, **access)
+    except Exception as error:  # what lies in a folder decides what goes wrong
+        raise UserError(
+            f"{source}: no {auto_class} to be had ({briefly(error)}).{nearest_path(Path(source))}"
+        ) from error
+    return fit_tokenizer(processor, config, source) if auto_class == "AutoTokenizer" else processor
+
+
+def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
+    """Gives a tokenizer a pad token and the network's length limit."""
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes an empty one where it finds none
+        raise UserError(f"{source}: there is no vocabulary of a tokenizer; name another with checkpoint.tokenizer=….")
+    embeddings = getattr(config, "vocab_size", None)
+    if embeddings is not None and len(tokenizer) > embeddings:
+        raise UserError(
+            f"{source}: the tokenizer has {len(tokenizer)} tokens and the network only {embeddings} embeddings; "
+            f"they do not belong together (checkpoint.tokenizer)."
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise UserError(f"{source}: the tokenizer has no pad, end or unknown token to fill up a batch with.")
+    tokenizer.model_max_length = min(tokenizer.model_max_length, position_limit(config))
+    return tokenizer
+
+
+def position_limit(config: PretrainedConfig) -> int:
+    """How many positions the network has; RoBERTa's kin start counting behind the pad token."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not positions or positions < 1:
+        return 1_000_000
+    offset = (config.pad_token_id or 0) + 1 if config.model_type in _COUNT_FROM_PAD else 0
+    return int(positions) - offset
+
+
+_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
+
+
+def headless(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
+    """For a bare backbone: leave out the pooler, which no head of ours reads."""
+    if auto is not transformers.AutoModel:
+        return {}
+    cls: Any = auto._model_mapping[type(config)]
+    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(cls).parameters else {}
+
+
+def require_weights(network: PreTrainedModel, found: Mapping[str, Any], source: str) -> None:
+    """Only the head may be new: a backbone with random weights in it is not what was asked for."""
+    inside = f"{network.base_model_prefix}."
+    bare = network.base_model is network
+    backbone = [
+        name for name in found["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
+    ]
+    odd = [name for name, *_ in found["mismatched_keys"] if bare or name.startswith(inside)]
+    if backbone or odd:
+        raise UserError(
+            f"checkpoint.path={source}: its weights do not fit {type(network).__name__}: "
+            f"{len(backbone) + len(odd)} parameters of the backbone would be random, such as {min(backbone + odd)}."
+        )
+
+
+def _is_new_by_design(name: str) -> bool:
+    return "pooler" in name or "position_ids" in name

@@ -1,0 +1,96 @@
+"""Pretrained weights: a hub id or a local folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import transformers
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.fitting import apply, headless, load_processor, require_weights
+from hone.errors import UserError, briefly, listed
+from hone.facts import Facts
+from hone.paths import nearest_path
+from hone.types import Place, Positive
+
+
+@final
+@dataclass(frozen=True)
+class Pretrained(Checkpoint):
+    """The fields are the keys of `conf/checkpoint/*.yaml`."""
+
+    path: Place
+    lr: Positive
+    revision: str | None = None
+    tokenizer: Place | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    weights: Literal["pretrained", "random"] = "pretrained"
+    attention: str | None = None
+    hyperparameters: dict[str, Any] | None = None
+    trust_remote_code: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2] if Path(self.path).is_dir() else self.path
+
+    def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
+        try:
+            config = AutoConfig.from_pretrained(self.path, **self._access())
+        except Exception as error:  # what lies in a folder decides what goes wrong
+            raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
+        config.dtype = self.dtype
+        config._attn_implementation = self.attention
+        return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
+
+    def processor(self, auto_class: str, facts: Facts) -> Any:
+        source = self.tokenizer or self.path
+        access = self._access() if self.tokenizer is None else {}
+        return load_processor(auto_class, source, self.config({}), access)
+
+    def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
+        auto = getattr(transformers, auto_class)
+        options = headless(auto, config)
+        network: PreTrainedModel
+        if self.weights == "random":
+            network = auto.from_config(config, trust_remote_code=self.trust_remote_code, **options)
+            return network
+        try:
+            network, found = auto.from_pretrained(
+                self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
+                **options, **self._access(),
+            )  # fmt: skip
+        except Exception as error:  # what lies in a folder decides what goes wrong
+            raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
+        require_weights(network, found, self.path)
+        network.train()
+        return network
+
+    def fingerprint(self) -> str:
+        folder = Path(self.path)
+        if not folder.is_dir():
+            return str(getattr(self.config({}), "_commit_hash", None) or self.revision or "unknown")
+        digest = hashlib.sha256()
+        for file in sorted(folder.glob("*")):
+            if file.is_file():
+                digest.update(file.name.encode())
+                with file.open("rb") as content:
+                    digest.update(hashlib.file_digest(content, "sha256").digest())
+        return digest.hexdigest()[:16]
+
+    def _access(self) -> dict[str, Any]:
+        return {"revision": self.revision or "main", "trust_remote_code": self.trust_remote_code}
+
+    def _absence(self, error: Exception) -> str:
+        path = Path(self.path).expanduser()
+        if path.is_dir():
+            there = listed(sorted(entry.name for entry in path.iterdir()), 8)
+            code = " Say checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
+            return f"no checkpoint that transformers can read; the folder has {there} ({briefly(error)}).{code}"
+        if path.exists():
+            return "this is a file; a checkpoint is a folder or a hub id."
+        return f"no such folder here, and not to be had from the hub ({briefly(error)}).{nearest_path(path)}"

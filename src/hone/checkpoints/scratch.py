@@ -1,0 +1,57 @@
+"""Any architecture of transformers with random weights and hyperparameters of your choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import transformers
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from hone import cache
+from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.fitting import apply, headless, load_processor, make_config
+from hone.errors import UserError, nearest
+from hone.facts import Facts
+from hone.types import Place, Positive
+
+
+@final
+@dataclass(frozen=True)
+class Scratch(Checkpoint):
+    """The tokenizer is a hub id or folder; the vocabulary size follows it unless given."""
+
+    architecture: str
+    tokenizer: Place
+    lr: Positive
+    attention: str | None = None
+    hyperparameters: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.architecture} from scratch"
+
+    def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
+        if self.architecture not in CONFIG_MAPPING:
+            hint = nearest(self.architecture, CONFIG_MAPPING)
+            raise UserError(f"checkpoint.architecture={self.architecture}: transformers has no such model type.{hint}")
+        given = {"vocab_size": self._vocabulary(), **(self.hyperparameters or {})}
+        config = make_config(self.architecture, given)
+        config._attn_implementation = self.attention
+        return apply(config, changes)
+
+    def processor(self, auto_class: str, facts: Facts) -> Any:
+        return load_processor(auto_class, self.tokenizer, self.config({}), {})
+
+    def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
+        auto = getattr(transformers, auto_class)
+        network: PreTrainedModel = auto.from_config(config, **headless(auto, config))
+        return network
+
+    def _vocabulary(self) -> int:
+        return len(load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {}))
+
+    def fingerprint(self) -> str:
+        return cache.key(self.architecture, self.hyperparameters)[:16]

@@ -1,0 +1,107 @@
+"""The words after a command: flags for Hydra, `key=value` for the config, and what only the user can vouch for."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from typing import Any, Self, final
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from hone.errors import UserError, nearest
+
+_NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
+
+
+@final
+@dataclass(frozen=True)
+class CommandLine:
+    """What was typed, in an order that Hydra's parser takes: `seed=1 -m epochs=1,2` is as good as any other."""
+
+    flags: tuple[str, ...]
+    overrides: tuple[str, ...]
+    config_dir: str | None
+    config_name: str | None
+    vouched: frozenset[str]
+    """The packages named by `trust=…`; no file can add to them."""
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> Self:
+        if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):
+            raise UserError("The command line is no UTF-8 text.")
+        parsed = _parsed(words)
+        if parsed.experimental_rerun is not None:
+            raise UserError("--experimental-rerun unpickles a file, and hone opens no pickles; use resume=DIR.")
+        for word in parsed.overrides:
+            if not _key(word).strip():
+                raise UserError(f"{word!r}: expected key=value.")
+        flags = list(words)
+        for word in reversed(parsed.overrides):
+            del flags[len(flags) - 1 - flags[::-1].index(word)]
+        trust = [word for word in parsed.overrides if _key(word) == "trust"]
+        vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
+        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched)
+
+    @property
+    def words(self) -> list[str]:
+        return [*self.flags, *self.overrides]
+
+    def resumed(self) -> Self:
+        """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""
+        folder = next((_value(word) for word in self.overrides if _key(word) == "resume"), None)
+        if folder in ("auto", "", None):
+            return self
+        from hone.runs.record import saved_overrides
+
+        given = {_key(word) for word in self.overrides}
+        saved = [word for word in _harmless(saved_overrides(str(folder)), str(folder)) if _key(word) not in given]
+        return replace(self, overrides=(*saved, *self.overrides))
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def _value(word: str) -> Any:
+    return OverridesParser.create().parse_overrides([word])[0].value()
+
+
+def _parsed(words: Sequence[str]) -> Any:
+    """Hydra's own reading of the words, its complaint as a message of ours."""
+    parser = get_args_parser()
+    try:
+        with redirect_stderr(io.StringIO()) as said:
+            return parser.parse_intermixed_args(list(words))
+    except SystemExit as end:
+        if end.code == 0:  # it was asked for its version
+            raise
+        problem = said.getvalue().strip().rpartition("error: ")[2]
+        flag = re.search(r"(?<=: )-\S+", problem)
+        hint = nearest(flag[0], re.findall(r"--[a-z-]+", parser.format_usage())) if flag else ""
+        raise UserError(f"{problem}.{hint}") from None
+
+
+def _harmless(saved: Iterable[str], folder: str) -> list[str]:
+    """The words of a run folder, which anybody may have written, without those that only the user can say."""
+    kept = []
+    for word in saved:
+        try:
+            value = _value(word)
+        except HydraException as error:
+            raise UserError(f"resume={folder}: its saved command has {word!r}, which is no key=value.") from error
+        steps = {*re.split(r"[./@]", _key(word))}
+        if not steps & _NOT_FROM_A_FILE and not _mentions(value):
+            kept.append(word)
+    return kept
+
+
+def _mentions(value: Any) -> bool:
+    """Whether a mapping inside sets what only the user can say."""
+    if isinstance(value, dict):
+        return any(str(key) in _NOT_FROM_A_FILE or _mentions(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_mentions, value))

@@ -1,0 +1,42 @@
+"""Shell completion: the commands here, everything behind them by Hydra, which sees a line without the command."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import redirect_stderr, suppress
+
+from hone.conf import CONF, commands
+from hone.errors import UserError
+
+_ACTIONS = ("install", "uninstall", "query")
+_SHELLS = ("bash", "fish", "zsh")
+
+
+def complete(word: str) -> None:
+    """`install=bash` prints what a shell must evaluate; `query=bash` answers for the line in COMP_LINE."""
+    action, _, shell = word.partition("=")
+    if action not in _ACTIONS or shell not in _SHELLS:
+        raise UserError(f"--shell-completion {word}: expected install, uninstall or query, such as install=bash.")
+    if action != "query":
+        _ask_hydra("train", word)
+        return
+    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):  # a half-typed line is no mistake
+        _query(os.environ.get("COMP_LINE", ""), word)
+
+
+def _query(line: str, word: str) -> None:
+    words = [typed for typed in line.split() if typed != "--debug"]
+    if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
+        print(" ".join(commands()))
+    elif words[1] in commands():
+        os.environ["COMP_LINE"] = f"hone{line.partition(f' {words[1]}')[2]}"
+        _ask_hydra(words[1], word)
+
+
+def _ask_hydra(command: str, word: str) -> None:
+    import hydra
+
+    sys.argv = ["hone", "--shell-completion", word]
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(lambda config: None)()

@@ -1,0 +1,20 @@
+"""Where the configs live: beside the package when installed, in the repository when developed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_INSTALLED = Path(__file__).parent / "conf"
+CONF = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def commands() -> dict[str, str]:
+    """Every command and its line of help: a top-level YAML file and the comment it begins with."""
+    return {
+        path.stem: path.read_text(encoding="utf-8").split("\n")[0].strip("# ") for path in sorted(CONF.glob("*.yaml"))
+    }
+
+
+def options(group: str) -> list[str]:
+    """The names a config group offers."""
+    return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))

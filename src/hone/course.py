@@ -1,0 +1,55 @@
+"""How long a training is and when its recurring things happen, in optimiser steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from hone.durations import Clock, Duration
+from hone.errors import UserError
+from hone.settings import Train
+
+
+@final
+@dataclass(frozen=True)
+class Course:
+    """Everything due at the last step is due there, whatever its interval."""
+
+    clock: Clock
+    evaluate_every: int | None
+    save_every: int | None
+    log_every: int
+
+    @classmethod
+    def of(cls, settings: Train, steps_per_epoch: int, examples: int) -> Course:
+        length = Duration(settings.epochs, "epochs") if settings.epochs else Duration.parse(settings.steps)
+        if length.unit == "percent":
+            raise UserError(f"steps={settings.steps}: a share of what? Give the length in steps, epochs or examples.")
+        total = length.steps(Clock(steps_per_epoch, examples, total_steps=0))
+        clock = Clock(steps_per_epoch, examples, total)
+        return cls(
+            clock, _every(settings.evaluate_every, clock), _every(settings.save_every, clock), settings.log_every
+        )
+
+    @property
+    def steps(self) -> int:
+        return self.clock.total_steps
+
+    def epoch(self, step: int) -> float:
+        """How many epochs are done after a step."""
+        return round(step / self.clock.steps_per_epoch, 4)
+
+    def logs(self, step: int) -> bool:
+        return step % self.log_every == 0 or step == self.steps
+
+    def evaluates(self, step: int) -> bool:
+        return step == self.steps or (self.evaluate_every is not None and step % self.evaluate_every == 0)
+
+    def saves(self, step: int) -> bool:
+        """Every evaluation is saved, so that the best of them can be had again."""
+        return self.evaluates(step) or (self.save_every is not None and step % self.save_every == 0)
+
+
+def _every(value: str | int | float | None, clock: Clock) -> int | None:
+    steps = Duration.parse(value).steps(clock) if value is not None else 0
+    return steps or None

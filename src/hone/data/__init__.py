@@ -1,0 +1,1 @@
+"""From a data set's config to batches: a source loads, `rows` checks, `encoded` tokenises, `module` serves."""

@@ -1,0 +1,35 @@
+"""Rows of an arrow-formatted data set as columns; lists of numbers come as slices of one flat array."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from hone.batching.base import Index
+from hone.tasks.base import Columns
+
+
+def columns(rows: Dataset, places: Index) -> Columns:
+    """The rows at these places."""
+    table = rows[places]
+    return {name: _values(table[name].combine_chunks()) for name in table.column_names}
+
+
+def lengths(rows: Dataset) -> Index:
+    """What each row costs, as its task said when it was encoded."""
+    return np.asarray(rows.select_columns("length")[:]["length"].to_numpy(), dtype=np.int64)
+
+
+def _values(column: pa.Array) -> Any:
+    if column.null_count == 0 and pa.types.is_primitive(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    if column.null_count == 0 and pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+    if column.null_count == 0 and pa.types.is_list(column.type) and pa.types.is_primitive(column.type.value_type):
+        flat, offsets = column.values.to_numpy(zero_copy_only=False), column.offsets.to_numpy()
+        return [flat[start:end] for start, end in pairwise(offsets)]
+    return column.to_pylist()

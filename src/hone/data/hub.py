@@ -1,0 +1,77 @@
+"""Data sets of the Hugging Face hub, or a folder laid out like one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset
+from datasets.exceptions import DatasetsError
+
+from hone.data.source import Source
+from hone.errors import UserError, listed, nearest
+from hone.paths import nearest_path
+from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
+
+
+@final
+@dataclass(frozen=True)
+class Hub(Source):
+    """`splits` maps our names to the hub's; a split left out or null is not loaded."""
+
+    path: Place
+    subset: str | None = None
+    revision: str | None = None
+    splits: Splits = field(default_factory=lambda: {"train": "train"})
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Labels = None
+    holdout: PartialShare = 0.1
+    on_bad_row: OnBadRow = "error"
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}/{self.subset}" if self.subset else self.path
+
+    def load(self) -> dict[str, Dataset]:
+        wanted = {ours: theirs for ours, theirs in self.splits.items() if theirs is not None}
+        try:
+            loaded = load_dataset(self.path, self.subset, revision=self.revision, split=list(wanted.values()))
+        except (DatasetsError, OSError, RuntimeError, ValueError) as error:
+            raise UserError(self._problem(error)) from error
+        return dict(zip(wanted, loaded, strict=True))
+
+    def _problem(self, error: Exception) -> str:
+        place = f"dataset.path={self.path}"
+        path = Path(self.path).expanduser()
+        if path.is_file():
+            return f"{place}: a file, not a data set of the hub or a folder laid out like one; say dataset=local."
+        if "Dataset scripts are no longer supported" in str(error):
+            return f"{place}: it comes as a script, which is no longer run; try dataset.revision=refs/convert/parquet."
+        if isinstance(error, OSError) and not path.is_dir():
+            return (
+                f"{place}: no such folder here, and not to be had from the hub ({type(error).__name__}: {error})."
+                f"{nearest_path(path)} Offline, point it at a local folder or use dataset=local."
+            )
+        return self._choice(error) or f"{place}: {error.__cause__ or error}"
+
+    def _choice(self, error: Exception) -> str | None:
+        """The subset or the split that is not there, if that is what is wrong."""
+        try:
+            subsets = get_dataset_config_names(self.path, revision=self.revision)
+            if self.subset is None and len(subsets) > 1:
+                return f"dataset.subset: {self.path} has several; choose one of {listed(subsets)}."
+            if self.subset is not None and self.subset not in subsets:
+                return _not_in(f"dataset.subset={self.subset}", self.path, self.subset, subsets)
+            there = get_dataset_split_names(self.path, self.subset or subsets[0], revision=self.revision)
+        except (DatasetsError, OSError, RuntimeError, ValueError):  # the first error says it better
+            return None
+        for ours, theirs in self.splits.items():
+            if theirs is not None and theirs.partition("[")[0] not in there:
+                return _not_in(f"dataset.splits.{ours}={theirs}", self.path, theirs, there)
+        return None
+
+
+def _not_in(said: str, path: str, word: str, there: list[str]) -> str:
+    return f"{said}: not in {path}.{nearest(word, there)} It has {listed(there)}."

@@ -1,0 +1,108 @@
+"""Your own files: csv, tsv, json lines, json or parquet, one a split, or a saved `DatasetDict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from datasets.exceptions import DatasetGenerationError
+
+from hone.data.source import SPLITS, Source
+from hone.errors import UserError, listed, nearest
+from hone.paths import nearest_path
+from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
+
+_FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+_ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
+
+
+@final
+@dataclass(frozen=True)
+class Local(Source):
+    """`path` is a folder or one file of training rows; `splits` names files where their names do not tell."""
+
+    path: Place
+    splits: Splits = field(default_factory=dict)
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Labels = None
+    holdout: PartialShare = 0.1
+    on_bad_row: OnBadRow = "error"
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+    def load(self) -> dict[str, Dataset]:
+        path = Path(self.path).expanduser()
+        if not path.exists():
+            raise UserError(f"dataset.path={self.path}: no such file or folder.{nearest_path(path)}")
+        if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+            return self._saved(path)
+        return {split: _read(file) for split, file in self._files(path).items()}
+
+    def _saved(self, path: Path) -> dict[str, Dataset]:
+        try:
+            saved = load_from_disk(str(path))
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"dataset.path={self.path}: no whole saved data set: {error}") from error
+        if not isinstance(saved, DatasetDict):
+            return {"train": saved}
+        chosen = {split: self.splits.get(split) or _match(split, list(saved)) for split in SPLITS}
+        for split, theirs in chosen.items():
+            if theirs is not None and theirs not in saved:
+                hint = nearest(theirs, saved)
+                raise UserError(f"dataset.splits.{split}={theirs}: not in {path}.{hint} It has {listed(saved)}.")
+        return {split: saved[theirs] for split, theirs in chosen.items() if theirs is not None}
+
+    def _files(self, path: Path) -> dict[str, Path]:
+        if path.is_file():
+            return {"train": path} | {split: path.parent / file for split, file in self.splits.items() if file}
+        there = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _FORMATS)
+        by_stem = {entry.stem.lower(): entry for entry in reversed(there)}
+        files: dict[str, Path] = {}
+        for split in SPLITS:
+            named = self.splits.get(split)
+            match = _match(split, list(by_stem))
+            if named or match:
+                files[split] = path / named if named else by_stem[str(match)]
+        if "train" not in files:
+            raise UserError(
+                f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json or .parquet in this folder. "
+                f"It has {listed(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
+            )
+        return files
+
+
+def _read(file: Path) -> Dataset:
+    kind = _FORMATS.get(file.suffix.lower())
+    if not file.is_file():
+        raise UserError(f"{file}: no such file.{nearest_path(file)}")
+    if kind is None:
+        raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {listed(_FORMATS)}.")
+    if file.stat().st_size == 0:
+        raise UserError(f"{file}: the file is empty.")
+    options = {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}
+    try:
+        rows = load_dataset(kind, data_files=str(file), split="train", **options)
+    except (DatasetGenerationError, ValueError) as error:
+        if "corresponds to no data" in str(error):
+            raise UserError(f"{file}: it has no rows.") from error
+        utf8 = " (hone reads UTF-8)" if isinstance(error.__cause__, UnicodeError) else ""
+        raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
+    _require_separator(rows, file)
+    return rows
+
+
+def _require_separator(rows: Dataset, file: Path) -> None:
+    """One column with separators in its name is a file in another dialect."""
+    other = next((mark for mark in (";", "\t", "|", ",") if mark in rows.column_names[0]), None)
+    if other and len(rows.column_names) == 1:
+        raise UserError(f"{file}: its columns seem to be separated by {other!r}; .csv wants commas, .tsv tabs.")
+
+
+def _match(split: str, names: list[str]) -> str | None:
+    """The name that means this split: `dev` is as good as `validation`."""
+    return next((name for name in _ALSO[split] if name in names), None)

@@ -1,0 +1,122 @@
+"""The one LightningDataModule: encoded rows served as batches, to our loop and to a stock `lightning.Trainer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from datasets import Dataset
+from lightning import LightningDataModule
+
+from hone import seeds
+from hone.batching.base import Batching, Index
+from hone.data.columns import columns, lengths
+from hone.data.plan import Micro, Plan, sorted_batches
+from hone.tasks.base import Batch, Task
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """What one optimiser step reads: batches, what each counts in the loss, and how much was padding."""
+
+    number: int
+    batches: list[Batch]
+    targets: list[float]
+    rows: int
+    tokens: int
+    padded_tokens: int
+
+
+@final
+class Batches:
+    """Batches made on demand; it can be walked again and has a length, as a data loader does."""
+
+    def __init__(self, plan: list[Index], make: Callable[[int, Index], Batch]) -> None:
+        self.plan = plan
+        self.make = make
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.make(place, rows) for place, rows in enumerate(self.plan))
+
+
+@final
+class DataModule(LightningDataModule):
+    """Built with the encoded splits; `rank` and `world` say which share of each batch is this process's."""
+
+    def __init__(
+        self,
+        encoded: Mapping[str, Dataset],
+        task: Task,
+        batching: Batching,
+        batch_size: int,
+        accumulate: int = 1,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__()
+        self.splits = {split: rows.with_format("arrow") for split, rows in encoded.items()}
+        self.lengths = {split: lengths(rows) for split, rows in self.splits.items()}
+        self.task, self.batching, self.batch_size = task, batching, batch_size
+        self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The order of the training rows."""
+        return Plan(
+            self.lengths["train"], self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world
+        )
+
+    def steps(self, first: int) -> Iterator[Step]:
+        """The training steps from `first` on, without end."""
+        for number, micros in self.plan.steps(first):
+            batches = [self._train_batch(number, place, micro.rows) for place, micro in enumerate(micros)]
+            yield self._step(number, micros, batches)
+
+    def train_dataloader(self) -> Batches:
+        """One epoch for a stock trainer, which accumulates by itself."""
+        micros = [micro for step in self.plan.epoch(self._epoch()) for micro in step]
+        return Batches([micro.rows for micro in micros], lambda place, rows: self._train_batch(0, place, rows))
+
+    def val_dataloader(self) -> Batches:
+        return self.batches("validation")
+
+    def test_dataloader(self) -> Batches:
+        return self.batches("test")
+
+    def batches(self, split: str, rank: int = 0, world: int = 1) -> Batches:
+        """A split for evaluation, longest rows first; randomness in collating is the same every time."""
+        plan = sorted_batches(self.lengths[split], 2 * self.batch_size)
+        mine = range(rank, len(plan), world)
+        return Batches(
+            [plan[place] for place in mine],
+            lambda place, rows: self._collate(split, rows, seeds.stream(0, "collate", mine[place])),
+        )
+
+    def _train_batch(self, step: int, place: int, rows: Index) -> Batch:
+        return self._collate("train", rows, seeds.stream(self.seed, "collate", step, place))
+
+    def _collate(self, split: str, rows: Index, rng: np.random.Generator) -> Batch:
+        return self.task.collate(columns(self.splits[split], rows), rng)
+
+    def _step(self, number: int, micros: list[Micro], batches: list[Batch]) -> Step:
+        counted = zip(micros, batches, strict=True)
+        lengths = [self.lengths["train"][micro.rows] for micro in micros if micro.counts]
+        return Step(
+            number,
+            batches,
+            targets=[self.task.count_targets(batch) if micro.counts else 0.0 for micro, batch in counted],
+            rows=sum(len(each) for each in lengths),
+            tokens=int(sum(each.sum() for each in lengths)),
+            padded_tokens=int(sum(len(each) * each.max() for each in lengths)),
+        )
+
+    def _epoch(self) -> int:
+        return int(self.trainer.current_epoch) if self.trainer is not None else 0

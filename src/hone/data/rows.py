@@ -1,0 +1,136 @@
+"""Raw rows to rows a task can use: canonical columns, a validation split, a limit, and no row that cannot work."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from datasets import Dataset
+
+from hone.data.canonical import canonical, label_names
+from hone.data.source import SPLITS, Source
+from hone.errors import UserError, listed
+from hone.facts import Facts
+from hone.tasks.base import Fault, Task
+
+log = logging.getLogger(__name__)
+
+_DATA_SEED = 0  # the held-out rows and `limit` do not follow the run's seed, so that runs can be compared
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """The canonical rows of each split and what is known of them."""
+
+    splits: Mapping[str, Dataset]
+    facts: Facts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {split: len(rows) for split, rows in self.splits.items()}
+
+    def fingerprint(self) -> str:
+        """A digest of the rows' content."""
+        return fingerprint(self.splits.values())
+
+
+def prepare(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
+    """Loads, names, checks, splits and limits; `facts` are given where a model is already trained."""
+    loaded = _loaded(source)
+    names = label_names(loaded["train"], source)
+    splits: dict[str, Dataset] = {
+        split: canonical(loaded[split], split, source, task) for split in SPLITS if split in loaded
+    }
+    known = facts or task.find_facts(splits["train"], names)
+    splits["train"] = _usable(splits["train"], "train", source, task, known)
+    if "validation" not in splits and source.holdout > 0:
+        splits["train"], splits["validation"] = _hold_out(splits["train"], source)
+    known = facts or task.find_facts(splits["train"], names)  # before `limit`, which may miss a rare label
+    drawn = {split: _draw(rows, limit) for split, rows in splits.items()}
+    others = {split: _usable(rows, split, source, task, known) for split, rows in drawn.items() if split != "train"}
+    return Rows({"train": drawn["train"], **others}, known)
+
+
+def _loaded(source: Source) -> dict[str, Dataset]:
+    loaded = source.load()
+    if "train" not in loaded:
+        raise UserError(f"{source.name}: there is no training split; name it with dataset.splits.train=….")
+    for split, raw in loaded.items():
+        if len(raw) == 0:
+            raise UserError(f"{source.name}: the {split} split is empty.")
+    return loaded
+
+
+def fingerprint(splits: Iterable[Dataset]) -> str:
+    """A digest of the content of the rows, the same wherever they are stored."""
+    digest = hashlib.sha256()
+    for rows in splits:
+        digest.update(str(rows.features).encode())
+        for table in rows.with_format("arrow").iter(10_000):
+            for batch in table.combine_chunks().to_batches():
+                digest.update(memoryview(batch.serialize()))
+    return digest.hexdigest()[:16]
+
+
+def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
+    """A share of the training rows for validation: of every label its share, and of none the only row."""
+    classes = [_classes(label) for label in rows["label"]] if "label" in rows.column_names else [()] * len(rows)
+    spare, seen = [], set[str]()
+    for row in np.random.default_rng(_DATA_SEED).permutation(len(rows)):
+        if seen.issuperset(classes[row]):
+            spare.append(row)
+        seen.update(classes[row])
+    count = min(max(1, round(source.holdout * len(rows))), len(spare))
+    if not 0 < count < len(rows):
+        raise UserError(f"{source.name}: {len(rows)} training rows are too few to hold some out for validation.")
+    spare.sort(key=lambda row: classes[row])
+    held = np.zeros(len(rows), dtype=bool)
+    held[np.array(spare)[np.linspace(0, len(spare) - 1, count).round().astype(int)]] = True
+    return rows.select(np.flatnonzero(~held)), rows.select(np.flatnonzero(held))
+
+
+def _classes(label: Any) -> tuple[str, ...]:
+    """The labels of a row that must also be seen in training."""
+    if isinstance(label, list | tuple):
+        return tuple(map(str, label))
+    return (str(label),) if isinstance(label, str | int) else ()
+
+
+def _draw(rows: Dataset, limit: int | None) -> Dataset:
+    if limit is None or limit >= len(rows):
+        return rows
+    return rows.select(np.sort(np.random.default_rng(_DATA_SEED).permutation(len(rows))[:limit]))
+
+
+def _usable(rows: Dataset, split: str, source: Source, task: Task, facts: Facts) -> Dataset:
+    """The rows without those that cannot work; there are none such unless the user agreed to skip them."""
+    faults = list(task.find_faults(rows, facts))
+    if not faults:
+        return rows
+    bad = {fault.row for fault in faults}
+    place = f"{source.name}, {split} split: {len(bad)} of {len(rows)} rows cannot be used"
+    if source.on_bad_row == "error" or len(bad) == len(rows):
+        skip = ", or leave them out with dataset.on_bad_row=skip" if len(bad) < len(rows) else ""
+        remedy = f"Mend or remove them{skip}."
+        raise UserError(f"{place} (counting from 0):\n{_told(faults, rows['id'], source)}\n{remedy}")
+    log.warning("%s and are left out:\n%s", place, _told(faults, rows["id"], source))
+    return rows.select([row for row in range(len(rows)) if row not in bad])
+
+
+def _told(faults: Sequence[Fault], ids: Sequence[int], source: Source) -> str:
+    """The faults by kind, the commonest first, each with the rows it was seen in."""
+    kinds = Counter((fault.role, fault.problem) for fault in faults)
+    lines = []
+    for (role, problem), count in kinds.most_common(5):
+        at = [ids[fault.row] for fault in faults if (fault.role, fault.problem) == (role, problem)]
+        where = f"row {at[0]}" if count == 1 else f"{count} rows: {listed(at, 5)}"
+        lines.append(f"  column {source.columns.get(role) or role!r}: {problem} ({where})")
+    if len(kinds) > 5:
+        lines.append(f"  and {len(kinds) - 5} more kinds of problem")
+    return "\n".join(lines)

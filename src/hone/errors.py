@@ -1,0 +1,88 @@
+"""What can go wrong, the exit code each way ends with, and how a mistake is put to the person who made it."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterable
+from typing import ClassVar, final
+
+
+class HoneError(Exception):
+    """Ends the command with a message instead of a traceback."""
+
+    exit_code: ClassVar[int] = 1
+    state: ClassVar[str] = "failed"
+
+
+@final
+class RunError(HoneError):
+    """The run itself went wrong: a loss that is not a number, a disk that filled up."""
+
+
+@final
+class UserError(HoneError):
+    """A mistake in the config or the data, found before any training."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@final
+class Preempted(HoneError):
+    """Somebody wants the machine back; the same command goes on where this one stopped."""
+
+    exit_code: ClassVar[int] = 75
+    state: ClassVar[str] = "preempted"
+
+
+@final
+class Interrupted(HoneError):
+    """Ctrl-C: stopped on purpose, resumable like a pre-empted run."""
+
+    exit_code: ClassVar[int] = 130
+    state: ClassVar[str] = "preempted"
+
+
+def nearest(word: object, choices: Iterable[object]) -> str:
+    """' Did you mean x?' for the choice closest to `word`, or nothing when none is close."""
+    found = closest(word, choices)
+    return f" Did you mean {found}?" if found else ""
+
+
+def closest(word: object, choices: Iterable[object], likeness: float = 0.5) -> str | None:
+    """The choice that a misspelt word stands for, if one is close."""
+    scored = [(_likeness(str(word), str(choice)), str(choice)) for choice in choices]
+    score, best = max(scored, key=lambda pair: pair[0], default=(0.0, ""))
+    return best if score >= likeness else None
+
+
+def _likeness(word: str, choice: str) -> float:
+    """From 0 to 1; the beginning of a choice is nearly as good as all of it."""
+    word, choice = word.casefold(), choice.casefold()
+    whole = difflib.SequenceMatcher(None, word, choice).ratio()
+    start = difflib.SequenceMatcher(None, word, choice[: len(word)]).ratio() if len(word) > 2 else 0.0
+    return max(whole, 0.9 * start)
+
+
+def listed(choices: Iterable[object], limit: int = 30) -> str:
+    """The choices in one line, cut when there are very many."""
+    words = [str(choice) for choice in choices]
+    return (", ".join(words[:limit]) or "none") + (f" and {len(words) - limit} more" if len(words) > limit else "")
+
+
+def briefly(error: BaseException) -> str:
+    """Another library's error in one line of reasonable length."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
+
+
+def tell(error: BaseException, debug: bool) -> int:
+    """Says what went wrong and returns the exit code; our own errors need no traceback, a surprise does."""
+    if not isinstance(error, HoneError):
+        traceback.print_exception(error)
+        return 1
+    if debug:
+        traceback.print_exception(error)
+    print(f"hone: {error}", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,104 @@
+"""`hone evaluate`: a finished run on a split: scores, a record an example, confusion, calibration, worst examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hone import devices
+from hone.batching.random import Random
+from hone.data.encoded import encode
+from hone.data.module import DataModule
+from hone.data.rows import Rows, prepare
+from hone.errors import UserError, listed
+from hone.evaluation import predict, predictor
+from hone.inspect.calibration import calibration, calibration_table, expected_error
+from hone.inspect.confusion import confusion, confusion_table
+from hone.inspect.worst import worst_table
+from hone.invocation import Invocation
+from hone.logs import logged, quieten_libraries
+from hone.paths import shown
+from hone.report import comparison_table
+from hone.results import save_records
+from hone.runs import finished
+from hone.runs.finished import FinishedRun
+from hone.runs.folder import require_writable
+from hone.runs.record import write_atomically
+from hone.scores import baseline_scores, compute_scores
+from hone.settings import Evaluate
+from hone.tasks.base import Columns
+
+
+def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
+    """Loads, predicts, prints and stores."""
+    quieten_libraries()
+    with logged():
+        run = finished.load(settings.run, settings.trust)
+        folder = Path(settings.output) if settings.output else run.folder.path / "evaluation"
+        require_writable(folder)
+        rows = _rows(run, settings)
+        records = _records(run, rows, settings)
+        scores, baseline = compute_scores(run.task, records), baseline_scores(run.task, records)
+        _store(folder, settings.split, records, scores, baseline, run)
+        _show(run, rows, records, scores, baseline, settings)
+        Console(highlight=False, soft_wrap=True).print(
+            f"\n[bold]stored[/bold]  {shown(folder)}/{settings.split}.json, .parquet"
+        )
+
+
+def _rows(run: FinishedRun, settings: Evaluate) -> Rows:
+    """The split, as the run saw it unless more or fewer rows are asked for."""
+    limit = run.config["limit"] if settings.limit is None else settings.limit
+    rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
+    if settings.split not in rows.splits:
+        raise UserError(f"split={settings.split}: {run.source.name} has {listed(rows.splits)}.")
+    return Rows({settings.split: rows.splits[settings.split]}, rows.facts)
+
+
+def _records(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+    fabric = devices.make_fabric(settings.accelerator, settings.precision or run.config["precision"])
+    batch_size = settings.batch_size or 2 * run.config["batch_size"]
+    data = DataModule(encode(rows, run.task), run.task, Random(), batch_size)
+    return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)
+
+
+def _store(
+    folder: Path, split: str, records: Columns, scores: dict[str, float], baseline: dict[str, float], run: FinishedRun
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_records(records, folder / f"{split}.parquet")
+    matrix, bins = confusion(records, run.task.facts), calibration(records, run.task.facts)
+    story = {
+        "run": run.record["id"],
+        "split": split,
+        "rows": len(records["id"]),
+        "scores": scores,
+        "baseline": baseline,
+        "labels": list(run.task.facts.labels),
+        "confusion": None if matrix is None else matrix.tolist(),
+        "calibration_error": expected_error(bins) if bins else None,
+    }
+    write_atomically(folder / f"{split}.json", json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+
+
+def _show(
+    run: FinishedRun,
+    rows: Rows,
+    records: Columns,
+    scores: dict[str, float],
+    baseline: dict[str, float],
+    settings: Evaluate,
+) -> None:
+    console = Console(highlight=False)
+    title = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
+    console.print(comparison_table(title, {"model": scores, "baseline": baseline}))
+    matrix = confusion(records, run.task.facts)
+    if matrix is not None:
+        console.print(confusion_table(matrix, run.task.facts))
+        console.print(calibration_table(calibration(records, run.task.facts)))
+    if settings.worst:
+        console.print(worst_table(records, rows.splits[settings.split], run.task, settings.worst))

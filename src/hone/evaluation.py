@@ -1,0 +1,55 @@
+"""A split through the network: every process its share, the records of all of them in the order of the rows."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import torch
+import torch.distributed
+from lightning.fabric import Fabric
+from torch import nn
+
+from hone.data.module import DataModule
+from hone.scores import join, reorder
+from hone.tasks.base import Batch, Columns, Task
+
+
+@final
+class Predictor(nn.Module):
+    """A network and its task, for prediction alone."""
+
+    def __init__(self, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def predict_step(self, batch: Batch, index: int = 0) -> Columns:
+        return self.task.predict(self.network, batch)
+
+
+def predictor(fabric: Fabric, network: nn.Module, task: Task) -> Any:
+    """A predictor on the device, under its precision."""
+    wrapped = fabric.setup_module(Predictor(network, task))
+    wrapped.mark_forward_method("predict_step")
+    return wrapped
+
+
+@torch.inference_mode()
+def predict(fabric: Fabric, module: Any, data: DataModule, split: str) -> Columns:
+    """The merged predictions of a split, the same on every process."""
+    batches = data.batches(split, fabric.global_rank, fabric.world_size)
+    was_training = module.training
+    module.eval()
+    parts = [module.predict_step(fabric.to_device(batch), place) for place, batch in enumerate(batches)]
+    module.train(was_training)
+    order, predictions = _gather(batches.plan, parts, fabric.world_size)
+    return data.task.merge(reorder(predictions, order))
+
+
+def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
+    order = np.concatenate(plan) if plan else np.array([], dtype=np.int64)
+    if world == 1:
+        return order, join(parts)
+    everyone: list[Any] = [None] * world
+    torch.distributed.all_gather_object(everyone, (order, parts))
+    return np.concatenate([each for each, _ in everyone]), join([part for _, theirs in everyone for part in theirs])

@@ -1,0 +1,138 @@
+"""Hydra's and OmegaConf's errors as one message that names the place and the nearest valid choice."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import MissingConfigException, OverrideParseException, SearchPathException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+
+from hone.command_line import CommandLine
+from hone.conf import CONF, options
+from hone.errors import UserError, listed, nearest
+from hone.unknown_keys import unknown_key
+
+_UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
+_THERE = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
+_TWICE = re.compile(r"Multiple values for (\S+)\.")
+_SWEEP = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'")
+_NO_OPTION = re.compile(r"Config group override must be a string")
+_MISSING = re.compile(r"Missing mandatory value: (\S+)")
+_NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provider=|^\s*$")
+
+
+def explain(error: Exception, command: str, line: CommandLine) -> UserError:
+    """The mistake behind whatever went wrong while a config was read, composed or resolved."""
+    if isinstance(error, MissingConfigException):
+        return _unknown_option(error, line)
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error, command)
+    if isinstance(error, MissingMandatoryValue):
+        return _missing(str(error.full_key))
+    if isinstance(error, InterpolationResolutionError):
+        return UserError(f"{error.full_key}: {_plain(str(error.msg or error))}")
+    return _by_text(error, command, line)
+
+
+def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
+    text = "\n".join(str(cause) for cause in _causes(error))
+    if found := _UNKNOWN.search(text):
+        key = found[1].lstrip("+~")
+        word = _word(key, line)
+        if (CONF / key).is_dir():
+            return _no_option(word)
+        return unknown_key(key, word, _composable(command, word, line))
+    if found := _THERE.search(text):
+        word = _word(found[1], line)
+        return UserError(f"{word}: {found[1]} is there already; write it without the +: {word.lstrip('+')}")
+    if found := _TWICE.search(text):
+        return _twice(found[1], line)
+    if found := _SWEEP.search(text):
+        return UserError(f"{found[1]}: several values; add -m for a run each, or write [a,b] for a list.")
+    if found := _MISSING.search(text):
+        return _missing(found[1])
+    culprit = None if isinstance(error, SearchPathException) else _culprit(command, line)
+    if culprit and _NO_OPTION.search(text):
+        return _no_option(culprit)
+    return UserError(f"{culprit}: {_plain(text)}" if culprit else _plain(text))
+
+
+def _plain(text: str) -> str:
+    """Without Hydra's notes to programmers."""
+    return " ".join(line.strip() for line in text.splitlines() if not _NOISE.search(line)) or text
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _missing(key: str) -> UserError:
+    return UserError(f"{key} has no value; give it one: {key}=…")
+
+
+def _word(key: str, line: CommandLine) -> str:
+    """The override that speaks of a key."""
+    return next((word for word in line.overrides if word.lstrip("+~").partition("=")[0] == key), key)
+
+
+def _unreadable(error: OverrideParseException, command: str) -> UserError:
+    if "=" not in error.override:
+        return UserError(f"{error.override!r}: expected key=value; `hone {command} --help` shows the keys.")
+    reason = _plain(str(error)).removeprefix(f"Error parsing override '{error.override}'").strip()
+    return UserError(
+        f"{error.override}: this cannot be read ({reason}); values with spaces, commas, colons or brackets "
+        f"want quotes inside the shell's: 'key=\"…\"'."
+    )
+
+
+def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserError:
+    group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    options = list(error.options or [])
+    if not group and not options:
+        return UserError(_plain(str(error)))
+    typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
+    return UserError(f"{typed}: no such {group or 'config'}.{nearest(choice, options)} There are {listed(options)}.")
+
+
+def _twice(group: str, line: CommandLine) -> UserError:
+    word = _word(group, line)
+    if word.startswith("+"):
+        return UserError(f"{word}: {group} is chosen already; write it without the +: {word.lstrip('+')}")
+    return UserError(f"{group} is chosen twice: in the defaults of a config file, write `override /{group}: …`.")
+
+
+def _culprit(command: str, line: CommandLine) -> str | None:
+    """The first of the overrides up to which the config cannot be composed."""
+    words = sorted(line.overrides, key=lambda word: "." in word.partition("=")[0])  # groups come first
+    place = bisect_left(range(len(words)), True, key=lambda at: _compose(command, words[: at + 1], line) is None)
+    return words[place] if place < len(words) else None
+
+
+def _no_option(word: str) -> UserError:
+    group = word.partition("=")[0].lstrip("+~")
+    return UserError(f"{word}: expected the name of an option of {group}: {listed(options(group))}.")
+
+
+def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:
+    """The config with those of the overrides that work, to look for what was meant."""
+    others = [word for word in line.overrides if word != wrong and "," not in word]
+    attempts = (_compose(command, words, line) for words in (others, [word for word in others if "." not in word], []))
+    return next((config for config in attempts if config is not None), OmegaConf.create())
+
+
+def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:
+    GlobalHydra.instance().clear()
+    searchpath = [f"hydra.searchpath=[file://{line.config_dir}]"] if line.config_dir else []
+    try:
+        with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(line.config_name or command, [*searchpath, *words], return_hydra_config=True)
+    except Exception:  # whatever it is, this is not the config we look for
+        return None

@@ -1,0 +1,45 @@
+"""`hone export`: a finished run's model with its card, ready to be loaded, shared or pushed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from hone.build import locate
+from hone.card import model_card
+from hone.errors import UserError
+from hone.invocation import Invocation
+from hone.paths import shown
+from hone.runs.finished import require_model
+from hone.runs.folder import require_writable
+from hone.settings import Export
+from hone.tasks.base import Task
+
+
+def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:
+    """Copies the model folder and writes the card; what is there before stays unless told otherwise."""
+    folder, record = require_model(settings.run)
+    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    task = locate(config["task"], Task, "task", settings.trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    target = Path(settings.output) if settings.output else folder.path / "export"
+    if target.exists() and not settings.overwrite:
+        raise UserError(f"output={target}: exists already; say overwrite=true to replace it, or another output=….")
+    if target.is_file():
+        raise UserError(f"output={target}: is a file, not a folder.")
+    require_writable(target.parent)
+    draft = target.with_name(f".{target.name}-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(folder.model, draft)
+    (draft / "README.md").write_text(model_card(folder, record, config, task.pipeline), encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]exported[/bold]  {shown(target)}  ({', '.join(sorted(file.name for file in target.iterdir()))})"
+    )

@@ -1,0 +1,1 @@
+"""What sits on the backbone; one file a head."""

@@ -1,0 +1,124 @@
+"""A backbone, a pooling and a small head, as a transformers model.
+
+This file is saved beside the weights it describes and runs there without hone: it imports torch and transformers alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class PooledConfig(PretrainedConfig):
+    """The backbone's whole config, and the head's few numbers."""
+
+    model_type = "hone_pooled"
+
+    def __init__(
+        self,
+        backbone: dict[str, Any] | None = None,
+        pooling: str = "mean",
+        hidden: list[int] | None = None,
+        activation: str = "gelu",
+        dropout: float = 0.1,
+        **others: Any,
+    ) -> None:
+        self.backbone = backbone or {}
+        self.pooling = pooling
+        self.hidden = hidden or []
+        self.activation = activation
+        self.dropout = dropout
+        super().__init__(**others)
+
+    def make_backbone(self) -> PreTrainedModel:
+        """The backbone with random weights."""
+        values = dict(self.backbone)
+        config = AutoConfig.for_model(values.pop("model_type"), **values)
+        cls: Any = AutoModel._model_mapping[type(config)]
+        accepts = inspect.signature(cls).parameters
+        options = {"add_pooling_layer": False} if "add_pooling_layer" in accepts else {}
+        backbone: PreTrainedModel = AutoModel.from_config(config, **options)
+        return backbone
+
+
+class Pooling(nn.Module):
+    """One vector for each sequence; what was padded does not count."""
+
+    def __init__(self, kind: str, width: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.attention = nn.Linear(width, 1) if kind == "attention" else None
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        inside = mask.unsqueeze(-1).bool()
+        if self.kind == "cls":
+            return states[:, 0]
+        if self.kind == "last":
+            last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
+            return states[torch.arange(len(states), device=states.device), last]
+        if self.kind == "max":
+            return states.masked_fill(~inside, torch.finfo(states.dtype).min).amax(dim=1)
+        if self.attention is not None:
+            scores = self.attention(states).masked_fill(~inside, torch.finfo(states.dtype).min)
+            weighted: Tensor = (scores.softmax(dim=1) * states).sum(dim=1)
+            return weighted
+        mean: Tensor = (states * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
+        return mean
+
+
+class PooledForSequenceClassification(PreTrainedModel):
+    """Reads inputs, or `features` that its own backbone and pooling gave before."""
+
+    config_class = PooledConfig
+    base_model_prefix = "backbone"
+
+    def __init__(self, config: PooledConfig, backbone: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        self.backbone = config.make_backbone() if backbone is None else backbone
+        width = int(self.backbone.config.hidden_size)
+        self.pooling = Pooling(config.pooling, width)
+        layers: list[nn.Module] = []
+        for size in config.hidden:
+            layers += [nn.Dropout(config.dropout), nn.Linear(width, size), ACT2FN[config.activation]]
+            width = size
+        self.classifier = nn.Sequential(
+            *layers, nn.Dropout(config.dropout), nn.Linear(width, int(config.num_labels or 0))
+        )
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def featurise(self, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
+        """The pooled states of the backbone."""
+        states = self.backbone(attention_mask=attention_mask, **inputs).last_hidden_state
+        features: Tensor = self.pooling(states, attention_mask)
+        return features
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        features: Tensor | None = None,
+        **others: Any,
+    ) -> SequenceClassifierOutput:
+        if features is None:
+            if attention_mask is None and input_ids is not None:
+                attention_mask = torch.ones_like(input_ids)
+            given = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
+            wanted = inspect.signature(self.backbone.forward).parameters
+            features = self.featurise(**{name: value for name, value in given.items() if name in wanted})
+        return SequenceClassifierOutput(logits=self.classifier(features))
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+
+
+PooledConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
+PooledForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]
+    "AutoModelForSequenceClassification"
+)

@@ -1,0 +1,1 @@
+"""Looking at records: tables for people, and the numbers behind them."""

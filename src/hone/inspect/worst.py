@@ -1,0 +1,42 @@
+"""The examples a model gets most wrong: mislabelled rows and real difficulties gather here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from rich.table import Table
+
+from hone.tasks.base import Columns, Task
+
+
+def worst(records: Columns, count: int) -> list[int]:
+    """The places of the records with the highest loss for each target, highest first."""
+    if "loss" not in records:
+        return []
+    losses = np.asarray(records["loss"]) / np.maximum(np.asarray(records["targets"]), 1e-12)
+    return [int(place) for place in np.argsort(-losses, kind="stable")[:count]]
+
+
+def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Table:
+    """What was read, what was wanted and what was said."""
+    table = Table(title="highest loss", title_justify="left", title_style="bold", show_lines=True)
+    table.add_column("row", justify="right")
+    table.add_column("loss", justify="right")
+    roles = [name for name in rows.column_names if name != "id"]
+    for role in [*roles, "prediction"]:
+        table.add_column(role, overflow="fold")
+    place_of = {identity: place for place, identity in enumerate(rows["id"])}
+    for place in worst(records, count):
+        row = rows[place_of[int(records["id"][place])]]
+        said = task.describe({name: values[place] for name, values in records.items()})
+        table.add_row(
+            str(row["id"]), f"{float(records['loss'][place]):.3f}", *(_short(row[role]) for role in roles), said
+        )
+    return table
+
+
+def _short(value: Any, limit: int = 300) -> str:
+    text = str(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"

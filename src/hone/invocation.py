@@ -1,0 +1,44 @@
+"""How a job was asked for: the command line and the choices behind its config."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from hone.runs.redact import redact_override
+
+_NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment"}
+
+
+@final
+@dataclass(frozen=True)
+class Invocation:
+    """Ready to be stored: secrets are blanked."""
+
+    command: str
+    overrides: tuple[str, ...]
+    choices: Mapping[str, str]
+
+    @classmethod
+    def of(cls, overrides: list[str], choices: Mapping[str, str | None]) -> Invocation:
+        words = [redact_override(word) for word in overrides]
+        line = shlex.join([*sys.argv[0].split(), *words])
+        return cls(line, tuple(words), {group: str(choice) for group, choice in choices.items() if choice})
+
+    @property
+    def name(self) -> str:
+        """What the run is called when nobody names it."""
+        return self.choices.get("experiment") or f"{self.choices['dataset']}-{self.choices['checkpoint']}"
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What was chosen in each of our own groups."""
+        return {group.partition("@")[0]: choice for group, choice in self.choices.items() if "hydra/" not in group}
+
+    @property
+    def title(self) -> str:
+        """What was asked for beyond the defaults, for lists of runs."""
+        return " ".join(word for word in self.overrides if word.partition("=")[0] not in _NO_TITLE)[:96]

@@ -1,0 +1,89 @@
+"""What the program says: everything in the run's `log.txt`, warnings and worse on the terminal, secrets nowhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import final
+
+from hone.progress import console
+from hone.runs.redact import redact_text
+
+
+@final
+class _Formatter(logging.Formatter):
+    """Redacts what it formats, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact_text(super().format(record))
+
+
+@final
+class _Terminal(logging.Handler):
+    """Prints above a progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+
+
+@final
+class Log:
+    """Keeps what is said before the run has a folder."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryHandler(10_000, flushLevel=100, flushOnClose=False)
+
+    def write_to(self, path: Path) -> None:
+        """From now on, and all that was said so far, into this file."""
+        file = logging.FileHandler(path, encoding="utf-8")
+        file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.memory.setTarget(file)
+        self.memory.capacity = 1
+        self.memory.flush()
+
+
+@contextmanager
+def logged() -> Iterator[Log]:
+    """While this is open, our loggers and Python's warnings are heard."""
+    log = Log()
+    terminal = _Terminal(logging.WARNING)
+    terminal.setFormatter(_Formatter("%(message)s"))
+    ours, warned = logging.getLogger("hone"), logging.getLogger("py.warnings")
+    level, propagate = ours.level, ours.propagate
+    ours.setLevel(logging.INFO)
+    ours.handlers[:] = [log.memory, terminal]
+    warned.addHandler(log.memory)
+    ours.propagate = warned.propagate = False
+    logging.captureWarnings(True)
+    try:
+        yield log
+    finally:
+        logging.captureWarnings(False)
+        ours.setLevel(level)
+        ours.propagate = propagate
+        ours.handlers.clear()
+        warned.removeHandler(log.memory)
+        _close(log)
+
+
+def _close(log: Log) -> None:
+    log.memory.flush()
+    if log.memory.target is not None:
+        log.memory.target.close()
+    log.memory.close()
+
+
+def quieten_libraries() -> None:
+    """Other people's progress bars and advice; their warnings and errors stay."""
+    import datasets
+    import transformers
+
+    for chatty in ("lightning.fabric", "torch.multiprocessing"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()

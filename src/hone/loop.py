@@ -1,0 +1,103 @@
+"""The training loop: what happens to a step, in the order in which it happens."""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import islice
+from typing import cast
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from hone import seeds
+from hone.data.module import DataModule, Step
+from hone.devices import add_up
+from hone.errors import RunError
+from hone.evaluation import predict
+from hone.meter import Meter
+from hone.runs.run import Run
+from hone.scores import compute_scores
+from hone.signals import Stop
+from hone.trainee import Trainee
+
+
+def fit(
+    fabric: Fabric, trainee: Trainee, data: DataModule, run: Run, stop: Stop, *, clip_norm: float | None, seed: int
+) -> None:
+    """Trains from the run's present step to the end of its course."""
+    course, optimizer = run.course, trainee.optimizer
+    meter = Meter(fabric)
+    trainee.wrapped.train()
+    for step in islice(data.steps(run.step + 1), course.steps - run.step):
+        targets, asked = _agree(fabric, step, stop)
+        seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
+        loss = _backward(fabric, trainee, step, targets)
+        norm = _clip(fabric, trainee, clip_norm)
+        _require_finite(fabric, loss, norm, step, trainee)
+        optimizer.step()
+        trainee.scheduler.step()
+        optimizer.zero_grad(set_to_none=True)
+        trainee.average.update(step.number)
+        meter.count(step, loss, targets, norm)
+        run.advance(step.number)
+
+        if course.logs(step.number):
+            run.log(meter.read(trainee.scheduler))
+        if course.evaluates(step.number):
+            meter.exclude(_evaluate(fabric, trainee, data, run))
+        if course.saves(step.number) or asked:
+            run.save(fabric, trainee)
+        if asked:
+            raise stop.error()
+        if run.out_of_patience():
+            break
+
+
+def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
+    """The targets of all processes, and whether any of them was asked to stop."""
+    ours = torch.tensor([sum(step.targets), float(stop.asked is not None)], dtype=torch.float64)
+    targets, asked = add_up(fabric, ours)
+    return max(targets, 1e-12), asked > 0
+
+
+def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> Tensor:
+    """Gradients of the mean over all targets of the step, however they are cut up; returns the summed loss."""
+    summed = torch.zeros((), device=fabric.device)
+    for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
+        last = place == len(step.batches) - 1
+        with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
+            loss = trainee.wrapped.training_step(fabric.to_device(batch), place)
+            fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
+        summed += loss.detach() * weight
+    return summed
+
+
+def _clip(fabric: Fabric, trainee: Trainee, clip_norm: float | None) -> Tensor:
+    """Bounds the gradient and returns its norm before."""
+    largest = math.inf if clip_norm is None else clip_norm
+    norm = fabric.clip_gradients(trainee.wrapped, trainee.optimizer, max_norm=largest, error_if_nonfinite=False)
+    return cast(Tensor, norm)
+
+
+def _require_finite(fabric: Fabric, loss: Tensor, norm: Tensor, step: Step, trainee: Trainee) -> None:
+    """Stops before a step that would ruin the weights; under fp16 the scaler deals with infinite gradients."""
+    watched = loss if fabric.strategy.precision.precision == "16-mixed" else norm
+    if not math.isfinite(watched.item()):
+        ids = [identity for batch in step.batches for identity in batch["id"]]
+        what = "loss" if watched is loss else "gradient"
+        raise RunError(
+            f"The {what} of step {step.number} is {watched.item()} (summed loss {loss.item():.4g}, "
+            f"learning rate {max(trainee.scheduler.get_last_lr()):.3g}, training rows {ids[:8]}…). "
+            f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more scheduler.warmup or clip_norm."
+        )
+
+
+def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> float:
+    """Scores the validation split; returns the seconds it took."""
+    start = time.perf_counter()
+    with trainee.average.applied():
+        records = predict(fabric, trainee.wrapped, data, "validation")
+    run.evaluated(compute_scores(data.task, records))
+    return time.perf_counter() - start

@@ -1,0 +1,77 @@
+"""What a run works on: rows, the task that reads them, the network that learns from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from lightning.fabric import Fabric
+
+from hone import seeds
+from hone.anatomy import Anatomy
+from hone.build import Parts
+from hone.data.encoded import encode
+from hone.data.module import DataModule
+from hone.data.rows import Rows, prepare
+from hone.errors import UserError, listed, nearest
+from hone.network import build_network, count_parameters, rehearse
+from hone.runs.run import Monitor
+from hone.scores import metrics_of
+from hone.settings import Train
+from hone.tasks.base import Task
+
+
+@final
+@dataclass(frozen=True)
+class Material:
+    """Everything that is known and loaded before the training."""
+
+    rows: Rows
+    task: Task
+    data: DataModule
+    network: Any
+    anatomy: Anatomy
+    monitor: Monitor
+
+    def origin(self, parts: Parts) -> dict[str, Any]:
+        """What `run.json` says of it."""
+        return {
+            "data": {
+                "name": parts.dataset.name,
+                "fingerprint": self.rows.fingerprint(),
+                "rows": self.rows.sizes,
+            },
+            "checkpoint": {"name": parts.checkpoint.name, "fingerprint": parts.checkpoint.fingerprint()},
+            "parameters": count_parameters(self.network),
+        }
+
+
+def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
+    """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
+    rows = prepare(parts.dataset, parts.task, settings.limit)
+    if "validation" not in rows.splits:
+        raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
+    processor = parts.checkpoint.processor(parts.task.auto_processor, rows.facts)
+    task = parts.task.equip(processor, rows.facts)
+    monitor = find_monitor(settings.monitor, task)
+    shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
+    rehearse(*shape)
+    encoded = encode(rows, task)
+    seeds.seed_everything(settings.seed, "weights")
+    network, anatomy = build_network(*shape)
+    read = parts.head.precompute(encoded, network, task)
+    data = DataModule(
+        read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
+        fabric.global_rank, fabric.world_size,
+    )  # fmt: skip
+    return Material(rows, task, data, network, anatomy, monitor)
+
+
+def find_monitor(word: str, task: Task) -> Monitor:
+    """The metric that the user, or the task, says decides."""
+    known = metrics_of(task)
+    name = task.monitor if word == "auto" else word.removeprefix("validation/")
+    metric = known.get(name.partition("/")[0])
+    if metric is None:
+        raise UserError(f"monitor={word}: nobody computes that.{nearest(name, known)} There are {listed(known)}.")
+    return Monitor(name, metric.higher_is_better)

@@ -1,0 +1,57 @@
+"""What training costs and yields between two log lines: sums and counts, read out without waiting for any step."""
+
+from __future__ import annotations
+
+import time
+from typing import final
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from hone.data.module import Step
+from hone.devices import add_up
+
+
+@final
+class Meter:
+    """Counts on every process; reading adds the processes up."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self._reset()
+
+    def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
+        """A finished step: its loss summed over this process's targets, and the targets of all processes."""
+        self.loss += loss.double()
+        self.norm = norm
+        self.targets += targets
+        self.sums += torch.tensor([step.rows, step.tokens, step.padded_tokens], dtype=torch.float64)
+
+    def read(self, scheduler: LambdaLR) -> dict[str, float]:
+        """The numbers since the last reading."""
+        seconds = time.perf_counter() - self.since
+        local = torch.cat([self.loss.cpu().reshape(1), self.sums])
+        loss, rows, tokens, padded = add_up(self.fabric, local)
+        row = {
+            "train/loss": loss / max(self.targets, 1e-12),
+            "train/grad_norm": float(self.norm),
+            "train/lr": float(max(scheduler.get_last_lr())),
+            "train/samples_per_second": rows / seconds,
+            "train/tokens_per_second": tokens / seconds,
+            "train/waste": padded / max(tokens, 1.0),
+        }
+        self._reset()
+        return row
+
+    def exclude(self, seconds: float) -> None:
+        """Leaves out time that was not spent training."""
+        self.since += seconds
+
+    def _reset(self) -> None:
+        self.since = time.perf_counter()
+        self.loss = torch.zeros((), dtype=torch.float64)
+        self.norm = torch.zeros(())
+        self.targets = 0.0
+        self.sums = torch.zeros(3, dtype=torch.float64)

@@ -1,0 +1,60 @@
+"""The optimiser: any algorithm of torch, over parameter groups that decay and learn as fast as they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from hone.anatomy import Anatomy
+from hone.durations import Clock
+from hone.errors import UserError
+from hone.schedulers.base import Scheduler
+from hone.types import NotNegative, Positive, Share
+
+
+@final
+@dataclass(frozen=True)
+class Optimizer:
+    """A config's `optimizer`; `algorithm` is a torch optimiser that waits for its parameters."""
+
+    algorithm: Callable[..., torch.optim.Optimizer]
+    lr: Positive
+    weight_decay: NotNegative = 0.0
+    layer_decay: Share = 1.0
+    head_lr_factor: Positive = 1.0
+    ema: Share | None = None
+
+    def build(self, network: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
+        """The optimiser over the parameters that learn."""
+        groups = self.groups(network.named_parameters(), anatomy)
+        try:
+            return self.algorithm(groups, lr=self.lr)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"optimizer.algorithm: {error}.") from error
+
+    def groups(self, named: Iterable[tuple[str, nn.Parameter]], anatomy: Anatomy) -> list[dict[str, Any]]:
+        """Parameters by how they learn: biases and norms do not decay, lower layers may be slower, the head faster."""
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in named:
+            if parameter.requires_grad:
+                decay = self.weight_decay if parameter.ndim >= 2 else 0.0
+                groups.setdefault((decay, self._lr_factor(name, anatomy)), []).append(parameter)
+        return [
+            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor}
+            for (decay, factor), parameters in groups.items()
+        ]
+
+    def _lr_factor(self, name: str, anatomy: Anatomy) -> float:
+        if anatomy.in_head(name):
+            return self.head_lr_factor
+        return float(self.layer_decay ** (anatomy.depth + 1 - anatomy.level(name)))
+
+
+def schedule(optimizer: torch.optim.Optimizer, scheduler: Scheduler, clock: Clock) -> LambdaLR:
+    """The learning-rate schedule, counted in optimiser steps."""
+    return LambdaLR(optimizer, scheduler.factor(clock))

@@ -1,0 +1,42 @@
+"""Ragged rows to rectangular tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def tokens(rows: dict[str, Any], tokenizer: Any, width: int | None, multiple: int | None) -> dict[str, Tensor]:
+    """Token ids and what goes with them, padded to the longest row, or to `width`, rounded up to `multiple`."""
+    lengths = np.array([len(ids) for ids in rows["input_ids"]])
+    widest = width if width is not None else int(lengths.max())
+    widest = -(-widest // multiple) * multiple if multiple else widest
+    left = tokenizer.padding_side == "left"
+    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    inputs = {name: pad(rows[name], value, widest, left) for name, value in fill.items() if name in rows}
+    return inputs | {"attention_mask": mask(lengths, widest, left)}
+
+
+def pad(rows: Sequence[Sequence[int]], value: int, width: int, left: bool = False) -> Tensor:
+    """The rows in one integer tensor, filled up with `value`."""
+    out = np.full((len(rows), width), value, dtype=np.int64)
+    for place, row in enumerate(rows):
+        start = width - len(row) if left else 0
+        out[place, start : start + len(row)] = row
+    return torch.from_numpy(out)
+
+
+def mask(lengths: np.ndarray[Any, Any], width: int, left: bool = False) -> Tensor:
+    """One where a padded tensor holds a row's own values, zero where it was filled up."""
+    places = np.arange(width)
+    inside = places >= width - lengths[:, None] if left else places < lengths[:, None]
+    return torch.from_numpy(inside.astype(np.int64))
+
+
+def features(rows: Sequence[Sequence[float]]) -> dict[str, Tensor]:
+    """Features that a frozen backbone gave, for the head alone."""
+    return {"features": torch.from_numpy(np.array(rows, dtype=np.float32))}

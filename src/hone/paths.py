@@ -1,0 +1,20 @@
+"""Paths as people read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hone.errors import closest
+
+
+def shown(path: str | Path) -> str:
+    """A path as seen from here when it lies below, so that it can be copied into a command."""
+    absolute = Path(path).absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
+
+
+def nearest_path(path: Path) -> str:
+    """' Did you mean x?' for what lies where a path leads that is not there."""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    found = None if path.exists() else closest(path.name, beside, likeness=0.7)
+    return f" Did you mean {path.parent / found}?" if found else ""

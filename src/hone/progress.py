@@ -1,0 +1,105 @@
+"""What a person sees while a run goes: a live bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False)
+
+
+class Display(ABC):
+    """Told of what the loop does."""
+
+    @abstractmethod
+    def start(self, steps: int, done: int) -> None: ...
+
+    @abstractmethod
+    def step(self, step: int) -> None: ...
+
+    @abstractmethod
+    def logged(self, step: int, row: Mapping[str, float]) -> None: ...
+
+    @abstractmethod
+    def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: bool) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+@final
+class Bar(Display):
+    """A bar with the loss, the learning rate, the speed and the time left."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+
+    def start(self, steps: int, done: int) -> None:
+        self.task = self.progress.add_task("training", total=steps, completed=done, numbers="")
+        self.progress.start()
+
+    def step(self, step: int) -> None:
+        self.progress.update(self.task, completed=step)
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        self.progress.update(self.task, numbers=_numbers(row))
+
+    def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: bool) -> None:
+        console.print(_evaluation(step, scores, monitor, best))
+
+    def close(self) -> None:
+        self.progress.stop()
+
+
+@final
+class Lines(Display):
+    """A line for every evaluation, and now and then one in between."""
+
+    interval = 15.0
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def start(self, steps: int, done: int) -> None:
+        self.steps = steps
+
+    def step(self, step: int) -> None: ...
+
+    def logged(self, step: int, row: Mapping[str, float]) -> None:
+        if time.monotonic() - self.last > self.interval:
+            self.last = time.monotonic()
+            print(f"step {step}/{self.steps}  {_numbers(row)}", file=sys.stderr, flush=True)
+
+    def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: bool) -> None:
+        print(_evaluation(step, scores, monitor, best), file=sys.stderr, flush=True)
+
+    def close(self) -> None: ...
+
+
+def display() -> Display:
+    """The display that suits where we are."""
+    return Bar() if console.is_terminal else Lines()
+
+
+def _numbers(row: Mapping[str, float]) -> str:
+    return f"loss {row['train/loss']:.4f}  lr {row['train/lr']:.2e}  {row['train/samples_per_second']:.0f} samples/s"
+
+
+def _evaluation(step: int, scores: Mapping[str, float], monitor: str, best: bool) -> str:
+    chosen = dict.fromkeys(["loss", monitor])
+    values = "  ".join(f"{name} {scores[name]:.4f}" for name in chosen if name in scores)
+    return f"step {step}: validation {values}{'  (best so far)' if best else ''}"

@@ -1,0 +1,56 @@
+"""The last screen of a run: what ran, how good it is and against what, where everything lies, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from hone.paths import shown
+from hone.results import flat
+from hone.runs.record import Record
+
+
+def final_screen(record: Record, advice: str | None) -> None:
+    """One table and a few lines."""
+    console = Console(highlight=False, soft_wrap=True)
+    scores, baseline = record["scores"], record["baseline"]
+    columns: dict[str, Mapping[str, float]] = {}
+    for split in ("validation", "test"):
+        if flat(scores, split):
+            columns |= {split: flat(scores, split), f"{split} baseline": flat(baseline, split)}
+    best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
+    console.print(comparison_table(f"{record['group']}  {record['id']}", columns, best))
+    for name, line in _facts(record, advice):
+        console.print(f"[bold]{name:10}[/bold]  {line}")
+
+
+def comparison_table(title: str, columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
+    """Scores side by side; those of single classes are left to the files, unless one of them decides."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for name in columns:
+        table.add_column(name, justify="right", style="dim" if "baseline" in name else None)
+    names = dict.fromkeys(name for scores in columns.values() for name in scores if "/" not in name or name == best)
+    for name in names:
+        cells = [f"{scores[name]:.4f}" if name in scores else "–" for scores in columns.values()]
+        table.add_row(f"{name} *" if name == best else name, *cells)
+    return table
+
+
+def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
+    best, data, parameters = record["best"] or {}, record["data"], record["parameters"]
+    rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
+    folder = shown(record["folder"])
+    yield "data", f"{data['name']} ({rows})"
+    size = f"{parameters['total']:,} parameters, {parameters['trainable']:,} learn"
+    yield "checkpoint", f"{record['checkpoint']['name']} ({size})"
+    yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"
+    yield "took", f"{record['seconds']:.0f} s"
+    yield "folder", folder
+    yield "model", f"{folder}/model"
+    yield "next", f"hone evaluate run={folder}"
+    yield "", f"hone export run={folder}"
+    if advice:
+        yield "W&B", advice

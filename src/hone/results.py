@@ -1,0 +1,68 @@
+"""What a finished training leaves: scores of the best weights, a record an example, and a plain model folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from lightning.fabric import Fabric
+
+from hone.data.module import DataModule
+from hone.evaluation import predict
+from hone.facts import Facts
+from hone.runs.folder import Folder
+from hone.scores import baseline_scores, compute_scores
+from hone.tasks.base import Columns
+
+Scores = dict[str, float]
+
+
+def conclude(fabric: Fabric, module: Any, data: DataModule, folder: Folder) -> tuple[Scores, Scores]:
+    """The scores of validation and test split, and those of a model that never looks; everything is stored."""
+    scores: Scores = {}
+    baseline: Scores = {}
+    for split in ("validation", "test"):
+        if split in data.splits:
+            records = predict(fabric, module, data, split)
+            scores |= {f"{split}/{name}": value for name, value in compute_scores(data.task, records).items()}
+            baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
+            if fabric.is_global_zero:
+                save_records(records, folder.predictions / f"{split}.parquet")
+    if fabric.is_global_zero:
+        save_model(module.network, data.task.processor, data.task.facts, folder.model)
+    fabric.barrier()
+    return scores, baseline
+
+
+def save_records(records: Columns, path: Path) -> None:
+    """A row an example, in the order of the split."""
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    pq.write_table(pa.table({name: _column(values) for name, values in records.items()}), draft)
+    draft.replace(path)
+
+
+def save_model(network: Any, processor: Any, facts: Facts, folder: Path) -> None:
+    """A folder that plain transformers loads; it appears whole or not at all."""
+    draft = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    network.eval().to("cpu").save_pretrained(draft)
+    processor.save_pretrained(draft)
+    facts.save(draft / "facts.json")
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+
+
+def _column(values: Any) -> Any:
+    return list(values) if isinstance(values, np.ndarray) and values.ndim > 1 else values
+
+
+def flat(scores: Mapping[str, float], split: str) -> Scores:
+    """The scores of one split under their bare names."""
+    return {name.removeprefix(f"{split}/"): value for name, value in scores.items() if name.startswith(f"{split}/")}

@@ -1,0 +1,98 @@
+"""Who hears of a run: on the first process the journal, the tracker, the display and the record; on others nobody."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from hone.progress import Display
+from hone.runs.record import Record
+from hone.tracking.base import Tracker
+from hone.tracking.journal import Journal
+
+
+class Audience(ABC):
+    """Told of everything in the order in which it happens."""
+
+    @abstractmethod
+    def begin(self, steps: int, done: int) -> None:
+        """The training begins, or goes on after so many steps."""
+
+    @abstractmethod
+    def step(self, step: int) -> None:
+        """A step is done."""
+
+    @abstractmethod
+    def log(self, row: Mapping[str, Any]) -> None:
+        """A row of numbers."""
+
+    @abstractmethod
+    def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
+        """An evaluation; `best` is given when this is the best so far."""
+
+    @abstractmethod
+    def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+        """The final scores, and those of a model that never looks."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The training is over, one way or another."""
+
+
+@final
+class Nobody(Audience):
+    """For all processes but the first."""
+
+    def begin(self, steps: int, done: int) -> None: ...
+
+    def step(self, step: int) -> None: ...
+
+    def log(self, row: Mapping[str, Any]) -> None: ...
+
+    def evaluated(
+        self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None
+    ) -> None: ...
+
+    def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@final
+@dataclass(frozen=True)
+class Public(Audience):
+    """The journal first: what it has is not lost, whatever happens to the others."""
+
+    journal: Journal
+    tracker: Tracker
+    display: Display
+    record: Record
+
+    def begin(self, steps: int, done: int) -> None:
+        if done:
+            self.journal.rewind(done)
+        self.record.update(steps=steps)
+        self.display.start(steps, done)
+
+    def step(self, step: int) -> None:
+        self.display.step(step)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        self.journal.log(row)
+        self.tracker.log(row)
+        if "train/loss" in row:
+            self.display.logged(int(row["step"]), row)
+
+    def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
+        if best is not None:
+            self.record.update(best=dict(best))
+        self.display.evaluated(step, scores, monitor, best is not None)
+
+    def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+        self.record.update(scores=dict(scores), baseline=dict(baseline))
+
+    def close(self) -> None:
+        self.display.close()
+        self.journal.close()

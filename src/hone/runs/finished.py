@@ -1,0 +1,57 @@
+"""A finished run, read back: its config checked like any other, its task equipped, its model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+import transformers
+import yaml
+
+from hone.build import build
+from hone.check import check_node
+from hone.data.source import Source
+from hone.errors import UserError
+from hone.facts import Facts
+from hone.heads import pooled
+from hone.runs.folder import Folder
+from hone.runs.record import Record, find_run
+from hone.tasks.base import Task
+
+
+@final
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run stored, as objects."""
+
+    folder: Folder
+    record: Record
+    config: dict[str, Any]
+    source: Source
+    task: Task
+    network: Any
+
+
+def require_model(path: str) -> tuple[Folder, Record]:
+    """The folder and record of a run that has a model."""
+    folder = Folder(find_run(path))
+    record = Record.load(folder.record)
+    if not folder.model.is_dir():
+        said = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
+        raise UserError(f"run={path}: there is no model, {said}. Go on with it: hone train resume={path}")
+    return folder, record
+
+
+def load(path: str, trust: Iterable[str]) -> FinishedRun:
+    """Reads a run back; its config says what to build, and is trusted no more than any other."""
+    folder, record = require_model(path)
+    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
+    facts = Facts.load(folder.facts)
+    task: Task = build(nodes["task"], Task, "task", trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
+    pooled.make_known()
+    network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
+    source: Source = build(nodes["dataset"], Source, "dataset", trust)  # type: ignore[type-abstract]
+    return FinishedRun(folder, record, config, source, task.equip(processor, facts), network)

@@ -1,0 +1,118 @@
+"""A run's folder: where each thing lies in it, who may write in it, and how a new one or an unfinished one is found."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import final
+
+from hone.errors import UserError
+
+
+@final
+@dataclass(frozen=True)
+class Folder:
+    """The names of a run's files."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def facts(self) -> Path:
+        return self.path / "facts.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def diff(self) -> Path:
+        return self.path / "git.diff"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """While this is open no other process writes here; the kernel gives the claim up if this one dies."""
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path}: another process is running this very run.") from None
+            yield
+
+
+def new_folder(root: Path, name: str, identity: str) -> Folder:
+    """A folder that no other run has, even one that starts in the same second."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    parent = root / name
+    for suffix in ("", *(f"-{secrets.token_hex(2)}" for _ in range(100))):
+        path = parent / f"{stamp}-{identity}{suffix}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(
+                f"output_root={root}: the run's folder cannot be made: {error.strerror} ({path})."
+            ) from error
+        return Folder(path.resolve())
+    raise UserError(f"{parent}: no free folder name.")
+
+
+def newest(root: Path, name: str, identity: str) -> Folder | None:
+    """The newest run of this identity; a finished one is as good an answer as one to go on with."""
+    candidates = sorted((root / name).glob(f"*-{identity}*/run.json"), reverse=True)
+    return next((Folder(path.parent.resolve()) for path in candidates if _is_run(path)), None)
+
+
+def require_writable(root: Path) -> None:
+    """Raises UserError, before any work, where runs could not be stored."""
+    try:
+        existing = next(_existing(root))
+    except OSError as error:
+        raise UserError(f"output_root={root}: {error.strerror}.") from error
+    if not existing.is_dir():
+        raise UserError(f"output_root={root}: {existing} is a file, not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"output_root={root}: {existing} cannot be written to.")
+
+
+def _existing(path: Path) -> Iterator[Path]:
+    absolute = path.expanduser().absolute()
+    return (place for place in (absolute, *absolute.parents) if place.exists())
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["state"])
+    except (OSError, ValueError, KeyError):
+        return False

@@ -1,0 +1,48 @@
+"""Which run a config describes: a hash of all in it that can change the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_WITHOUT_EFFECT = {
+    "accelerator", "log_every", "name", "notes", "output_root", "resume", "save_every", "strategy", "tracker", "trust",
+}  # fmt: skip
+
+
+def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that can change a result."""
+    return {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Eight characters, the same for the same run."""
+    return hashlib.sha256(json.dumps(relevant(config), sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys that two configs do not agree on, with both values."""
+    found = []
+    for key in sorted({*ours, *theirs}):
+        mine, other = ours.get(key), theirs.get(key)
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            found += differences(mine, other, f"{prefix}{key}.")
+        elif mine != other:
+            found.append(f"{prefix}{key}: {other} → {mine}")
+    return found
+
+
+def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with local paths that hold from any folder; a hub id is no path here and stays."""
+    absolute = dict(config)
+    for section, keys in {"dataset": ("path", "labels"), "checkpoint": ("path", "tokenizer")}.items():
+        node = dict(config[section])
+        for key in keys:
+            value = node.get(key)
+            if isinstance(value, str) and Path(value).expanduser().exists():
+                node[key] = str(Path(value).expanduser().resolve())
+        absolute[section] = node
+    return absolute

@@ -1,0 +1,71 @@
+"""Where a result comes from: code, versions, hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from typing import Any
+
+_PACKAGES = (
+    "hone-lab", "torch", "transformers", "datasets", "tokenizers", "lightning", "peft", "torchmetrics", "hydra-core",
+    "wandb", "numpy", "pyarrow", "safetensors",
+)  # fmt: skip
+
+
+def git() -> dict[str, Any]:
+    """The commit of the folder the command was given in, and whether it had changes."""
+    sha = _git("rev-parse", "HEAD")
+    return {"sha": sha or None, "dirty": bool(_git("status", "--porcelain")) if sha else None}
+
+
+def git_diff() -> str:
+    """Those changes."""
+    return _git("diff", "HEAD")
+
+
+def versions() -> dict[str, str]:
+    """What the result depends on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """The machine."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    return {
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(memory / 2**30, 1),
+        "gpus": gpus,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            capture_output=True, text=True, timeout=10, check=True, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,84 @@
+"""`run.json`, the machine-readable truth about a run: the same keys in every state, never half-written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+from hone.errors import UserError, nearest
+
+_KEYS = (
+    "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
+    "overrides", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "steps", "best", "scores",
+    "baseline", "wandb",
+)  # fmt: skip
+
+
+@final
+class Record:
+    """A dictionary on disk; every change is written through a rename."""
+
+    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+        self.path = path
+        self.values = dict.fromkeys(_KEYS) | values
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        return cls(path, json.loads(path.read_text(encoding="utf-8")))
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def update(self, **changes: Any) -> None:
+        """Sets some keys and writes the file."""
+        for key in changes:
+            if key not in _KEYS:
+                raise KeyError(key)
+        self.values |= changes
+        write_atomically(self.path, json.dumps(_finite(self.values), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The file has the old content or the new, whatever happens in between."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def find_run(folder: str) -> Path:
+    """A run's folder, which must hold a run."""
+    path = Path(folder).expanduser()
+    if (path / "run.json").is_file():
+        return path.resolve()
+    parent = path if path.is_dir() else path.parent
+    runs = sorted((entry.parent for entry in parent.glob("**/run.json")), key=str) if parent.is_dir() else []
+    hint = nearest(path, runs) or (f" The newest below {parent} is {runs[-1]}." if runs else "")
+    raise UserError(f"{folder}: no run there (a run's folder holds run.json).{hint}")
+
+
+def saved_overrides(folder: str) -> list[str]:
+    """What the command of a run was given; not what it trusted, for that only the user can say."""
+    record = Record.load(find_run(folder) / "run.json")
+    return [
+        word for word in record["overrides"] or [] if word.lstrip("+~").partition("=")[0] not in ("trust", "resume")
+    ]
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no words for what is not a number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,90 @@
+"""A run under way: how far it is, which evaluation was the best, and how it is saved and brought back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from lightning.fabric import Fabric
+
+from hone.course import Course
+from hone.errors import RunError
+from hone.runs.audience import Audience
+from hone.runs.snapshots import Snapshot, Snapshots
+from hone.trainee import Trainee, load_learned
+
+
+@final
+@dataclass(frozen=True)
+class Monitor:
+    """The validation metric that decides which weights are the best."""
+
+    name: str
+    higher_is_better: bool
+
+    def improves(self, value: float, best: Mapping[str, Any] | None) -> bool:
+        if best is None:
+            return True
+        before = float(best["value"])
+        return value > before if self.higher_is_better else value < before
+
+
+@final
+class Run:
+    """The same on every process; only the first one has an audience and writes checkpoints."""
+
+    def __init__(
+        self, audience: Audience, snapshots: Snapshots, course: Course, monitor: Monitor, patience: int | None
+    ) -> None:
+        self.audience, self.snapshots, self.course = audience, snapshots, course
+        self.monitor, self.patience = monitor, patience
+        self.step = 0
+        self.best: dict[str, Any] | None = None
+        self.stale = 0
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """A row of the journal, at the present step."""
+        place = {"step": self.step, "epoch": self.course.epoch(self.step), "time": round(time.time(), 3)}
+        self.audience.log({**place, **values})
+
+    def advance(self, step: int) -> None:
+        self.step = step
+        self.audience.step(step)
+
+    def evaluated(self, scores: Mapping[str, float]) -> None:
+        """Takes in the scores of the validation split; a score that is not a number is never the best."""
+        self.log({f"validation/{name}": value for name, value in scores.items()})
+        value = scores.get(self.monitor.name)
+        better = value is not None and self.monitor.improves(value, self.best)
+        self.stale = 0 if better else self.stale + 1
+        if better:
+            self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
+        self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
+
+    def out_of_patience(self) -> bool:
+        return self.patience is not None and self.stale >= self.patience
+
+    def save(self, fabric: Fabric, trainee: Trainee) -> None:
+        """A checkpoint of this very moment."""
+        if fabric.is_global_zero:
+            tensors, state = trainee.take_down(fabric)
+            self.snapshots.save(Snapshot(self.step, tensors, {**state, "best": self.best, "stale": self.stale}))
+        fabric.barrier()
+
+    def resume(self, fabric: Fabric, trainee: Trainee) -> None:
+        """Goes to the newest whole checkpoint, if there is one."""
+        snapshot = self.snapshots.newest()
+        if snapshot is not None:
+            trainee.bring_back(fabric, snapshot.tensors, snapshot.state)
+            self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
+
+    def choose_best(self, trainee: Trainee) -> None:
+        """Puts the weights of the best evaluation (averaged ones, if it saw those) into the network."""
+        snapshot = self.snapshots.load(self.best["step"]) if self.best else self.snapshots.newest()
+        if snapshot is None:
+            raise RunError(f"The checkpoint of the best evaluation (step {(self.best or {}).get('step')}) is damaged.")
+        load_learned(
+            trainee.module.network, dict(snapshot.tensors["weights"]) | dict(snapshot.tensors.get("average", {}))
+        )

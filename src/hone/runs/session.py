@@ -1,0 +1,160 @@
+"""A run's life: its folder is claimed, its record and its tracker know how it stands, however it ends."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.fabric import Fabric
+
+from hone.errors import HoneError, UserError
+from hone.facts import Facts
+from hone.job import Job
+from hone.logs import Log
+from hone.progress import display
+from hone.runs import provenance
+from hone.runs.audience import Audience, Nobody, Public
+from hone.runs.folder import Folder, new_folder, newest
+from hone.runs.identity import differences, relevant
+from hone.runs.record import Record, find_run, now, write_atomically
+from hone.runs.redact import redact, redact_text
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.journal import Journal
+
+log = logging.getLogger(__name__)
+
+_PROVENANCE = ("git", "versions", "hardware", "data", "checkpoint", "parameters", "identity", "folder", "command")
+
+
+def find(job: Job) -> Folder | None:
+    """The folder of the run to go on with, if there is one; it must be the run that the config describes."""
+    resume = job.settings.resume
+    if resume is None:
+        return None
+    if resume == "auto":
+        return newest(Path(job.settings.output_root), job.name, job.identity)
+    folder = Folder(find_run(resume))
+    if Record.load(folder.record)["identity"] != job.identity:
+        saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        changed = differences(relevant(job.config), relevant(saved))
+        raise UserError(
+            f"resume={resume}: that run was another one, and going on would mix the two: {'; '.join(changed[:8])}. "
+            "Leave those keys as they were, or start a new run."
+        )
+    return folder
+
+
+@contextmanager
+def recorded(
+    fabric: Fabric,
+    job: Job,
+    tracker: Tracker,
+    facts: Facts,
+    origin: Mapping[str, Any],
+    found: Folder | None,
+    output: Log,
+) -> Iterator[tuple[Folder, Audience]]:
+    """The run's folder and whoever listens; only the first process writes there."""
+    if not fabric.is_global_zero:
+        yield Folder(Path(fabric.broadcast(""))), Nobody()
+        return
+    folder = found or new_folder(Path(job.settings.output_root), job.name, job.identity)
+    with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
+        record = Record.load(folder.record) if found else _new_record(folder, job)
+        _require_same(record, origin)
+        facts.save(folder.facts)
+        output.write_to(folder.log)
+        fabric.broadcast(str(folder.path))
+        audience = Public(Journal(folder.journal), tracker, display(), record)
+        with closing(audience), _living(record, job, tracker, origin):
+            yield folder, audience
+
+
+@contextmanager
+def _undone_by_mistakes(folder: Folder, new: bool) -> Iterator[None]:
+    """A mistake stops a run before it begins, so a new one leaves nothing behind."""
+    try:
+        yield
+    except UserError:
+        if new:
+            shutil.rmtree(folder.path)
+        raise
+
+
+@contextmanager
+def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any]) -> Iterator[None]:
+    """Running while this is open; then finished, failed or pre-empted, with the reason."""
+    begun, earlier = time.monotonic(), record["seconds"] or 0.0
+    record.update(state="running", exit_code=None, reason=None, finished=None, **origin)
+
+    def end(state: str, exit_code: int, reason: str | None) -> None:
+        seconds = round(earlier + time.monotonic() - begun, 2)
+        record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
+        best = record["best"] or {}
+        summary = {**(record["scores"] or {}), "best/step": best.get("step"), "best/value": best.get("value")}
+        tracker.finish(state, exit_code, {**summary, "state": state, "reason": reason})
+
+    try:
+        record.update(wandb=tracker.start(_info(record, job)))
+        yield
+    except HoneError as error:
+        log.info("%s: %s", error.state, error)
+        end(error.state, error.exit_code, redact_text(str(error)))
+        raise
+    except BaseException as error:
+        log.exception("failed")
+        end("failed", 1, redact_text(f"{type(error).__name__}: {error}"))
+        raise
+    end("finished", 0, None)
+
+
+def _new_record(folder: Folder, job: Job) -> Record:
+    write_atomically(folder.config, yaml.safe_dump(redact(job.config), sort_keys=False, allow_unicode=True))
+    diff = provenance.git_diff()
+    if diff:
+        write_atomically(folder.diff, redact_text(diff) + "\n")
+    about = {
+        "id": folder.path.name,
+        "identity": job.identity,
+        "name": job.invocation.title or folder.path.name,
+        "group": job.name,
+        "started": now(),
+        "command": job.invocation.command,
+        "overrides": list(job.invocation.overrides),
+        "folder": str(folder.path),
+    }
+    machine = {"git": provenance.git(), "versions": provenance.versions(), "hardware": provenance.hardware()}
+    return Record(folder.record, about | machine)
+
+
+def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
+    """A run goes on only with the data and the weights it began with."""
+    for what in ("data", "checkpoint"):
+        before, present = record[what], origin[what]
+        if before and before["fingerprint"] != present["fingerprint"]:
+            raise UserError(
+                f"The {what} ({present['name']}) has changed since this run began: its fingerprint was "
+                f"{before['fingerprint']} and is {present['fingerprint']}. Start a new run."
+            )
+
+
+def _info(record: Record, job: Job) -> RunInfo:
+    return RunInfo(
+        id=record["id"],
+        name=record["name"],
+        group=record["group"],
+        notes=redact_text(job.settings.notes),
+        config={
+            **redact(job.config),
+            "choices": job.invocation.parts,
+            "provenance": {key: record[key] for key in _PROVENANCE},
+        },
+        root=Path(job.settings.output_root).absolute(),
+        tracker=record["wandb"] or {},
+    )

@@ -1,0 +1,135 @@
+"""The checkpoints of a run: written beside, made durable, renamed into place; verified before they are believed.
+
+    checkpoints/step-00000400/weights.safetensors  optimizer.safetensors  state.json  manifest.json
+
+The manifest holds the size and SHA-256 of every other file and is written last. There is no pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from hone.errors import RunError
+
+log = logging.getLogger(__name__)
+
+_KEPT = 2
+
+
+@final
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of a training: named tensors by file, and numbers."""
+
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+
+
+@final
+class Snapshots:
+    """The step folders of one run; the two newest stay, and the best of what each of them has seen."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder = folder
+        self.identity = identity
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Durable when this returns; until then the ones before it stay as they are."""
+        self.folder.mkdir(exist_ok=True)
+        draft = self.folder / ".draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        for name, tensors in snapshot.tensors.items():
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, draft / f"{name}.safetensors")
+        (draft / "state.json").write_text(json.dumps(dict(snapshot.state)), encoding="utf-8")
+        files = {file.name: _stamp(file) for file in sorted(draft.iterdir())}
+        manifest = {"step": snapshot.step, "identity": self.identity, "files": files}
+        (draft / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        for file in (*(draft / name for name in files), draft / "manifest.json", draft):
+            _sync(file)
+        place = self._place(snapshot.step)
+        shutil.rmtree(place, ignore_errors=True)
+        draft.rename(place)
+        _sync(self.folder)
+        self._rotate()
+
+    def newest(self) -> Snapshot | None:
+        """The newest one that is whole. None when there never was one; if all are damaged, that is an error."""
+        steps = self._steps()
+        for step in reversed(steps):
+            snapshot = self.load(step)
+            if snapshot is not None:
+                return snapshot
+        if steps:
+            raise RunError(f"{self.folder}: all {len(steps)} checkpoints are damaged; start a new run.")
+        return None
+
+    def load(self, step: int) -> Snapshot | None:
+        """The snapshot of a step, or None with a warning when it is not what was written."""
+        place = self._place(step)
+        problem = self._problem(place)
+        if problem:
+            log.warning("%s is not used: %s", place, problem)
+            return None
+        state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        tensors = {file.stem: load_file(file) for file in sorted(place.glob("*.safetensors"))}
+        return Snapshot(step, tensors, state)
+
+    def _problem(self, place: Path) -> str | None:
+        try:
+            manifest = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
+            if manifest["identity"] != self.identity:
+                return f"it belongs to another run ({manifest['identity']})"
+            for name, stamp in manifest["files"].items():
+                if _stamp(place / name) != stamp:
+                    return f"{name} is not the file that was written"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _rotate(self) -> None:
+        """Deletes what neither is among the newest nor is the best that one of those remembers."""
+        steps = self._steps()
+        newest = steps[-_KEPT:]
+        kept = {*newest, *(self._best_of(step) for step in newest)}
+        for step in steps:
+            if step not in kept:
+                shutil.rmtree(self._place(step), ignore_errors=True)
+
+    def _best_of(self, step: int) -> int:
+        try:
+            state = json.loads((self._place(step) / "state.json").read_text(encoding="utf-8"))
+            return int((state.get("best") or {}).get("step", step))
+        except (OSError, ValueError):
+            return step
+
+    def _steps(self) -> list[int]:
+        return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-*"))
+
+    def _place(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}"
+
+
+def _stamp(file: Path) -> dict[str, Any]:
+    with file.open("rb") as content:
+        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,182 @@
+"""What a `_target_` accepts, read from its source without importing it: a typo is reported before torch is loaded."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+import hone.types
+
+
+@final
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a target: its type (`Any` where the source does not tell) and whether it must be given."""
+
+    type: Any
+    required: bool
+
+
+@final
+@dataclass(frozen=True)
+class Signature:
+    """The arguments of a target; `open` ones take further keywords."""
+
+    parameters: Mapping[str, Parameter]
+    open: bool = False
+
+
+@final
+class _Names(dict[str, Any]):
+    """The names an annotation may use; one we do not know stands for anything."""
+
+    def __missing__(self, name: str) -> Any:
+        return Any
+
+
+_NAMES = _Names(
+    {name: getattr(typing, name) for name in typing.__all__}
+    | {name: value for name, value in vars(hone.types).items() if not name.startswith("_")}
+    | {"Mapping": Mapping, "Path": Path, "bool": bool, "int": int, "float": float, "str": str, "list": list}
+    | {"dict": dict, "tuple": tuple, "object": Any}
+)
+
+_WITHOUT_ARGUMENTS = {"object", "ABC", "Generic", "Protocol"}
+
+
+@cache
+def signature_of(target: str) -> Signature | None:
+    """The signature of the class or function `target` names, or None where the source cannot tell."""
+    module, _, name = target.rpartition(".")
+    found = _find(module, name)
+    if found is None:
+        return None
+    home, node = found
+    return _of_function(node, skip=0) if isinstance(node, ast.FunctionDef) else _of_class(home, node)
+
+
+def exists(target: str) -> bool:
+    """Whether the source of `target` can be found."""
+    module, _, name = target.rpartition(".")
+    return _find(module, name) is not None
+
+
+def names_in(module: str) -> list[str]:
+    """The classes a module defines, or at least passes on, for a suggestion."""
+    own = [node.name for node in _parse(module) if isinstance(node, ast.ClassDef)]
+    imports = [node for node in _parse(module) if isinstance(node, ast.ImportFrom)]
+    return own or [alias.name for node in imports for alias in node.names if alias.name[:1].isupper()]
+
+
+def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.ClassDef | ast.FunctionDef] | None:
+    """The definition a name leads to, and the module it stands in."""
+    for node in _parse(module):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return module, node
+        if isinstance(node, ast.ImportFrom) and depth < 3:
+            original = next((alias.name for alias in node.names if (alias.asname or alias.name) == name), None)
+            if original is not None:
+                return _find(_absolute(node, module), original, depth + 1)
+    return None
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    if node.level == 0:
+        return node.module or ""
+    source = _source(module)
+    package = module.split(".") if source and source.name == "__init__.py" else module.split(".")[:-1]
+    return ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
+
+
+@cache
+def _parse(module: str) -> list[ast.stmt]:
+    source = _source(module)
+    return ast.parse(source.read_text(encoding="utf-8")).body if source else []
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module; only its topmost package is looked up, so that no `__init__` runs."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top) if top else None
+    except (ImportError, ValueError):
+        return None
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder, *rest)
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file():
+                return candidate
+    plain = Path(spec.origin) if spec and spec.origin and not rest else None
+    return plain if plain and plain.suffix == ".py" and plain.is_file() else None
+
+
+def _of_function(function: ast.FunctionDef, skip: int) -> Signature:
+    arguments = [*function.args.posonlyargs, *function.args.args][skip:]
+    optional = len(function.args.defaults)
+    parameters = {
+        argument.arg: Parameter(_type(argument.annotation), required=place < len(arguments) - optional)
+        for place, argument in enumerate(arguments)
+    }
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        parameters[argument.arg] = Parameter(_type(argument.annotation), required=default is None)
+    return Signature(parameters, open=function.args.kwarg is not None)
+
+
+def _of_class(module: str, node: ast.ClassDef) -> Signature | None:
+    """An own `__init__`, else what the bases say; a dataclass adds its fields to theirs."""
+    init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
+    if init is not None:
+        return _of_function(init, skip=1)
+    bases = [_of_base(module, base) for base in node.bases]
+    known = [base for base in bases if base is not None]
+    if not _is_dataclass(node):
+        return None if len(known) < len(bases) else next(iter(known), Signature({}))
+    inherited = {name: parameter for base in reversed(known) for name, parameter in base.parameters.items()}
+    return Signature(inherited | dict(_fields(node)), open=len(known) < len(bases))
+
+
+def _of_base(module: str, base: ast.expr) -> Signature | None:
+    plain = base.value if isinstance(base, ast.Subscript) else base
+    if not isinstance(plain, ast.Name):
+        return None
+    if plain.id in _WITHOUT_ARGUMENTS:
+        return Signature({})
+    home, node = _find(module, plain.id) or (module, None)
+    return _of_class(home, node) if isinstance(node, ast.ClassDef) else None
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, Parameter]]:
+    for field in node.body:
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if "ClassVar" not in ast.unparse(field.annotation):
+            yield field.target.id, Parameter(_type(field.annotation), required=field.value is None)
+
+
+@final
+class _OfOtherModules(ast.NodeTransformer):
+    """What a module has as an attribute stands for anything: finding out more would mean importing it."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return ast.Name("Any", ast.Load())
+
+
+def _type(annotation: ast.expr | None) -> Any:
+    if annotation is None:
+        return Any
+    quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    try:
+        tree = ast.parse(ast.literal_eval(annotation) if quoted else ast.unparse(annotation), mode="eval")
+        return eval(ast.unparse(_OfOtherModules().visit(tree)), {"__builtins__": {}}, _NAMES)  # noqa: S307 (no input)
+    except (SyntaxError, TypeError, AttributeError, NameError):
+        return Any

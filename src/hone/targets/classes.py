@@ -1,0 +1,71 @@
+"""Class names, shared by the targets that have classes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from hone.errors import UserError, listed, nearest
+from hone.facts import Facts
+from hone.types import ClassWeights
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def class_name(label: object) -> str:
+    """A label as a name: 1, 1.0 and "1" are the same class."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return str(label)
+
+
+def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names in the order the data set gives, else sorted, numbers by size."""
+    if given is not None:
+        return given
+    numeric = all(name.removeprefix("-").isdigit() for name in counts)
+    return tuple(sorted(counts, key=int if numeric else None))
+
+
+def unseen(label: str, facts: Facts) -> str | None:
+    """Why a label cannot be judged, if it cannot."""
+    if label not in facts.labels:
+        secret = " -1 marks labels that are kept secret: leave them out." if label == "-1" else ""
+        hint = secret or ("" if _NUMBER.fullmatch(label) else nearest(label, facts.labels))
+        return f"label {label!r} is none of the training labels {listed(facts.labels, 12)}.{hint}"
+    if facts.counts[facts.labels.index(label)] == 0:
+        return f"label {label!r} never occurs in the training rows"
+    return None
+
+
+def weight_list(weights: ClassWeights, facts: Facts) -> list[float]:
+    """A weight for each class; balanced ones make every class count the same in all."""
+    if weights is None:
+        return [1.0] * len(facts.labels)
+    if weights == "balanced":
+        total = sum(facts.counts)
+        return [total / (len(facts.labels) * max(count, 1)) for count in facts.counts]
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in facts.labels:
+                raise UserError(f"task.class_weights.{name}: no such label.{nearest(name, facts.labels)}")
+        return [float(weights.get(name, 1.0)) for name in facts.labels]
+    if len(weights) != len(facts.labels):
+        raise UserError(
+            f"task.class_weights has {len(weights)} weights for {len(facts.labels)} labels: {listed(facts.labels)}."
+        )
+    return [float(weight) for weight in weights]
+
+
+def require_choice(facts: Facts) -> None:
+    """A classifier needs something to tell apart."""
+    if len(facts.labels) < 2:
+        said = f"All training rows have the label {facts.labels[0]}" if facts.labels else "No training row has a label"
+        raise UserError(f"{said}: there is nothing to tell apart.")
+
+
+def scored(names: Sequence[str], scores: Iterable[float], order: Iterable[int]) -> str:
+    """'joy 0.93, love 0.04'."""
+    values = list(scores)
+    return ", ".join(f"{names[index]} {values[index]:.2f}" for index in order)

@@ -1,0 +1,1 @@
+"""One file a kind of problem; see `base` for the contract."""

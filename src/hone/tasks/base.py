@@ -1,0 +1,131 @@
+"""The contract of a task: all that is particular to one kind of problem, in one plain class.
+
+Rows travel as columns (a dict of equally long lists or arrays) through `encode`, `collate` and `predict`:
+
+    raw rows ─ encode ─→ encoded rows ─ collate ─→ batch ─ loss ─→ training
+                                                     └── predict ─→ predictions ─ merge ─→ records ─ metrics ─→ scores
+
+`encode` may return more rows than it got (windows over a long text); `merge` brings them back to one record an example.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from datasets import Dataset
+from torch import Tensor, nn
+
+from hone.facts import Facts
+
+Columns = dict[str, Any]
+Batch = dict[str, Any]
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """A number (or several, by name) computed from all the records of a split, and which way is better."""
+
+    compute: Callable[[Columns], float | dict[str, float]]
+    higher_is_better: bool = True
+
+
+@final
+@dataclass(frozen=True)
+class Fault:
+    """A row no model can learn from: its place in the split, the role at fault and what is wrong."""
+
+    row: int
+    role: str
+    problem: str
+
+
+class Task(ABC):
+    """Built from its config with options alone; `equip` then gives it the processor and the facts."""
+
+    roles: ClassVar[tuple[str, ...]]
+    """The columns a data set must map."""
+    optional_roles: ClassVar[tuple[str, ...]] = ()
+    auto_model: ClassVar[str]
+    """The transformers class that has this task's head."""
+    auto_processor: ClassVar[str] = "AutoTokenizer"
+    pipeline: ClassVar[str]
+    """The hub's name for it, on model cards and in `pipeline()`."""
+
+    processor: Any
+    facts: Facts
+
+    @abstractmethod
+    def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        """What the network must know of the training rows; `names` are labels the data set's config gives."""
+
+    @abstractmethod
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        """The rows that must not reach the model."""
+
+    @abstractmethod
+    def check(self, facts: Facts) -> None:
+        """Raises UserError where the options do not fit the data."""
+
+    @abstractmethod
+    def model_config(self) -> dict[str, Any]:
+        """What the facts ask of the network's config: label names, sizes."""
+
+    @abstractmethod
+    def encode(self, rows: Columns) -> Columns:
+        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example)."""
+
+    @abstractmethod
+    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+        """Encoded rows to one padded batch; any randomness comes from `rng`, so that a batch can be made again."""
+
+    @abstractmethod
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The mean over the batch's targets."""
+
+    @abstractmethod
+    def count_targets(self, batch: Batch) -> float:
+        """What `loss` averages over, as a weight: examples, labelled tokens, target tokens."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, batch: Batch) -> Columns:
+        """A prediction for each encoded row, on the CPU; with labels also its `loss` and `targets` (a weight)."""
+
+    @property
+    @abstractmethod
+    def monitor(self) -> str:
+        """The metric that picks the best model unless the user names another."""
+
+    @abstractmethod
+    def metrics(self) -> Mapping[str, Metric]:
+        """What to compute from the records, by name; `loss` comes by itself."""
+
+    @abstractmethod
+    def describe(self, record: Mapping[str, Any]) -> str:
+        """One record's prediction in words, for people."""
+
+    @classmethod
+    @abstractmethod
+    def sample(cls) -> Columns:
+        """A few raw rows made in code, for tests and examples."""
+
+    def merge(self, predictions: Columns) -> Columns:
+        """Predictions of encoded rows to records of examples; most tasks have one row an example."""
+        return predictions
+
+    def baseline(self, records: Columns) -> Columns | None:
+        """The records of a model that never looks at the input, or None where there is no such thing."""
+        return None
+
+    @final
+    def equip(self, processor: Any, facts: Facts) -> Self:
+        """This task with what it needs to encode, train and predict."""
+        self.check(facts)
+        equipped = copy.copy(self)
+        equipped.processor, equipped.facts = processor, facts
+        return equipped

@@ -1,0 +1,39 @@
+"""What tasks over text share: which rows can be read at all, and how many tokens fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from hone.errors import UserError
+from hone.tasks.base import Fault
+
+
+def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
+    """Texts that are missing, not text, or blank."""
+    column = rows.with_format("arrow")[:][role]
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        yield from (Fault(row, role, f"expected text, not {column.type}") for row in range(len(rows)))
+        return
+    start = 0
+    for chunk in column.chunks:  # piece by piece, so that the trimmed texts are never all in memory
+        for row in pc.indices_nonzero(pc.is_null(chunk)).to_pylist():
+            yield Fault(start + row, role, "the text is missing")
+        for row in pc.indices_nonzero(pc.equal(pc.utf8_trim_whitespace(chunk), "")).to_pylist():
+            yield Fault(start + row, role, "the text is empty")
+        start += len(chunk)
+
+
+def token_limit(tokenizer: Any, max_length: int | None) -> int:
+    """How long a row may be: what is asked for, and never more than the model takes."""
+    limit = int(tokenizer.model_max_length)
+    if max_length is not None and max_length > limit:
+        raise UserError(f"task.max_length={max_length}: the model takes at most {limit} tokens.")
+    own = tokenizer.num_special_tokens_to_add()
+    if max_length is not None and max_length <= own:
+        raise UserError(f"task.max_length={max_length}: the tokenizer's own {own} tokens leave no room for text.")
+    return max_length or limit

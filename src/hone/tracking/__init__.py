@@ -1,0 +1,1 @@
+"""Where a run's numbers go: always the journal, and what the config's `tracker` names besides."""

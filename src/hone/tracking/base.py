@@ -1,0 +1,44 @@
+"""The contract of a tracker: a mirror of the journal for people to look at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+
+@final
+@dataclass(frozen=True)
+class RunInfo:
+    """What a tracker is told of a run when it begins or goes on."""
+
+    id: str
+    name: str
+    group: str
+    notes: str
+    config: Mapping[str, Any]
+    root: Path
+    tracker: Mapping[str, Any] = field(default_factory=dict)
+    """What this tracker said of itself when the run began, if it goes on."""
+
+
+class Tracker(ABC):
+    """A config's `tracker`. Nothing it does may end a run."""
+
+    @abstractmethod
+    def start(self, run: RunInfo) -> dict[str, Any] | None:
+        """Opens the run; what comes back is stored in `run.json`."""
+
+    @abstractmethod
+    def log(self, row: Mapping[str, float]) -> None:
+        """One line of the journal."""
+
+    @abstractmethod
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+        """Closes the run in this state with these last words."""
+
+    @abstractmethod
+    def advice(self) -> str | None:
+        """What to do to see the run."""

@@ -1,0 +1,49 @@
+"""`metrics.jsonl`: a line for every log call, flushed before anybody else hears of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, final
+
+from hone.runs.record import write_atomically
+
+
+@final
+class Journal:
+    """Append-only, but for `rewind`, which takes back what a resumed run will say again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a", encoding="utf-8")
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Writes the row; once this returns it survives the process."""
+        finite = {
+            key: value if not isinstance(value, float) or math.isfinite(value) else None for key, value in row.items()
+        }
+        self._file.write(json.dumps(finite) + "\n")
+        self._file.flush()
+
+    def rewind(self, step: int) -> int:
+        """Drops the rows after a step, and a torn last line; returns the last step that had been logged."""
+        rows = list(read(self.path))
+        kept = [row for row in rows if row["step"] <= step]
+        self._file.close()
+        write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        self._file = self.path.open("a", encoding="utf-8")
+        return max((row["step"] for row in rows), default=0)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a journal; a line that was cut off by a kill is passed over."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue

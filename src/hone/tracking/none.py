@@ -1,0 +1,25 @@
+"""The tracker that tracks nothing; the journal is kept all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from hone.tracking.base import RunInfo, Tracker
+
+
+@final
+@dataclass(frozen=True)
+class NoTracker(Tracker):
+    """The null twin of the others."""
+
+    def start(self, run: RunInfo) -> dict[str, Any] | None:
+        return None
+
+    def log(self, row: Mapping[str, float]) -> None: ...
+
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
+
+    def advice(self) -> str | None:
+        return None

@@ -1,0 +1,159 @@
+"""Weights & Biases, as a mirror of the journal: nothing that goes wrong there ends a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from netrc import NetrcParseError, netrc
+from typing import Any, Literal, cast, final, get_args
+from urllib.parse import urlsplit
+
+from hone.errors import UserError
+from hone.paths import shown
+from hone.runs.redact import redact_override
+from hone.tracking.base import RunInfo, Tracker
+from hone.types import Positive
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["online", "offline", "disabled"]
+
+_LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
+
+
+@final
+class WandbTracker(Tracker):
+    """Online where there is a key and a server that answers; else offline, to be synced later."""
+
+    def __init__(
+        self,
+        project: str,
+        entity: str | None = None,
+        mode: Literal["auto", "online", "offline"] = "auto",
+        tags: list[str] | None = None,
+        init_timeout: Positive = 15,
+        finish_timeout: Positive = 30,
+        required: bool = False,
+    ) -> None:
+        self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
+        self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
+        self.run: Any = None
+        os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
+
+    def start(self, run: RunInfo) -> dict[str, Any] | None:
+        identity = run.tracker.get("id") or secrets.token_hex(4)
+        mode = self._mode()
+        self.run = self._open(run, identity, mode)
+        if self.run is None and mode == "online":
+            mode = "offline"
+            self.run = self._open(run, identity, mode)
+        if self.run is None:
+            return None
+        self.run.define_metric("step", hidden=True)
+        self.run.define_metric("*", step_metric="step", summary="none")
+        return {"id": identity, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
+
+    def log(self, row: Mapping[str, float]) -> None:
+        self._safely(lambda run: run.log(dict(row)))
+
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+        def close(run: Any) -> None:
+            run.summary.update({key: value for key, value in summary.items() if value is not None})
+            run.finish(exit_code=exit_code)
+
+        self._safely(close)
+
+    def advice(self) -> str | None:
+        if self.run is None:
+            return None
+        return f"wandb sync {shown(self.run.settings.sync_dir)}" if self.run.offline else str(self.run.url)
+
+    def _mode(self) -> Mode:
+        """The environment's word counts for most, then the config's, then whether there is a key."""
+        said = os.environ.get("WANDB_MODE", "")
+        if said in get_args(Mode):
+            return cast(Mode, said)
+        if self.mode == "auto":
+            return "online" if _has_key() else "offline"
+        return self.mode
+
+    def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
+        """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
+        import wandb
+
+        try:
+            with _redacted_command():
+                return wandb.init(
+                    project=self.project,
+                    entity=self.entity,
+                    id=identity,
+                    name=run.name,
+                    group=run.group,
+                    notes=run.notes or None,
+                    tags=self.tags,
+                    config=dict(run.config),
+                    dir=str(run.root),
+                    mode=mode,
+                    resume="allow",
+                    reinit="create_new",
+                    settings=self._settings(mode),
+                )
+        except Exception as error:
+            if self.required:
+                raise UserError(f"tracker.required=true, but W&B fails: {_first_line(error)}") from error
+            went = "offline" if mode == "online" else "without it"
+            log.warning("W&B fails (%s); the run goes on %s.", _first_line(error), went)
+            wandb.teardown()  # its service would hold on to the run that failed
+            return None
+
+    def _settings(self, mode: Mode) -> Any:
+        import wandb
+
+        return wandb.Settings(
+            console="off",
+            silent=True,
+            init_timeout=self.init_timeout if mode == "online" else _LOCAL_TIMEOUT,
+            finish_timeout=self.finish_timeout,
+            x_transaction_log_flush_interval=1.0,
+        )
+
+    def _safely(self, action: Callable[[Any], None]) -> None:
+        """Does something with the run, if there is one; what fails is told once."""
+        if self.run is None:
+            return
+        try:
+            action(self.run)
+        except Exception as error:
+            log.warning("W&B fails (%s) and is left alone from here on.", _first_line(error))
+            self.run = None
+
+
+@contextmanager
+def _redacted_command() -> Iterator[None]:
+    """W&B stores the command line of the process as it finds it."""
+    words, sys.argv = sys.argv, [redact_override(word) for word in sys.argv]
+    try:
+        yield
+    finally:
+        sys.argv = words
+
+
+def _has_key() -> bool:
+    """Whether `wandb` could log in without asking."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    import wandb
+
+    hosts = {urlsplit(wandb.setup().settings.base_url).netloc, "api.wandb.ai"}
+    try:
+        return any(netrc(os.environ.get("NETRC")).authenticators(host) for host in hosts)
+    except (OSError, NetrcParseError):
+        return False
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,85 @@
+"""`hone train`: one run, from config to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric import Fabric
+
+from hone import build, devices
+from hone.build import Parts
+from hone.course import Course
+from hone.ema import average_of
+from hone.invocation import Invocation
+from hone.job import Job
+from hone.logs import Log, logged, quieten_libraries
+from hone.loop import fit
+from hone.material import Material, gather
+from hone.module import Module
+from hone.optim import schedule
+from hone.report import final_screen
+from hone.results import conclude
+from hone.runs.folder import Folder, require_writable
+from hone.runs.identity import with_absolute_paths
+from hone.runs.record import Record
+from hone.runs.run import Run
+from hone.runs.session import find, recorded
+from hone.runs.snapshots import Snapshots
+from hone.settings import Train
+from hone.signals import Stop
+from hone.trainee import Trainee
+
+
+def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
+    """Trains on as many devices as asked for; returns the number that a sweep optimises."""
+    config = with_absolute_paths({**asdict(settings), **parts})
+    return devices.spread(train, Job(settings, config, invocation))
+
+
+def train(job: Job) -> float | None:
+    """The whole run, in one of its processes."""
+    quieten_libraries()
+    stop = Stop()
+    with logged() as log, stop.listening():
+        parts = build.parts(job.config, job.settings.trust)
+        require_writable(Path(job.settings.output_root))
+        found = find(job)
+        if found is None or Record.load(found.record)["state"] != "finished":
+            found = _run(job, parts, found, stop, log)
+    record = Record.load(found.record)
+    if devices.is_first():
+        final_screen(record, parts.tracker.advice())
+    return record["best"]["value"] if record["best"] else None
+
+
+def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> Folder:
+    """Prepares, trains, scores and stores."""
+    settings = job.settings
+    fabric = devices.make_fabric(settings.accelerator, settings.precision, settings.devices)
+    material = gather(parts, settings, fabric)
+    course = Course.of(settings, material.data.plan.steps_per_epoch, material.rows.sizes["train"])
+    trainee = _trainee(fabric, parts, material, course)
+    origin = material.origin(parts)
+    with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
+        run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
+        run.resume(fabric, trainee)
+        audience.begin(course.steps, run.step)
+        with stop.deferred():
+            fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
+        run.choose_best(trainee)
+        trainee.module.network = parts.adapter.fold(material.network)
+        scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder)
+        audience.concluded(scores, baseline)
+    return folder
+
+
+def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course) -> Trainee:
+    """Network, optimiser and schedule, on the device."""
+    module = Module(material.network, material.task, material.anatomy, parts.optimizer, parts.scheduler)
+    optimizer = module.make_optimizer()
+    wrapped, ready = fabric.setup(module, optimizer)
+    scheduler = schedule(optimizer, parts.scheduler, course.clock)
+    return Trainee(module, wrapped, ready, scheduler, average_of(material.network, parts.optimizer.ema))

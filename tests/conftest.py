@@ -1,0 +1,104 @@
+"""What all tests share: folders of their own, no network, and the `hone` command as a function or as a process."""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROTOTYPES = ROOT / "tests" / "prototypes"
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_SILENT": "true", "COLUMNS": "200"}
+os.environ["OMP_NUM_THREADS"] = "1"  # tests may run side by side, and small networks gain nothing from more
+os.environ["WANDB_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there, and nothing may leave this machine
+caches = tempfile.TemporaryDirectory(prefix="hone-tests-")  # here, for `datasets` looks for its own when it is imported
+atexit.register(caches.cleanup)
+os.environ |= {"HONE_CACHE": f"{caches.name}/hone", "HF_HOME": f"{caches.name}/huggingface"}
+for secret in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "HONE_TRUST"):
+    os.environ.pop(secret, None)
+sys.path.insert(0, str(PROTOTYPES))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+Hone = Callable[..., Outcome]
+
+SMALL = ("tracker=none", "dataset.train=96", "dataset.validation=32", "dataset.test=32", "epochs=1")
+"""A run of the defaults that takes a second."""
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def hone(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Hone:
+    """The command, in this process."""
+    from hone.cli import main
+
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["hone", *words])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it, and this takes it back
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capfd.readouterr()
+        return Outcome(int(end.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def process() -> Hone:
+    """The command, in a process of its own, as a user runs it."""
+
+    def run(*words: str, **env: str) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "hone", *words],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, **env},
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def runs(root: str | Path = "outputs") -> list[Path]:
+    """The folders of all runs below, oldest first."""
+    return sorted(path.parent.resolve() for path in Path(root).glob("**/run.json"))
+
+
+def only_run(root: str | Path = "outputs") -> Path:
+    found = runs(root)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def record(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def journal(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -1,0 +1,65 @@
+"""Other precisions, several processes, other people's trainers."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conftest import Hone, only_run, record
+from harness import Training
+from hone.module import Module
+
+WORDS = (
+    "tracker=none", "accelerator=cpu", "dataset.train=70", "dataset.validation=30", "dataset.test=10", "steps=20",
+    "epochs=null", "+checkpoint.hyperparameters={hidden_dropout_prob:0.0,attention_probs_dropout_prob:0.0}",
+    "log_every=1",
+)  # fmt: skip
+
+
+def model(name: str) -> dict[str, torch.Tensor]:
+    return load_file(only_run(f"outputs/{name}") / "model/model.safetensors")
+
+
+def test_two_processes_are_one_with_twice_the_batch(process: Hone) -> None:
+    """70 rows in batches of 8 end in one of 6: the processes share it unevenly, and the weights count rows all the same."""
+    one = process("train", *WORDS, "batch_size=8", "name=one")
+    two = process("train", *WORDS, "batch_size=4", "devices=2", "strategy=ddp", "name=two")
+    assert one.code == 0, one.said
+    assert two.code == 0, two.said
+    assert two.out.count("best *") == 1, "only the first process speaks"
+    ours, theirs = model("one"), model("two")
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours if "key.bias" not in name) < 1e-4
+    scores = record(only_run("outputs/one"))["scores"]
+    assert record(only_run("outputs/two"))["scores"] == pytest.approx(scores, abs=1e-3)
+
+
+def test_a_mistake_among_processes_is_still_one_message(process: Hone) -> None:
+    wrong = process("train", *WORDS, "devices=2", "monitor=nonsense")
+    assert wrong.code == 2
+    assert "monitor=nonsense" in wrong.err
+    assert "Traceback" not in wrong.err
+
+
+def test_bf16_through_the_command(hone: Hone) -> None:
+    done = hone("train", *WORDS, "precision=bf16-mixed")
+    assert done.code == 0, done.said
+    assert all(tensor.dtype == torch.float32 for tensor in load_file(only_run() / "model/model.safetensors").values())
+
+
+@pytest.mark.filterwarnings("ignore")  # a stock trainer has advice to give
+def test_the_module_trains_under_a_stock_trainer(tmp_path: Path) -> None:
+    import lightning
+
+    ready = Training(tmp_path).start()
+    module = Module(ready.network, ready.data.task, ready.module.anatomy, ready.module.recipe, ready.module.scheduler)
+    trainer = lightning.Trainer(
+        fast_dev_run=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, logger=False
+    )
+    before = ready.weights
+    trainer.fit(module, datamodule=ready.data)
+    assert trainer.global_step == 3
+    assert trainer.callback_metrics["validation/f1_macro"] >= 0
+    assert any(not torch.equal(before[name], weight) for name, weight in ready.weights.items())
+    trainer.test(module, datamodule=ready.data, verbose=False)
+    assert "test/accuracy" in trainer.callback_metrics

@@ -1,0 +1,232 @@
+"""A run that is stopped anywhere and goes on ends with the very bits of one that was never stopped."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conftest import Hone, journal, only_run, record
+from harness import ADAMW, Started, Training, same_bits
+from hone.batching.buckets import Buckets
+from hone.errors import Preempted, RunError
+from hone.optim import Optimizer
+from hone.runs.snapshots import Snapshots
+from hone.signals import Stop
+
+
+def awkward(folder: Path, **changes: Any) -> Training:
+    """Shuffling, dropout, accumulation that does not divide the epoch, a short last batch, warm-up, averaged weights."""
+    told = {
+        "rows": 42, "batch_size": 4, "accumulate": 3, "epochs": 2.0, "batching": Buckets(pool=2),
+        "optimizer": Optimizer(ADAMW, 2e-3, weight_decay=0.01, ema=0.9), "evaluate_every": 3, **changes,
+    }  # fmt: skip
+    return Training(folder, **told)
+
+
+def everything(started: Started) -> dict[str, torch.Tensor]:
+    """All tensors that a checkpoint holds."""
+    tensors, _ = started.trainee.take_down(started.fabric)
+    return {f"{file}/{name}": tensor.clone() for file, content in tensors.items() for name, tensor in content.items()}
+
+
+def numbers(started: Started) -> list[dict[str, Any]]:
+    """The journal without what depends on the clock."""
+    clocked = ("time", "train/samples_per_second", "train/tokens_per_second")
+    return [{key: value for key, value in row.items() if key not in clocked} for row in started.notebook.rows]
+
+
+def fit_until(started: Started, step: int) -> Started:
+    """Trains until it is asked to stop during a step, as a pre-emption would."""
+    stop, advance, resume = Stop(), started.run.advance, started.run.resume
+
+    def ask_after(move: Callable[..., None]) -> Callable[..., None]:
+        def moved(*parts: Any) -> None:
+            move(*parts)
+            stop.asked = signal.SIGTERM if started.run.step == step - 1 else stop.asked
+
+        return moved
+
+    started.run.advance, started.run.resume = ask_after(advance), ask_after(resume)
+    with pytest.raises(Preempted):
+        started.fit(stop)
+    return started
+
+
+def test_resumes_to_the_bit_from_every_step_of_two_epochs(tmp_path: Path) -> None:
+    straight = awkward(tmp_path / "straight").start().fit()
+    steps = straight.course.steps
+    assert steps == 8
+    for step in range(1, steps):
+        told = awkward(tmp_path / f"from{step}")
+        stopped = fit_until(told.start(), step)
+        assert stopped.run.step == step
+        resumed = told.start().fit()
+        assert resumed.notebook.steps == list(range(step + 1, steps + 1))
+        assert same_bits(everything(resumed), everything(straight)), f"from step {step}"
+        assert [row for row in numbers(stopped) if row["step"] <= step] + numbers(resumed) == numbers(straight)
+        assert resumed.run.best == straight.run.best
+
+
+def test_resumes_to_the_bit_after_many_stops(tmp_path: Path) -> None:
+    """Twice within an epoch, across its end, and at once again after a start."""
+    straight = awkward(tmp_path / "straight", epochs=3.0).start().fit()
+    told = awkward(tmp_path / "stopped", epochs=3.0)
+    for step in (2, 3, 5, 6, 7, 11):
+        fit_until(told.start(), step)
+    assert same_bits(everything(told.start().fit()), everything(straight))
+
+
+def test_two_steps_are_not_the_same_bits(tmp_path: Path) -> None:
+    """Guards the tests above against comparing nothing."""
+    one = fit_until(awkward(tmp_path / "a").start(), 3)
+    two = fit_until(awkward(tmp_path / "b").start(), 4)
+    ours, theirs = everything(one), everything(two)
+    same = [name for name in ours if torch.equal(ours[name], theirs[name])]
+    assert len(ours) > 60
+    assert all(tensor.eq(0).any() or "word_embeddings" in name for name, tensor in ours.items() if name in same)
+
+
+MUTANTS = {
+    "position": lambda started: setattr(started.run, "step", started.run.step + 1),
+    "optimizer": lambda started: started.trainee.optimizer.state.clear(),
+    "scheduler": lambda started: started.trainee.scheduler.step(),
+    "average": lambda started: started.trainee.average.update(1),
+    "seed": lambda started: setattr(started.told, "seed", 1),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_what_a_resume_forgets_is_seen(tmp_path: Path, mutant: str) -> None:
+    straight = awkward(tmp_path / "straight").start().fit()
+    told = awkward(tmp_path / "stopped")
+    fit_until(told.start(), 4)
+    resumed = told.start()
+    resume = resumed.run.resume
+    resumed.run.resume = lambda *parts: (resume(*parts), MUTANTS[mutant](resumed))
+    assert not same_bits(everything(resumed.fit()), everything(straight))
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    straight = awkward(tmp_path / "straight").start().fit()
+    told = awkward(tmp_path / "stopped", save_every=1)
+    fit_until(told.start(), 6)
+    newest = max((tmp_path / "stopped").glob("step-*"))
+    weights = newest / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    resumed = told.start().fit()
+    assert resumed.notebook.steps[0] == 6, "one step is done again"
+    assert "weights.safetensors is not the file that was written" in caplog.text
+    assert same_bits(everything(resumed), everything(straight))
+
+
+def test_it_never_starts_silently_from_scratch(tmp_path: Path) -> None:
+    told = awkward(tmp_path)
+    fit_until(told.start(), 2)
+    for manifest in tmp_path.glob("step-*/manifest.json"):
+        manifest.write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        told.start().fit()
+
+
+def in_child(work: Any) -> int:
+    """Runs the work in a fork, which costs no imports; returns its process id."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return child
+
+
+def kill_until_done(told: Training, rng: random.Random, limit: float) -> int:
+    """Starts the training again and again, killing it at a random moment each time, until it ends; counts the kills."""
+    kills = 0
+    for _ in range(200):
+        child = in_child(lambda: told.start().fit())
+        deadline = time.monotonic() + rng.uniform(0.01, limit)
+        while time.monotonic() < deadline:
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return kills
+            time.sleep(0.002)
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        kills += os.WIFSIGNALED(status)
+        if Snapshots(told.folder, "test").newest() and rng.random() < 0.1:
+            limit *= 1.5  # lets slow machines get to the end
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_survives_kills_at_any_moment(tmp_path: Path, seed: int) -> None:
+    begun = time.monotonic()
+    straight = awkward(tmp_path / "straight", save_every=1, epochs=4.0).start().fit()
+    whole = time.monotonic() - begun
+    told = awkward(tmp_path / "killed", save_every=1, epochs=4.0)
+    assert kill_until_done(told, random.Random(seed), limit=whole / 2) >= 1
+    kept, expected = (Snapshots(folder, "test").newest() for folder in (told.folder, tmp_path / "straight"))
+    assert kept.step == expected.step == straight.course.steps
+    for file in expected.tensors:
+        assert same_bits(kept.tensors[file], expected.tensors[file])
+
+
+QUICK = ("tracker=none", "dataset.train=64", "dataset.validation=16", "dataset.test=16", "batch_size=4", "log_every=1")
+
+
+def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM during step 9: exit 75; `resume=DIR` alone goes on, and the model is the one of an undisturbed run."""
+    from hone.runs.run import Run
+
+    assert hone("train", *QUICK, "epochs=1", "name=straight").code == 0
+    advance = Run.advance
+
+    def asked(run: Run, step: int) -> None:
+        advance(run, step)
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Run, "advance", asked)
+    stopped = hone("train", *QUICK, "epochs=1", "name=stopped")
+    monkeypatch.setattr(Run, "advance", advance)
+    assert stopped.code == 75, stopped.said
+    assert "SIGTERM" in stopped.err
+    run = only_run("outputs/stopped")
+    assert record(run)["state"] == "preempted"
+    assert record(run)["exit_code"] == 75
+
+    resumed = hone("train", f"resume={run}")
+    assert resumed.code == 0, resumed.said
+    straight = only_run("outputs/straight")
+    assert record(run)["state"] == "finished"
+    assert [row["step"] for row in journal(run)] == [row["step"] for row in journal(straight)]
+    assert record(run)["scores"] == record(straight)["scores"]
+    model = "model/model.safetensors"
+    assert (run / model).read_bytes() == (straight / model).read_bytes()
+
+
+def test_auto_leaves_a_finished_run_and_starts_another_for_another_config(hone: Hone) -> None:
+    first = hone("train", *QUICK, "epochs=1", "resume=auto")
+    assert first.code == 0, first.said
+    model = only_run() / "model/model.safetensors"
+    written = model.stat().st_mtime_ns
+    again = hone("train", *QUICK, "epochs=1", "resume=auto")
+    assert again.code == 0
+    assert "f1_macro" in again.out
+    assert only_run()
+    assert model.stat().st_mtime_ns == written, "a finished run is not run again"
+    other = hone("train", *QUICK, "epochs=1", "seed=1", "resume=auto")
+    assert other.code == 0
+    assert len(list(Path("outputs").glob("*/*/run.json"))) == 2
+
+
+def test_another_config_does_not_resume(hone: Hone) -> None:
+    assert hone("train", *QUICK, "epochs=1").code == 0
+    refused = hone("train", f"resume={only_run()}", "optimizer.lr=0.5")
+    assert refused.code == 2
+    assert "optimizer.lr: 0.002 → 0.5" in refused.err

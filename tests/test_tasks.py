@@ -1,0 +1,193 @@
+"""The contract of a task, over every task there is: the ones of the package, and strangers that bend it most."""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+import yaml
+from datasets import Dataset
+
+from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
+from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.tiny_bert import TinyBert
+from hone.data.columns import columns
+from hone.evaluation import Predictor
+from hone.facts import Facts
+from hone.scores import compute_scores, metrics_of
+from hone.tasks.base import Columns, Task
+
+OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
+STRANGERS = sorted((PROTOTYPES / "conf/task").glob("*.yaml"))
+assert OURS
+assert len(STRANGERS) >= 4
+
+
+def load(path: Path) -> Any:
+    node = yaml.safe_load(path.read_text())
+    module, _, name = node.pop("_target_").rpartition(".")
+    return getattr(importlib.import_module(module), name)(**node)
+
+
+def checkpoint_for(task: Task) -> Checkpoint:
+    """The checkpoint that a stranger brings along in its own file, else the built-in one."""
+    module = importlib.import_module(type(task).__module__)
+    own = [found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__]
+    found = next((cls for cls in own if issubclass(cls, Checkpoint)), None)
+    return found() if found else TinyBert(lr=1e-3)
+
+
+@dataclass
+class Example:
+    """A task with everything it needs, on its own sample."""
+
+    raw: Task
+    task: Task
+    rows: Dataset
+    encoded: Dataset
+    network: Any
+
+    def batch(self, places: Iterator[int] | range) -> dict[str, Any]:
+        rows = columns(self.encoded.with_format("arrow"), np.array(list(places)))
+        return self.task.collate(rows, np.random.default_rng(0))
+
+    def predictions(self) -> Columns:
+        with torch.inference_mode():
+            return self.task.predict(self.network.eval(), self.batch(range(len(self.encoded))))
+
+
+@pytest.fixture(params=[*OURS, *STRANGERS], ids=lambda path: path.stem)
+def example(request: pytest.FixtureRequest) -> Example:
+    raw = load(request.param)
+    sample = raw.sample()
+    rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
+    facts = raw.find_facts(rows, None)
+    checkpoint = checkpoint_for(raw)
+    task = raw.equip(checkpoint.processor(raw.auto_processor, facts), facts)
+    encoded = rows.map(task.encode, batched=True, remove_columns=rows.column_names)
+    torch.manual_seed(0)
+    network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
+    return Example(raw, task, rows, encoded, network)
+
+
+def test_the_class_says_what_it_is(example: Example) -> None:
+    cls = type(example.raw)
+    assert set(example.raw.sample()) >= set(cls.roles)
+    assert not set(cls.roles) & set(cls.optional_roles)
+    assert hasattr(transformers, cls.auto_model)
+    assert hasattr(transformers, cls.auto_processor)
+    assert cls.pipeline
+    assert example.raw is not example.task, "equipping leaves the original as it was"
+    assert not hasattr(example.raw, "facts")
+
+
+def test_facts_survive_their_file(example: Example, tmp_path: Path) -> None:
+    example.task.facts.save(tmp_path / "facts.json")
+    assert Facts.load(tmp_path / "facts.json") == example.task.facts
+
+
+def test_the_sample_is_faultless(example: Example) -> None:
+    assert list(example.raw.find_faults(example.rows, example.task.facts)) == []
+
+
+def test_encoding_keeps_track_of_rows(example: Example) -> None:
+    assert {"id", "length"} <= set(example.encoded.column_names)
+    assert sorted(set(example.encoded["id"])) == list(example.rows["id"])
+    assert all(length > 0 for length in example.encoded["length"])
+
+
+def test_a_batch_can_be_made_again(example: Example) -> None:
+    first, again = example.batch(range(3)), example.batch(range(3))
+    assert list(first["id"]) == list(again["id"])
+    for name, tensor in first["inputs"].items():
+        assert torch.equal(tensor, again["inputs"][name])
+
+
+def test_the_loss_teaches_every_weight_it_can(example: Example) -> None:
+    loss = example.task.loss(example.network.train(), example.batch(range(4)))
+    assert loss.ndim == 0
+    loss.backward()
+    gradients = [weight.grad for weight in example.network.parameters() if weight.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert sum(bool(gradient.any()) for gradient in gradients) > len(gradients) / 2
+
+
+def test_the_loss_is_a_mean_over_the_counted_targets(example: Example) -> None:
+    """Two halves, weighted by their targets, are the whole. (Boxes are matched within a batch, but never across rows.)"""
+    network = example.network.eval()
+    whole, one, two = example.batch(range(4)), example.batch(range(1)), example.batch(range(1, 4))
+    with torch.no_grad():
+        losses = [float(example.task.loss(network, batch)) for batch in (whole, one, two)]
+    counts = [example.task.count_targets(batch) for batch in (whole, one, two)]
+    assert counts[0] == pytest.approx(counts[1] + counts[2])
+    assert losses[0] == pytest.approx((losses[1] * counts[1] + losses[2] * counts[2]) / counts[0], rel=2e-3)
+
+
+def test_predictions_have_a_row_each_and_merge_to_examples(example: Example) -> None:
+    predictions = example.predictions()
+    assert {len(values) for values in predictions.values()} == {len(example.encoded)}
+    records = example.task.merge(predictions)
+    assert sorted(records["id"]) == list(example.rows["id"])
+    record = {name: values[0] for name, values in records.items()}
+    assert isinstance(example.task.describe(record), str)
+
+
+def test_the_records_give_every_metric(example: Example) -> None:
+    records = example.task.merge(example.predictions())
+    scores = compute_scores(example.task, records)
+    assert {name.partition("/")[0] for name in scores} <= set(metrics_of(example.task))
+    assert all(isinstance(value, float) and np.isfinite(value) for value in scores.values())
+    assert example.task.monitor in metrics_of(example.task)
+    baseline = example.task.baseline(records)
+    if baseline is not None:
+        assert compute_scores(example.task, baseline).keys() == scores.keys()
+
+
+def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
+    everything = range(len(example.encoded))
+    with torch.inference_mode():
+        loss = float(example.task.loss(example.network.eval(), example.batch(everything)))
+    records = example.task.merge(example.predictions())
+    if len(records["id"]) == len(example.encoded):
+        assert compute_scores(example.task, records)["loss"] == pytest.approx(loss, rel=2e-3)
+
+
+@pytest.mark.parametrize("example", OURS, ids=lambda path: path.stem, indirect=True)
+def test_it_predicts_without_labels(example: Example) -> None:
+    unlabelled = example.rows.select_columns(["id", *(role for role in example.task.roles if role != "label")])
+    encoded = unlabelled.map(example.task.encode, batched=True, remove_columns=unlabelled.column_names)
+    rows = columns(encoded.with_format("arrow"), np.arange(len(encoded)))
+    with torch.inference_mode():
+        predictor = Predictor(example.network.eval(), example.task)
+        predictions = predictor.predict_step(example.task.collate(rows, np.random.default_rng(0)))
+    assert "loss" not in predictions
+    assert list(predictions["prediction"]) == list(example.predictions()["prediction"])
+
+
+CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos"}
+MONITORS = {"detection": "overlap/mean"}
+
+
+@pytest.mark.parametrize("name", [path.stem for path in STRANGERS])
+def test_a_strangers_task_trains_through_the_command(hone: Hone, name: str) -> None:
+    """Its own Python file and YAML, a folder of configs and a word of trust: nothing of ours is touched."""
+    words = [
+        "--config-dir", str(PROTOTYPES / "conf"), "trust=[prototypes]", "tracker=none", f"dataset={name}", "epochs=3",
+        f"checkpoint={CHECKPOINTS.get(name, 'tiny_bert')}", f"monitor={MONITORS.get(name, 'auto')}",
+    ]  # fmt: skip
+    done = hone("train", *words)
+    assert done.code == 0, done.said
+    losses = [row["validation/loss"] for row in journal(only_run()) if "validation/loss" in row]
+    assert losses[-1] < losses[0]
+    assert record(only_run())["scores"]
+
+
+def test_a_strangers_task_needs_to_be_trusted(hone: Hone) -> None:
+    done = hone("train", "--config-dir", str(PROTOTYPES / "conf"), "dataset=translation", "checkpoint=tiny_t5")
+    assert done.code == 2
+    assert "trust=[prototypes]" in done.err

@@ -1,0 +1,85 @@
+"""W&B, through the real client: what it is told is what the journal has, and nothing it does ends a run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import SMALL, Hone, journal, only_run, record, runs
+
+TRACKED = ("tracker=wandb", *SMALL[1:])
+
+
+def inspect(run: Path, *flags: str) -> Any:
+    """What W&B's own reader finds in the file of an offline run."""
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *flags, record(run)["wandb"]["dir"]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if flags else [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_offline_it_mirrors_the_journal(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = hone("train", *TRACKED, "notes=a try", "tracker.tags=[demo]", "evaluate_every=2")
+    assert done.code == 0, done.said
+    assert "wandb sync outputs/wandb/offline-run-" in done.out
+    run = only_run()
+    seen = inspect(run, "--summary")
+    assert seen["state"] == "finished"
+    assert seen["exit_code"] == 0
+    assert seen["run_id"] == record(run)["wandb"]["id"]
+    assert seen["config"]["optimizer"]["lr"] == pytest.approx(2e-3)
+    assert seen["config"]["provenance"]["data"]["fingerprint"] == record(run)["data"]["fingerprint"]
+    assert seen["config"]["choices"]["checkpoint"] == "tiny_bert"
+    summary = seen["summary"]
+    assert summary["validation/f1_macro"] == pytest.approx(record(run)["best"]["value"]), "the best, not the last"
+    assert summary["test/accuracy"] == pytest.approx(record(run)["scores"]["test/accuracy"])
+    assert summary["best/step"] == record(run)["best"]["step"]
+    history = [entry["history"] for entry in inspect(run) if entry["type"] == "history"]
+    assert len(history) == len(journal(run))
+
+
+def test_a_failed_run_is_failed_there_too(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hone import loop
+
+    monkeypatch.setattr(loop, "predict", lambda *parts: 1 / 0)
+    assert hone("train", *TRACKED).code == 1
+    seen = inspect(only_run(), "--summary")
+    assert seen["exit_code"] == 1
+    assert seen["summary"]["state"] == "failed"
+
+
+def test_every_job_of_a_multirun_is_a_run_of_its_own(hone: Hone) -> None:
+    done = hone("train", "-m", *TRACKED, "seed=0,1")
+    assert done.code == 0, done.said
+    seeds = {inspect(run, "--summary")["config"]["seed"]: record(run)["wandb"]["id"] for run in runs()}
+    assert set(seeds) == {0, 1}
+    assert len(set(seeds.values())) == 2
+
+
+WITH_A_KEY = {"WANDB_API_KEY": "0123456789" * 4}
+"""The server's address in these tests is one where nobody listens."""
+
+
+def test_without_its_server_the_run_goes_on_offline(process: Hone) -> None:
+    done = process("train", *TRACKED, "tracker.init_timeout=2", "tracker.finish_timeout=2", **WITH_A_KEY)
+    assert done.code == 0, done.said
+    assert done.err.count("offline") == 1
+    assert record(only_run())["wandb"], done.said
+    assert record(only_run())["wandb"]["mode"] == "offline"
+    assert record(only_run())["state"] == "finished"
+
+
+def test_required_it_stops_the_run_before_it_begins(process: Hone) -> None:
+    done = process("train", *TRACKED, "tracker.init_timeout=2", "tracker.required=true", **WITH_A_KEY)
+    assert done.code == 2, done.said
+    assert "tracker.required" in done.err
+    assert not runs()
+
+
+def test_none_tracks_nothing(hone: Hone) -> None:
+    assert hone("train", *SMALL).code == 0
+    assert record(only_run())["wandb"] is None
+    assert not Path("outputs/wandb").exists()
