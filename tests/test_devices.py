@@ -22,7 +22,7 @@ def model(name: str) -> dict[str, torch.Tensor]:
 
 
 def test_two_processes_are_one_with_twice_the_batch(process: Hone) -> None:
-    """70 rows in batches of 8 end in one of 6: the processes share it unevenly, and the weights count rows all the same."""
+    """70 rows in batches of 8 end in one of 6: shared unevenly, and the weights count rows all the same."""
     one = process("train", *WORDS, "batch_size=8", "name=one")
     two = process("train", *WORDS, "batch_size=4", "devices=2", "strategy=ddp", "name=two")
     assert one.code == 0, one.said

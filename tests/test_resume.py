@@ -21,7 +21,7 @@ from hone.signals import Stop
 
 
 def awkward(folder: Path, **changes: Any) -> Training:
-    """Shuffling, dropout, accumulation that does not divide the epoch, a short last batch, warm-up, averaged weights."""
+    """Shuffling, dropout, accumulation that does not divide the epoch, a short last batch, warm-up, averaging."""
     told = {
         "rows": 42, "batch_size": 4, "accumulate": 3, "epochs": 2.0, "batching": Buckets(pool=2),
         "optimizer": Optimizer(ADAMW, 2e-3, weight_decay=0.01, ema=0.9), "evaluate_every": 3, **changes,

@@ -71,7 +71,9 @@ def dies_after(patch: pytest.MonkeyPatch, module: Any, name: str, survived: int)
 def test_everything_is_durable_before_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     sync, rename = os.fsync, Path.rename
-    monkeypatch.setattr(os, "fsync", lambda file: (told.append(os.readlink(f"/proc/self/fd/{file}")), sync(file))[1])
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (told.append(str(Path(f"/proc/self/fd/{file}").readlink())), sync(file))[1]
+    )
     monkeypatch.setattr(Path, "rename", lambda path, target: (told.append("rename"), rename(path, target))[1])
     save(Snapshots(tmp_path, "me"), 1)
     before, after = told[: told.index("rename")], told[told.index("rename") + 1 :]

@@ -118,7 +118,7 @@ def test_the_loss_teaches_every_weight_it_can(example: Example) -> None:
 
 
 def test_the_loss_is_a_mean_over_the_counted_targets(example: Example) -> None:
-    """Two halves, weighted by their targets, are the whole. (Boxes are matched within a batch, but never across rows.)"""
+    """Two halves, weighted by their targets, are the whole. (Boxes are matched within a row, never across rows.)"""
     network = example.network.eval()
     whole, one, two = example.batch(range(4)), example.batch(range(1)), example.batch(range(1, 4))
     with torch.no_grad():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import hydra
@@ -37,8 +38,7 @@ class Application:
             self.line = CommandLine.read(words)
             self.line = self.line.resumed() if self.command == "train" else self.line
             sys.argv = [f"hone {self.command}", *self.line.words]
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them
-            with vetted(self.line.vouched):
+            with _errors_handed_over(), vetted(self.line.vouched):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
@@ -78,3 +78,15 @@ class Application:
                 f"trust={as_typed(trust)}: a config file says so, but only you can vouch for code; "
                 f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
             )
+
+
+@contextmanager
+def _errors_handed_over() -> Iterator[None]:
+    """While this is open Hydra raises its errors instead of printing them."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+        os.environ |= {"HYDRA_FULL_ERROR": before} if before is not None else {}

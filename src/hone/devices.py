@@ -28,24 +28,26 @@ _GRACE = 60.0  # seconds for the other processes to put things in order when one
 
 def make_fabric(accelerator: Accelerator, precision: Precision, devices: int = 1) -> Fabric:
     """A launched Fabric on the devices that are asked for, which must be there."""
-    require_accelerator(accelerator, devices)
+    require_devices(accelerator, devices)
     strategy = "ddp" if devices > 1 else "auto"
     fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
 
 
-def require_accelerator(accelerator: Accelerator, devices: int) -> None:
+def require_devices(accelerator: Accelerator, devices: int) -> None:
     """Raises UserError where the machine lacks what is asked for."""
-    gpus = torch.cuda.device_count()
-    if accelerator == "cuda" and gpus < devices:
-        raise UserError(f"accelerator=cuda devices={devices}: this machine has {gpus} GPUs.")
+    gpus, cores = torch.cuda.device_count(), os.cpu_count() or 1
     if accelerator == "mps" and not torch.backends.mps.is_available():
         raise UserError("accelerator=mps: this machine has no Apple GPU.")
+    if accelerator == "cuda" and gpus < devices:
+        raise UserError(f"accelerator=cuda devices={devices}: this machine has {gpus} GPUs.")
     if accelerator == "auto" and 0 < gpus < devices:
         raise UserError(
             f"devices={devices}: this machine has {gpus} GPUs; for processes on the CPU say accelerator=cpu."
         )
+    if devices > max(gpus, cores):
+        raise UserError(f"devices={devices}: this machine has {cores} cores, and a process each would only wait.")
 
 
 def add_up(fabric: Fabric, values: Tensor) -> list[float]:
@@ -63,6 +65,7 @@ def is_first() -> bool:
 def spread(entry: Callable[[Job], Result], job: Job) -> Result:
     """Calls the entry here, or in a process for each device unless a launcher has started those already."""
     world = job.settings.devices
+    require_devices(job.settings.accelerator, world)
     if world == 1 or "LOCAL_RANK" in os.environ:
         return entry(job)
     results = mp.get_context("spawn").SimpleQueue()

@@ -45,11 +45,12 @@ class WandbTracker(Tracker):
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        identity = run.tracker.get("id") or secrets.token_hex(4)
-        mode = self._mode()
+        known = run.tracker.get("id")
+        identity, mode = known or secrets.token_hex(4), self._mode()
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
-            mode = "offline"
+            # The attempt that failed may still hold its id for a while.
+            identity, mode = known or secrets.token_hex(4), "offline"
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
