@@ -77,6 +77,9 @@ CONFIG = {
     "+checkpoint.hyperparameters.hidden_size=97": "checkpoint|not a multiple",
     "'checkpoint.hyperparameters={hidden_act: foo}'": "checkpoint|foo",
     "+checkpoint.hyperparameters.vocab_size=10": "the network only 10 embeddings",
+    "'checkpoint.hyperparameters={hidden_size: 48}' 'checkpoint.hyperparameters={num_hidden_layers: 1}'": (
+        "+checkpoint.hyperparameters.num_hidden_layers=…"
+    ),
     # what is missing
     "dataset=hub": "dataset.path has no value",
     "checkpoint=hub": "checkpoint.path has no value|checkpoint.path=…",

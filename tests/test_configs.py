@@ -250,13 +250,16 @@ def test_every_head_goes_with_every_adapter(head: str, adapter: str, trained: Ru
 def test_every_adapter_goes_with_every_architecture(
     kind: str, path: str, adapter: str, trained: Run, hone: Hone
 ) -> None:
-    """The word embeddings stay as they are, and of several layers the last one learns."""
+    """The word embeddings stay as they are, of several layers the last one learns, and so does a pooler."""
     told = ["checkpoint=hub", f"checkpoint.path={path}", "dataset=mrpc", f"adapter={adapter}"]
     told += ["adapter.count=1"] if adapter == "top_layers" else []
     if (kind, adapter) == ("albert", "top_layers"):  # its layers share their weights
         refused(hone, "no recognisable layers", *told)
         return
-    learned = load_file(next(trained(*told).glob("checkpoints/*/weights.safetensors")))
+    run = trained(*told)
+    learned = load_file(next(run.glob("checkpoints/*/weights.safetensors")))
+    poolers = [name for name in load_file(run / "model" / "model.safetensors") if "pooler" in name]
+    assert all(any(name.endswith(pooler) for name in learned) for pooler in poolers)
     assert not [name for name, weight in learned.items() if fake_hub.TINY["vocab_size"] in weight.shape]
     layers = {found[1] for name in learned if (found := re.match(r"(.*?\.\d+)\.", name))}
     assert adapter != "top_layers" or len(layers) == 1

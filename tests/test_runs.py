@@ -134,6 +134,12 @@ def test_no_secret_is_written(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> No
     assert not [path for path, content in files.items() if b"canary" in content]
 
 
+def test_no_secret_of_a_multirun_is_written(hone: Hone) -> None:
+    assert hone("train", "-m", *SMALL, "limit=8", "seed=0,1", "notes='https://user:canary@host'").code == 0
+    assert len(runs()) == 2
+    assert not [path for path in Path().rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+
+
 def test_redaction_knows_names_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "canary-one-0123456789")
     config = {"api_key": "x", "nested": [{"hf_token": "y"}], "tokenizer": "bert", "note": "my canary-one-0123456789"}

@@ -38,6 +38,10 @@ class Anatomy:
     def in_head(self, name: str) -> bool:
         return not self._bare(name).startswith(f"{self.backbone}.")
 
+    def learns_with_head(self, name: str) -> bool:
+        """The pooler does: many checkpoints come without one, and a random one has to learn."""
+        return self.in_head(name) or "pooler" in name.split(".")
+
     def level(self, name: str) -> int:
         """0 for embeddings, 1 to `depth` for the layers, one more for what follows them, two more for the head."""
         bare = self._bare(name)

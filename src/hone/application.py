@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, final
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from hone.check import check
@@ -51,9 +53,10 @@ class Application:
     def _job(self, config: Any) -> Any:
         """One job; its failure is told and remembered, and does not end the jobs after it."""
         try:
+            about = HydraConfig.get()
+            _remove_copy(about)
             settings, parts = self._checked(config)
-            choices = HydraConfig.get().runtime.choices
-            invocation = Invocation.of(list(HydraConfig.get().overrides.task), choices)
+            invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
             return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))
@@ -78,6 +81,12 @@ class Application:
                 f"trust={as_typed(trust)}: a config file says so, but only you can vouch for code; "
                 f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
             )
+
+
+def _remove_copy(about: Any) -> None:
+    """Hydra's copy of a multirun's config has its secrets, and says nothing that the runs' own files do not."""
+    if about.mode is RunMode.MULTIRUN:
+        Path(about.sweep.dir, "multirun.yaml").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def require_devices(accelerator: Accelerator, devices: int) -> None:
 def add_up(fabric: Fabric, values: Tensor) -> list[float]:
     """The sums over all processes."""
     if fabric.world_size > 1:
-        values = cast(Tensor, fabric.all_reduce(values, reduce_op="sum"))
+        values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
     return [float(value) for value in values]
 
 

@@ -94,8 +94,9 @@ def _show(
     settings: Evaluate,
 ) -> None:
     console = Console(highlight=False)
-    title = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
-    console.print(comparison_table(title, {"model": scores, "baseline": baseline}))
+    about = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
+    console.print(f"[bold]{about}[/bold]", soft_wrap=True)
+    console.print(comparison_table({"model": scores, "baseline": baseline}))
     matrix = confusion(records, run.task.facts)
     if matrix is not None:
         console.print(confusion_table(matrix, run.task.facts))

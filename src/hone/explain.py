@@ -19,6 +19,7 @@ from hone.errors import UserError, listed, nearest
 from hone.unknown_keys import unknown_key
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
+_INSIDE = re.compile(r"full_key: (\S+)")
 _THERE = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
 _TWICE = re.compile(r"Multiple values for (\S+)\.")
 _SWEEP = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'")
@@ -43,11 +44,7 @@ def explain(error: Exception, command: str, line: CommandLine) -> UserError:
 def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
     text = "\n".join(str(cause) for cause in _causes(error))
     if found := _UNKNOWN.search(text):
-        key = found[1].lstrip("+~")
-        word = _word(key, line)
-        if (CONF / key).is_dir():
-            return _no_option(word)
-        return unknown_key(key, word, _composable(command, word, line))
+        return _unknown(found[1].lstrip("+~"), text, command, line)
     if found := _THERE.search(text):
         word = _word(found[1], line)
         return UserError(f"{word}: {found[1]} is there already; write it without the +: {word.lstrip('+')}")
@@ -61,6 +58,17 @@ def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
     if culprit and _NO_OPTION.search(text):
         return _no_option(culprit)
     return UserError(f"{culprit}: {_plain(text)}" if culprit else _plain(text))
+
+
+def _unknown(key: str, text: str, command: str, line: CommandLine) -> UserError:
+    word = _word(key, line)
+    if (CONF / key).is_dir():
+        return _no_option(word)
+    config = _composable(command, word, line)
+    inside = _INSIDE.search(text)
+    if inside and inside[1].startswith(f"{key}."):  # a mapping was given, and this one of its keys is new
+        return unknown_key(inside[1], f"{inside[1]}=…", config)
+    return unknown_key(key, word, config)
 
 
 def _plain(text: str) -> str:

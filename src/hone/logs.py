@@ -81,7 +81,7 @@ def quieten_libraries() -> None:
     import datasets
     import transformers
 
-    for chatty in ("lightning.fabric", "torch.multiprocessing"):
+    for chatty in ("lightning.fabric", "lightning.pytorch", "torch.multiprocessing"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()

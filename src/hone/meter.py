@@ -24,7 +24,7 @@ class Meter:
 
     def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
         """A finished step: its loss summed over this process's targets, and the targets of all processes."""
-        self.loss += loss.double()
+        self.loss += loss
         self.norm = norm
         self.targets += targets
         self.sums += torch.tensor([step.rows, step.tokens, step.padded_tokens], dtype=torch.float64)
@@ -32,7 +32,7 @@ class Meter:
     def read(self, scheduler: LambdaLR) -> dict[str, float]:
         """The numbers since the last reading."""
         seconds = time.perf_counter() - self.since
-        local = torch.cat([self.loss.cpu().reshape(1), self.sums])
+        local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
         loss, rows, tokens, padded = add_up(self.fabric, local)
         row = {
             "train/loss": loss / max(self.targets, 1e-12),
@@ -51,7 +51,7 @@ class Meter:
 
     def _reset(self) -> None:
         self.since = time.perf_counter()
-        self.loss = torch.zeros((), dtype=torch.float64)
+        self.loss = torch.zeros((), device=self.fabric.device)
         self.norm = torch.zeros(())
         self.targets = 0.0
         self.sums = torch.zeros(3, dtype=torch.float64)

@@ -21,14 +21,15 @@ def final_screen(record: Record, advice: str | None) -> None:
         if flat(scores, split):
             columns |= {split: flat(scores, split), f"{split} baseline": flat(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
-    console.print(comparison_table(f"{record['group']}  {record['id']}", columns, best))
+    console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
+    console.print(comparison_table(columns, best))
     for name, line in _facts(record, advice):
         console.print(f"[bold]{name:10}[/bold]  {line}")
 
 
-def comparison_table(title: str, columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
+def comparison_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
     """Scores side by side; those of single classes are left to the files, unless one of them decides."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
     table.add_column("metric")
     for name in columns:
         table.add_column(name, justify="right", style="dim" if "baseline" in name else None)

@@ -17,5 +17,6 @@ class Frozen(Adapter):
     """Keeps the backbone as it is; its dropout stays on, unlike under a linear probe."""
 
     def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
-        network.base_model.requires_grad_(False)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(anatomy.learns_with_head(name))
         return network

@@ -30,7 +30,7 @@ class Lora(Adapter):
 
         layers = [
             name for name, module in network.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not anatomy.in_head(f"{name}.weight")
+            if isinstance(module, nn.Linear | Conv1D) and not anatomy.learns_with_head(f"{name}.weight")
         ]  # fmt: skip
         config = peft.LoraConfig(
             r=self.rank,
@@ -39,7 +39,7 @@ class Lora(Adapter):
             target_modules=self._chosen(layers),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
         )
-        head = [parameter for name, parameter in network.named_parameters() if anatomy.in_head(name)]
+        head = [parameter for name, parameter in network.named_parameters() if anatomy.learns_with_head(name)]
         adapted = peft.get_peft_model(network, config)
         for parameter in head:
             parameter.requires_grad_(True)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset
 from datasets.exceptions import DatasetsError
 
+from hone import cache
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
@@ -37,7 +39,9 @@ class Hub(Source):
     def load(self) -> dict[str, Dataset]:
         wanted = {ours: theirs for ours, theirs in self.splits.items() if theirs is not None}
         try:
-            loaded = load_dataset(self.path, self.subset, revision=self.revision, split=list(wanted.values()))
+            loaded = load_dataset(
+                self.path, self.subset, revision=self.revision, split=list(wanted.values()), cache_dir=_store(self.path)
+            )
         except (DatasetsError, OSError, RuntimeError, ValueError) as error:
             raise UserError(self._problem(error)) from error
         return dict(zip(wanted, loaded, strict=True))
@@ -71,6 +75,15 @@ class Hub(Source):
             if theirs is not None and theirs.partition("[")[0] not in there:
                 return _not_in(f"dataset.splits.{ours}={theirs}", self.path, theirs, there)
         return None
+
+
+def _store(path: str) -> str | None:
+    """Where `datasets` keeps what it makes of a folder: by itself it takes any two of one name for the same."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        return None
+    files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.resolve().rglob("*"))]
+    return str(Path(datasets.config.HF_DATASETS_CACHE, "folders", cache.key(files)))
 
 
 def _not_in(said: str, path: str, word: str, there: list[str]) -> str:

@@ -53,7 +53,7 @@ def expected_error(bins: list[Bin]) -> float:
 
 
 def calibration_table(bins: list[Bin]) -> Table:
-    title = f"confidence and accuracy (expected calibration error {expected_error(bins):.4f})"
+    title = f"calibration (expected error {expected_error(bins):.4f})"
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("confidence", "rows", "mean confidence", "accuracy"):
         table.add_column(heading, justify="right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from hone.progress import Display
 from hone.runs.record import Record
 from hone.tracking.base import Tracker
 from hone.tracking.journal import Journal
+
+log = logging.getLogger(__name__)
 
 
 class Audience(ABC):
@@ -74,6 +77,7 @@ class Public(Audience):
         if done:
             self.journal.rewind(done)
         self.record.update(steps=steps)
+        log.info("training from step %d to %d", done, steps)
         self.display.start(steps, done)
 
     def step(self, step: int) -> None:
@@ -89,10 +93,16 @@ class Public(Audience):
         if best is not None:
             self.record.update(best=dict(best))
         self.display.evaluated(step, scores, monitor, best is not None)
+        log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _told(scores))
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         self.record.update(scores=dict(scores), baseline=dict(baseline))
+        log.info("the best weights: %s", _told(scores))
 
     def close(self) -> None:
         self.display.close()
         self.journal.close()
+
+
+def _told(scores: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())

@@ -71,6 +71,7 @@ def recorded(
         facts.save(folder.facts)
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
+        _log_origin(record["command"], origin)
         audience = Public(Journal(folder.journal), tracker, display(), record)
         with closing(audience), _living(record, job, tracker, origin):
             yield folder, audience
@@ -97,7 +98,8 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
         seconds = round(earlier + time.monotonic() - begun, 2)
         record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
         best = record["best"] or {}
-        summary = {**(record["scores"] or {}), "best/step": best.get("step"), "best/value": best.get("value")}
+        blind = {f"baseline/{name}": value for name, value in (record["baseline"] or {}).items()}
+        summary = {**(record["scores"] or {}), **blind, "best/step": best.get("step"), "best/value": best.get("value")}
         tracker.finish(state, exit_code, {**summary, "state": state, "reason": reason})
 
     try:
@@ -112,6 +114,14 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
         end("failed", 1, redact_text(f"{type(error).__name__}: {error}"))
         raise
     end("finished", 0, None)
+
+
+def _log_origin(command: str, origin: Mapping[str, Any]) -> None:
+    data, checkpoint, parameters = origin["data"], origin["checkpoint"], origin["parameters"]
+    rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items())
+    log.info("%s", command)
+    log.info("data %s: %s rows", data["name"], rows)
+    log.info("checkpoint %s: %d parameters, %d learn", checkpoint["name"], parameters["total"], parameters["trainable"])
 
 
 def _new_record(folder: Folder, job: Job) -> Record:

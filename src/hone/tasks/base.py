@@ -114,6 +114,10 @@ class Task(ABC):
     def sample(cls) -> Columns:
         """A few raw rows made in code, for tests and examples."""
 
+    def adjust(self, processor: Any) -> None:
+        """Sets what the options say of the processor, which is saved with the model."""
+        return
+
     def merge(self, predictions: Columns) -> Columns:
         """Predictions of encoded rows to records of examples; most tasks have one row an example."""
         return predictions
@@ -126,6 +130,7 @@ class Task(ABC):
     def equip(self, processor: Any, facts: Facts) -> Self:
         """This task with what it needs to encode, train and predict."""
         self.check(facts)
+        self.adjust(processor)
         equipped = copy.copy(self)
         equipped.processor, equipped.facts = processor, facts
         return equipped

@@ -59,6 +59,9 @@ class TextClassification(Task):
     def check(self, facts: Facts) -> None:
         self._target(facts)
 
+    def adjust(self, processor: Any) -> None:
+        processor.truncation_side = self.truncation_side
+
     def model_config(self) -> dict[str, Any]:
         labels = self.facts.labels
         return {
@@ -71,7 +74,6 @@ class TextClassification(Task):
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_length)
         cuts = self.truncation != "do_not_truncate"
-        self.processor.truncation_side = self.truncation_side
         tokens = self.processor(
             rows["text"],
             rows.get("text_pair"),
@@ -104,8 +106,8 @@ class TextClassification(Task):
             return predictions
         return predictions | {
             "label": batch["labels"].cpu().numpy(),
-            "loss": self.target.losses(logits, batch["labels"]).double().cpu().numpy(),
-            "targets": self.target.weights(batch["labels"]).double().cpu().numpy(),
+            "loss": self.target.losses(logits, batch["labels"]).cpu().double().numpy(),
+            "targets": self.target.weights(batch["labels"]).cpu().double().numpy(),
         }
 
     @property
