@@ -173,7 +173,7 @@ def test_a_failure_of_the_run_ends_with_1(hone: Hone, monkeypatch: pytest.Monkey
 
 
 def test_ctrl_c_before_a_run_ends_with_130(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone import application
+    from hone.command import application
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt

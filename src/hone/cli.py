@@ -38,7 +38,7 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
     elif command in ("-V", "--version"):
         print(f"hone {__version__}")
     elif command in ("-sc", "--shell-completion"):
-        from hone.completion import complete
+        from hone.command.completion import complete
 
         complete(" ".join(rest))
     elif command not in commands():
@@ -46,7 +46,7 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
             f"hone {command}: no such command.{nearest(command, commands())} There are {listed(commands())}."
         )
     else:
-        from hone.application import Application
+        from hone.command.application import Application
 
         return Application(command, debug).run(rest)
     return 0

@@ -6,7 +6,7 @@ This file is saved beside the weights it describes and runs there without hone: 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
+@final
 class PooledConfig(PretrainedConfig):
     """The backbone's whole config, and the head's few numbers."""
 
@@ -47,6 +48,7 @@ class PooledConfig(PretrainedConfig):
         return backbone
 
 
+@final
 class Pooling(nn.Module):
     """One vector for each sequence; what was padded does not count."""
 
@@ -72,6 +74,7 @@ class Pooling(nn.Module):
         return mean
 
 
+@final
 class PooledForSequenceClassification(PreTrainedModel):
     """Reads inputs, or `features` that its own backbone and pooling gave before."""
 

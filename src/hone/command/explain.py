@@ -13,10 +13,10 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from hone.command_line import CommandLine
+from hone.command.line import CommandLine
+from hone.command.unknown_keys import unknown_key
 from hone.conf import CONF, options
 from hone.errors import UserError, listed, nearest
-from hone.unknown_keys import unknown_key
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
 _INSIDE = re.compile(r"full_key: (\S+)")

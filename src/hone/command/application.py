@@ -16,11 +16,11 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from hone.check import check
-from hone.command_line import CommandLine
+from hone.command.explain import explain
+from hone.command.guard import vetted
+from hone.command.line import CommandLine
 from hone.conf import CONF
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
-from hone.explain import explain
-from hone.guard import vetted
 from hone.invocation import Invocation
 from hone.wording import as_typed
 
