@@ -210,6 +210,21 @@ def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytes
     assert (run / model).read_bytes() == (straight / model).read_bytes()
 
 
+def test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice(
+    hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hone.runs.run import Run
+
+    words = (*QUICK, "epochs=1", "log_every=1", "resume=auto")
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "save", lambda *parts: 1 / 0)
+        assert hone("train", *words).code == 1
+    assert journal(only_run())
+    assert hone("train", *words).code == 0
+    logged = [row["step"] for row in journal(only_run()) if "train/loss" in row]
+    assert logged == sorted(set(logged))
+
+
 def test_auto_leaves_a_finished_run_and_starts_another_for_another_config(hone: Hone) -> None:
     first = hone("train", *QUICK, "epochs=1", "resume=auto")
     assert first.code == 0, first.said

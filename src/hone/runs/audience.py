@@ -74,8 +74,7 @@ class Public(Audience):
     record: Record
 
     def begin(self, steps: int, done: int) -> None:
-        if done:
-            self.journal.rewind(done)
+        self.journal.rewind(done)
         self.record.update(steps=steps)
         log.info("training from step %d to %d", done, steps)
         self.display.start(steps, done)
