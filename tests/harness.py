@@ -24,6 +24,7 @@ from hone.ema import average_of
 from hone.loop import fit
 from hone.module import Module
 from hone.optim import Optimizer, schedule
+from hone.packing.trial import packing_for
 from hone.runs.audience import Audience
 from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
@@ -110,12 +111,15 @@ class Started:
         self.told, self.fabric, self.data, self.network = told, fabric, data, network
         recipe = told.optimizer or Optimizer(ADAMW, told.lr, weight_decay=0.01)
         self.module = Module(network, data.task, Anatomy.of(network), recipe, told.scheduler)
+        packing = packing_for(
+            told.batching.pack, network, self.module.anatomy, data.task, data.specimen(), fabric.device
+        )
         steps = data.plan.steps_per_epoch
         clock = Clock(steps, told.rows, round(told.epochs * steps))
         self.course = Course(clock, told.evaluate_every, told.save_every, log_every=1)
         wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())
         scheduler = schedule(optimizer, told.scheduler, clock)
-        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average_of(network, recipe.ema))
+        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average_of(network, recipe.ema), packing)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
         self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience)
@@ -124,7 +128,9 @@ class Started:
         self.run.resume(self.fabric, self.trainee)
         self.notebook.begin(self.course.steps, self.run.step)
         told = self.told
-        fit(self.fabric, self.trainee, self.data, self.run, stop or Stop(), clip_norm=told.clip_norm, seed=told.seed)
+        parts = (self.fabric, self.trainee, self.data, self.run, stop or Stop())
+        with self.trainee.packing.active():
+            fit(*parts, clip_norm=told.clip_norm, seed=told.seed)
         return self
 
     @property

@@ -197,7 +197,7 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
 
 @options_of("checkpoint")
 def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
-    require_padding(trained(*chosen(group, option), "dataset=mrpc"))
+    require_padding(trained(*chosen(group, option), "dataset=mrpc", "batch.pack=false"))
 
 
 @options_of("checkpoint")
@@ -206,7 +206,7 @@ def test_every_checkpoint_trains_with_a_head_of_ours(group: str, option: str, tr
     if getattr(build.parts(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
         refused(hone, "head=auto", *chosen(group, option), "head=mean")
     else:
-        require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion"))
+        require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion", "batch.pack=false"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
 from hone.batching.buckets import Buckets
+from hone.batching.random import Random
 from hone.errors import Preempted, RunError
 from hone.optim import Optimizer
 from hone.schedulers.constant import Constant
@@ -78,7 +79,13 @@ def plain_loop(started: Any, steps: int, lr: float, clip: float) -> tuple[list[f
     return losses, started.weights
 
 
-SAME = {"hyperparameters": PLAIN, "rows": 80, "batch_size": 8, "scheduler": Linear(warmup=0)}
+SAME = {
+    "batching": Random(pack=False),
+    "hyperparameters": PLAIN,
+    "rows": 80,
+    "batch_size": 8,
+    "scheduler": Linear(warmup=0),
+}
 
 
 def test_equals_a_plain_loop(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def fit(
 ) -> None:
     """Trains from the run's present step to the end of its course."""
     course, optimizer = run.course, trainee.optimizer
-    meter = Meter(fabric)
+    meter = Meter(fabric, trainee.packing)
     trainee.wrapped.train()
     for step in islice(data.steps(run.step + 1), course.steps - run.step):
         targets, asked = _agree(fabric, step, stop)

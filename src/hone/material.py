@@ -15,6 +15,8 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.errors import UserError, listed, nearest
 from hone.network import build_network, count_parameters, rehearse
+from hone.packing.packed import Packing
+from hone.packing.trial import packing_for
 from hone.runs.run import Monitor
 from hone.scores import metrics_of
 from hone.settings import Train
@@ -32,6 +34,7 @@ class Material:
     network: Any
     anatomy: Anatomy
     monitor: Monitor
+    packing: Packing
 
     def origin(self, parts: Parts) -> dict[str, Any]:
         """What `run.json` says of it."""
@@ -64,7 +67,8 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
         fabric.global_rank, fabric.world_size,
     )  # fmt: skip
-    return Material(rows, task, data, network, anatomy, monitor)
+    packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
+    return Material(rows, task, data, network, anatomy, monitor, packing)
 
 
 def find_monitor(word: str, task: Task) -> Monitor:

@@ -12,14 +12,15 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hone.data.module import Step
 from hone.devices import add_up
+from hone.packing.packed import Packing
 
 
 @final
 class Meter:
     """Counts on every process; reading adds the processes up."""
 
-    def __init__(self, fabric: Fabric) -> None:
-        self.fabric = fabric
+    def __init__(self, fabric: Fabric, packing: Packing) -> None:
+        self.fabric, self.packing = fabric, packing
         self._reset()
 
     def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
@@ -27,20 +28,20 @@ class Meter:
         self.loss += loss
         self.norm = norm
         self.targets += targets
-        self.sums += torch.tensor([step.rows, step.tokens, step.padded_tokens], dtype=torch.float64)
+        self.sums += torch.tensor([step.rows, step.tokens, self.packing.cost(step)], dtype=torch.float64)
 
     def read(self, scheduler: LambdaLR) -> dict[str, float]:
         """The numbers since the last reading."""
         seconds = time.perf_counter() - self.since
         local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
-        loss, rows, tokens, padded = add_up(self.fabric, local)
+        loss, rows, tokens, computed = add_up(self.fabric, local)
         row = {
             "train/loss": loss / max(self.targets, 1e-12),
             "train/grad_norm": float(self.norm),
             "train/lr": float(max(scheduler.get_last_lr())),
             "train/samples_per_second": rows / seconds,
             "train/tokens_per_second": tokens / seconds,
-            "train/waste": padded / max(tokens, 1.0),
+            "train/waste": computed / max(tokens, 1.0),
         }
         self._reset()
         return row

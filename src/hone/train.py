@@ -67,7 +67,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
         run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
         run.resume(fabric, trainee)
         audience.begin(course.steps, run.step)
-        with stop.deferred():
+        with stop.deferred(), trainee.packing.active():
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
         trainee.module.network = parts.adapter.fold(material.network)
@@ -82,4 +82,5 @@ def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course) -
     optimizer = module.make_optimizer()
     wrapped, ready = fabric.setup(module, optimizer)
     scheduler = schedule(optimizer, parts.scheduler, course.clock)
-    return Trainee(module, wrapped, ready, scheduler, average_of(material.network, parts.optimizer.ema))
+    average = average_of(material.network, parts.optimizer.ema)
+    return Trainee(module, wrapped, ready, scheduler, average, material.packing)

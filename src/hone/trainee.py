@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hone.ema import Average
 from hone.module import Module
+from hone.packing.packed import Packing
 
 Tensors = dict[str, dict[str, Tensor]]
 
@@ -21,13 +22,14 @@ Tensors = dict[str, dict[str, Tensor]]
 @final
 @dataclass(frozen=True)
 class Trainee:
-    """`module` is the bare one; `wrapped` is what Fabric made of it, for the forward passes."""
+    """`module` is the bare one; `wrapped` is what Fabric made of it, for the forward passes, perhaps packed."""
 
     module: Module
     wrapped: Any
     optimizer: Optimizer
     scheduler: LambdaLR
     average: Average
+    packing: Packing
 
     def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
         """The tensors by file, and the numbers."""

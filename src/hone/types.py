@@ -76,5 +76,6 @@ Labels = list[str] | Place | None
 OnBadRow = Literal["error", "skip"]
 Pooling = Literal["cls", "mean", "max", "last", "attention"]
 FixedPooling = Literal["cls", "mean", "max", "last"]
+Pack = Literal["auto"] | bool
 Split = Literal["train", "validation", "test"]
 Splits = Mapping[Split, str | None]

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from hone.types import Pack
+
 Index = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Batching(ABC):
-    """A config's `batch`."""
+    """A config's `batch`; every way takes `pack`."""
+
+    pack: Pack
+    """Whether the layers see real tokens alone; auto: where the network allows it."""
 
     @abstractmethod
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from hone.batching.base import Batching, Index, cut
-from hone.types import Count
+from hone.types import Count, Pack
 
 
 @final
@@ -17,6 +17,7 @@ class Buckets(Batching):
     """Shuffles all rows, sorts each pool of so many batches by length, cuts it up and shuffles the batches."""
 
     pool: Count = 4
+    pack: Pack = "auto"
 
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         batches: list[Index] = []

@@ -8,12 +8,15 @@ from typing import final
 import numpy as np
 
 from hone.batching.base import Batching, Index, cut
+from hone.types import Pack
 
 
 @final
 @dataclass(frozen=True)
 class Random(Batching):
     """A new permutation every epoch."""
+
+    pack: Pack = "auto"
 
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         return cut(rng.permutation(len(lengths)), size)

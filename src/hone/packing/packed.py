@@ -1,0 +1,146 @@
+"""Packs the hidden states of an encoder before its first layer and unpacks them behind its last one.
+
+Everything in a layer but attention treats each token by itself, so packing changes neither the loss nor the gradients;
+attention goes through transformers' own registry of attention functions, where ours takes rows of like length together.
+Whether a network really is built that way is not believed but tried.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from hone.data.module import Step
+from hone.packing.layout import Layout
+
+_NAME = "hone_packed"
+USUAL = "sdpa"
+
+
+@final
+class _Current:
+    """The layout of the batch under way; None: it goes through padded."""
+
+    layout: Layout | None = None
+
+
+_current = _Current()
+
+
+class Packing(ABC):
+    """Whether a network trains on packed batches."""
+
+    @abstractmethod
+    def active(self) -> AbstractContextManager[None]:
+        """While this is open, training passes may be packed; evaluation never is."""
+
+    @abstractmethod
+    def cost(self, step: Step) -> int:
+        """How many tokens the layers compute in a step."""
+
+
+@final
+class Padded(Packing):
+    """Leaves the network as it is."""
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        yield
+
+    def cost(self, step: Step) -> int:
+        return step.padded_tokens
+
+
+@final
+class Packed(Packing):
+    """Hooks around one stack of layers."""
+
+    def __init__(self, backbone: PreTrainedModel, layers: nn.ModuleList) -> None:
+        self.backbone, self.layers = backbone, layers
+
+    def cost(self, step: Step) -> int:
+        return step.tokens
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        first, last = self.layers[0], self.layers[-1]
+        hooks = [
+            self.backbone.register_forward_pre_hook(_begin, with_kwargs=True),
+            *(layer.register_forward_pre_hook(_enter, with_kwargs=True) for layer in self.layers),
+            first.register_forward_pre_hook(_pack),
+            last.register_forward_hook(_unpack),
+        ]
+        self.backbone.set_attn_implementation(_NAME)
+        try:
+            yield
+        finally:
+            self.backbone.set_attn_implementation(USUAL)
+            for hook in hooks:
+                hook.remove()
+            _current.layout = None
+
+
+def _begin(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    mask = options.get("attention_mask")
+    wanted = module.training and isinstance(mask, Tensor) and mask.ndim == 2 and not bool(mask.all())
+    _current.layout = Layout.of(mask) if wanted and mask is not None else None
+
+
+def _enter(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Positions and the like come to each layer in the shape of the rectangle."""
+    layout = _current.layout
+    return None if layout is None else (arguments, {name: _fitted(value, layout) for name, value in options.items()})
+
+
+def _fitted(value: Any, layout: Layout) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_fitted(part, layout) for part in value)
+    shaped = isinstance(value, Tensor) and value.ndim >= 2 and value.shape[1] == layout.width
+    return layout.pack(value) if shaped and value.shape[0] in (1, layout.rows) else value
+
+
+def _pack(module: nn.Module, arguments: tuple[Any, ...]) -> Any:
+    return None if _current.layout is None else (_current.layout.pack(arguments[0]), *arguments[1:])
+
+
+def _unpack(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
+    if _current.layout is None:
+        return None
+    if isinstance(output, tuple):
+        return (_current.layout.unpack(output[0]), *output[1:])
+    return _current.layout.unpack(output)
+
+
+def _attend(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """Attention within each row, a group of rows at a time."""
+    layout = _current.layout
+    if layout is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    if options.get("sliding_window") is not None or options.get("position_bias") is not None:
+        raise NotImplementedError("windows and biases are laid out for the rectangle")
+    causal = options.get("is_causal")
+    causal = getattr(module, "is_causal", False) if causal is None else causal
+    parts = []
+    for group in layout.groups:
+        mask = None if causal else group.mask  # looking back alone, no token sees the filling behind its row
+        q, k, v = group.square(query), group.square(key), group.square(value)
+        parts.append(group.flat(sdpa_attention_forward(module, q, k, v, mask, **options)[0]))
+    return torch.cat(parts)[None], None
+
+
+def _mask(*arguments: Any, **options: Any) -> Tensor | None:
+    return sdpa_mask(*arguments, **options) if _current.layout is None else None
+
+
+AttentionInterface.register(_NAME, _attend)
+AttentionMaskInterface.register(_NAME, _mask)

@@ -1,0 +1,67 @@
+"""Whether a network can train packed: found out by letting it read the same rows both ways."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from hone.anatomy import Anatomy
+from hone.errors import UserError, briefly
+from hone.packing.packed import USUAL, Packed, Packing, Padded
+from hone.tasks.base import Batch, Task
+from hone.types import Pack
+
+log = logging.getLogger(__name__)
+
+_TOLERANCE = 1e-3
+"""Of the loss; what is wrong is wrong by far more, what is right differs in the last bits."""
+
+
+def packing_for(
+    wanted: Pack, network: Any, anatomy: Anatomy, task: Task, batch: Batch, device: torch.device
+) -> Packing:
+    """Packed where that is wanted and leaves the loss of a batch as it is."""
+    if wanted is False:
+        return Padded()
+    on_cpu = device.type == "cpu"
+    packing, reason = _try(network, anatomy, task, batch) if on_cpu else (Padded(), "packing is for CPUs so far")
+    if wanted is True and reason:
+        raise UserError(f"batch.pack=true: this network cannot train packed: {reason}. Say batch.pack=auto.")
+    log.info("batches are %s", f"padded: {reason}" if reason else "packed")
+    return packing
+
+
+def _try(network: Any, anatomy: Anatomy, task: Task, batch: Batch) -> tuple[Packing, str]:
+    bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
+    backbone = cast(PreTrainedModel, bare.base_model)
+    attention = backbone.config._attn_implementation
+    if len(anatomy.stacks) != 1:
+        return Padded(), "its layers are not one stack"
+    if attention != USUAL:
+        return Padded(), f"its attention is {attention}"
+    if "attention_mask" not in batch.get("inputs", {}):
+        return Padded(), "what it reads has no padding"
+    packing = Packed(backbone, cast(nn.ModuleList, bare.get_submodule(anatomy.stacks[0][0])))
+    try:
+        return _compare(packing, network, task, batch)
+    except Exception as error:  # networks are built in too many ways to foresee
+        return Padded(), briefly(error)
+
+
+@torch.no_grad()
+def _compare(packing: Packed, network: Any, task: Task, batch: Batch) -> tuple[Packing, str]:
+    network.eval()
+    try:
+        padded = float(task.loss(network, batch))
+        with packing.active():
+            packing.backbone.training = True  # of it alone: dropout would make any two passes differ
+            packed = float(task.loss(network, batch))
+    finally:
+        network.train()
+    if abs(packed - padded) > _TOLERANCE * max(abs(padded), 1e-3):
+        return Padded(), f"the loss of a batch is {packed:.5g} packed and {padded:.5g} padded"
+    return packing, ""

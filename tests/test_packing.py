@@ -1,0 +1,170 @@
+"""Training without padding: the same loss, the same gradients, wherever a network allows it, and never by mistake."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertForSequenceClassification,
+    PreTrainedModel,
+)
+
+from conftest import SMALL, Hone, journal, only_run
+from harness import Training, distance
+from hone.anatomy import Anatomy
+from hone.batching.random import Random
+from hone.checkpoints.tiny_bert import TinyBert
+from hone.facts import Facts
+from hone.packing.layout import Layout
+from hone.packing.packed import Packed, Packing, Padded
+from hone.packing.trial import packing_for
+from hone.tasks.base import Batch, Task
+from hone.tasks.text_classification import TextClassification
+
+SIZE = {
+    "hidden_size": 32, "dim": 32, "embedding_size": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,
+    "n_heads": 2, "intermediate_size": 48, "hidden_dim": 48, "max_position_embeddings": 140, "pad_token_id": 0,
+    "initializer_range": 0.2, "num_key_value_heads": 1, "head_dim": 16, "n_embd": 32, "n_layer": 2, "n_head": 2,
+    "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "dropout": 0.0, "attention_dropout": 0.0,
+    "embedding_dropout": 0.0, "mlp_dropout": 0.0, "classifier_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
+    "attn_pdrop": 0.0, "seq_classif_dropout": 0.0, "pooler_dropout": 0.0,
+}  # fmt: skip
+CPU = torch.device("cpu")
+PACK = ["bert", "distilbert", "roberta", "electra", "xlm-roberta", "gpt2", "llama", "qwen2"]
+"""Architectures whose layers treat tokens alike: losing one of them would cost its users dearly."""
+CANNOT = ["albert", "deberta-v2", "t5", "mpnet", "modernbert", "bart"]
+"""Shared layers, relative positions, windows, two stacks."""
+
+
+def task() -> Task:
+    facts = Facts("single_label", ("a", "b", "c"), (1, 1, 1))
+    return TextClassification().equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+
+
+def batch(*lengths: int) -> Batch:
+    rng = np.random.default_rng(0)
+    rows = {"id": [*range(len(lengths))], "input_ids": [rng.integers(5, 300, length) for length in lengths]}
+    return task().collate({**rows, "label": [row % 3 for row in rows["id"]]}, rng)
+
+
+def network(kind: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    blank = AutoConfig.for_model(kind)
+    known = {name: value for name, value in SIZE.items() if name in blank.to_dict() or name in blank.attribute_map}
+    config = AutoConfig.for_model(kind, **known, vocab_size=403, num_labels=3)
+    return AutoModelForSequenceClassification.from_config(config).train()
+
+
+def chosen(wanted: Any, kind: str) -> tuple[PreTrainedModel, Packing]:
+    made = network(kind)
+    return made, packing_for(wanted, made, Anatomy.of(made), task(), batch(3, 9, 17), CPU)
+
+
+def gradients(made: PreTrainedModel, packing: Packing, rows: Batch) -> tuple[float, dict[str, torch.Tensor]]:
+    made.zero_grad()
+    with packing.active():
+        loss = task().loss(made, rows)
+        loss.backward()
+    return float(loss.detach()), {
+        name: weight.grad for name, weight in made.named_parameters() if weight.grad is not None
+    }
+
+
+@pytest.mark.parametrize("lengths", [(5, 40, 3, 17, 18, 39), (4, 60), (7, 7, 7), (1, 90, 2, 3, 60, 61, 59)])
+@pytest.mark.parametrize("kind", PACK)
+def test_the_gradients_are_those_of_the_padded_batch(kind: str, lengths: tuple[int, ...]) -> None:
+    made, packing = chosen("auto", kind)
+    assert isinstance(packing, Packed)
+    loss, exact = gradients(made, Padded(), batch(*lengths))
+    packed_loss, packed = gradients(made, packing, batch(*lengths))
+    assert packed_loss == pytest.approx(loss, rel=1e-5)
+    largest = max(float(gradient.abs().max()) for gradient in exact.values())
+    for name, gradient in exact.items():
+        assert torch.allclose(packed[name], gradient, rtol=1e-3, atol=1e-5 * largest), name
+
+
+@pytest.mark.parametrize("kind", CANNOT)
+def test_other_networks_are_left_alone(kind: str) -> None:
+    _, packing = chosen("auto", kind)
+    assert isinstance(packing, Padded)
+
+
+def test_the_layers_see_no_padding() -> None:
+    made, packing = chosen("auto", "bert")
+    seen: list[torch.Size] = []
+    for layer in made.bert.encoder.layer:
+        layer.attention.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].shape))
+    with packing.active():
+        task().loss(made, batch(5, 40, 3))
+        made.eval()
+        task().loss(made, batch(5, 40, 3))
+    made.train()
+    task().loss(made, batch(5, 40, 3))
+    assert [tuple(shape) for shape in seen] == [(1, 48, 32)] * 2 + [(3, 40, 32)] * 4, "training alone, and while active"
+
+
+class Mixing(BertForSequenceClassification):
+    """Looks at its neighbours in the rectangle, as no network may that is to be packed."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        for layer in self.bert.encoder.layer:
+            layer.register_forward_hook(lambda module, arguments, output: output + output.roll(1, dims=1))
+
+
+def test_a_network_that_would_learn_something_else_is_found_out() -> None:
+    torch.manual_seed(0)
+    made = Mixing(network("bert").config).train()
+    packing = packing_for("auto", made, Anatomy.of(made), task(), batch(3, 9, 17), CPU)
+    assert isinstance(packing, Padded)
+    assert made.training
+    assert made.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("lengths", [(3, 1, 2), (50,), (9, 9), (30, 17, 29, 4, 5, 16, 1)])
+def test_a_layout_puts_every_token_in_its_place(lengths: tuple[int, ...]) -> None:
+    width = max(lengths) + 2
+    mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
+    layout = Layout.of(mask)
+    values = torch.arange(len(lengths) * width * 2).reshape(len(lengths), width, 2).float()
+    packed = layout.pack(values)
+    assert packed.shape == (1, sum(lengths), 2)
+    assert torch.equal(layout.unpack(packed), values * mask[..., None])
+    assert sum(group.rows for group in layout.groups) == len(lengths)
+    heads = packed[:, None]
+    there_and_back = torch.cat([group.flat(group.square(heads).transpose(1, 2)) for group in layout.groups])
+    assert torch.equal(there_and_back[:, 0], packed[0])
+
+
+def test_a_training_learns_the_same_packed_and_padded(tmp_path: Path) -> None:
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_hidden_layers": 1}
+    told = {"hyperparameters": still, "accumulate": 2}
+    padded = Training(tmp_path / "a", batching=Random(pack=False), **told).start().fit()
+    packed = Training(tmp_path / "b", batching=Random(pack=True), **told).start().fit()
+    assert packed.losses == pytest.approx(padded.losses, abs=1e-4)
+    assert distance(packed.weights, padded.weights) < 1e-3
+
+
+@pytest.mark.parametrize("words", [("head=mean",), ("adapter=lora",), ("adapter=frozen",), ("precision=bf16-mixed",)])
+def test_heads_and_adapters_of_ours_can_be_packed(words: tuple[str, ...], hone: Hone) -> None:
+    assert hone("train", *SMALL, "limit=16", *words, "batch.pack=true").code == 0
+
+
+def test_a_run_says_what_it_wasted(hone: Hone) -> None:
+    def waste(folder: Path) -> float:
+        return max(row["train/waste"] for row in journal(folder) if "train/waste" in row)
+
+    assert hone("train", *SMALL, "name=packed").code == 0
+    assert hone("train", *SMALL, "name=padded", "batch.pack=false").code == 0
+    assert waste(only_run("outputs/packed")) == 1.0
+    assert waste(only_run("outputs/padded")) > 1.2
+
+
+def test_what_cannot_be_packed_is_refused_to_who_insists(hone: Hone) -> None:
+    done = hone("train", *SMALL, "head=linear_probe", "batch.pack=true")
+    assert done.code == 2
+    assert "batch.pack=true: this network cannot train packed: what it reads has no padding" in done.err
