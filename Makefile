@@ -7,10 +7,10 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint types bench wheel clean
+.PHONY: help install train test test-all lint types bench bench-short bench-accuracy wheel clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## install hone and what its development needs
 
@@ -36,8 +36,14 @@ lint: $(INSTALLED) ## check style and formatting
 types: $(INSTALLED) ## check the types, strictly
 	$(BIN)/mypy
 
-bench: $(BENCH_INSTALLED) ## compare accuracy with transformers.Trainer: make bench DATA=folder with train, validation, test .jsonl
-	@test -n "$(DATA)" || { echo 'make bench DATA=FOLDER: a folder with train.jsonl, validation.jsonl and test.jsonl'; exit 2; }
+bench: $(BENCH_INSTALLED) ## compare speed with a plain loop, Trainer and Lightning: make bench [DATA=folder of .jsonl]
+	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json
+
+bench-short: $(INSTALLED) ## the guard against slowness: a minute, ratios alone
+	$(BIN)/python benchmarks/speed.py --short --turns 3
+
+bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy with Trainer: make bench-accuracy DATA=folder with train, validation, test .jsonl
+	@test -n "$(DATA)" || { echo 'make bench-accuracy DATA=FOLDER: with train.jsonl, validation.jsonl and test.jsonl'; exit 2; }
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
 
 $(BENCH_INSTALLED): $(INSTALLED)

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from conftest import Hone, only_run, record
 from harness import Training
 from hone.module import Module
+from hone.precision import settle
 
 WORDS = (
     "tracker=none", "accelerator=cpu", "dataset.train=70", "dataset.validation=30", "dataset.test=10", "steps=20",
@@ -45,6 +46,26 @@ def test_bf16_through_the_command(hone: Hone) -> None:
     done = hone("train", *WORDS, "precision=bf16-mixed")
     assert done.code == 0, done.said
     assert all(tensor.dtype == torch.float32 for tensor in load_file(only_run() / "model/model.safetensors").values())
+
+
+@pytest.mark.parametrize(("able", "precision"), [("avx512_bf16", "bf16-mixed"), ("avx2", "32-true")])
+def test_auto_is_bf16_where_the_processor_is_made_for_it(
+    able: str, precision: str, hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {able: True})
+    done = hone("train", *WORDS, "precision=auto")
+    assert done.code == 0, done.said
+    assert record(only_run())["precision"] == precision
+    assert precision in done.out
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert settle("auto", "cpu", before="32-true") == "32-true", "a run goes on as it began"
+
+
+def test_emulated_bf16_is_warned_of(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    done = hone("train", *WORDS, "precision=bf16-mixed")
+    assert done.code == 0, done.said
+    assert "precision=bf16-mixed: this hardware only emulates bf16" in done.err
 
 
 @pytest.mark.filterwarnings("ignore")  # a stock trainer has advice to give

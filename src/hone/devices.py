@@ -19,14 +19,14 @@ from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.errors import HoneError, UserError
 from hone.job import Job
-from hone.types import Accelerator, Precision
+from hone.types import Accelerator, ExactPrecision
 
 Result = TypeVar("Result")
 
 _GRACE = 60.0  # seconds for the other processes to put things in order when one has ended with an error
 
 
-def make_fabric(accelerator: Accelerator, precision: Precision, devices: int = 1) -> Fabric:
+def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: int = 1) -> Fabric:
     """A launched Fabric on the devices that are asked for, which must be there."""
     require_devices(accelerator, devices)
     strategy = "ddp" if devices > 1 else "auto"

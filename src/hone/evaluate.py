@@ -22,6 +22,7 @@ from hone.inspect.worst import worst_table
 from hone.invocation import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.paths import shown
+from hone.precision import settle
 from hone.report import comparison_table
 from hone.results import save_records
 from hone.runs import finished
@@ -60,7 +61,8 @@ def _rows(run: FinishedRun, settings: Evaluate) -> Rows:
 
 
 def _records(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
-    fabric = devices.make_fabric(settings.accelerator, settings.precision or run.config["precision"])
+    precision = settle(settings.precision or run.record["precision"], settings.accelerator)
+    fabric = devices.make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     data = DataModule(encode(rows, run.task), run.task, Random(), batch_size)
     return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)

@@ -47,6 +47,7 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "data", f"{data['name']} ({rows})"
     size = f"{parameters['total']:,} parameters, {parameters['trainable']:,} learn"
     yield "checkpoint", f"{record['checkpoint']['name']} ({size})"
+    yield "precision", record["precision"]
     yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder

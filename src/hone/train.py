@@ -10,6 +10,7 @@ from typing import Any
 from lightning.fabric import Fabric
 
 from hone import build, devices
+from hone.allocator import keep_memory
 from hone.build import Parts
 from hone.course import Course
 from hone.ema import average_of
@@ -20,6 +21,7 @@ from hone.loop import fit
 from hone.material import Material, gather
 from hone.module import Module
 from hone.optim import schedule
+from hone.precision import settle
 from hone.report import final_screen
 from hone.results import conclude
 from hone.runs.folder import Folder, require_writable
@@ -41,6 +43,7 @@ def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> f
 
 def train(job: Job) -> float | None:
     """The whole run, in one of its processes."""
+    keep_memory()
     quieten_libraries()
     stop = Stop()
     with logged() as log, stop.listening():
@@ -58,11 +61,13 @@ def train(job: Job) -> float | None:
 def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> Folder:
     """Prepares, trains, scores and stores."""
     settings = job.settings
-    fabric = devices.make_fabric(settings.accelerator, settings.precision, settings.devices)
+    before = Record.load(found.record)["precision"] if found else None
+    precision = settle(settings.precision, settings.accelerator, before)
+    fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
     material = gather(parts, settings, fabric)
     course = Course.of(settings, material.data.plan.steps_per_epoch, material.rows.sizes["train"])
     trainee = _trainee(fabric, parts, material, course)
-    origin = material.origin(parts)
+    origin = material.origin(parts) | {"precision": precision}
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
         run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
         run.resume(fabric, trainee)

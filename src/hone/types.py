@@ -67,7 +67,8 @@ Extent = Annotated[
 Place = Annotated[str, Predicate(_is_place), Words("a path that a file system can hold")]
 FolderName = Annotated[str, Predicate(_is_folder_name), Words("a name for a folder, with no way out of output_root")]
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+ExactPrecision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
 Strategy = Literal["auto", "ddp"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 Kind = Literal["auto", "single_label", "multi_label", "regression"]

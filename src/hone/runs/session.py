@@ -29,7 +29,9 @@ from hone.tracking.journal import Journal
 
 log = logging.getLogger(__name__)
 
-_PROVENANCE = ("git", "versions", "hardware", "data", "checkpoint", "parameters", "identity", "folder", "command")
+_PROVENANCE = (
+    "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "identity", "folder", "command",
+)  # fmt: skip
 
 
 def find(job: Job) -> Folder | None:

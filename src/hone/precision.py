@@ -1,0 +1,33 @@
+"""Which numbers a run computes with; `auto`: bf16 where the hardware is made for it, fp16 on older GPUs, or fp32."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from hone.types import Accelerator, ExactPrecision, Precision
+
+log = logging.getLogger(__name__)
+
+_MADE_FOR_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+"""What CPUs call it; without any of these bf16 is emulated, and slower than fp32."""
+
+
+def settle(asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None) -> ExactPrecision:
+    """The precision of a run; one that goes on keeps what was found for it `before`."""
+    best = _best(accelerator)
+    if asked == "auto":
+        return before or best
+    if asked.startswith("bf16") and not best.startswith("bf16"):
+        log.warning("precision=%s: this hardware only emulates bf16, which is slow; %s would be faster.", asked, best)
+    return asked
+
+
+def _best(accelerator: Accelerator) -> ExactPrecision:
+    if accelerator in ("auto", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    able = torch.cpu.get_capabilities()
+    return "bf16-mixed" if any(able.get(name) for name in _MADE_FOR_BF16) else "32-true"
