@@ -107,6 +107,14 @@ def test_the_layers_see_no_padding() -> None:
     assert [tuple(shape) for shape in seen] == [(1, 48, 32)] * 2 + [(3, 40, 32)] * 4, "training alone, and while active"
 
 
+def test_a_row_of_nothing_goes_through_padded() -> None:
+    made, packing = chosen("auto", "bert")
+    rows = batch(5, 9, 3)
+    rows["inputs"]["attention_mask"][2] = 0
+    exact, packed = (gradients(made, way, rows)[0] for way in (Padded(), packing))
+    assert packed == exact
+
+
 class Mixing(BertForSequenceClassification):
     """Looks at its neighbours in the rectangle, as no network may that is to be packed."""
 

@@ -89,9 +89,14 @@ class Packed(Packing):
 
 
 def _begin(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-    mask = options.get("attention_mask")
-    wanted = module.training and isinstance(mask, Tensor) and mask.ndim == 2 and not bool(mask.all())
-    _current.layout = Layout.of(mask) if wanted and mask is not None else None
+    mask: Any = options.get("attention_mask")
+    _current.layout = Layout.of(mask) if module.training and _can_be_packed(mask) else None
+
+
+def _can_be_packed(mask: Any) -> bool:
+    """Some padding, and no row of nothing else."""
+    usual = isinstance(mask, Tensor) and mask.ndim == 2
+    return usual and not bool(mask.all()) and bool(mask.any(dim=1).all())
 
 
 def _enter(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
