@@ -132,7 +132,7 @@ def _attend(
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if options.get("sliding_window") is not None or options.get("position_bias") is not None:
-        raise NotImplementedError("windows and biases are laid out for the rectangle")
+        raise ValueError("its attention has windows or position biases")
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", False) if causal is None else causal
     parts = []
