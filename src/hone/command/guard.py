@@ -10,6 +10,8 @@ from typing import Any, final
 
 import hydra._internal.hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra.core.object_type import ObjectType
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -31,6 +33,20 @@ class _Vetting(ConfigLoaderImpl):
     def __init__(self, trust: frozenset[str], **options: Any) -> None:
         super().__init__(**options)
         self.trust = trust
+        self.repositories: dict[Any, CachingConfigRepository] = {}
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        """As Hydra's own, which for `--help` sets up a repository anew for each of a hundred groups."""
+        key = (config_name, *(overrides or ()))
+        if key not in self.repositories:
+            self.repositories[key] = self._parse_overrides_and_create_caching_repo(config_name, overrides or [])[1]
+        return self.repositories[key].get_group_options(group_name, results_filter)
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         config = super().load_configuration(*arguments, **options)
