@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from hone.data.module import DataModule
+from hone.garbage import search_from_now_on
 from hone.scores import join, reorder
 from hone.tasks.base import Batch, Columns, Task
 
@@ -23,24 +24,27 @@ class Predictor(nn.Module):
         super().__init__()
         self.network, self.task = network, task
 
+    def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
+        """As `Module` does it."""
+        return getattr(self, step)(batch, index)
+
     def predict_step(self, batch: Batch, index: int = 0) -> Columns:
         return self.task.predict(self.network, batch)
 
 
 def predictor(fabric: Fabric, network: nn.Module, task: Task) -> Any:
     """A predictor on the device, under its precision."""
-    wrapped = fabric.setup_module(Predictor(network, task))
-    wrapped.mark_forward_method("predict_step")
-    return wrapped
+    return fabric.setup_module(Predictor(network, task))
 
 
 @torch.inference_mode()
 def predict(fabric: Fabric, module: Any, data: DataModule, split: str) -> Columns:
     """The merged predictions of a split, the same on every process."""
+    search_from_now_on()
     batches = data.batches(split, fabric.global_rank, fabric.world_size)
     was_training = module.training
     module.eval()
-    parts = [module.predict_step(fabric.to_device(batch), place) for place, batch in enumerate(batches)]
+    parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     module.train(was_training)
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
     return data.task.merge(reorder(predictions, order))

@@ -16,6 +16,7 @@ from hone.data.module import DataModule, Step
 from hone.devices import add_up
 from hone.errors import RunError
 from hone.evaluation import predict
+from hone.garbage import search_from_now_on
 from hone.meter import Meter
 from hone.runs.run import Run
 from hone.scores import compute_scores
@@ -27,6 +28,7 @@ def fit(
     fabric: Fabric, trainee: Trainee, data: DataModule, run: Run, stop: Stop, *, clip_norm: float | None, seed: int
 ) -> None:
     """Trains from the run's present step to the end of its course."""
+    search_from_now_on()
     course, optimizer = run.course, trainee.optimizer
     meter = Meter(fabric, trainee.packing)
     trainee.wrapped.train()
@@ -68,7 +70,7 @@ def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> T
     for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
         last = place == len(step.batches) - 1
         with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
-            loss = trainee.wrapped.training_step(fabric.to_device(batch), place)
+            loss = trainee.wrapped("training_step", fabric.to_device(batch), place)
             fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
         summed += loss.detach() * weight
     return summed

@@ -13,6 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone.data.canonical import canonical, label_names
+from hone.data.columns import values
 from hone.data.source import SPLITS, Source
 from hone.errors import UserError, listed
 from hone.facts import Facts
@@ -80,7 +81,7 @@ def fingerprint(splits: Iterable[Dataset]) -> str:
 
 def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
     """A share of the training rows for validation: of every label its share, and of none the only row."""
-    classes = [_classes(label) for label in rows["label"]] if "label" in rows.column_names else [()] * len(rows)
+    classes = [_classes(label) for label in values(rows, "label")] if "label" in rows.column_names else [()] * len(rows)
     spare, seen = [], set[str]()
     for row in np.random.default_rng(_DATA_SEED).permutation(len(rows)):
         if seen.issuperset(classes[row]):
@@ -118,8 +119,8 @@ def _usable(rows: Dataset, split: str, source: Source, task: Task, facts: Facts)
     if source.on_bad_row == "error" or len(bad) == len(rows):
         skip = ", or leave them out with dataset.on_bad_row=skip" if len(bad) < len(rows) else ""
         remedy = f"Mend or remove them{skip}."
-        raise UserError(f"{place} (counting from 0):\n{_told(faults, rows['id'], source)}\n{remedy}")
-    log.warning("%s and are left out:\n%s", place, _told(faults, rows["id"], source))
+        raise UserError(f"{place} (counting from 0):\n{_told(faults, values(rows, 'id'), source)}\n{remedy}")
+    log.warning("%s and are left out:\n%s", place, _told(faults, values(rows, "id"), source))
     return rows.select([row for row in range(len(rows)) if row not in bad])
 
 

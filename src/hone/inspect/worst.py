@@ -27,7 +27,7 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
     roles = [name for name in rows.column_names if name != "id"]
     for role in [*roles, "prediction"]:
         table.add_column(role, overflow="fold")
-    place_of = {identity: place for place, identity in enumerate(rows["id"])}
+    place_of = {identity: place for place, identity in enumerate(rows["id"][:])}
     for place in worst(records, count):
         row = rows[place_of[int(records["id"][place])]]
         said = task.describe({name: values[place] for name, values in records.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets import Dataset
 
+from hone.data.columns import values
 from hone.targets.base import Target
 from hone.targets.multi_label import MultiLabel
 from hone.targets.regression import Regression
@@ -19,11 +20,11 @@ def target_class(kind: str) -> type[Target]:
 
 def guess_kind(rows: Dataset) -> str:
     """Lists are several labels, fractions are numbers to predict, anything else is one label."""
-    values = [value for value in rows["label"] if value is not None]
-    if values and all(isinstance(value, list | tuple) for value in values):
+    labels = [label for label in values(rows, "label") if label is not None]
+    if labels and all(isinstance(label, list | tuple) for label in labels):
         return "multi_label"
-    if values and all(isinstance(value, float) for value in values):
+    if labels and all(isinstance(label, float) for label in labels):
         # A whole column of integers becomes floats when one is missing: those are still labels.
-        gaps = len(values) < len(rows)
-        return "single_label" if gaps and all(value.is_integer() for value in values) else "regression"
+        gaps = len(labels) < len(rows)
+        return "single_label" if gaps and all(label.is_integer() for label in labels) else "regression"
     return "single_label"

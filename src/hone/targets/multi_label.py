@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone import metrics
+from hone.data.columns import values
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import class_name, class_names, require_choice, scored, unseen, weight_list
@@ -36,14 +37,14 @@ class MultiLabel(Target):
 
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        lists = [row for row in rows["label"] if row is not None]
+        lists = [row for row in values(rows, "label") if row is not None]
         counts = Counter(class_name(label) for row in lists for label in row if label is not None)
         labels = class_names(counts, names)
         return Facts("multi_label", labels, tuple(counts[name] for name in labels), {"rows": len(lists)})
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, labels in enumerate(rows["label"]):
+        for row, labels in enumerate(values(rows, "label")):
             if not isinstance(labels, list | tuple):
                 yield Fault(row, "label", f"expected a list of labels, not {labels!r}")
                 continue

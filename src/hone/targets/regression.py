@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone import metrics
+from hone.data.columns import values
 from hone.errors import UserError, listed
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
@@ -38,12 +39,12 @@ class Regression(Target):
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if names is not None:
             raise UserError(f"The labels are numbers to predict, so there is no use for the names {listed(names, 8)}.")
-        values = [number for number in map(_number, rows["label"]) if math.isfinite(number)]
-        return Facts("regression", ("value",), (len(values),), {"mean": float(np.mean(values)) if values else 0.0})
+        numbers = [number for number in map(_number, values(rows, "label")) if math.isfinite(number)]
+        return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, label in enumerate(rows["label"]):
+        for row, label in enumerate(values(rows, "label")):
             if label is None:
                 yield Fault(row, "label", "the label is missing")
             elif not math.isfinite(_number(label)):

@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone import metrics
+from hone.data.columns import values
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import class_name, class_names, require_choice, scored, unseen, weight_list
@@ -35,13 +36,13 @@ class SingleLabel(Target):
 
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        counts = Counter(class_name(label) for label in rows["label"] if label is not None)
+        counts = Counter(class_name(label) for label in values(rows, "label") if label is not None)
         labels = class_names(counts, names)
         return Facts("single_label", labels, tuple(counts[name] for name in labels))
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, label in enumerate(rows["label"]):
+        for row, label in enumerate(values(rows, "label")):
             if isinstance(label, list | dict):
                 yield Fault(row, "label", f"expected one label, not {label!r} (lists are for task.kind=multi_label)")
                 continue
