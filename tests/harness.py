@@ -1,6 +1,6 @@
 """A training without a command line: the loop's parts, small enough to be run hundreds of times."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,9 @@ from hone.signals import Stop
 from hone.tasks.base import Task
 from hone.tasks.text_classification import TextClassification
 from hone.trainee import Trainee
+from hone.vocabulary.choice import vocabulary_for
 
-ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8)
+ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -85,6 +86,8 @@ class Training:
     optimizer: Optimizer | None = None
     task: Task = field(default_factory=lambda: TextClassification())
     precision: Any = "32-true"
+    seen: Sequence[int] | None = None
+    """Token ids that are expected in the training rows; None: those that are there."""
 
     def start(self) -> "Started":
         fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
@@ -119,7 +122,10 @@ class Started:
         self.course = Course(clock, told.evaluate_every, told.save_every, log_every=1)
         wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())
         scheduler = schedule(optimizer, told.scheduler, clock)
-        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average_of(network, recipe.ema), packing)
+        average = average_of(network, recipe.ema)
+        seen = data.tokens_seen() if told.seen is None else told.seen
+        vocabulary = vocabulary_for(network, optimizer.optimizer, seen, averaged=recipe.ema is not None)
+        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
         self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience)
@@ -129,13 +135,14 @@ class Started:
         self.notebook.begin(self.course.steps, self.run.step)
         told = self.told
         parts = (self.fabric, self.trainee, self.data, self.run, stop or Stop())
-        with self.trainee.packing.active():
+        with self.trainee.at_work():
             fit(*parts, clip_norm=told.clip_norm, seed=told.seed)
         return self
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
-        return {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        with self.trainee.vocabulary.whole():
+            return {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
 
     @property
     def losses(self) -> list[float]:

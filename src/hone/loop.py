@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from itertools import islice
-from typing import cast
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
 from hone import seeds
+from hone.clipping import clip
 from hone.data.module import DataModule, Step
 from hone.devices import add_up
 from hone.errors import RunError
@@ -36,9 +36,10 @@ def fit(
         targets, asked = _agree(fabric, step, stop)
         seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
         loss = _backward(fabric, trainee, step, targets)
-        norm = _clip(fabric, trainee, clip_norm)
+        norm = clip(fabric, trainee, clip_norm)
         _require_finite(fabric, loss, norm, step, trainee)
         optimizer.step()
+        trainee.vocabulary.stepped()
         trainee.scheduler.step()
         optimizer.zero_grad(set_to_none=True)
         trainee.average.update(step.number)
@@ -76,13 +77,6 @@ def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> T
     return summed
 
 
-def _clip(fabric: Fabric, trainee: Trainee, clip_norm: float | None) -> Tensor:
-    """Bounds the gradient and returns its norm before."""
-    largest = math.inf if clip_norm is None else clip_norm
-    norm = fabric.clip_gradients(trainee.wrapped, trainee.optimizer, max_norm=largest, error_if_nonfinite=False)
-    return cast(Tensor, norm)
-
-
 def _require_finite(fabric: Fabric, loss: Tensor, norm: Tensor, step: Step, trainee: Trainee) -> None:
     """Stops before a step that would ruin the weights; under fp16 the scaler deals with infinite gradients."""
     watched = loss if fabric.strategy.precision.precision == "16-mixed" else norm
@@ -99,7 +93,7 @@ def _require_finite(fabric: Fabric, loss: Tensor, norm: Tensor, step: Step, trai
 def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> float:
     """Scores the validation split; returns the seconds it took."""
     start = time.perf_counter()
-    with trainee.average.applied():
+    with trainee.average.applied(), trainee.vocabulary.whole():
         records = predict(fabric, trainee.wrapped, data, "validation")
     run.evaluated(compute_scores(data.task, records))
     return time.perf_counter() - start

@@ -29,7 +29,7 @@ class Module(LightningModule):
         self._seen: list[Columns] = []
 
     def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
-        """Fabric gives precision to calls of a module, not to those of its methods: our loop's steps go through here."""
+        """Fabric gives precision to calls of a module, not of its methods: our loop's steps go through here."""
         return getattr(self, step)(batch, index)
 
     def training_step(self, batch: Batch, index: int = 0) -> Tensor:

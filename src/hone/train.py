@@ -33,6 +33,7 @@ from hone.runs.snapshots import Snapshots
 from hone.settings import Train
 from hone.signals import Stop
 from hone.trainee import Trainee
+from hone.vocabulary.choice import vocabulary_for
 
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
@@ -72,7 +73,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
         run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
         run.resume(fabric, trainee)
         audience.begin(course.steps, run.step)
-        with stop.deferred(), trainee.packing.active():
+        with stop.deferred(), trainee.at_work():
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
         trainee.module.network = parts.adapter.fold(material.network)
@@ -88,4 +89,7 @@ def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course) -
     wrapped, ready = fabric.setup(module, optimizer)
     scheduler = schedule(optimizer, parts.scheduler, course.clock)
     average = average_of(material.network, parts.optimizer.ema)
-    return Trainee(module, wrapped, ready, scheduler, average, material.packing)
+    vocabulary = vocabulary_for(
+        module.network, optimizer, material.data.tokens_seen(), averaged=bool(parts.optimizer.ema)
+    )
+    return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from hone.ema import Average
 from hone.module import Module
 from hone.packing.packed import Packing
+from hone.vocabulary.base import Vocabulary
 
 Tensors = dict[str, dict[str, Tensor]]
 
@@ -30,11 +32,20 @@ class Trainee:
     scheduler: LambdaLR
     average: Average
     packing: Packing
+    vocabulary: Vocabulary
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While this is open, training passes do without padding and idle embedding rows where they can."""
+        with self.packing.active(), self.vocabulary.active():
+            yield
 
     def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
         """The tensors by file, and the numbers."""
-        optimizer, groups = flatten(self.optimizer.state_dict())
-        tensors = {"weights": learned(self.module.network), "optimizer": optimizer, "average": self.average.state()}
+        with self.vocabulary.whole():
+            optimizer, groups = flatten(self.optimizer.state_dict())
+            weights = learned(self.module.network)
+        tensors = {"weights": weights, "optimizer": optimizer, "average": self.average.state()}
         state = {
             "optimizer": groups,
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
@@ -44,8 +55,9 @@ class Trainee:
 
     def bring_back(self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
         """Puts everything where it was."""
-        load_learned(self.module.network, tensors["weights"])
-        self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
+        with self.vocabulary.whole():
+            load_learned(self.module.network, tensors["weights"])
+            self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 
 from hone.batching.base import Index
@@ -23,6 +24,12 @@ def values(rows: Dataset, name: str) -> list[Any]:
     """A whole column as Python values; a data set's own column is read row by row, which is slow."""
     column: list[Any] = rows.with_format("arrow")[:][name].to_pylist()
     return column
+
+
+def distinct(rows: Dataset, name: str) -> Index:
+    """The different numbers in a column of lists."""
+    column = rows.select_columns(name).with_format("arrow")[:][name]
+    return np.asarray(pc.unique(pc.list_flatten(column)).to_numpy(), dtype=np.int64)
 
 
 def lengths(rows: Dataset) -> Index:

@@ -13,7 +13,7 @@ from lightning import LightningDataModule
 
 from hone import seeds
 from hone.batching.base import Batching, Index
-from hone.data.columns import columns, lengths
+from hone.data.columns import columns, distinct, lengths
 from hone.data.plan import Micro, Plan, sorted_batches
 from hone.tasks.base import Batch, Task
 
@@ -99,6 +99,11 @@ class DataModule(LightningDataModule):
             [plan[place] for place in mine],
             lambda place, rows: self._collate(split, rows, seeds.stream(0, "collate", mine[place])),
         )
+
+    def tokens_seen(self) -> Index | None:
+        """The ids of the tokens in the training rows, where rows hold tokens."""
+        rows = self.splits["train"]
+        return distinct(rows, "input_ids") if "input_ids" in rows.column_names else None
 
     def specimen(self) -> Batch:
         """A few training rows of all lengths."""

@@ -62,8 +62,9 @@ class Layout:
 
     rows: int
     width: int
+    tokens: int
     places: Tensor
-    """Where in the rectangle each packed token lies, the longest row first."""
+    """Where in the rectangle each packed token lies, the longest row first; then the filling, which nobody reads."""
     groups: tuple[Group, ...]
 
     @classmethod
@@ -72,9 +73,9 @@ class Layout:
         real = mask.numpy().astype(bool)
         lengths: Lengths = real.sum(axis=1)
         order = np.argsort(-lengths, kind="stable")
-        places = [np.flatnonzero(real[row]) + row * mask.shape[1] for row in order]
-        groups = _groups(lengths[order])
-        return cls(len(real), mask.shape[1], torch.from_numpy(np.concatenate(places)), tuple(groups))
+        places = np.concatenate([np.flatnonzero(real[row]) + row * mask.shape[1] for row in order])
+        filled = torch.from_numpy(np.resize(places, _rounded(len(places))))
+        return cls(len(real), mask.shape[1], len(places), filled, tuple(_groups(lengths[order])))
 
     def pack(self, values: Tensor) -> Tensor:
         """(rows or 1, width, …) to (1, tokens, …)."""
@@ -85,7 +86,14 @@ class Layout:
     def unpack(self, values: Tensor) -> Tensor:
         """(1, tokens, …) to (rows, width, …), with zeros where nothing was."""
         whole = values.new_zeros(self.rows * self.width, *values.shape[2:])
-        return whole.index_copy(0, self.places, values[0]).reshape(self.rows, self.width, *values.shape[2:])
+        whole = whole.index_copy(0, self.places[: self.tokens], values[0, : self.tokens])
+        return whole.reshape(self.rows, self.width, *values.shape[2:])
+
+
+def _rounded(tokens: int) -> int:
+    """Up by a few percent, to one of few sizes: kernels are compiled anew for each, and kept."""
+    step = max(8, 2 ** (tokens.bit_length() - 5))
+    return -(-tokens // step) * step
 
 
 def _groups(lengths: Lengths) -> list[Group]:

@@ -140,7 +140,9 @@ def _attend(
         mask = None if causal else group.mask  # looking back alone, no token sees the filling behind its row
         q, k, v = group.square(query), group.square(key), group.square(value)
         parts.append(group.flat(sdpa_attention_forward(module, q, k, v, mask, **options)[0]))
-    return torch.cat(parts)[None], None
+    attended = torch.cat(parts)
+    filling = attended.new_zeros(len(layout.places) - layout.tokens, *attended.shape[1:])
+    return torch.cat([attended, filling])[None], None
 
 
 def _mask(*arguments: Any, **options: Any) -> Tensor | None:
