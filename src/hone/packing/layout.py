@@ -92,7 +92,7 @@ class Layout:
 
 def _rounded(tokens: int) -> int:
     """Up by a few percent, to one of few sizes: kernels are compiled anew for each, and kept."""
-    step = max(8, 2 ** (tokens.bit_length() - 5))
+    step = max(8, 1 << max(0, tokens.bit_length() - 5))
     return -(-tokens // step) * step
 
 
