@@ -18,6 +18,7 @@ from hone.batching.buckets import Buckets
 from hone.batching.random import Random
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.data.encoded import encode
+from hone.data.feed import Loaded, Pool
 from hone.data.local import Local
 from hone.data.plan import Plan, sorted_batches
 from hone.data.rows import Rows, prepare
@@ -243,7 +244,7 @@ def test_an_epoch_is_every_row_once(batching: Batching, size: int, accumulate: i
         steps = [plan.epoch(epoch) for plan in plans]
         rows = [row for each in steps for step in each for micro in step if micro.counts for row in micro.rows]
         assert sorted(rows) == list(range(101))
-        assert {len(each) for each in steps} == {plans[0].steps_per_epoch}
+        assert {len(each) for each in steps} == {plans[0].measure(101)[1]}
         assert max(len(step) for each in steps for step in each) <= accumulate
     first, second = (str(plans[0].epoch(epoch)) for epoch in (0, 1))
     assert first != second or size > 101
@@ -251,10 +252,10 @@ def test_an_epoch_is_every_row_once(batching: Batching, size: int, accumulate: i
 
 
 def test_a_plan_can_be_entered_anywhere() -> None:
-    plan = Plan(LENGTHS, Buckets(), 8, 2, seed=3)
-    whole = [str(micros) for (_, micros), _ in zip(plan.steps(1), range(30), strict=False)]
+    feed = Loaded(Pool(table(), LENGTHS), Plan(LENGTHS, Buckets(), 8, 2, seed=3))
+    whole = [str(micros) for (_, micros, _), _ in zip(feed.steps(1), range(30), strict=False)]
     for start in (1, 6, 7, 8, 20):
-        entered = [str(micros) for (_, micros), _ in zip(plan.steps(start), range(31 - start), strict=False)]
+        entered = [str(micros) for (_, micros, _), _ in zip(feed.steps(start), range(31 - start), strict=False)]
         assert entered == whole[start - 1 :]
 
 

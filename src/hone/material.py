@@ -51,6 +51,7 @@ class Material:
 
 def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
+    _require_rows_for(parts)
     rows = prepare(parts.dataset, parts.task, settings.limit)
     if "validation" not in rows.splits:
         raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
@@ -65,10 +66,18 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     read = parts.head.precompute(encoded, network, task)
     data = DataModule(
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
-        fabric.global_rank, fabric.world_size,
+        fabric.global_rank, fabric.world_size, rows.stream,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
     return Material(rows, task, data, network, anatomy, monitor, packing)
+
+
+def _require_rows_for(parts: Parts) -> None:
+    if parts.dataset.streaming and parts.head.precomputes:
+        raise UserError(
+            "dataset.streaming=true: this head trains on features computed once for all rows, which a stream never "
+            "holds. Say dataset.streaming=false, or freeze the backbone by head=linear adapter=frozen."
+        )
 
 
 def find_monitor(word: str, task: Task) -> Monitor:

@@ -18,6 +18,11 @@ class Batching(ABC):
     pack: Pack
     """Whether the layers see real tokens alone; auto: where the network allows it."""
 
+    @property
+    def span(self) -> int:
+        """How many batches are made of the same rows: a stream gets ready so many at least."""
+        return 1
+
     @abstractmethod
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         """Every row once, in batches of `size`; one batch may be smaller."""

@@ -19,6 +19,10 @@ class Buckets(Batching):
     pool: Count = 4
     pack: Pack = "auto"
 
+    @property
+    def span(self) -> int:
+        return self.pool
+
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         batches: list[Index] = []
         for pool in cut(rng.permutation(len(lengths)), self.pool * size):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import count, islice
 from typing import final
 
 import numpy as np
@@ -36,23 +33,14 @@ class Plan:
     rank: int = 0
     world: int = 1
 
-    @cached_property
-    def steps_per_epoch(self) -> int:
-        batches = -(-len(self.lengths) // (self.batch_size * self.world))
-        return -(-batches // self.accumulate)
+    def measure(self, rows: int) -> tuple[int, int]:
+        """How many batches so many rows make, and how many steps."""
+        batches = -(-rows // (self.batch_size * self.world))
+        return batches, -(-batches // self.accumulate)
 
-    def steps(self, first: int) -> Iterator[tuple[int, list[Micro]]]:
-        """The numbered steps from `first` on (the run's first is 1), without end."""
-        start, skip = divmod(first - 1, self.steps_per_epoch)
-        number = count(first)
-        for epoch in count(start):
-            for step in islice(self.epoch(epoch), skip, None):
-                yield next(number), step
-            skip = 0
-
-    def epoch(self, epoch: int) -> list[list[Micro]]:
-        """The steps of an epoch, each in forward passes."""
-        rng = seeds.stream(self.seed, "order", epoch)
+    def epoch(self, *place: int) -> list[list[Micro]]:
+        """The steps of an epoch, or of a window of it, each in forward passes."""
+        rng = seeds.stream(self.seed, "order", *place)
         batches = self.batching.epoch(self.lengths, self.batch_size * self.world, rng)
         micros = [self._share(batch) for batch in batches]
         return [micros[start : start + self.accumulate] for start in range(0, len(micros), self.accumulate)]

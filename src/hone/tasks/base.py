@@ -20,6 +20,7 @@ import numpy as np
 from datasets import Dataset
 from torch import Tensor, nn
 
+from hone.errors import UserError
 from hone.facts import Facts
 
 Columns = dict[str, Any]
@@ -113,6 +114,10 @@ class Task(ABC):
     @abstractmethod
     def sample(cls) -> Columns:
         """A few raw rows made in code, for tests and examples."""
+
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        """The facts of these rows and of those before them; by such steps the facts of a stream are found."""
+        raise UserError(f"dataset.streaming=true: {type(self).__name__} needs all training rows at once.")
 
     def adjust(self, processor: Any) -> None:
         """Sets what the options say of the processor, which is saved with the model."""
