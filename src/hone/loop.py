@@ -68,12 +68,13 @@ def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
 def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> Tensor:
     """Gradients of the mean over all targets of the step, however they are cut up; returns the summed loss."""
     summed = torch.zeros((), device=fabric.device)
-    for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
-        last = place == len(step.batches) - 1
-        with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
-            loss = trainee.wrapped("training_step", fabric.to_device(batch), place)
-            fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
-        summed += loss.detach() * weight
+    with torch.autocast(fabric.device.type, enabled=False):  # the passes' own, within it, cast each weight once
+        for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
+            last = place == len(step.batches) - 1
+            with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
+                loss = trainee.wrapped("training_step", fabric.to_device(batch), place)
+                fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
+            summed += loss.detach() * weight
     return summed
 
 

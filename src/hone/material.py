@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, final
 
+from datasets import Dataset
 from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
+from hone.batching.base import Batching
 from hone.build import Parts
+from hone.data.columns import lengths
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.errors import UserError, listed, nearest
 from hone.network import build_network, count_parameters, rehearse
-from hone.packing.packed import Packing
+from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
 from hone.runs.run import Monitor
 from hone.scores import metrics_of
@@ -60,6 +63,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
     rehearse(*shape)
     encoded = encode(rows, task)
+    _require_room(encoded["train"], parts.batch, settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
     read = parts.head.precompute(encoded, network, task)
@@ -68,7 +72,17 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
         fabric.global_rank, fabric.world_size,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
+    data.in_parts = parts.batch.split and isinstance(packing, Padded)
     return Material(rows, task, data, network, anatomy, monitor, packing)
+
+
+def _require_room(rows: Dataset, batching: Batching, batch_size: int) -> None:
+    longest = int(lengths(rows).max())
+    if batching.by == "tokens" and longest > batch_size:
+        raise UserError(
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
+            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
+        )
 
 
 def find_monitor(word: str, task: Task) -> Monitor:

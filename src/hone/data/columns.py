@@ -34,7 +34,7 @@ def distinct(rows: Dataset, name: str) -> Index:
 
 def lengths(rows: Dataset) -> Index:
     """What each row costs, as its task said when it was encoded."""
-    return np.asarray(rows.select_columns("length")[:]["length"].to_numpy(), dtype=np.int64)
+    return np.asarray(rows.select_columns("length").with_format("arrow")[:]["length"].to_numpy(), dtype=np.int64)
 
 
 def _values(column: pa.Array) -> Any:

@@ -13,6 +13,7 @@ from lightning import LightningDataModule
 
 from hone import seeds
 from hone.batching.base import Batching, Index
+from hone.batching.parts import parts
 from hone.data.columns import columns, distinct, lengths
 from hone.data.plan import Micro, Plan, sorted_batches
 from hone.tasks.base import Batch, Task
@@ -66,6 +67,8 @@ class DataModule(LightningDataModule):
         self.lengths = {split: lengths(rows) for split, rows in self.splits.items()}
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
+        self.in_parts = False
+        """Whether a padded training batch goes through in parts of like length."""
 
     @cached_property
     def plan(self) -> Plan:
@@ -76,7 +79,8 @@ class DataModule(LightningDataModule):
 
     def steps(self, first: int) -> Iterator[Step]:
         """The training steps from `first` on, without end."""
-        for number, micros in self.plan.steps(first):
+        for number, whole in self.plan.steps(first):
+            micros = [part for micro in whole for part in self._parts(micro)]
             batches = [self._train_batch(number, place, micro.rows) for place, micro in enumerate(micros)]
             yield self._step(number, micros, batches)
 
@@ -93,7 +97,7 @@ class DataModule(LightningDataModule):
 
     def batches(self, split: str, rank: int = 0, world: int = 1) -> Batches:
         """A split for evaluation, longest rows first; randomness in collating is the same every time."""
-        plan = sorted_batches(self.lengths[split], 2 * self.batch_size)
+        plan = sorted_batches(self.lengths[split], 2 * self.batch_size, self.batching)
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],
@@ -110,6 +114,11 @@ class DataModule(LightningDataModule):
         order = np.argsort(self.lengths["train"], kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
         return self._collate("train", order[places], seeds.stream(0, "collate", 0))
+
+    def _parts(self, micro: Micro) -> list[Micro]:
+        if not self.in_parts:
+            return [micro]
+        return [Micro(micro.rows[part], micro.counts) for part in parts(self.lengths["train"][micro.rows])]
 
     def _train_batch(self, step: int, place: int, rows: Index) -> Batch:
         return self._collate("train", rows, seeds.stream(self.seed, "collate", step, place))

@@ -12,6 +12,7 @@ import numpy as np
 
 from hone import seeds
 from hone.batching.base import Batching, Index
+from hone.batching.random import Random
 
 
 @final
@@ -38,17 +39,16 @@ class Plan:
 
     @cached_property
     def steps_per_epoch(self) -> int:
+        """Of the first epoch; where batches are cut by tokens, others may have a few more or less."""
+        if self.batching.by == "tokens":
+            return len(self.epoch(0))
         batches = -(-len(self.lengths) // (self.batch_size * self.world))
         return -(-batches // self.accumulate)
 
     def steps(self, first: int) -> Iterator[tuple[int, list[Micro]]]:
         """The numbered steps from `first` on (the run's first is 1), without end."""
-        start, skip = divmod(first - 1, self.steps_per_epoch)
-        number = count(first)
-        for epoch in count(start):
-            for step in islice(self.epoch(epoch), skip, None):
-                yield next(number), step
-            skip = 0
+        steps = (step for epoch in count() for step in self.epoch(epoch))
+        return islice(enumerate(steps, start=1), first - 1, None)
 
     def epoch(self, epoch: int) -> list[list[Micro]]:
         """The steps of an epoch, each in forward passes."""
@@ -62,7 +62,7 @@ class Plan:
         return Micro(mine, True) if len(mine) else Micro(batch[:1], False)
 
 
-def sorted_batches(lengths: Index, size: int) -> list[Index]:
+def sorted_batches(lengths: Index, size: int, batching: Batching | None = None) -> list[Index]:
     """Rows for evaluation, longest first: hardly any padding, and the batch that needs most memory comes at once."""
     order = np.argsort(-lengths, kind="stable")
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    return (batching or Random()).cut(order, lengths, size)
