@@ -42,7 +42,7 @@ ANSWERS = {
     },
 }
 """What a user would say where a file leaves values open with `???`."""
-BRIEF = ("tracker=none", "epochs=null", "steps=2", "log_every=1", "batch_size=4", "limit=12")
+BRIEF = ("precision=32-true", "tracker=none", "epochs=null", "steps=2", "log_every=1", "batch_size=4", "limit=12")
 TINY = ("dataset.train=96", "dataset.validation=12", "dataset.test=12")
 
 Run = Callable[..., Path]

@@ -21,8 +21,8 @@ def columns(rows: Dataset, places: Index) -> Columns:
 
 
 def values(rows: Dataset, name: str) -> list[Any]:
-    """A whole column as Python values; a data set's own column is read row by row, which is slow."""
-    column: list[Any] = rows.with_format("arrow")[:][name].to_pylist()
+    """A whole column as Python values, at once: iterating over a data set's own column reads row by row."""
+    column: list[Any] = rows.select_columns(name)[:][name]
     return column
 
 
