@@ -43,8 +43,8 @@ class Outcome:
 Hone = Callable[..., Outcome]
 
 SMALL = (
-    "precision=32-true",
     "tracker=none",
+    "precision=32-true",
     "dataset.train=96",
     "dataset.validation=32",
     "dataset.test=32",

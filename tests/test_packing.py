@@ -158,7 +158,7 @@ def test_a_training_learns_the_same_in_parts(tmp_path: Path) -> None:
     assert len(next(cut.data.steps(1)).batches) > 2
     assert cut.fit().losses == pytest.approx(whole.losses, abs=1e-5)
     assert distance(cut.weights, whole.weights) < 1e-4
-    wasted, less = ([row["train/waste"] for row in each.notebook.rows] for each in (whole, cut))
+    wasted, less = ([row["train/waste"] for row in each.notebook.rows if "train/waste" in row] for each in (whole, cut))
     assert sum(less) < sum(wasted)
 
 
