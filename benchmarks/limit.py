@@ -45,11 +45,11 @@ def own_precision() -> str:
 @cache
 def operations(checkpoint: Path, data: Path) -> float:
     """Of training on one row of mean length; embeddings are looked up, and attention itself is left out."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     from hone.anatomy import Anatomy
 
-    network = AutoModelForSequenceClassification.from_pretrained(checkpoint)
+    network = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(checkpoint))
     anatomy = Anatomy.of(network)
     layers = range(1, anatomy.depth + 1)
     weights = sum(weight.numel() for name, weight in network.named_parameters() if anatomy.level(name) in layers)

@@ -74,8 +74,8 @@ def _memory(scene: Scene, results: dict[str, Result]) -> Figure:
 
 def _shares(scene: Scene, results: dict[str, Result], stage: Stage) -> list[Figure]:
     work = limit.operations(stage.checkpoint, stage.data[scene.data])
-    own = {HONE: limit.own_precision(), PLAIN: "fp32", TRAINER: "fp32"}
+    kinds = ((HONE, limit.own_precision()), (PLAIN, "fp32"), (TRAINER, "fp32"))
     return [
         limit.share(f"{scene.name}, share of the machine's {kind} limit: {entry.name}", results[entry.name], work, kind)
-        for entry, kind in own.items()
+        for entry, kind in kinds
     ]

@@ -42,7 +42,7 @@ class Stage:
 @final
 @dataclass(frozen=True)
 class Entry:
-    """One contender: the function that it runs, with its options, and the steps of a turn unless the scene's will do."""
+    """One contender: the function that it runs, with its options, and the steps of its turn, if not the scene's."""
 
     name: str
     does: str
