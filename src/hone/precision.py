@@ -24,6 +24,20 @@ def settle(asked: Precision, accelerator: Accelerator, before: ExactPrecision | 
     return asked
 
 
+def advise(precision: ExactPrecision, rounds_at_random: bool) -> None:
+    """Says so where the weights are bf16 and the optimiser is not made for that, or the other way round."""
+    if precision == "bf16-true" and not rounds_at_random:
+        log.warning(
+            "precision=bf16-true: weights kept in bf16 lose every update below about 1/256 of them; "
+            "optimizer=adamw_bf16 rounds at random, so that small updates arrive on average."
+        )
+    if precision != "bf16-true" and rounds_at_random:
+        log.warning(
+            "optimizer=adamw_bf16: with precision=%s weights are no bf16 and there is nothing to round, so this is "
+            "a slower optimizer=adamw; precision=bf16-true is what it is for.", precision,
+        )  # fmt: skip
+
+
 def _best(accelerator: Accelerator) -> ExactPrecision:
     if accelerator in ("auto", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"

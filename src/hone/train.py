@@ -21,7 +21,7 @@ from hone.loop import fit
 from hone.material import Material, gather
 from hone.module import Module
 from hone.optim import schedule
-from hone.precision import settle
+from hone.precision import advise, settle
 from hone.report import final_screen
 from hone.results import conclude
 from hone.runs.folder import Folder, require_writable
@@ -64,6 +64,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     settings = job.settings
     before = Record.load(found.record)["precision"] if found else None
     precision = settle(settings.precision, settings.accelerator, before)
+    advise(precision, parts.optimizer.rounds_at_random)
     fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
     material = gather(parts, settings, fabric)
     course = Course.of(settings, material.data.plan.steps_per_epoch, material.rows.sizes["train"])
