@@ -225,6 +225,10 @@ def test_a_checkpoint_that_cannot_be_built_is_a_mistake(
     refused(hone, said, *chosen("checkpoint", option), override, *TINY)
 
 
+def test_layers_that_cannot_be_computed_again_are_a_mistake(hub: Path, hone: Hone) -> None:
+    refused(hone, "transformers has none for mpnet", *chosen("checkpoint", "mpnet"), "gradient_checkpointing=true")
+
+
 def test_a_model_of_ours_is_a_checkpoint_that_brings_its_code(
     trained: Run, hone: Hone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.errors import HoneError, UserError
 from hone.job import Job
+from hone.precision import settle_products
 from hone.types import Accelerator, ExactPrecision
 
 Result = TypeVar("Result")
@@ -32,6 +33,7 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     strategy = "ddp" if devices > 1 else "auto"
     fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
+    settle_products(fabric.device, precision)
     return fabric
 
 

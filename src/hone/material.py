@@ -20,6 +20,7 @@ from hone.errors import UserError, listed, nearest
 from hone.network import build_network, count_parameters, rehearse
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
+from hone.recomputing import recompute
 from hone.runs.run import Monitor
 from hone.scores import metrics_of
 from hone.settings import Train
@@ -61,11 +62,12 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     task = parts.task.equip(processor, rows.facts)
     monitor = find_monitor(settings.monitor, task)
     shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
-    rehearse(*shape)
+    recompute(rehearse(*shape), settings.gradient_checkpointing)
     encoded = encode(rows, task)
     _require_room(encoded["train"], parts.batch, settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
+    recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(encoded, network, task)
     data = DataModule(
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
