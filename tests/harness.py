@@ -20,6 +20,7 @@ from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.tiny_emotion import TinyEmotion
+from hone.devices import make_fabric
 from hone.durations import Clock
 from hone.ema import average_of
 from hone.loop import fit
@@ -94,7 +95,7 @@ class Training:
     """Token ids that are expected in the training rows; None: those that are there."""
 
     def start(self) -> "Started":
-        fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
+        fabric = make_fabric("cpu", self.precision)
         source, checkpoint = TinyEmotion(200, 24, 8), TinyBert(self.lr, self.hyperparameters)
         rows = prepare(source, self.task, limit=self.rows)
         task = self.task.equip(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)

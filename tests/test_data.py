@@ -90,10 +90,15 @@ def test_lists_are_any_number_of_labels(hone: Hone) -> None:
     assert {"f1_micro", "f1_macro", "accuracy"} <= scores()
 
 
-def test_fractions_are_numbers_to_predict(hone: Hone) -> None:
-    config = run({"text": table()["text"][:], "label": [row / 7 for row in range(24)]}, hone, "dataset.holdout=0.25")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
+def test_fractions_are_numbers_to_predict(precision: str, hone: Hone) -> None:
+    rows = {"text": table()["text"][:], "label": [row / 7 for row in range(24)]}
+    config = run(rows, hone, "dataset.holdout=0.25", f"precision={precision}")
     assert config["problem_type"] == "regression"
     assert {"pearson", "spearman", "mse", "mae"} <= scores()
+    (kept,) = (only_run() / "predictions").glob("*.parquet")
+    sevenths = pq.read_table(kept)["label"].to_numpy() * 7
+    assert sevenths == pytest.approx(sevenths.round(), abs=1e-5), "labels are not rounded to the network's precision"
 
 
 def test_whole_numbers_can_be_predicted_where_the_user_says_so(hone: Hone) -> None:

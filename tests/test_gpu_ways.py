@@ -13,8 +13,8 @@ import torch
 from harness import Training, same_bits
 from hone import devices, health, precision
 from hone.data.module import Step
+from hone.delivery import Ahead, Direct, delivery_for
 from hone.errors import RunError
-from hone.feed import Ahead, Direct, feed_for
 from hone.signals import Stop
 from test_resume import everything, fit_until
 
@@ -28,7 +28,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         pinned.append(threading.current_thread().name)
         return tensor.clone()
 
-    monkeypatch.setattr("hone.loop.feed_for", lambda device: Ahead(pin))
+    monkeypatch.setattr("hone.loop.delivery_for", lambda device: Ahead(pin))
     return pinned
 
 
@@ -37,13 +37,13 @@ def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hone.loop.health_of", health.Lazy)
 
 
-def feeding() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("hone-feed")]
+def delivering() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("hone-delivery")]
 
 
 def test_only_a_gpu_is_fed_ahead() -> None:
-    assert isinstance(feed_for(torch.device("cpu")), Direct)
-    assert isinstance(feed_for(torch.device("cuda")), Ahead)
+    assert isinstance(delivery_for(torch.device("cpu")), Direct)
+    assert isinstance(delivery_for(torch.device("cuda")), Ahead)
 
 
 def test_steps_made_ahead_are_the_same_steps(tmp_path: Path, ahead: list[str]) -> None:
@@ -52,10 +52,10 @@ def test_steps_made_ahead_are_the_same_steps(tmp_path: Path, ahead: list[str]) -
     fed = Training(tmp_path / "a", **told)
     fit_until(fed.start(), 5)
     ours = fed.start().fit()
-    assert set(ahead) == {"hone-feed_0"}
-    assert not feeding(), "a training that ended early leaves no thread behind"
+    assert set(ahead) == {"hone-delivery_0"}
+    assert not delivering(), "a training that ended early leaves no thread behind"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hone.loop.feed_for", feed_for)
+        patch.setattr("hone.loop.delivery_for", delivery_for)
         plain = Training(tmp_path / "b", **told).start().fit()
     assert ours.losses == plain.losses[5:]
     assert same_bits(everything(ours), everything(plain))
@@ -74,7 +74,7 @@ def test_the_next_step_is_made_during_this_one_and_no_other() -> None:
     assert next(served).number == 1
     served.close()
     assert made in ([0, 1], [0, 1, 2])
-    assert not feeding()
+    assert not delivering()
 
 
 def test_an_error_in_making_a_step_reaches_the_loop(tmp_path: Path, ahead: list[str]) -> None:
@@ -89,7 +89,7 @@ def test_an_error_in_making_a_step_reaches_the_loop(tmp_path: Path, ahead: list[
     with pytest.raises(ZeroDivisionError):
         started.fit()
     assert started.run.step == 3, "what was made before is done"
-    assert not feeding()
+    assert not delivering()
 
 
 def poison(started: Any, step: int) -> None:

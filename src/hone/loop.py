@@ -13,9 +13,9 @@ from torch import Tensor
 from hone import seeds
 from hone.clipping import clip
 from hone.data.module import DataModule, Step
+from hone.delivery import delivery_for
 from hone.devices import add_up
 from hone.evaluation import predict
-from hone.feed import feed_for
 from hone.garbage import search_from_now_on
 from hone.health import Health, health_of
 from hone.meter import Meter
@@ -34,7 +34,7 @@ def fit(
     meter, health = Meter(fabric, trainee.packing), health_of(fabric, trainee)
     trainee.wrapped.train()
     ahead = islice(data.steps(run.step + 1), course.steps - run.step)
-    with closing(feed_for(fabric.device).serve(ahead)) as steps:
+    with closing(delivery_for(fabric.device).serve(ahead)) as steps:
         for step in steps:
             targets, asked = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)

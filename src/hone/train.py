@@ -91,8 +91,8 @@ def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course, c
     wrapped, ready = fabric.setup(module, optimizer)
     scheduler = schedule(optimizer, parts.scheduler, course.clock)
     average = average_of(material.network, parts.optimizer.ema)
-    vocabulary = vocabulary_for(
-        module.network, optimizer, material.data.tokens_seen(), averaged=bool(parts.optimizer.ema)
-    )
+    alone = fabric.world_size == 1  # processes exchange gradients in buckets made for whole weights
+    seen = material.data.tokens_seen() if alone else None
+    vocabulary = vocabulary_for(module.network, optimizer, seen, averaged=bool(parts.optimizer.ema))
     compilation = compilation_for(compiled, material.network, material.anatomy, fabric.device)
     return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary, compilation)

@@ -15,7 +15,7 @@ from torch import Tensor
 from hone.data.module import Step
 
 
-class Feed(ABC):
+class Delivery(ABC):
     """How steps come to the loop, the same ones in the same order."""
 
     @abstractmethod
@@ -24,7 +24,7 @@ class Feed(ABC):
 
 
 @final
-class Direct(Feed):
+class Direct(Delivery):
     """Made when asked for: where the loop itself does the computing, a thread would only take turns with it."""
 
     def serve(self, steps: Iterator[Step]) -> Generator[Step]:
@@ -32,7 +32,7 @@ class Direct(Feed):
 
 
 @final
-class Ahead(Feed):
+class Ahead(Delivery):
     """A thread makes the next step meanwhile and puts its tensors where the device can fetch them without waiting.
 
     Batches draw from generators of their own place, so it does not matter who makes them, or when.
@@ -42,7 +42,7 @@ class Ahead(Feed):
         self.pin = pin
 
     def serve(self, steps: Iterator[Step]) -> Generator[Step]:
-        with ThreadPoolExecutor(1, thread_name_prefix="hone-feed") as thread:
+        with ThreadPoolExecutor(1, thread_name_prefix="hone-delivery") as thread:
             coming = thread.submit(self._make, steps)
             while (step := coming.result()) is not None:
                 coming = thread.submit(self._make, steps)
@@ -53,6 +53,6 @@ class Ahead(Feed):
         return None if step is None else replace(step, batches=apply_to_collection(step.batches, Tensor, self.pin))
 
 
-def feed_for(device: torch.device) -> Feed:
+def delivery_for(device: torch.device) -> Delivery:
     """Ahead for a GPU; Fabric copies what is pinned without waiting for it."""
     return Ahead(Tensor.pin_memory) if device.type == "cuda" else Direct()
