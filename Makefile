@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 DATA ?=
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test test-all lint types bench bench-short bench-accuracy wheel clean
@@ -36,15 +37,15 @@ lint: $(INSTALLED) ## check style and formatting
 types: $(INSTALLED) ## check the types, strictly
 	$(BIN)/mypy
 
-bench: $(BENCH_INSTALLED) ## compare speed with a plain loop, Trainer and Lightning: make bench [DATA=folder of .jsonl]
-	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json
+bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
+	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)
 
-bench-short: $(INSTALLED) ## the guard against slowness: a minute, ratios alone
-	$(BIN)/python benchmarks/speed.py --short --turns 3
+bench-short: $(INSTALLED) ## the guard against slowness: a minute or so, ratios alone
+	$(BIN)/python benchmarks/bench.py --short
 
-bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy with Trainer: make bench-accuracy DATA=folder with train, validation, test .jsonl
+bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy: make bench-accuracy DATA=FOLDER with train, validation, test .jsonl
 	@test -n "$(DATA)" || { echo 'make bench-accuracy DATA=FOLDER: with train.jsonl, validation.jsonl and test.jsonl'; exit 2; }
-	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+	$(BIN)/python benchmarks/accuracy.py --data $(DATA) --output benchmarks/latest.json $(ARGS)
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

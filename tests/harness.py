@@ -14,17 +14,20 @@ from hone.anatomy import Anatomy
 from hone.batching.base import Batching
 from hone.batching.random import Random
 from hone.checkpoints.tiny_bert import TinyBert
+from hone.compiling import compilation_for
 from hone.course import Course
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.tiny_emotion import TinyEmotion
+from hone.devices import make_fabric
 from hone.durations import Clock
 from hone.ema import average_of
 from hone.loop import fit
 from hone.module import Module
 from hone.optim import Optimizer, schedule
 from hone.packing.trial import packing_for
+from hone.recomputing import recompute
 from hone.runs.audience import Audience
 from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
@@ -86,11 +89,13 @@ class Training:
     optimizer: Optimizer | None = None
     task: Task = field(default_factory=lambda: TextClassification())
     precision: Any = "32-true"
+    compile: bool = False
+    gradient_checkpointing: bool = False
     seen: Sequence[int] | None = None
     """Token ids that are expected in the training rows; None: those that are there."""
 
     def start(self) -> "Started":
-        fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
+        fabric = make_fabric("cpu", self.precision)
         source, checkpoint = TinyEmotion(200, 24, 8), TinyBert(self.lr, self.hyperparameters)
         rows = prepare(source, self.task, limit=self.rows)
         task = self.task.equip(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)
@@ -104,6 +109,7 @@ class Training:
         )
         seeds.seed_everything(self.seed, "weights")
         network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
+        recompute(network, self.gradient_checkpointing)
         return Started(self, fabric, data, network)
 
 
@@ -125,7 +131,8 @@ class Started:
         average = average_of(network, recipe.ema)
         seen = data.tokens_seen() if told.seen is None else told.seen
         vocabulary = vocabulary_for(network, optimizer.optimizer, seen, averaged=recipe.ema is not None)
-        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary)
+        compilation = compilation_for(told.compile, network, self.module.anatomy, fabric.device)
+        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary, compilation)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
         self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience)

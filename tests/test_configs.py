@@ -42,7 +42,7 @@ ANSWERS = {
     },
 }
 """What a user would say where a file leaves values open with `???`."""
-BRIEF = ("tracker=none", "epochs=null", "steps=2", "log_every=1", "batch_size=4", "limit=12")
+BRIEF = ("precision=32-true", "tracker=none", "epochs=null", "steps=2", "log_every=1", "batch_size=4", "limit=12")
 TINY = ("dataset.train=96", "dataset.validation=12", "dataset.test=12")
 
 Run = Callable[..., Path]
@@ -223,6 +223,10 @@ def test_a_checkpoint_that_cannot_be_built_is_a_mistake(
     option: str, override: str, said: str, hub: Path, hone: Hone
 ) -> None:
     refused(hone, said, *chosen("checkpoint", option), override, *TINY)
+
+
+def test_layers_that_cannot_be_computed_again_are_a_mistake(hub: Path, hone: Hone) -> None:
+    refused(hone, "transformers has none for mpnet", *chosen("checkpoint", "mpnet"), "gradient_checkpointing=true")
 
 
 def test_a_model_of_ours_is_a_checkpoint_that_brings_its_code(

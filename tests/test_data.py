@@ -15,10 +15,10 @@ from conftest import Hone, only_run, record
 from hone import cache, seeds
 from hone.batching.base import Batching
 from hone.batching.buckets import Buckets
+from hone.batching.parts import parts
 from hone.batching.random import Random
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.data.encoded import encode
-from hone.data.feed import Loaded, Pool
 from hone.data.local import Local
 from hone.data.plan import Plan, sorted_batches
 from hone.data.rows import Rows, prepare
@@ -90,10 +90,15 @@ def test_lists_are_any_number_of_labels(hone: Hone) -> None:
     assert {"f1_micro", "f1_macro", "accuracy"} <= scores()
 
 
-def test_fractions_are_numbers_to_predict(hone: Hone) -> None:
-    config = run({"text": table()["text"][:], "label": [row / 7 for row in range(24)]}, hone, "dataset.holdout=0.25")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
+def test_fractions_are_numbers_to_predict(precision: str, hone: Hone) -> None:
+    rows = {"text": table()["text"][:], "label": [row / 7 for row in range(24)]}
+    config = run(rows, hone, "dataset.holdout=0.25", f"precision={precision}")
     assert config["problem_type"] == "regression"
     assert {"pearson", "spearman", "mse", "mae"} <= scores()
+    (kept,) = (only_run() / "predictions").glob("*.parquet")
+    sevenths = pq.read_table(kept)["label"].to_numpy() * 7
+    assert sevenths == pytest.approx(sevenths.round(), abs=1e-5), "labels are not rounded to the network's precision"
 
 
 def test_whole_numbers_can_be_predicted_where_the_user_says_so(hone: Hone) -> None:
@@ -244,18 +249,49 @@ def test_an_epoch_is_every_row_once(batching: Batching, size: int, accumulate: i
         steps = [plan.epoch(epoch) for plan in plans]
         rows = [row for each in steps for step in each for micro in step if micro.counts for row in micro.rows]
         assert sorted(rows) == list(range(101))
-        assert {len(each) for each in steps} == {plans[0].measure(101)[1]}
+        assert {len(each) for each in steps} == {plans[0].steps_per_epoch}
         assert max(len(step) for each in steps for step in each) <= accumulate
     first, second = (str(plans[0].epoch(epoch)) for epoch in (0, 1))
     assert first != second or size > 101
     assert first == str(Plan(LENGTHS, batching, size, accumulate, 7, 0, world).epoch(0))
 
 
-def test_a_plan_can_be_entered_anywhere() -> None:
-    feed = Loaded(Pool(table(), LENGTHS), Plan(LENGTHS, Buckets(), 8, 2, seed=3))
-    whole = [str(micros) for (_, micros, _), _ in zip(feed.steps(1), range(30), strict=False)]
+@pytest.mark.parametrize("batching", [Random(by="tokens"), Buckets(by="tokens"), Buckets(by="tokens", noise=0.3)])
+def test_a_budget_of_tokens_is_kept_and_used(batching: Batching) -> None:
+    plan = Plan(LENGTHS, batching, 300, 1, 7)
+    for epoch in (0, 1):
+        batches = [micro.rows for step in plan.epoch(epoch) for micro in step]
+        assert sorted(np.concatenate(batches)) == list(range(101))
+        costs = [len(rows) * LENGTHS[rows].max() for rows in batches]
+        assert max(costs) <= 300
+        assert np.mean(costs) > 150
+    assert plan.steps_per_epoch == len(plan.epoch(0))
+
+
+def test_noise_makes_buckets_more_random() -> None:
+    def spread(batching: Batching) -> float:
+        batches = batching.epoch(LENGTHS, 8, seeds.stream(0, "order", 0))
+        return float(np.mean([np.ptp(LENGTHS[rows]) for rows in batches]))
+
+    assert spread(Buckets(pool=12)) < spread(Buckets(pool=12, noise=0.5)) < spread(Random())
+
+
+@pytest.mark.parametrize("lengths", [[5], [9] * 16, [3] * 8 + [200] * 8, list(range(1, 65)), [400] + [10] * 63])
+def test_parts_of_a_batch_are_all_of_it_and_cheap(lengths: list[int]) -> None:
+    known = np.array(lengths)
+    cut = parts(known)
+    assert sorted(np.concatenate(cut)) == list(range(len(lengths)))
+    whole = len(lengths) * known.max()
+    assert sum(len(part) * known[part].max() for part in cut) <= whole
+    assert (len(cut) > 1) == (lengths[-1] - lengths[0] > 60 or lengths[0] == 400)
+
+
+@pytest.mark.parametrize("batching", [Buckets(), Buckets(by="tokens", noise=0.2)])
+def test_a_plan_can_be_entered_anywhere(batching: Batching) -> None:
+    plan = Plan(LENGTHS, batching, 80, 2, seed=3)
+    whole = [str(micros) for (_, micros), _ in zip(plan.steps(1), range(30), strict=False)]
     for start in (1, 6, 7, 8, 20):
-        entered = [str(micros) for (_, micros, _), _ in zip(feed.steps(start), range(31 - start), strict=False)]
+        entered = [str(micros) for (_, micros), _ in zip(plan.steps(start), range(31 - start), strict=False)]
         assert entered == whole[start - 1 :]
 
 

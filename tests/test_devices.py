@@ -24,8 +24,8 @@ def model(name: str) -> dict[str, torch.Tensor]:
 
 def test_two_processes_are_one_with_twice_the_batch(process: Hone) -> None:
     """70 rows in batches of 8 end in one of 6: shared unevenly, and the weights count rows all the same."""
-    one = process("train", *WORDS, "batch_size=8", "name=one")
-    two = process("train", *WORDS, "batch_size=4", "devices=2", "strategy=ddp", "name=two")
+    one = process("train", *WORDS, "precision=32-true", "batch_size=8", "name=one")
+    two = process("train", *WORDS, "precision=32-true", "batch_size=4", "devices=2", "strategy=ddp", "name=two")
     assert one.code == 0, one.said
     assert two.code == 0, two.said
     assert two.out.count("best *") == 1, "only the first process speaks"

@@ -21,7 +21,7 @@ def clip(fabric: Fabric, trainee: Trainee, largest: float | None) -> Tensor:
     """Bounds the gradient and returns its norm before."""
     bound = math.inf if largest is None else largest
     bare = cast(Any, trainee.optimizer).optimizer  # what Fabric wrapped
-    if fabric.strategy.precision.precision in _NOT_IN_FP32 or not _scales(bare):
+    if fabric.strategy.precision.precision in _NOT_IN_FP32 or not scales(bare):
         norm = fabric.clip_gradients(trainee.wrapped, trainee.optimizer, max_norm=bound, error_if_nonfinite=False)
         return cast(Tensor, norm)
     weights = [weight for group in bare.param_groups for weight in group["params"]]
@@ -30,6 +30,6 @@ def clip(fabric: Fabric, trainee: Trainee, largest: float | None) -> Tensor:
     return norm
 
 
-def _scales(optimizer: Optimizer) -> bool:
-    """Whether it divides gradients by its `grad_scale` as it reads them."""
+def scales(optimizer: Optimizer) -> bool:
+    """Whether it divides gradients by its `grad_scale` as it reads them, and skips a step that has `found_inf`."""
     return type(optimizer) is AdamW and all(group["fused"] for group in optimizer.param_groups)

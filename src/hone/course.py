@@ -45,6 +45,10 @@ class Course:
     def evaluates(self, step: int) -> bool:
         return step == self.steps or (self.evaluate_every is not None and step % self.evaluate_every == 0)
 
+    def looks(self, step: int) -> bool:
+        """Whether anybody hears of this step."""
+        return self.logs(step) or self.saves(step)
+
     def saves(self, step: int) -> bool:
         """Every evaluation is saved, so that the best of them can be had again."""
         return self.evaluates(step) or (self.save_every is not None and step % self.save_every == 0)

@@ -19,6 +19,8 @@ from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.errors import HoneError, UserError
 from hone.job import Job
+from hone.plugins import plugins
+from hone.precision import settle_products
 from hone.types import Accelerator, ExactPrecision
 
 Result = TypeVar("Result")
@@ -30,8 +32,9 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     """A launched Fabric on the devices that are asked for, which must be there."""
     require_devices(accelerator, devices)
     strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, **plugins(precision, accelerator))
     fabric.launch()
+    settle_products(fabric.device, precision)
     return fabric
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from contextlib import closing
 from itertools import islice
 
 import torch
@@ -13,10 +13,11 @@ from torch import Tensor
 from hone import seeds
 from hone.clipping import clip
 from hone.data.module import DataModule, Step
+from hone.delivery import delivery_for
 from hone.devices import add_up
-from hone.errors import RunError
 from hone.evaluation import predict
 from hone.garbage import search_from_now_on
+from hone.health import Health, health_of
 from hone.meter import Meter
 from hone.runs.run import Run
 from hone.scores import compute_scores
@@ -29,33 +30,30 @@ def fit(
 ) -> None:
     """Trains from the run's present step to the end of its course."""
     search_from_now_on()
-    course, optimizer = run.course, trainee.optimizer
-    meter = Meter(fabric, trainee.packing)
+    course = run.course
+    meter, health = Meter(fabric, trainee.packing), health_of(fabric, trainee)
     trainee.wrapped.train()
-    for step in islice(data.steps(run.step + 1), course.steps - run.step):
-        targets, asked = _agree(fabric, step, stop)
-        seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
-        loss = _backward(fabric, trainee, step, targets)
-        norm = clip(fabric, trainee, clip_norm)
-        _require_finite(fabric, loss, norm, step, trainee)
-        optimizer.step()
-        trainee.vocabulary.stepped()
-        trainee.scheduler.step()
-        optimizer.zero_grad(set_to_none=True)
-        trainee.average.update(step.number)
-        meter.count(step, loss, targets, norm)
-        run.advance(step.number)
+    ahead = islice(data.steps(run.step + 1), course.steps - run.step)
+    with closing(delivery_for(fabric.device).serve(ahead)) as steps:
+        for step in steps:
+            targets, asked = _agree(fabric, step, stop)
+            seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
+            loss, norm = _learn(fabric, trainee, health, step, targets, clip_norm)
+            meter.count(step, loss, targets, norm)
+            run.advance(step.number)
 
-        if course.logs(step.number):
-            run.log(meter.read(trainee.scheduler))
-        if course.evaluates(step.number):
-            meter.exclude(_evaluate(fabric, trainee, data, run))
-        if course.saves(step.number) or asked:
-            run.save(fabric, trainee)
-        if asked:
-            raise stop.error()
-        if run.out_of_patience():
-            break
+            if asked or course.looks(step.number):
+                health.require()
+            if course.logs(step.number):
+                run.log(meter.read(trainee.scheduler))
+            if course.evaluates(step.number):
+                meter.exclude(_evaluate(fabric, trainee, data, run))
+            if course.saves(step.number) or asked:
+                run.save(fabric, trainee)
+            if asked:
+                raise stop.error()
+            if run.out_of_patience():
+                break
 
 
 def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
@@ -65,29 +63,32 @@ def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
     return max(targets, 1e-12), asked > 0
 
 
+def _learn(
+    fabric: Fabric, trainee: Trainee, health: Health, step: Step, targets: float, clip_norm: float | None
+) -> tuple[Tensor, Tensor]:
+    """One optimiser step; returns the summed loss and the gradient's norm."""
+    loss = _backward(fabric, trainee, step, targets)
+    norm = clip(fabric, trainee, clip_norm)
+    health.watch(step, loss, norm)
+    trainee.optimizer.step()
+    trainee.vocabulary.stepped()
+    trainee.scheduler.step()
+    trainee.optimizer.zero_grad(set_to_none=True)
+    trainee.average.update(step.number)
+    return loss, norm
+
+
 def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> Tensor:
     """Gradients of the mean over all targets of the step, however they are cut up; returns the summed loss."""
     summed = torch.zeros((), device=fabric.device)
-    for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
-        last = place == len(step.batches) - 1
-        with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
-            loss = trainee.wrapped("training_step", fabric.to_device(batch), place)
-            fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
-        summed += loss.detach() * weight
+    with torch.autocast(fabric.device.type, enabled=False):  # the passes' own, within it, cast each weight once
+        for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
+            last = place == len(step.batches) - 1
+            with fabric.no_backward_sync(trainee.wrapped, enabled=not last):
+                loss = trainee.wrapped("training_step", fabric.to_device(batch), place)
+                fabric.backward(loss * (weight * fabric.world_size / targets))  # processes are averaged afterwards
+            summed += loss.detach() * weight
     return summed
-
-
-def _require_finite(fabric: Fabric, loss: Tensor, norm: Tensor, step: Step, trainee: Trainee) -> None:
-    """Stops before a step that would ruin the weights; under fp16 the scaler deals with infinite gradients."""
-    watched = loss if fabric.strategy.precision.precision == "16-mixed" else norm
-    if not math.isfinite(watched.item()):
-        ids = [identity for batch in step.batches for identity in batch["id"]]
-        what = "loss" if watched is loss else "gradient"
-        raise RunError(
-            f"The {what} of step {step.number} is {watched.item()} (summed loss {loss.item():.4g}, "
-            f"learning rate {max(trainee.scheduler.get_last_lr()):.3g}, training rows {ids[:8]}…). "
-            f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more scheduler.warmup or clip_norm."
-        )
 
 
 def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> float:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, final
 
+from datasets import Dataset
 from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
 from hone.build import Parts
+from hone.data.columns import lengths
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.errors import UserError, listed, nearest
 from hone.network import build_network, count_parameters, rehearse
-from hone.packing.packed import Packing
+from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
+from hone.recomputing import recompute
 from hone.runs.run import Monitor
 from hone.scores import metrics_of
 from hone.settings import Train
@@ -51,7 +54,8 @@ class Material:
 
 def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
-    _require_rows_for(parts)
+    if parts.dataset.streaming:
+        _require_all_rows(parts)
     rows = prepare(parts.dataset, parts.task, settings.limit)
     if "validation" not in rows.splits:
         raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
@@ -59,24 +63,44 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     task = parts.task.equip(processor, rows.facts)
     monitor = find_monitor(settings.monitor, task)
     shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
-    rehearse(*shape)
+    recompute(rehearse(*shape), settings.gradient_checkpointing)
     encoded = encode(rows, task)
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
+    recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(encoded, network, task)
     data = DataModule(
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
         fabric.global_rank, fabric.world_size, rows.stream,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
+    data.in_parts = parts.batch.split and isinstance(packing, Padded)
     return Material(rows, task, data, network, anatomy, monitor, packing)
 
 
-def _require_rows_for(parts: Parts) -> None:
-    if parts.dataset.streaming and parts.head.precomputes:
+def _require_all_rows(parts: Parts) -> None:
+    """Refuses to stream what must know every row before the first step."""
+    if parts.head.precomputes:
         raise UserError(
             "dataset.streaming=true: this head trains on features computed once for all rows, which a stream never "
             "holds. Say dataset.streaming=false, or freeze the backbone by head=linear adapter=frozen."
+        )
+    if parts.batch.by == "tokens":
+        raise UserError(
+            "dataset.streaming=true batch.by=tokens: how many steps an epoch has depends on the length of every row, "
+            "which a stream does not know in advance. Say batch.by=examples with a batch_size in rows, or "
+            "dataset.streaming=false."
+        )
+
+
+def _require_room(rows: Dataset, batch_size: int) -> None:
+    longest = int(lengths(rows).max())
+    if longest > batch_size:
+        raise UserError(
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
+            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
         )
 
 

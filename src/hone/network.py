@@ -73,11 +73,12 @@ def build_network(
     return network, anatomy
 
 
-def rehearse(checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task) -> None:
-    """Builds the network without weights, for whatever there is to object."""
+def rehearse(checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task) -> Any:
+    """Builds the network without weights, for whatever there is to object; returns it."""
     with torch.device("meta"):
         network, anatomy = build_network(Blank(checkpoint), head, adapter, optimizer, task)
     optimizer.groups(network.named_parameters(), anatomy)
+    return network
 
 
 def count_parameters(network: nn.Module) -> dict[str, int]:

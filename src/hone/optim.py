@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from hone.adamw_bf16 import AdamWBf16
 from hone.anatomy import Anatomy
 from hone.durations import Clock
 from hone.errors import UserError
@@ -28,6 +29,11 @@ class Optimizer:
     layer_decay: Share = 1.0
     head_lr_factor: Positive = 1.0
     ema: Share | None = None
+
+    @property
+    def rounds_at_random(self) -> bool:
+        """Whether weights in bf16 keep, on average, updates that are too small for bf16."""
+        return getattr(self.algorithm, "func", self.algorithm) is AdamWBf16
 
     def build(self, network: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
         """The optimiser over the parameters that learn."""

@@ -38,6 +38,8 @@ class Train:
     accumulate: Count
     clip_norm: Positive | None
     precision: Precision
+    compile: bool
+    gradient_checkpointing: bool
     limit: Count | None
     evaluate_every: Length | None
     save_every: Length | None

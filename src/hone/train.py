@@ -12,6 +12,7 @@ from lightning.fabric import Fabric
 from hone import build, devices
 from hone.allocator import keep_memory
 from hone.build import Parts
+from hone.compiling import compilation_for
 from hone.course import Course
 from hone.ema import average_of
 from hone.invocation import Invocation
@@ -21,7 +22,7 @@ from hone.loop import fit
 from hone.material import Material, gather
 from hone.module import Module
 from hone.optim import schedule
-from hone.precision import settle
+from hone.precision import advise, settle
 from hone.report import final_screen
 from hone.results import conclude
 from hone.runs.folder import Folder, require_writable
@@ -64,10 +65,11 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     settings = job.settings
     before = Record.load(found.record)["precision"] if found else None
     precision = settle(settings.precision, settings.accelerator, before)
+    advise(precision, parts.optimizer.rounds_at_random)
     fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
     material = gather(parts, settings, fabric)
     course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
-    trainee = _trainee(fabric, parts, material, course)
+    trainee = _trainee(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
         run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
@@ -82,14 +84,15 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     return folder
 
 
-def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course) -> Trainee:
+def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course, compiled: bool) -> Trainee:
     """Network, optimiser and schedule, on the device."""
     module = Module(material.network, material.task, material.anatomy, parts.optimizer, parts.scheduler)
     optimizer = module.make_optimizer()
     wrapped, ready = fabric.setup(module, optimizer)
     scheduler = schedule(optimizer, parts.scheduler, course.clock)
     average = average_of(material.network, parts.optimizer.ema)
-    vocabulary = vocabulary_for(
-        module.network, optimizer, material.data.tokens_seen(), averaged=bool(parts.optimizer.ema)
-    )
-    return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary)
+    alone = fabric.world_size == 1  # processes exchange gradients in buckets made for whole weights
+    seen = material.data.tokens_seen() if alone else None
+    vocabulary = vocabulary_for(module.network, optimizer, seen, averaged=bool(parts.optimizer.ema))
+    compilation = compilation_for(compiled, material.network, material.anatomy, fabric.device)
+    return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary, compilation)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from hone.compiling import Compilation
 from hone.ema import Average
 from hone.module import Module
 from hone.packing.packed import Packing
@@ -33,11 +34,12 @@ class Trainee:
     average: Average
     packing: Packing
     vocabulary: Vocabulary
+    compilation: Compilation
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """While this is open, training passes do without padding and idle embedding rows where they can."""
-        with self.packing.active(), self.vocabulary.active():
+        """While this is open, training passes do without padding, idle embedding rows and Python where they can."""
+        with self.packing.active(), self.vocabulary.active(), self.compilation.active():
             yield
 
     def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:

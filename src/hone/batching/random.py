@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from hone.batching.base import Batching, Index, cut
+from hone.batching.base import Batching, By, Index
 from hone.types import Pack
 
 
@@ -17,6 +17,8 @@ class Random(Batching):
     """A new permutation every epoch."""
 
     pack: Pack = "auto"
+    split: bool = True
+    by: By = "examples"
 
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
-        return cut(rng.permutation(len(lengths)), size)
+        return self.cut(rng.permutation(len(lengths)), lengths, size)

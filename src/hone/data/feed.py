@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
 from typing import final
 
 from datasets import Dataset
@@ -13,8 +12,6 @@ from datasets import Dataset
 from hone.batching.base import Index
 from hone.data.columns import distinct
 from hone.data.plan import Micro, Plan
-
-Numbered = tuple[int, list[Micro], "Pool"]
 
 
 @final
@@ -26,15 +23,29 @@ class Pool:
     lengths: Index
 
 
+Planned = tuple[list[Micro], Pool]
+"""The forward passes of a step, and the rows whose places they name."""
+
+
 class Feed(ABC):
     """Steps as forward passes over the rows of a pool: a function of seed, epoch and step."""
 
-    batches_per_epoch: int
-    steps_per_epoch: int
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """What durations in epochs are counted in."""
 
     @abstractmethod
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[list[Micro], Pool]]:
-        """The steps of an epoch without the first few."""
+    def batches(self, epoch: int) -> int:
+        """How many forward passes an epoch has."""
+
+    @abstractmethod
+    def epoch(self, epoch: int) -> Iterator[Planned]:
+        """The steps of an epoch."""
+
+    @abstractmethod
+    def steps(self, first: int) -> Iterator[tuple[int, Planned]]:
+        """The numbered steps from `first` on (the run's first is 1), without end."""
 
     @abstractmethod
     def beginning(self) -> Pool:
@@ -44,16 +55,6 @@ class Feed(ABC):
     def tokens_seen(self) -> Index | None:
         """The ids of the tokens in all rows, where that is known."""
 
-    @final
-    def steps(self, first: int) -> Iterator[Numbered]:
-        """The numbered steps from `first` on (the run's first is 1), without end."""
-        start, skip = divmod(first - 1, self.steps_per_epoch)
-        number = count(first)
-        for epoch in count(start):
-            for micros, pool in self.epoch(epoch, skip):
-                yield next(number), micros, pool
-            skip = 0
-
 
 @final
 class Loaded(Feed):
@@ -61,10 +62,19 @@ class Loaded(Feed):
 
     def __init__(self, pool: Pool, plan: Plan) -> None:
         self.pool, self.plan = pool, plan
-        self.batches_per_epoch, self.steps_per_epoch = plan.measure(len(plan.lengths))
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[list[Micro], Pool]]:
-        return ((micros, self.pool) for micros in islice(self.plan.epoch(epoch), skip, None))
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.plan.steps_per_epoch
+
+    def batches(self, epoch: int) -> int:
+        return self.plan.batches(epoch)
+
+    def epoch(self, epoch: int) -> Iterator[Planned]:
+        return ((micros, self.pool) for micros in self.plan.epoch(epoch))
+
+    def steps(self, first: int) -> Iterator[tuple[int, Planned]]:
+        return ((number, (micros, self.pool)) for number, micros in self.plan.steps(first))
 
     def beginning(self) -> Pool:
         return self.pool

@@ -13,6 +13,7 @@ from lightning import LightningDataModule
 
 from hone import seeds
 from hone.batching.base import Batching, Index
+from hone.batching.parts import parts
 from hone.data.columns import columns, lengths
 from hone.data.feed import Feed, Loaded, Pool
 from hone.data.plan import Micro, Plan, sorted_batches
@@ -51,14 +52,14 @@ class Batches:
 
 @final
 class Flow:
-    """Training batches as they come; it can be walked again and has a length."""
+    """Training batches as they come; it can be walked again, each time for the epoch at hand, and has its length."""
 
-    def __init__(self, length: int, walk: Callable[[], Iterator[Batch]]) -> None:
-        self.length = length
+    def __init__(self, count: Callable[[], int], walk: Callable[[], Iterator[Batch]]) -> None:
+        self.count = count
         self.walk = walk
 
     def __len__(self) -> int:
-        return self.length
+        return self.count()
 
     def __iter__(self) -> Iterator[Batch]:
         return self.walk()
@@ -87,6 +88,8 @@ class DataModule(LightningDataModule):
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
         self.stream = stream
+        self.in_parts = False
+        """Whether a padded training batch goes through in parts of like length."""
 
     @cached_property
     def feed(self) -> Feed:
@@ -98,13 +101,14 @@ class DataModule(LightningDataModule):
 
     def steps(self, first: int) -> Iterator[Step]:
         """The training steps from `first` on, without end."""
-        for number, micros, pool in self.feed.steps(first):
+        for number, (whole, pool) in self.feed.steps(first):
+            micros = [part for micro in whole for part in self._parts(micro, pool)]
             batches = [self._train_batch(number, place, micro, pool) for place, micro in enumerate(micros)]
             yield self._step(number, micros, batches, pool.lengths)
 
     def train_dataloader(self) -> Flow:
         """One epoch for a stock trainer, which accumulates by itself."""
-        return Flow(self.feed.batches_per_epoch, self._flow)
+        return Flow(lambda: self.feed.batches(self._epoch()), self._flow)
 
     def val_dataloader(self) -> Batches:
         return self.batches("validation")
@@ -114,7 +118,7 @@ class DataModule(LightningDataModule):
 
     def batches(self, split: str, rank: int = 0, world: int = 1) -> Batches:
         """A split for evaluation, longest rows first; randomness in collating is the same every time."""
-        plan = sorted_batches(self.lengths[split], 2 * self.batch_size)
+        plan = sorted_batches(self.lengths[split], 2 * self.batch_size, self.batching)
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],
@@ -135,6 +139,11 @@ class DataModule(LightningDataModule):
     def _flow(self) -> Iterator[Batch]:
         walk = ((micro, pool) for micros, pool in self.feed.epoch(self._epoch()) for micro in micros)
         return (self._train_batch(0, place, micro, pool) for place, (micro, pool) in enumerate(walk))
+
+    def _parts(self, micro: Micro, pool: Pool) -> list[Micro]:
+        if not self.in_parts:
+            return [micro]
+        return [Micro(micro.rows[part], micro.counts) for part in parts(pool.lengths[micro.rows])]
 
     def _train_batch(self, step: int, place: int, micro: Micro, pool: Pool) -> Batch:
         return self._collate(pool.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, islice
 from typing import final
 
 import numpy as np
 
 from hone import seeds
 from hone.batching.base import Batching, Index
+from hone.batching.random import Random
 
 
 @final
@@ -33,10 +37,26 @@ class Plan:
     rank: int = 0
     world: int = 1
 
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Of the first epoch; where batches are cut by tokens, others may have a few more or less."""
+        return len(self.epoch(0)) if self.batching.by == "tokens" else self.measure(len(self.lengths))[1]
+
+    def batches(self, epoch: int) -> int:
+        """How many forward passes an epoch has."""
+        if self.batching.by == "tokens":
+            return sum(len(step) for step in self.epoch(epoch))
+        return self.measure(len(self.lengths))[0]
+
     def measure(self, rows: int) -> tuple[int, int]:
-        """How many batches so many rows make, and how many steps."""
+        """How many batches so many rows make, and how many steps; where batches are cut by tokens, nobody can say."""
         batches = -(-rows // (self.batch_size * self.world))
         return batches, -(-batches // self.accumulate)
+
+    def steps(self, first: int) -> Iterator[tuple[int, list[Micro]]]:
+        """The numbered steps from `first` on (the run's first is 1), without end."""
+        steps = (step for epoch in count() for step in self.epoch(epoch))
+        return islice(enumerate(steps, start=1), first - 1, None)
 
     def epoch(self, *place: int) -> list[list[Micro]]:
         """The steps of an epoch, or of a window of it, each in forward passes."""
@@ -50,7 +70,7 @@ class Plan:
         return Micro(mine, True) if len(mine) else Micro(batch[:1], False)
 
 
-def sorted_batches(lengths: Index, size: int) -> list[Index]:
+def sorted_batches(lengths: Index, size: int, batching: Batching | None = None) -> list[Index]:
     """Rows for evaluation, longest first: hardly any padding, and the batch that needs most memory comes at once."""
     order = np.argsort(-lengths, kind="stable")
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    return (batching or Random()).cut(order, lengths, size)

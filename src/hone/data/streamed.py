@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from typing import final
 
 import numpy as np
@@ -14,8 +14,8 @@ from datasets import Dataset
 from hone import seeds
 from hone.batching.base import Index
 from hone.data.columns import lengths
-from hone.data.feed import Feed, Pool
-from hone.data.plan import Micro, Plan
+from hone.data.feed import Feed, Planned, Pool
+from hone.data.plan import Plan
 from hone.data.stream import Row, Stream
 from hone.data.survey import UNREADABLE
 from hone.errors import RunError, UserError
@@ -31,12 +31,24 @@ class Streamed(Feed):
 
     def __init__(self, stream: Stream, task: Task, plan: Plan) -> None:
         self.stream, self.task, self.plan = stream, task, plan
-        self.batches_per_epoch, self.steps_per_epoch = plan.measure(stream.size)
+        self.measured = plan.measure(stream.size)
         step = plan.batch_size * plan.world * plan.accumulate
         together = step * plan.batching.span
         self.window = together * max(1, _WINDOW // together)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[list[Micro], Pool]]:
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.measured[1]
+
+    def batches(self, epoch: int) -> int:
+        return self.measured[0]
+
+    def steps(self, first: int) -> Iterator[tuple[int, Planned]]:
+        start, skip = divmod(first - 1, self.steps_per_epoch)
+        steps = (step for epoch in count(start) for step in self.epoch(epoch, skip if epoch == start else 0))
+        return enumerate(steps, start=first)
+
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Planned]:
         """Steps that were done before are counted off their rows, which are read but not encoded."""
         with _no_mistake_any_more(self.stream):
             for place, rows in enumerate(self._windows(epoch)):

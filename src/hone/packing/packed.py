@@ -14,6 +14,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo  # as torch.compiler.disable, but imports no compiler
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -149,5 +150,5 @@ def _mask(*arguments: Any, **options: Any) -> Tensor | None:
     return sdpa_mask(*arguments, **options) if _current.layout is None else None
 
 
-AttentionInterface.register(_NAME, _attend)
+AttentionInterface.register(_NAME, _disable_dynamo(_attend))  # compiled, every batch would be a case of its own
 AttentionMaskInterface.register(_NAME, _mask)

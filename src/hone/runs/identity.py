@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _WITHOUT_EFFECT = {
-    "accelerator", "log_every", "name", "notes", "output_root", "resume", "save_every", "strategy", "tracker", "trust",
+    "accelerator", "gradient_checkpointing", "log_every", "name", "notes", "output_root", "resume", "save_every",
+    "strategy", "tracker", "trust",
 }  # fmt: skip
 
 

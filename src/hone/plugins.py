@@ -1,0 +1,50 @@
+"""Fabric's precisions, but what a batch holds beside the network's inputs keeps its digits: labels may be numbers."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
+
+from hone.types import Accelerator, ExactPrecision
+
+
+@final
+class Mixed(MixedPrecision):
+    """Autocast itself casts what the layers read."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+@final
+class Half(HalfPrecision):
+    """The weights are bf16, so the inputs must be too."""
+
+    def convert_input(self, data: Any) -> Any:
+        positional, named = data
+        return tuple(self._cast(part) for part in positional), named
+
+    def _cast(self, part: Any) -> Any:
+        return part | {"inputs": super().convert_input(part["inputs"])} if isinstance(part, dict) else part
+
+
+def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
+    """What to tell Fabric."""
+    chosen: Precision
+    if precision == "bf16-true":
+        chosen = Half(precision)
+    elif precision in ("bf16-mixed", "16-mixed"):
+        chosen = Mixed(precision, _device(accelerator))
+    else:
+        return {"precision": precision}
+    return {"plugins": [chosen]}
+
+
+def _device(accelerator: Accelerator) -> str:
+    if accelerator != "auto":
+        return accelerator
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
