@@ -74,7 +74,14 @@ def test_what_is_there_can_be_read_where_nothing_can_be_written(folder: Path, ca
     assert "made in memory" in caplog.text
 
 
-HOLDER = "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print(1, flush=True); time.sleep(60)"
+HOLDER = """
+import sys, time
+from filelock import FileLock
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print(1, flush=True)
+time.sleep(60)
+"""
 
 
 def test_a_lock_is_waited_for_while_its_holder_lives(
