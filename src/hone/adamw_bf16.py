@@ -12,7 +12,6 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from hone import seeds
 from hone.rounding import put
@@ -20,7 +19,7 @@ from hone.types import Index, NotNegative, PartialShare, Positive
 
 
 @final
-class AdamWBf16(Optimizer):
+class AdamWBf16(torch.optim.Optimizer):
     """Its randomness is a function of seed and step, the same on every process: their weights must stay the same."""
 
     def __init__(
