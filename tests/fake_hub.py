@@ -4,6 +4,7 @@ Data sets follow from the YAML files that name them, checkpoints from transforme
 neither can tell is written in the tables here.
 """
 
+import importlib
 import re
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
@@ -118,6 +119,8 @@ def write_files(folder: Path) -> None:
 def rows_of(node: dict[str, Any], split: str) -> Dataset:
     """The columns that the config maps and one more; the labels of a split that it leaves out are secret."""
     count = ROWS.get(split, 12)
+    if task_of(node) != "text_classification":
+        return sampled(node, count)
     columns: dict[str, Any] = {"idx": list(range(count))}
     features = {"idx": Value("int32")}
     for role, column in node["columns"].items():
@@ -125,6 +128,33 @@ def rows_of(node: dict[str, Any], split: str) -> Dataset:
         labels = _labels(node) if split in node["splits"].values() else cycle([SECRET])
         columns[column] = list(islice(labels if role == "label" else texts(f"{split} {role}"), count))
     return Dataset.from_dict(columns, Features(features))
+
+
+def task_of(node: dict[str, Any]) -> str:
+    """The task that a data set names."""
+    return next(str(choice["/task@_global_.task"]) for choice in node["defaults"] if isinstance(choice, dict))
+
+
+def sampled(node: dict[str, Any], count: int) -> Dataset:
+    """What the task samples, under the data set's names: a.b is the field b of the column a, a list is many columns."""
+    options = yaml.safe_load((CONF / "task" / f"{task_of(node)}.yaml").read_text(encoding="utf-8"))
+    module, _, name = options["_target_"].rpartition(".")
+    sample = getattr(importlib.import_module(module), name).sample()
+    rows: list[dict[str, Any]] = [{"idx": place} for place in range(count)]
+    for role, column in node["columns"].items():
+        for row, value in zip(rows, cycle(sample.get(role, [])), strict=False):
+            parts = zip(column, value, strict=False) if isinstance(column, list) else [(column, value)]
+            for path, part in parts:
+                _put(row, path, part)
+    return Dataset.from_list(rows)
+
+
+def _put(row: dict[str, Any], path: str, value: Any) -> None:
+    first, _, rest = path.partition(".")
+    if rest:
+        _put(row.setdefault(first, {}), rest, value)
+    else:
+        row[first] = value
 
 
 def texts(title: str) -> Iterator[str]:

@@ -276,6 +276,15 @@ def test_facts_add_up_over_chunks(kind: str, monkeypatch: pytest.MonkeyPatch) ->
     assert ours.numbers == pytest.approx(theirs.numbers)
 
 
+def test_fields_of_a_column_of_a_stream_can_play_roles() -> None:
+    for split in ("train", "validation"):
+        Dataset.from_list([{"data": row} for row in examples(50)]).to_json(f"here/{split}.jsonl")
+    named = {"text": "data.text", "label": "data.label"}
+    ours, theirs = (prepare(told(streaming=each, columns=named), TextClassification()) for each in (True, False))
+    assert ours.facts == theirs.facts
+    assert [row["text"] for row in ours.stream.rows()] == [row["text"] for row in examples(50)]
+
+
 STORES = {
     "csv": lambda rows: rows.to_csv("there/train.csv"),
     "tsv": lambda rows: rows.to_csv("there/train.tsv", sep="\t"),

@@ -1,6 +1,7 @@
 """The contract of a task, over every task there is: the ones of the package, and strangers that bend it most."""
 
 import importlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,14 @@ def load(path: Path) -> Any:
     return getattr(importlib.import_module(module), name)(**node)
 
 
-def checkpoint_for(task: Task) -> Checkpoint:
-    """The checkpoint that a stranger brings along in its own file, else the built-in one."""
+def checkpoint_for(task: Task, name: str) -> Checkpoint:
+    """The one of the task's toy experiment, or what a stranger brings along in its own file, else the built-in one."""
+    toy = ROOT / f"conf/experiment/toy/{name}.yaml"
+    if toy.is_file():
+        choices = [choice for choice in yaml.safe_load(toy.read_text())["defaults"] if isinstance(choice, dict)]
+        told = next((each["override /checkpoint"] for each in choices if "override /checkpoint" in each), "tiny_bert")
+        made: Checkpoint = load(ROOT / f"conf/checkpoint/{told}.yaml")
+        return made
     module = importlib.import_module(type(task).__module__)
     own = [found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__]
     found = next((cls for cls in own if issubclass(cls, Checkpoint)), None)
@@ -67,7 +74,7 @@ def example(request: pytest.FixtureRequest) -> Example:
     sample = raw.sample()
     rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
     facts = raw.find_facts(rows, None)
-    checkpoint = checkpoint_for(raw)
+    checkpoint = checkpoint_for(raw, request.param.stem)
     task = raw.equip(checkpoint.processor(raw.auto_processor, facts), facts)
     encoded = rows.map(task.encode, batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
@@ -135,6 +142,7 @@ def test_predictions_have_a_row_each_and_merge_to_examples(example: Example) -> 
     assert sorted(records["id"]) == list(example.rows["id"])
     record = {name: values[0] for name, values in records.items()}
     assert isinstance(example.task.describe(record), str)
+    assert json.dumps(example.task.outcome(record)), "plain values"
 
 
 def test_the_records_give_every_metric(example: Example) -> None:
@@ -159,7 +167,9 @@ def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
 
 @pytest.mark.parametrize("example", OURS, ids=lambda path: path.stem, indirect=True)
 def test_it_predicts_without_labels(example: Example) -> None:
-    unlabelled = example.rows.select_columns(["id", *(role for role in example.task.roles if role != "label")])
+    unlabelled = example.rows.select_columns(
+        ["id", *(role for role in example.task.roles if role not in example.task.targets)]
+    )
     encoded = unlabelled.map(example.task.encode, batched=True, remove_columns=unlabelled.column_names)
     rows = columns(encoded.with_format("arrow"), np.arange(len(encoded)))
     with torch.inference_mode():

@@ -22,6 +22,7 @@ from hone.wording import as_typed
 def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:
     """Only the columns that play a role, under the role's name, with `id` as the row's place in its split, where
     these begin at `first`."""
+    raw = _opened(raw, source)
     roles = _roles(raw, split, source, task)
     rows = raw.select_columns(list(roles.values())).rename_columns({column: role for role, column in roles.items()})
     for role, feature in rows.features.items():
@@ -59,6 +60,12 @@ def _listed_in(file: Path) -> tuple[str, ...]:
             f"dataset.labels={file}: give a list, or a text file with one name a line ({error}).{nearest_path(file)}"
         ) from error
     return tuple(line.strip() for line in lines if line.strip())
+
+
+def _opened(raw: Dataset, source: Source) -> Dataset:
+    """With the fields of a column as columns, a.b, where a role asks for one."""
+    asked = [column for column in source.columns.values() if column and column not in raw.column_names]
+    return raw.flatten() if any("." in column for column in asked) else raw
 
 
 def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, str]:

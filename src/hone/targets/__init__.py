@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datasets import Dataset
+from transformers import PretrainedConfig
 
 from hone.data.columns import values
+from hone.facts import Facts
 from hone.targets.base import Target
 from hone.targets.multi_label import MultiLabel
 from hone.targets.regression import Regression
@@ -28,3 +30,17 @@ def guess_kind(rows: Dataset) -> str:
         gaps = len(labels) < len(rows)
         return "single_label" if gaps and all(label.is_integer() for label in labels) else "regression"
     return "single_label"
+
+
+def recalled(config: PretrainedConfig) -> Facts:
+    """What a classifier that was trained elsewhere says of its labels; how often each occurred, nobody knows."""
+    kinds = {cls.problem_type: kind for kind, cls in _TARGETS.items()}
+    labels = label_names(config)
+    usual = "regression" if len(labels) == 1 else "single_label"
+    return Facts(kinds.get(config.problem_type or "", usual), labels, (1,) * len(labels), {"rows": 1, "mean": 0.0})
+
+
+def label_names(config: PretrainedConfig) -> tuple[str, ...]:
+    """In the order of the network's outputs."""
+    named = {int(place): name for place, name in (config.id2label or {}).items()}
+    return tuple(named[place] for place in sorted(named))

@@ -79,3 +79,7 @@ class Target(ABC):
 
     @abstractmethod
     def describe(self, record: Mapping[str, Any]) -> str: ...
+
+    @abstractmethod
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A decision as plain values, labels by name."""

@@ -78,3 +78,8 @@ def scored(names: Sequence[str], scores: Iterable[float], order: Iterable[int]) 
     """'joy 0.93, love 0.04'."""
     values = list(scores)
     return ", ".join(f"{names[index]} {values[index]:.2f}" for index in order)
+
+
+def by_name(names: Sequence[str], scores: Iterable[float]) -> dict[str, float]:
+    """The score of each class."""
+    return {name: float(score) for name, score in zip(names, scores, strict=True)}

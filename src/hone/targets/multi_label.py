@@ -16,7 +16,7 @@ from hone import metrics
 from hone.data.columns import values
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
-from hone.targets.classes import class_name, class_names, joined, require_choice, scored, unseen, weight_list
+from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
 from hone.tasks.base import Columns, Fault, Metric
 
 
@@ -97,3 +97,7 @@ class MultiLabel(Target):
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return scored(self.facts.labels, record["scores"], np.flatnonzero(record["prediction"])) or "none"
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        labels = [self.facts.labels[place] for place in np.flatnonzero(record["prediction"])]
+        return {"labels": labels, "scores": by_name(self.facts.labels, record["scores"])}

@@ -85,6 +85,9 @@ class Regression(Target):
     def describe(self, record: Mapping[str, Any]) -> str:
         return f"{float(record['prediction']):.3f}"
 
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"value": float(record["prediction"])}
+
 
 def _number(label: object) -> float:
     try:

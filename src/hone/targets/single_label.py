@@ -16,7 +16,7 @@ from hone import metrics
 from hone.data.columns import values
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
-from hone.targets.classes import class_name, class_names, joined, require_choice, scored, unseen, weight_list
+from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
 from hone.tasks.base import Columns, Fault, Metric
 
 
@@ -90,3 +90,8 @@ class SingleLabel(Target):
     def describe(self, record: Mapping[str, Any]) -> str:
         order = np.argsort(record["scores"])[::-1][:2]
         return scored(self.facts.labels, record["scores"], order)
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        scores = by_name(self.facts.labels, record["scores"])
+        label = self.facts.labels[int(record["prediction"])]
+        return {"label": label, "score": scores[label], "scores": scores}

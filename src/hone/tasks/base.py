@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from datasets import Dataset
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from hone.errors import UserError
 from hone.facts import Facts
@@ -52,6 +53,8 @@ class Task(ABC):
     roles: ClassVar[tuple[str, ...]]
     """The columns a data set must map."""
     optional_roles: ClassVar[tuple[str, ...]] = ()
+    targets: ClassVar[tuple[str, ...]] = ("label",)
+    """The roles among them that a prediction does without."""
     auto_model: ClassVar[str]
     """The transformers class that has this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
@@ -110,6 +113,10 @@ class Task(ABC):
     def describe(self, record: Mapping[str, Any]) -> str:
         """One record's prediction in words, for people."""
 
+    @abstractmethod
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """One record's prediction as plain values by name, for files and programs: labels by name, texts, spans."""
+
     @classmethod
     @abstractmethod
     def sample(cls) -> Columns:
@@ -118,6 +125,10 @@ class Task(ABC):
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         """The facts of these rows and of those before them; by such steps the facts of a stream are found."""
         raise UserError(f"dataset.streaming=true: {type(self).__name__} needs all training rows at once.")
+
+    def recall(self, config: PretrainedConfig) -> Facts:
+        """What a model that was trained elsewhere says of its training rows; without labels there is nothing to say."""
+        return Facts("unlabelled")
 
     def adjust(self, processor: Any) -> None:
         """Sets what the options say of the processor, which is saved with the model."""

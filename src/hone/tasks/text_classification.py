@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 from datasets import Dataset
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from hone import padding
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.targets import guess_kind, target_class
+from hone.targets import guess_kind, recalled, target_class
 from hone.targets.base import Target, TargetOptions
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 from hone.text import text_faults, token_limit
@@ -126,6 +127,12 @@ class TextClassification(Task):
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return self.target.describe(record)
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return self.target.outcome(record)
+
+    def recall(self, config: PretrainedConfig) -> Facts:
+        return recalled(config)
 
     @classmethod
     def sample(cls) -> Columns:

@@ -107,6 +107,9 @@ class QuestionAnswering(Task):
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])
 
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"said": self.describe(record)}
+
     @classmethod
     def sample(cls) -> Columns:
         aside = "we watched an old movie and i made coffee and sat down by the window because the house is quiet then "

@@ -122,6 +122,9 @@ class Speech(Task):
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])
 
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"said": self.describe(record)}
+
     @classmethod
     def sample(cls) -> Columns:
         rng = np.random.default_rng(0)

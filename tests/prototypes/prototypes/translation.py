@@ -103,6 +103,9 @@ class Translation(Task):
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])
 
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"said": self.describe(record)}
+
     @classmethod
     def sample(cls) -> Columns:
         words = {"happy": "sad", "angry": "loving", "scared": "brave", "amazed": "numb"}
