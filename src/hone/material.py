@@ -70,7 +70,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
     recompute(network, settings.gradient_checkpointing)
-    read = parts.head.precompute(encoded, network, task)
+    read = parts.head.precompute(encoded, network, task, fabric.device)
     data = DataModule(
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
         fabric.global_rank, fabric.world_size, rows.stream,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -29,7 +30,9 @@ class Head(ABC):
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         """The network: the checkpoint's backbone under this head."""
 
-    def precompute(self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task) -> Mapping[str, Dataset]:
+    def precompute(
+        self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
+    ) -> Mapping[str, Dataset]:
         """What the training reads instead of the encoded rows, where part of the network never changes."""
         return encoded
 

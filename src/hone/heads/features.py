@@ -19,13 +19,13 @@ from hone.tasks.base import Task
 _BATCH = 64
 
 
-def featurise(encoded: Dataset, network: Any, task: Task) -> Dataset:
+def featurise(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
     """The encoded rows with `features` in place of what the backbone read."""
     name = cache.key(fingerprint([encoded]), weights_digest(network), repr(network.config), task.processor.padding_side)
     kept = [column for column in ("id", "label") if column in encoded.column_names]
 
     def make(file: str | None) -> Dataset:
-        features = _run(encoded, network, task)
+        features = _run(encoded, network, task, device)
         flat = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
         rows = encoded.select_columns(kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
         return cache.store(rows.add_column("features", flat), file)
@@ -42,10 +42,9 @@ def weights_digest(network: Any) -> str:
 
 
 @torch.inference_mode()
-def _run(encoded: Dataset, network: Any, task: Task) -> np.ndarray[Any, Any]:
+def _run(encoded: Dataset, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
     rows = encoded.with_format("arrow")
     lengths = np.asarray(rows.select_columns("length")[:]["length"].to_numpy())
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     was_training = network.training
     network.eval().to(device)
     features = np.empty((len(encoded), network.backbone.config.hidden_size), dtype=np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -43,5 +44,7 @@ class LinearProbe(Head):
         network.base_model.requires_grad_(False)
         return network
 
-    def precompute(self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task) -> Mapping[str, Dataset]:
-        return {split: featurise(rows, network, task) for split, rows in encoded.items()}
+    def precompute(
+        self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
+    ) -> Mapping[str, Dataset]:
+        return {split: featurise(rows, network, task, device) for split, rows in encoded.items()}
