@@ -30,7 +30,7 @@ Batch = dict[str, Any]
 @final
 @dataclass(frozen=True)
 class Metric:
-    """A number (or several, by name) computed from all the records of a split, and which way is better."""
+    """A number (or several by name, "" being the whole) from all the records of a split, and which way is better."""
 
     compute: Callable[[Columns], float | dict[str, float]]
     higher_is_better: bool = True
