@@ -54,6 +54,8 @@ class Task(ABC):
     optional_roles: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
     """The roles among them that a prediction does without."""
+    independent_rows: ClassVar[bool] = True
+    """Whether the loss of a row is the same in any batch; else a batch is never taken apart."""
     auto_model: ClassVar[str]
     """The transformers class that has this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
