@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, TokenClassificationPipeline
 
 import fake_hub
 from conftest import Hone, only_run, record
-from hone import entities, subwords
+from hone import entities, word_pieces
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.data.columns import columns
 from hone.data.tiny_entities import TAGS, TinyEntities
@@ -132,9 +132,9 @@ WORDS = ["i", "", "feel", "un-be-lievable", "\u200b", "don't", "new york", "æ—¥æ
 def test_every_tokenizer_tells_its_words_apart(kind: str, tmp_path: Path) -> None:
     """A word is split as it is inside of a sentence, wherever it stands, also by the tokenizer that is saved."""
     tokenizer = fake_hub.make_tokenizer(kind)
-    subwords.prepare(tokenizer)
-    ids, owners = subwords.tokenise(tokenizer, [WORDS, ["happy", "happy"]], None)
-    places = subwords.firsts(owners[0], len(WORDS))
+    word_pieces.prepare(tokenizer)
+    ids, owners = word_pieces.tokenise(tokenizer, [WORDS, ["happy", "happy"]], None)
+    places = word_pieces.firsts(owners[0], len(WORDS))
     assert [place for place in places if place >= 0] == sorted(place for place in places if place >= 0)
     assert all(places[word] >= 0 for word in (0, 2, 3, 5, 6, 9))
     assert places[1] == -1
@@ -143,20 +143,20 @@ def test_every_tokenizer_tells_its_words_apart(kind: str, tmp_path: Path) -> Non
     inside = tokenizer("i feel happy", add_special_tokens=False)["input_ids"]
     assert inside[-len(pieces[0]) :] == pieces[0]
     tokenizer.save_pretrained(tmp_path)
-    assert subwords.tokenise(AutoTokenizer.from_pretrained(tmp_path), [WORDS], None)[0] == ids[:1]
+    assert word_pieces.tokenise(AutoTokenizer.from_pretrained(tmp_path), [WORDS], None)[0] == ids[:1]
 
 
 def test_bytes_behind_other_rules_are_no_trouble() -> None:
     from tokenizers import Regex, pre_tokenizers
 
     tokenizer = fake_hub.make_tokenizer("llama")
-    plain = subwords.tokenise(tokenizer, [["feel", "happy"]], None)
+    plain = word_pieces.tokenise(tokenizer, [["feel", "happy"]], None)
     rules = pre_tokenizers.Split(Regex(r" ?\w+|'\w"), "isolated")
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [rules, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    subwords.prepare(tokenizer)
-    spaced = subwords.tokenise(tokenizer, [["feel", "happy"]], None)
+    word_pieces.prepare(tokenizer)
+    spaced = word_pieces.tokenise(tokenizer, [["feel", "happy"]], None)
     assert spaced != plain
     assert tokenizer.decode([token for token in spaced[0][0] if token > 4]) == " feel happy"
 
@@ -263,7 +263,7 @@ def file(change: dict[str, Any] | None = None, at: int = 3) -> str:
 
 
 LOCAL = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "task=token_classification",
-         "dataset.path=a.jsonl", "~dataset.columns.text", "~dataset.columns.text_pair")  # fmt: skip
+         "dataset.path=a.jsonl", "+dataset.columns={words: words, label: label}")  # fmt: skip
 WRONG = {
     "fewer tags": ({"label": ["O", "O"]}, "column 'label': 3 words and 2 tags (row 3)|dataset.on_bad_row=skip"),
     "no words": ({"words": [], "label": []}, "column 'words': there are no words (row 3)"),

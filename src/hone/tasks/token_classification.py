@@ -13,7 +13,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding, subwords
+from hone import padding, word_pieces
 from hone.entities import entities, read_tag
 from hone.errors import UserError
 from hone.facts import Facts
@@ -66,7 +66,7 @@ class TokenClassification(Task):
             require_scheme(facts)
 
     def adjust(self, processor: Any) -> None:
-        subwords.prepare(processor)
+        word_pieces.prepare(processor)
 
     def model_config(self) -> dict[str, Any]:
         labels = self.facts.labels
@@ -79,24 +79,24 @@ class TokenClassification(Task):
     def encode(self, rows: Columns) -> Columns:
         words = [split_words(row) for row in rows["words"]]
         limit = token_limit(self.processor, self.max_length)
-        ids, owners = subwords.tokenise(self.processor, words, limit if self.truncation else None)
+        ids, owners = word_pieces.tokenise(self.processor, words, limit if self.truncation else None)
         lengths = [len(row) for row in ids]
         self._require_fit(rows["id"], lengths, limit)
-        first = [subwords.firsts(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
+        first = [word_pieces.firsts(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
         encoded = {"id": rows["id"], "length": lengths, "input_ids": ids, "first": first, "words": words}
         if "label" not in rows:
             return encoded
         places = {name: place for place, name in enumerate(self.facts.labels)}
         labels = [[places[class_name(tag)] for tag in row] for row in rows["label"]]
         further = self._further(places)
-        targets = [subwords.spread(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
+        targets = [word_pieces.spread(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
         return {**encoded, "label": labels, "target": targets}
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         inputs = padding.tokens(rows, self.processor, None, None)
         width, left = inputs["input_ids"].shape[1], self.processor.padding_side == "left"
         starts = [width - len(ids) if left else 0 for ids in rows["input_ids"]]
-        first = [subwords.shifted(row, start) for row, start in zip(rows["first"], starts, strict=True)]
+        first = [word_pieces.shifted(row, start) for row, start in zip(rows["first"], starts, strict=True)]
         batch: Batch = {"id": rows["id"], "inputs": inputs, "first": first, "words": rows["words"]}
         if "label" not in rows:
             return batch
