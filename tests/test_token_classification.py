@@ -311,7 +311,7 @@ def test_files_are_learned_from_and_evaluated(hone: Hone) -> None:
     assert {"validation/f1", "validation/f1/LOC", "validation/f1/PER", "validation/accuracy"} <= scores.keys()
     rows = pq.read_table(run / "predictions/validation.parquet").to_pydict()
     assert rows["words"] == [["anna", "sees", "oslo"]] * len(rows["words"])
-    done = hone("evaluate", f"run={run}")
+    done = hone("evaluate", f"run={run}", "split=validation")
     assert done.code == 0, done.said
     assert "predicted class" not in done.out
     story = json.loads((run / "evaluation/validation.json").read_text())

@@ -71,7 +71,5 @@ def spread(owners: Sequence[int], labels: Sequence[int], further: Sequence[int],
 
 def _wants_spaces(tokenizer: Any) -> bool:
     """Where bytes come after other rules, a space put by the tokenizer would get into the middle of words."""
-    splitter = tokenizer.backend_tokenizer.pre_tokenizer
-    if not isinstance(splitter, pre_tokenizers.Sequence):
-        return False
-    return any(type(splitter[place]) is pre_tokenizers.ByteLevel for place in range(len(splitter)))
+    splitter: Any = tokenizer.backend_tokenizer.pre_tokenizer
+    return isinstance(splitter, pre_tokenizers.Sequence) and b'"ByteLevel"' in splitter.__getstate__()

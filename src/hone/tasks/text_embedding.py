@@ -123,9 +123,9 @@ class TextEmbedding(Task):
     def merge(self, predictions: Columns) -> Columns:
         if "partner" not in predictions:
             return predictions
-        read = ("prediction", "partner", "query_key", "partner_key")
-        rank = partner_ranks(*(predictions[name] for name in read), self.candidates)
-        return {name: column for name, column in predictions.items() if name not in read[1:]} | {"rank": rank}
+        kept = dict(predictions)
+        partner, query_key, partner_key = (kept.pop(name) for name in ("partner", "query_key", "partner_key"))
+        return kept | {"rank": partner_ranks(kept["prediction"], partner, query_key, partner_key, self.candidates)}
 
     @property
     def monitor(self) -> str:

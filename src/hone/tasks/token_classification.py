@@ -103,8 +103,9 @@ class TokenClassification(Task):
         return batch | {"labels": padding.pad(rows["target"], _IGNORED, width, left), "label": rows["label"]}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        losses = self._losses(network(**batch["inputs"]).logits, batch["labels"])
-        return losses.sum() / (batch["labels"] != _IGNORED).sum().clamp(min=1)
+        labels: Tensor = batch["labels"]
+        losses = self._losses(network(**batch["inputs"]).logits, labels)
+        return losses.sum() / (labels != _IGNORED).sum().clamp(min=1)
 
     def count_targets(self, batch: Batch) -> float:
         return float((batch["labels"] != _IGNORED).sum())
