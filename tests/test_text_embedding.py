@@ -220,6 +220,17 @@ def test_what_makes_no_sense_is_refused(words: str, said: str, hone: Hone) -> No
     refused(hone("train", *TINY, *words.split()), said)
 
 
+def test_a_text_alone_is_embedded_whatever_comes_along() -> None:
+    task, made, rows = equipped("triplets"), network().eval(), some_rows(3)
+    with torch.no_grad():
+        beside = task.predict(made, batch_of(task, {**rows, "negative": rows["text"]}))
+        alone = task.merge(task.predict(made, batch_of(task, {"text": rows["text"], "negative": [None, "x", "y"]})))
+    assert alone.keys() == {"id", "prediction"}
+    assert np.allclose(alone["prediction"], beside["prediction"], atol=1e-5)
+    said = task.outcome({name: column[0] for name, column in alone.items()})
+    assert np.linalg.norm(said["embedding"]) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("adapter", ["lora", "top_layers adapter.count=1"])
 def test_without_a_head_adapters_adapt(adapter: str, hone: Hone) -> None:
     trains(hone("train", *TINY, *f"adapter={adapter}".split()))

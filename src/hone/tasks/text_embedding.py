@@ -77,7 +77,8 @@ class TextEmbedding(Task):
 
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_length)
-        parts = [self._tokenise(rows[role], limit) for role in _PARTS if role in rows]
+        paired = "text_pair" in rows  # else nothing but an embedding is asked for, whatever comes along
+        parts = [self._tokenise(rows[role], limit) for role in _PARTS if role == "text" or (paired and role in rows)]
         whole = [list(row) for row in zip(*parts, strict=True)]
         encoded = {
             "id": rows["id"],
@@ -86,7 +87,7 @@ class TextEmbedding(Task):
             "sizes": [[len(part) for part in row] for row in whole],
             "keys": [[_key(part) for part in row] for row in whole],
         }
-        return encoded | ({"label": [float(label) for label in rows["label"]]} if "label" in rows else {})
+        return encoded | ({"label": [float(label) for label in rows["label"]]} if paired and "label" in rows else {})
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         cuts = [np.cumsum(sizes)[:-1] for sizes in rows["sizes"]]
