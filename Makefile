@@ -8,7 +8,7 @@ DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint types bench bench-short bench-accuracy wheel clean
+.PHONY: help install train test test-all lint types bench toys bench-short bench-accuracy wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ types: $(INSTALLED) ## check the types, strictly
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)
+
+toys: $(INSTALLED) ## train every task's built-in experiment: a table of scores before and after, outputs/toys.json
+	$(BIN)/python benchmarks/toys.py $(ARGS)
 
 bench-short: $(INSTALLED) ## the guard against slowness: a minute or so, ratios alone
 	$(BIN)/python benchmarks/bench.py --short

@@ -123,7 +123,7 @@ class Started:
         packing = packing_for(
             told.batching.pack, network, self.module.anatomy, data.task, data.specimen(), fabric.device
         )
-        steps = data.plan.steps_per_epoch
+        steps = data.feed.steps_per_epoch
         clock = Clock(steps, told.rows, round(told.epochs * steps))
         self.course = Course(clock, told.evaluate_every, told.save_every, log_every=1)
         wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())

@@ -250,6 +250,7 @@ def test_an_epoch_is_every_row_once(batching: Batching, size: int, accumulate: i
         rows = [row for each in steps for step in each for micro in step if micro.counts for row in micro.rows]
         assert sorted(rows) == list(range(101))
         assert {len(each) for each in steps} == {plans[0].steps_per_epoch}
+        assert {sum(map(len, each)) for each in steps} == {plans[0].batches(epoch)}
         assert max(len(step) for each in steps for step in each) <= accumulate
     first, second = (str(plans[0].epoch(epoch)) for epoch in (0, 1))
     assert first != second or size > 101
@@ -265,6 +266,7 @@ def test_a_budget_of_tokens_is_kept_and_used(batching: Batching) -> None:
         costs = [len(rows) * LENGTHS[rows].max() for rows in batches]
         assert max(costs) <= 300
         assert np.mean(costs) > 150
+        assert plan.batches(epoch) == len(batches)
     assert plan.steps_per_epoch == len(plan.epoch(0))
 
 

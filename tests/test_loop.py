@@ -244,7 +244,7 @@ def test_layers_learn_slower_the_lower_they_are(tmp_path: Path) -> None:
 def test_buckets_train_on_every_row_once(tmp_path: Path) -> None:
     started = Training(tmp_path, rows=50, batching=Buckets(pool=2)).start()
     for epoch in (0, 1):
-        rows = [int(row) for step in started.data.plan.epoch(epoch) for micro in step for row in micro.rows]
+        rows = [int(row) for step in started.data.feed.plan.epoch(epoch) for micro in step for row in micro.rows]
         assert sorted(rows) == list(range(50))
 
 

@@ -12,7 +12,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from hone import settings, signatures
 from hone.errors import UserError, listed, nearest
-from hone.signatures import Signature
+from hone.signatures import Parameter, Signature
 from hone.wording import as_typed, expectation, literals
 
 _TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
@@ -23,15 +23,17 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command, and the parts of its config; every value checked and brought to its declared type."""
     kind = getattr(settings, command.capitalize())
-    names = _parts(kind.made_of)
-    words = {name: value for name, value in config.items() if name not in names}
+    made_of = _parts(kind.made_of)
+    words = {name: value for name, value in config.items() if name not in made_of}
     told = kind(**check_arguments(words, f"hone.settings.{kind.__name__}", ""))
-    return told, {name: _check_part(config.get(name), name, getattr(told, "trust", ())) for name in names}
+    trust = getattr(told, "trust", ())
+    absent = {name for name, part in made_of.items() if not part.required and config.get(name) is None}
+    return told, {name: None if name in absent else _check_part(config.get(name), name, trust) for name in made_of}
 
 
-def _parts(owner: str | None) -> list[str]:
+def _parts(owner: str | None) -> Mapping[str, Parameter]:
     signature = signatures.signature_of(owner) if owner else None
-    return list(signature.parameters) if signature else []
+    return signature.parameters if signature else {}
 
 
 def _check_part(node: Any, name: str, trust: Iterable[str]) -> dict[str, Any]:

@@ -18,3 +18,12 @@ def commands() -> dict[str, str]:
 def options(group: str) -> list[str]:
     """The names a config group offers."""
     return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
+
+
+def words(command: str) -> set[str]:
+    """The keys of a command's file, and the groups it chooses from."""
+    import yaml  # `hone --help` does without
+
+    node = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
+    groups = {str(name) for choice in node.pop("defaults") if isinstance(choice, dict) for name in choice}
+    return {*node, *groups}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 
 @final
@@ -24,5 +24,8 @@ class Facts:
 
     @classmethod
     def load(cls, path: Path) -> Facts:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Facts:
         return cls(saved["kind"], tuple(saved["labels"]), tuple(saved["counts"]), saved["numbers"])

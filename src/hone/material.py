@@ -10,7 +10,6 @@ from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
-from hone.batching.base import Batching
 from hone.build import Parts
 from hone.data.columns import lengths
 from hone.data.encoded import encode
@@ -55,6 +54,8 @@ class Material:
 
 def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
+    if parts.dataset.streaming:
+        _require_all_rows(parts)
     rows = prepare(parts.dataset, parts.task, settings.limit)
     if "validation" not in rows.splits:
         raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
@@ -64,23 +65,39 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
     recompute(rehearse(*shape), settings.gradient_checkpointing)
     encoded = encode(rows, task)
-    _require_room(encoded["train"], parts.batch, settings.batch_size)
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
     recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(encoded, network, task)
     data = DataModule(
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
-        fabric.global_rank, fabric.world_size,
+        fabric.global_rank, fabric.world_size, rows.stream,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
     data.in_parts = parts.batch.split and task.independent_rows and isinstance(packing, Padded)
     return Material(rows, task, data, network, anatomy, monitor, packing)
 
 
-def _require_room(rows: Dataset, batching: Batching, batch_size: int) -> None:
+def _require_all_rows(parts: Parts) -> None:
+    """Refuses to stream what must know every row before the first step."""
+    if parts.head.precomputes:
+        raise UserError(
+            "dataset.streaming=true: this head trains on features computed once for all rows, which a stream never "
+            "holds. Say dataset.streaming=false, or freeze the backbone by head=linear adapter=frozen."
+        )
+    if parts.batch.by == "tokens":
+        raise UserError(
+            "dataset.streaming=true batch.by=tokens: how many steps an epoch has depends on the length of every row, "
+            "which a stream does not know in advance. Say batch.by=examples with a batch_size in rows, or "
+            "dataset.streaming=false."
+        )
+
+
+def _require_room(rows: Dataset, batch_size: int) -> None:
     longest = int(lengths(rows).max())
-    if batching.by == "tokens" and longest > batch_size:
+    if longest > batch_size:
         raise UserError(
             f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
             f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."

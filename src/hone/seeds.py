@@ -11,7 +11,7 @@ import random
 import numpy as np
 import torch
 
-_STREAMS = {"order": 0, "collate": 1, "step": 2, "weights": 3, "rounding": 4}
+_STREAMS = {"order": 0, "collate": 1, "step": 2, "weights": 3, "rounding": 4, "shuffle": 5}
 
 
 def stream(seed: int, purpose: str, *place: int) -> np.random.Generator:

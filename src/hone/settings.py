@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from hone.errors import UserError
 from hone.runs.record import find_run
@@ -14,6 +14,7 @@ from hone.types import (
     FolderName,
     Index,
     Length,
+    OnBadRow,
     Place,
     Positive,
     Precision,
@@ -102,3 +103,30 @@ class Export:
 
     def __post_init__(self) -> None:
         find_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """`conf/predict.yaml`."""
+
+    made_of: ClassVar[str | None] = "hone.prediction.model.Elsewhere"
+
+    run: Place | None
+    inputs: dict[str, list[Any]] | None
+    input: Place | None
+    columns: dict[str, str] | None
+    output: Place | None
+    options: dict[str, Any] | None
+    on_bad_row: OnBadRow
+    batch_size: Count
+    accelerator: Accelerator
+    precision: Precision | None
+    trust: list[str]
+
+    def __post_init__(self) -> None:
+        if (self.input is None) == (not self.inputs):
+            said = "There is nothing to predict" if self.input is None else "input= and texts exclude each other"
+            raise UserError(f'{said}: say text="…" (or another role of the task), or input=FILE.')
+        if self.run is not None:
+            find_run(self.run)

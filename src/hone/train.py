@@ -68,7 +68,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     advise(precision, parts.optimizer.rounds_at_random)
     fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
     material = gather(parts, settings, fabric)
-    course = Course.of(settings, material.data.plan.steps_per_epoch, material.rows.sizes["train"])
+    course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
     trainee = _trainee(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):

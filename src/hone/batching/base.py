@@ -23,6 +23,11 @@ class Batching(ABC):
     by: By
     """What `batch_size` counts."""
 
+    @property
+    def span(self) -> int:
+        """How many batches are made of the same rows: a stream gets ready so many at least."""
+        return 1
+
     @abstractmethod
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         """Every row once, in batches of `size`; some may be smaller."""

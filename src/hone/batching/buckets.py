@@ -22,6 +22,10 @@ class Buckets(Batching):
     split: bool = True
     by: By = "examples"
 
+    @property
+    def span(self) -> int:
+        return self.pool
+
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         batches: list[Index] = []
         for pool in self.cut(rng.permutation(len(lengths)), lengths, self.pool * size):

@@ -20,6 +20,7 @@ from hone.command.explain import explain
 from hone.command.guard import vetted
 from hone.command.line import CommandLine
 from hone.conf import CONF
+from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.invocation import Invocation
 from hone.wording import as_typed
@@ -39,6 +40,8 @@ class Application:
         try:
             self.line = CommandLine.read(words)
             self.line = self.line.resumed() if self.command == "train" else self.line
+            known = words_of(self.command)
+            self.line = self.line.reading(known) if "inputs" in known else self.line
             sys.argv = [f"hone {self.command}", *self.line.words]
             with _errors_handed_over(), vetted(self.line.vouched):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
@@ -71,6 +74,7 @@ class Application:
         except Exception as error:
             raise explain(error, self.command, self.line) from error
         self._require_vouched(values.get("trust"))
+        values |= {"inputs": self.line.inputs} if self.line.inputs else {}
         return check(self.command, values)
 
     def _require_vouched(self, trust: Any) -> None:

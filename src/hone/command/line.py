@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, final
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from hone.errors import UserError, nearest
+from hone.errors import UserError, closest, nearest
 
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
@@ -29,6 +29,8 @@ class CommandLine:
     config_name: str | None
     vouched: frozenset[str]
     """The packages named by `trust=…`; no file can add to them."""
+    inputs: dict[str, list[str]] = field(default_factory=dict)
+    """The texts that were typed as they are, by role, for a command that reads some."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -50,6 +52,20 @@ class CommandLine:
     @property
     def words(self) -> list[str]:
         return [*self.flags, *self.overrides]
+
+    def reading(self, known: Collection[str]) -> Self:
+        """`text="it's [done]"` is a text, not a value in Hydra's grammar: any plain key that is not `known`."""
+        inputs: dict[str, list[str]] = {}
+        kept = []
+        for word in self.overrides:
+            key, _, text = word.partition("=")
+            if key in known or not key.isidentifier():
+                kept.append(word)
+                continue
+            if meant := closest(key, known, likeness=0.75):
+                raise UserError(f"{key}: no such key. Did you mean {meant}?")
+            inputs.setdefault(key, []).append(text)
+        return replace(self, overrides=tuple(kept), inputs=inputs)
 
     def resumed(self) -> Self:
         """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""

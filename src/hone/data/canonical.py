@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, List
 
 from hone.data.fitting import fitting_tasks
+from hone.data.incoming import Incoming
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
@@ -18,8 +19,9 @@ from hone.tasks.base import Task
 from hone.wording import as_typed
 
 
-def canonical(raw: Dataset, split: str, source: Source, task: Task) -> Dataset:
-    """Only the columns that play a role, under the role's name, with `id` as the row's place in its split."""
+def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:
+    """Only the columns that play a role, under the role's name, with `id` as the row's place in its split, where
+    these begin at `first`."""
     raw = _opened(raw, source)
     roles = _roles(raw, split, source, task)
     rows = raw.select_columns(list(roles.values())).rename_columns({column: role for role, column in roles.items()})
@@ -28,10 +30,10 @@ def canonical(raw: Dataset, split: str, source: Source, task: Task) -> Dataset:
         named = _named(rows.with_format("arrow")[:][role], names) if role == "label" and names else None
         if named is not None:
             rows = rows.remove_columns(role).add_column(role, named)
-    return rows.add_column("id", np.arange(len(raw)))
+    return rows.add_column("id", np.arange(first, first + len(raw)))
 
 
-def label_names(raw: Dataset, source: Source) -> tuple[str, ...] | None:
+def label_names(raw: Dataset | Incoming, source: Source) -> tuple[str, ...] | None:
     """The label names in the order the config or the data set gives them, where either does."""
     return _names(raw.features.get(source.columns.get("label") or "label"), source)
 

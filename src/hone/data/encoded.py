@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,14 @@ from datasets import Dataset
 
 import hone
 from hone import cache
+from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
 from hone.tasks.base import Task
 
 
 def encode(rows: Rows, task: Task) -> dict[str, Dataset]:
     """Every split, encoded."""
-    recipe = [hone.__version__, _options(task), _source(task), processor_digest(task.processor), rows.facts.labels]
+    recipe = [hone.__version__, options(task), code(task, encode), processor_digest(task.processor), rows.facts.labels]
     return {split: _encode(part, task, recipe) for split, part in rows.splits.items()}
 
 
@@ -48,14 +47,3 @@ def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
         )
 
     return cache.remember("encoded", name, make)
-
-
-def _options(task: Task) -> Mapping[str, Any]:
-    plain = (str, int, float, list, dict, type(None))
-    return {name: value for name, value in vars(task).items() if isinstance(value, plain)}
-
-
-def _source(task: Task) -> str:
-    """The code that encodes: when it has changed, it must not find what it made before."""
-    modules = [inspect.getmodule(type(task)), inspect.getmodule(encode)]
-    return hashlib.sha256("".join(inspect.getsource(module) for module in modules if module).encode()).hexdigest()

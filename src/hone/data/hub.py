@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
 import datasets
-from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset
+from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
 from hone import cache
+from hone.data.incoming import Incoming
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import Count, Labels, OnBadRow, PartialShare, Place, Splits
 
 
 @final
@@ -31,20 +33,40 @@ class Hub(Source):
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"
+    streaming: bool = False
+    shuffle_buffer: Count = 10_000
 
     @property
     def name(self) -> str:
         return f"{self.path}/{self.subset}" if self.subset else self.path
 
     def load(self) -> dict[str, Dataset]:
-        wanted = {ours: theirs for ours, theirs in self.splits.items() if theirs is not None}
+        wanted: dict[str, str] = {ours: theirs for ours, theirs in self.splits.items() if theirs is not None}
+        if self.streaming:  # to load one split `datasets` would fetch the files of all
+            return {split: self._open(theirs).whole() for split, theirs in wanted.items() if split != "train"}
+        place = {"revision": self.revision, "cache_dir": _store(self.path)}
+        with self._explained():
+            loaded = load_dataset(self.path, self.subset, split=list(wanted.values()), **place)
+        return dict(zip(wanted, loaded, strict=True))
+
+    def stream(self) -> Incoming:
+        theirs = self.splits.get("train")
+        if theirs is None:
+            raise UserError(f"{self.name}: there is no training split; name it with dataset.splits.train=….")
+        return self._open(theirs)
+
+    def _open(self, split: str) -> Incoming:
+        place = {"revision": self.revision, "cache_dir": _store(self.path)}
+        with self._explained():
+            return Incoming.built_by(load_dataset_builder(self.path, self.subset, **place), split)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says what is wrong with the config when loading fails."""
         try:
-            loaded = load_dataset(
-                self.path, self.subset, revision=self.revision, split=list(wanted.values()), cache_dir=_store(self.path)
-            )
+            yield
         except (DatasetsError, OSError, RuntimeError, ValueError) as error:
             raise UserError(self._problem(error)) from error
-        return dict(zip(wanted, loaded, strict=True))
 
     def _problem(self, error: Exception) -> str:
         place = f"dataset.path={self.path}"

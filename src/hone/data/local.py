@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
-from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
 from datasets.exceptions import DatasetGenerationError
 
+from hone.data.incoming import Incoming
 from hone.data.source import SPLITS, Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import Count, Labels, OnBadRow, PartialShare, Place, Splits
 
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 _ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
@@ -30,18 +32,34 @@ class Local(Source):
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"
+    streaming: bool = False
+    shuffle_buffer: Count = 10_000
 
     @property
     def name(self) -> str:
         return Path(self.path).name
 
     def load(self) -> dict[str, Dataset]:
+        path = self._there()
+        if _is_saved(path):
+            return {split: rows for split, rows in self._saved(path).items() if self._loads(split)}
+        return {split: _read(file) for split, file in self._files(path).items() if self._loads(split)}
+
+    def stream(self) -> Incoming:
+        path = self._there()
+        if _is_saved(path):
+            rows = self._saved(path)["train"]
+            return Incoming.of(rows.to_iterable_dataset(), rows._fingerprint)
+        return _open(self._files(path)["train"])
+
+    def _loads(self, split: str) -> bool:
+        return split != "train" or not self.streaming
+
+    def _there(self) -> Path:
         path = Path(self.path).expanduser()
         if not path.exists():
             raise UserError(f"dataset.path={self.path}: no such file or folder.{nearest_path(path)}")
-        if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-            return self._saved(path)
-        return {split: _read(file) for split, file in self._files(path).items()}
+        return path
 
     def _saved(self, path: Path) -> dict[str, Dataset]:
         try:
@@ -76,7 +94,28 @@ class Local(Source):
         return files
 
 
+def _is_saved(path: Path) -> bool:
+    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+
+
 def _read(file: Path) -> Dataset:
+    kind, options = _format(file)
+    with _explained(file, kind):
+        rows = load_dataset(kind, data_files=str(file), split="train", **options)
+    _require_separator(rows.column_names, file)
+    return rows
+
+
+def _open(file: Path) -> Incoming:
+    kind, options = _format(file)
+    with _explained(file, kind):
+        incoming = Incoming.built_by(load_dataset_builder(kind, data_files=str(file), **options), "train")
+    _require_separator(list(incoming.features), file)
+    return incoming
+
+
+def _format(file: Path) -> tuple[str, dict[str, Any]]:
+    """What `datasets` calls it, with options."""
     kind = _FORMATS.get(file.suffix.lower())
     if not file.is_file():
         raise UserError(f"{file}: no such file.{nearest_path(file)}")
@@ -84,22 +123,25 @@ def _read(file: Path) -> Dataset:
         raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {listed(_FORMATS)}.")
     if file.stat().st_size == 0:
         raise UserError(f"{file}: the file is empty.")
-    options = {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}
+    return kind, {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}
+
+
+@contextmanager
+def _explained(file: Path, kind: str) -> Iterator[None]:
+    """Says of what a reader raises which file it was."""
     try:
-        rows = load_dataset(kind, data_files=str(file), split="train", **options)
+        yield
     except (DatasetGenerationError, ValueError) as error:
         if "corresponds to no data" in str(error):
             raise UserError(f"{file}: it has no rows.") from error
         utf8 = " (hone reads UTF-8)" if isinstance(error.__cause__, UnicodeError) else ""
         raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
-    _require_separator(rows, file)
-    return rows
 
 
-def _require_separator(rows: Dataset, file: Path) -> None:
+def _require_separator(columns: list[str], file: Path) -> None:
     """One column with separators in its name is a file in another dialect."""
-    other = next((mark for mark in (";", "\t", "|", ",") if mark in rows.column_names[0]), None)
-    if other and len(rows.column_names) == 1:
+    other = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None)
+    if other and len(columns) == 1:
         raise UserError(f"{file}: its columns seem to be separated by {other!r}; .csv wants commas, .tsv tabs.")
 
 

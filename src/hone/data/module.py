@@ -14,8 +14,11 @@ from lightning import LightningDataModule
 from hone import seeds
 from hone.batching.base import Batching, Index
 from hone.batching.parts import parts
-from hone.data.columns import columns, distinct, lengths
+from hone.data.columns import columns, lengths
+from hone.data.feed import Feed, Loaded, Pool
 from hone.data.plan import Micro, Plan, sorted_batches
+from hone.data.stream import Stream
+from hone.data.streamed import Streamed
 from hone.tasks.base import Batch, Task
 
 
@@ -48,8 +51,24 @@ class Batches:
 
 
 @final
+class Flow:
+    """Training batches as they come; it can be walked again, each time for the epoch at hand, and has its length."""
+
+    def __init__(self, count: Callable[[], int], walk: Callable[[], Iterator[Batch]]) -> None:
+        self.count = count
+        self.walk = walk
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.walk()
+
+
+@final
 class DataModule(LightningDataModule):
-    """Built with the encoded splits; `rank` and `world` say which share of each batch is this process's."""
+    """Built with the encoded splits, or a stream in place of the training split; `rank` and `world` say which share of
+    each batch is this process's."""
 
     def __init__(
         self,
@@ -61,33 +80,35 @@ class DataModule(LightningDataModule):
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
+        stream: Stream | None = None,
     ) -> None:
         super().__init__()
         self.splits = {split: rows.with_format("arrow") for split, rows in encoded.items()}
         self.lengths = {split: lengths(rows) for split, rows in self.splits.items()}
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
+        self.stream = stream
         self.in_parts = False
         """Whether a padded training batch goes through in parts of like length."""
 
     @cached_property
-    def plan(self) -> Plan:
-        """The order of the training rows."""
-        return Plan(
-            self.lengths["train"], self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world
-        )
+    def feed(self) -> Feed:
+        """Where training steps get their rows."""
+        told = (self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world)
+        if self.stream is not None:
+            return Streamed(self.stream, self.task, Plan(np.empty(0, dtype=np.int64), *told))
+        return Loaded(Pool(self.splits["train"], self.lengths["train"]), Plan(self.lengths["train"], *told))
 
     def steps(self, first: int) -> Iterator[Step]:
         """The training steps from `first` on, without end."""
-        for number, whole in self.plan.steps(first):
-            micros = [part for micro in whole for part in self._parts(micro)]
-            batches = [self._train_batch(number, place, micro.rows) for place, micro in enumerate(micros)]
-            yield self._step(number, micros, batches)
+        for number, (whole, pool) in self.feed.steps(first):
+            micros = [part for micro in whole for part in self._parts(micro, pool)]
+            batches = [self._train_batch(number, place, micro, pool) for place, micro in enumerate(micros)]
+            yield self._step(number, micros, batches, pool.lengths)
 
-    def train_dataloader(self) -> Batches:
+    def train_dataloader(self) -> Flow:
         """One epoch for a stock trainer, which accumulates by itself."""
-        micros = [micro for step in self.plan.epoch(self._epoch()) for micro in step]
-        return Batches([micro.rows for micro in micros], lambda place, rows: self._train_batch(0, place, rows))
+        return Flow(lambda: self.feed.batches(self._epoch()), self._flow)
 
     def val_dataloader(self) -> Batches:
         return self.batches("validation")
@@ -101,34 +122,38 @@ class DataModule(LightningDataModule):
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],
-            lambda place, rows: self._collate(split, rows, seeds.stream(0, "collate", mine[place])),
+            lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate", mine[place])),
         )
 
     def tokens_seen(self) -> Index | None:
         """The ids of the tokens in the training rows, where rows hold tokens."""
-        rows = self.splits["train"]
-        return distinct(rows, "input_ids") if "input_ids" in rows.column_names else None
+        return self.feed.tokens_seen()
 
     def specimen(self) -> Batch:
         """A few training rows of all lengths."""
-        order = np.argsort(self.lengths["train"], kind="stable")
+        pool = self.feed.beginning()
+        order = np.argsort(pool.lengths, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
-        return self._collate("train", order[places], seeds.stream(0, "collate", 0))
+        return self._collate(pool.rows, order[places], seeds.stream(0, "collate", 0))
 
-    def _parts(self, micro: Micro) -> list[Micro]:
+    def _flow(self) -> Iterator[Batch]:
+        walk = ((micro, pool) for micros, pool in self.feed.epoch(self._epoch()) for micro in micros)
+        return (self._train_batch(0, place, micro, pool) for place, (micro, pool) in enumerate(walk))
+
+    def _parts(self, micro: Micro, pool: Pool) -> list[Micro]:
         if not self.in_parts:
             return [micro]
-        return [Micro(micro.rows[part], micro.counts) for part in parts(self.lengths["train"][micro.rows])]
+        return [Micro(micro.rows[part], micro.counts) for part in parts(pool.lengths[micro.rows])]
 
-    def _train_batch(self, step: int, place: int, rows: Index) -> Batch:
-        return self._collate("train", rows, seeds.stream(self.seed, "collate", step, place))
+    def _train_batch(self, step: int, place: int, micro: Micro, pool: Pool) -> Batch:
+        return self._collate(pool.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))
 
-    def _collate(self, split: str, rows: Index, rng: np.random.Generator) -> Batch:
-        return self.task.collate(columns(self.splits[split], rows), rng)
+    def _collate(self, rows: Dataset, places: Index, rng: np.random.Generator) -> Batch:
+        return self.task.collate(columns(rows, places), rng)
 
-    def _step(self, number: int, micros: list[Micro], batches: list[Batch]) -> Step:
+    def _step(self, number: int, micros: list[Micro], batches: list[Batch], of_rows: Index) -> Step:
         counted = zip(micros, batches, strict=True)
-        lengths = [self.lengths["train"][micro.rows] for micro in micros if micro.counts]
+        lengths = [of_rows[micro.rows] for micro in micros if micro.counts]
         return Step(
             number,
             batches,

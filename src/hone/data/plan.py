@@ -40,19 +40,27 @@ class Plan:
     @cached_property
     def steps_per_epoch(self) -> int:
         """Of the first epoch; where batches are cut by tokens, others may have a few more or less."""
+        return len(self.epoch(0)) if self.batching.by == "tokens" else self.measure(len(self.lengths))[1]
+
+    def batches(self, epoch: int) -> int:
+        """How many forward passes an epoch has."""
         if self.batching.by == "tokens":
-            return len(self.epoch(0))
-        batches = -(-len(self.lengths) // (self.batch_size * self.world))
-        return -(-batches // self.accumulate)
+            return sum(len(step) for step in self.epoch(epoch))
+        return self.measure(len(self.lengths))[0]
+
+    def measure(self, rows: int) -> tuple[int, int]:
+        """How many batches so many rows make, and how many steps; where batches are cut by tokens, nobody can say."""
+        batches = -(-rows // (self.batch_size * self.world))
+        return batches, -(-batches // self.accumulate)
 
     def steps(self, first: int) -> Iterator[tuple[int, list[Micro]]]:
         """The numbered steps from `first` on (the run's first is 1), without end."""
         steps = (step for epoch in count() for step in self.epoch(epoch))
         return islice(enumerate(steps, start=1), first - 1, None)
 
-    def epoch(self, epoch: int) -> list[list[Micro]]:
-        """The steps of an epoch, each in forward passes."""
-        rng = seeds.stream(self.seed, "order", epoch)
+    def epoch(self, *place: int) -> list[list[Micro]]:
+        """The steps of an epoch, or of a window of it, each in forward passes."""
+        rng = seeds.stream(self.seed, "order", *place)
         batches = self.batching.epoch(self.lengths, self.batch_size * self.world, rng)
         micros = [self._share(batch) for batch in batches]
         return [micros[start : start + self.accumulate] for start in range(0, len(micros), self.accumulate)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,11 +13,11 @@ from datasets import Dataset
 from hone.data.canonical import canonical, label_names
 from hone.data.columns import values
 from hone.data.source import SPLITS, Source
-from hone.errors import UserError, listed
+from hone.data.stream import Stream, open_stream
+from hone.data.tally import Tally, judge
+from hone.errors import UserError
 from hone.facts import Facts
-from hone.tasks.base import Fault, Task
-
-log = logging.getLogger(__name__)
+from hone.tasks.base import Task
 
 _DATA_SEED = 0  # the held-out rows and `limit` do not follow the run's seed, so that runs can be compared
 
@@ -27,22 +25,27 @@ _DATA_SEED = 0  # the held-out rows and `limit` do not follow the run's seed, so
 @final
 @dataclass(frozen=True)
 class Rows:
-    """The canonical rows of each split and what is known of them."""
+    """The canonical rows of each split and what is known of them; those for training may be a stream instead."""
 
     splits: Mapping[str, Dataset]
     facts: Facts
+    stream: Stream | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {split: len(rows) for split, rows in self.splits.items()}
+        streamed = {} if self.stream is None else {"train": self.stream.size}
+        return streamed | {split: len(rows) for split, rows in self.splits.items()}
 
     def fingerprint(self) -> str:
-        """A digest of the rows' content."""
-        return fingerprint(self.splits.values())
+        """A digest of the rows' content; of a stream, of what its files say of themselves."""
+        content = fingerprint(self.splits.values())
+        return content if self.stream is None else f"stamp-{self.stream.incoming.stamp[:16]}-{content}"
 
 
 def prepare(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
     """Loads, names, checks, splits and limits; `facts` are given where a model is already trained."""
+    if source.streaming:
+        return _prepare_stream(source, task, limit, facts)
     loaded = _loaded(source)
     names = label_names(loaded["train"], source)
     splits: dict[str, Dataset] = {
@@ -58,9 +61,26 @@ def prepare(source: Source, task: Task, limit: int | None = None, facts: Facts |
     return Rows({"train": drawn["train"], **others}, known)
 
 
+def _prepare_stream(source: Source, task: Task, limit: int | None, facts: Facts | None) -> Rows:
+    """Training rows stay where they are (and are not wanted where `facts` are given), the other splits are loaded."""
+    loaded = _loaded(source)
+    if "validation" not in loaded:
+        raise UserError(
+            f"{source.name}: no validation split, and from a stream (dataset.streaming=true) none is held out. "
+            "Name one with dataset.splits.validation=…."
+        )
+    if facts is not None:
+        stream, known = None, facts
+    else:
+        stream = open_stream(source, task, limit)
+        known = stream.survey.facts
+    drawn = {split: _draw(canonical(rows, split, source, task), limit) for split, rows in loaded.items()}
+    return Rows({split: _usable(rows, split, source, task, known) for split, rows in drawn.items()}, known, stream)
+
+
 def _loaded(source: Source) -> dict[str, Dataset]:
     loaded = source.load()
-    if "train" not in loaded:
+    if "train" not in loaded and not source.streaming:
         raise UserError(f"{source.name}: there is no training split; name it with dataset.splits.train=….")
     for split, raw in loaded.items():
         if len(raw) == 0:
@@ -111,27 +131,7 @@ def _draw(rows: Dataset, limit: int | None) -> Dataset:
 
 def _usable(rows: Dataset, split: str, source: Source, task: Task, facts: Facts) -> Dataset:
     """The rows without those that cannot work; there are none such unless the user agreed to skip them."""
-    faults = list(task.find_faults(rows, facts))
-    if not faults:
-        return rows
-    bad = {fault.row for fault in faults}
-    place = f"{source.name}, {split} split: {len(bad)} of {len(rows)} rows cannot be used"
-    if source.on_bad_row == "error" or len(bad) == len(rows):
-        skip = ", or leave them out with dataset.on_bad_row=skip" if len(bad) < len(rows) else ""
-        remedy = f"Mend or remove them{skip}."
-        raise UserError(f"{place} (counting from 0):\n{_told(faults, values(rows, 'id'), source)}\n{remedy}")
-    log.warning("%s and are left out:\n%s", place, _told(faults, values(rows, "id"), source))
-    return rows.select([row for row in range(len(rows)) if row not in bad])
-
-
-def _told(faults: Sequence[Fault], ids: Sequence[int], source: Source) -> str:
-    """The faults by kind, the commonest first, each with the rows it was seen in."""
-    kinds = Counter((fault.role, fault.problem) for fault in faults)
-    lines = []
-    for (role, problem), count in kinds.most_common(5):
-        at = [ids[fault.row] for fault in faults if (fault.role, fault.problem) == (role, problem)]
-        where = f"row {at[0]}" if count == 1 else f"{count} rows: {listed(at, 5)}"
-        lines.append(f"  column {source.columns.get(role) or role!r}: {problem} ({where})")
-    if len(kinds) > 5:
-        lines.append(f"  and {len(kinds) - 5} more kinds of problem")
-    return "\n".join(lines)
+    tally = Tally()
+    usable = tally.sift(rows, task.find_faults(rows, facts))
+    judge(tally.bad, tally.rows, tally.told(source), split, source)
+    return usable

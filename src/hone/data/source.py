@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from datasets import Dataset
 
+from hone.data.incoming import Incoming
+from hone.errors import UserError
 from hone.types import Labels, OnBadRow, Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -24,6 +26,11 @@ class Source(ABC):
     on_bad_row: OnBadRow = "error"
     """Whether a row that cannot work ends the command or is left out."""
 
+    streaming: bool = False
+    """Whether training rows are read as they are needed, never all at once."""
+    shuffle_buffer: int = 10_000
+    """How many rows of a stream are held to draw the next one from."""
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -31,4 +38,8 @@ class Source(ABC):
 
     @abstractmethod
     def load(self) -> dict[str, Dataset]:
-        """The raw rows of each split that there is, under the names in SPLITS."""
+        """The raw rows of each split that there is, under the names in SPLITS; not the training's where `streaming`."""
+
+    def stream(self) -> Incoming:
+        """The raw training rows, where `streaming`."""
+        raise UserError(f"dataset.streaming: {self.name} can only be loaded.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
@@ -17,6 +17,9 @@ from hone.tasks.base import Task
 
 class Head(ABC):
     """A config's `head`."""
+
+    precomputes: ClassVar[bool] = False
+    """Whether `precompute` does anything, for which it needs all rows at once."""
 
     @abstractmethod
     def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:

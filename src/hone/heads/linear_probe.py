@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
@@ -28,6 +28,8 @@ class LinearProbe(Head):
 
     pooling: FixedPooling
     dropout: PartialShare = 0.0
+
+    precomputes: ClassVar[bool] = True
 
     def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:
         refuse_pooling(config, task, self.pooling)

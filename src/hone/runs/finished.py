@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -43,10 +43,11 @@ def require_model(path: str) -> tuple[Folder, Record]:
     return folder, record
 
 
-def load(path: str, trust: Iterable[str]) -> FinishedRun:
-    """Reads a run back; its config says what to build, and is trusted no more than any other."""
+def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
+    """Reads a run back, with other options of its task; its config is trusted no more than any other."""
     folder, record = require_model(path)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
     facts = Facts.load(folder.facts)
     task: Task = build(nodes["task"], Task, "task", trust)  # type: ignore[type-abstract]  # a concrete one comes back

@@ -42,6 +42,11 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
+    def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+        """The facts of two lots of rows together."""
+
+    @classmethod
+    @abstractmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         """Rows whose label cannot be learned or judged."""
 

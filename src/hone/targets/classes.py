@@ -28,6 +28,15 @@ def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[st
     return tuple(sorted(counts, key=int if numeric else None))
 
 
+def joined(first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+    """The classes of two lots of rows, and their counts and numbers added up."""
+    counts = Counter(dict(zip(first.labels, first.counts, strict=True)))
+    counts.update(dict(zip(second.labels, second.counts, strict=True)))
+    labels = class_names(counts, names)
+    numbers = {name: first.numbers.get(name, 0) + number for name, number in second.numbers.items()}
+    return Facts(first.kind, labels, tuple(counts[name] for name in labels), numbers)
+
+
 def unseen(label: str, facts: Facts) -> str | None:
     """Why a label cannot be judged, if it cannot."""
     if label not in facts.labels:

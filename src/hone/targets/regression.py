@@ -43,6 +43,12 @@ class Regression(Target):
         return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 
     @classmethod
+    def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+        count = sum(first.counts) + sum(second.counts)
+        total = sum(facts.numbers.get("mean", 0.0) * sum(facts.counts) for facts in (first, second))
+        return Facts("regression", ("value",), (count,), {"mean": total / max(count, 1)})
+
+    @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         for row, label in enumerate(values(rows, "label")):
             if label is None:

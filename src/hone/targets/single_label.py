@@ -16,7 +16,7 @@ from hone import metrics
 from hone.data.columns import values
 from hone.facts import Facts
 from hone.targets.base import Target, TargetOptions
-from hone.targets.classes import by_name, class_name, class_names, require_choice, scored, unseen, weight_list
+from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
 from hone.tasks.base import Columns, Fault, Metric
 
 
@@ -39,6 +39,10 @@ class SingleLabel(Target):
         counts = Counter(class_name(label) for label in values(rows, "label") if label is not None)
         labels = class_names(counts, names)
         return Facts("single_label", labels, tuple(counts[name] for name in labels))
+
+    @classmethod
+    def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+        return joined(first, second, names)
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:

@@ -21,6 +21,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.errors import UserError
 from hone.facts import Facts
 
 Columns = dict[str, Any]
@@ -122,6 +123,10 @@ class Task(ABC):
     @abstractmethod
     def sample(cls) -> Columns:
         """A few raw rows made in code, for tests and examples."""
+
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        """The facts of these rows and of those before them; by such steps the facts of a stream are found."""
+        raise UserError(f"dataset.streaming=true: {type(self).__name__} needs all training rows at once.")
 
     def recall(self, config: PretrainedConfig) -> Facts:
         """What a model that was trained elsewhere says of its training rows; without labels there is nothing to say."""

@@ -51,6 +51,10 @@ class TextClassification(Task):
         kind = guess_kind(rows) if self.kind == "auto" else self.kind
         return target_class(kind).find_facts(rows, names)
 
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        target = target_class(facts.kind)
+        return target.join(facts, target.find_facts(rows, names), names)
+
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         for role in ("text", "text_pair"):
             if role in rows.column_names:

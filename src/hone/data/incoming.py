@@ -1,0 +1,49 @@
+"""Raw rows as they come from their files, a chunk at a time: what a data set is before anybody loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import pyarrow as pa
+from datasets import Dataset, DatasetInfo, Features, IterableDataset
+
+from hone import cache
+
+CHUNK = 1_000
+"""Rows that are read and checked together."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """`stamp` tells of the files what can be told without reading them: names, times of change, the hub's commit."""
+
+    rows: IterableDataset
+    features: Features
+    stamp: str
+
+    @classmethod
+    def built_by(cls, builder: Any, split: str) -> Self:
+        """A split of what one of `datasets`' builders would load."""
+        files = builder.config.data_files[split]
+        return cls.of(builder.as_streaming_dataset(split=split), cache.key(files, files.origin_metadata))
+
+    @classmethod
+    def of(cls, rows: IterableDataset, stamp: str) -> Self:
+        typed = rows._resolve_features()  # reads the beginning where a format does not name its types
+        return cls(typed, typed.features, stamp)
+
+    def chunks(self) -> Iterator[Dataset]:
+        """All rows in the order of the files."""
+        for table in self.rows.with_format("arrow").iter(CHUNK):
+            yield self._loaded(table)
+
+    def whole(self) -> Dataset:
+        """All rows at once."""
+        tables = list(self.rows.with_format("arrow").iter(CHUNK))
+        return self._loaded(pa.concat_tables(tables) if tables else self.features.arrow_schema.empty_table())
+
+    def _loaded(self, table: pa.Table) -> Dataset:
+        return Dataset(table, info=DatasetInfo(features=self.features))

@@ -1,0 +1,71 @@
+"""A task and a network that was trained for it: those of a run, or of a checkpoint from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import transformers
+
+from hone.build import build
+from hone.checkpoints.base import Checkpoint
+from hone.errors import UserError, listed
+from hone.heads.base import network_config
+from hone.runs import finished
+from hone.tasks.base import Task
+from hone.types import Precision
+
+
+@final
+@dataclass(frozen=True)
+class Model:
+    """Ready to predict."""
+
+    task: Task
+    network: Any
+    precision: Precision
+
+
+@final
+@dataclass(frozen=True)
+class Elsewhere:
+    """A checkpoint that no run of ours made, and what it was trained for; nothing where a run is given."""
+
+    checkpoint: Checkpoint | None = None
+    task: Task | None = None
+
+
+def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
+    """The best weights of a finished run, with some of its task's options changed."""
+    found = finished.load(run, trust, options)
+    return Model(found.task, found.network, found.record["precision"])
+
+
+def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:
+    """Weights that were trained elsewhere, head and all."""
+    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)  # type: ignore[type-abstract]
+    task: Task = build(parts["task"], Task, "task", trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    config = checkpoint.config({})
+    _require_head(checkpoint, task, config)
+    facts = task.recall(config)
+    equipped = task.equip(checkpoint.processor(task.auto_processor, facts), facts)
+    network = checkpoint.network(task.auto_model, network_config(checkpoint, equipped))
+    return Model(equipped, network.eval(), "auto")
+
+
+def _require_head(checkpoint: Checkpoint, task: Task, config: Any) -> None:
+    """A head that was never trained would answer at random."""
+    auto = getattr(transformers, task.auto_model)
+    known = auto._model_mapping
+    if type(config) not in known:
+        raise UserError(f"checkpoint: transformers has no {task.auto_model} for a {config.model_type} checkpoint.")
+    classes = known[type(config)]
+    fits = {cls.__name__ for cls in (classes if isinstance(classes, tuple) else (classes,))}
+    trained = set(config.architectures or ())
+    for_both = {name for name in trained if name.endswith("ForPreTraining")} if "MaskedLM" in task.auto_model else set()
+    if auto is not transformers.AutoModel and not trained & fits and not for_both:
+        raise UserError(
+            f"checkpoint: {checkpoint.name} was trained as {listed(sorted(trained))}, and its {min(fits)} would have a "
+            f"random head. Train it first (hone train) and say run=DIR, or choose a checkpoint that has this head."
+        )

@@ -1,0 +1,150 @@
+"""`hone predict`: every way in and out, the same numbers as upstream's pipelines, and mistakes that are told."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from transformers import pipeline
+
+from conftest import SMALL, Hone, Outcome, only_run
+
+TEXTS = [
+    "i feel happy today",
+    "i am so sad, and tired",
+    'she said "it is [over]" ${now}',
+    "i am afraid of it all " * 9,
+    "x",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained once; nothing here changes it."""
+    root = tmp_path_factory.mktemp("trained")
+    words = [sys.executable, "-m", "hone", "train", *SMALL, f"output_root={root}"]
+    subprocess.run(words, check=True, capture_output=True, cwd=root)
+    return only_run(root)
+
+
+def rows(done: Outcome) -> list[dict[str, Any]]:
+    assert done.code == 0, done.said
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def refused(done: Outcome, *said: str) -> None:
+    assert done.code == 2, done.said
+    assert "Traceback" not in done.said
+    for words in said:
+        assert words in done.err
+
+
+def test_it_says_what_the_pipeline_says(hone: Hone, run: Path) -> None:
+    """Typed texts are taken as they are, whatever Hydra makes of brackets, quotes and dollars."""
+    found = rows(hone("predict", f"run={run}", *(f"text={text}" for text in TEXTS)))
+    assert [row["text"] for row in found] == TEXTS
+    for row, theirs in zip(
+        found, pipeline("text-classification", model=str(run / "model"), top_k=None)(TEXTS), strict=True
+    ):
+        assert row["label"] == theirs[0]["label"]
+        assert row["scores"] == pytest.approx({each["label"]: each["score"] for each in theirs}, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "out"),
+    [*((kind, "jsonl") for kind in ("tsv", "jsonl", "parquet", "txt", "stdin")), ("csv", "csv"), ("csv", "parquet")],
+)
+def test_every_way_in_and_out(kind: str, out: str, hone: Hone, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In chunks of two, so that the order is not that of one sorted batch."""
+    monkeypatch.setattr("hone.predict._CHUNK", 2)
+    place = given(kind, monkeypatch)
+    done = hone("predict", f"run={run}", f"input={place}", f"output=made/all.{out}")
+    assert done.code == 0, done.said
+    assert [file.name for file in Path("made").iterdir()] == [f"all.{out}"]
+    typed = rows(hone("predict", f"run={run}", *(f"text={text}" for text in TEXTS)))
+    assert [(row["text"], row["label"]) for row in written(out)] == [(row["text"], row["label"]) for row in typed]
+    assert [float(row["score"]) for row in written(out)] == pytest.approx([row["score"] for row in typed], abs=1e-5)
+
+
+def given(kind: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    objects = "".join(json.dumps({"text": text, "more": 1}) + "\n" for text in TEXTS)
+    if kind == "stdin":
+        monkeypatch.setattr("sys.stdin", io.StringIO(objects))
+        return "-"
+    table = pa.table({"text": TEXTS, "more": [1] * len(TEXTS)})
+    quoted = [text.replace('"', '""') for text in TEXTS]
+    Path("given.csv").write_text("text,more\n" + "".join(f'"{text}",1\n' for text in quoted))
+    Path("given.tsv").write_text("text\tmore\n" + "".join(f'"{text}"\t1\n' for text in quoted))
+    Path("given.txt").write_text("\n".join(TEXTS) + "\n")
+    Path("given.jsonl").write_text(objects)
+    pq.write_table(table, "given.parquet")
+    return f"given.{kind}"
+
+
+def written(out: str) -> list[dict[str, Any]]:
+    path = Path(f"made/all.{out}")
+    if out == "parquet":
+        return pq.read_table(path).to_pylist()
+    if out == "csv":
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_checkpoint_from_elsewhere_predicts_too(hone: Hone, run: Path) -> None:
+    words = ("checkpoint=hub", f"checkpoint.path={run}/model", "task=text_classification", "precision=32-true")
+    found = rows(hone("predict", *words, "text=i feel happy"))
+    ours = rows(hone("predict", f"run={run}", "text=i feel happy"))
+    assert found[0]["scores"] == pytest.approx(ours[0]["scores"], abs=1e-5)
+
+
+def test_bad_rows_are_named_or_left_out(hone: Hone, run: Path) -> None:
+    Path("some.jsonl").write_text('{"text": "fine", "label": "joy"}\nno json\n{"text": " "}\n{"text": "fine too"}\n')
+    refused(hone("predict", f"run={run}", "input=some.jsonl"), "row 1 (counting from 0): no JSON", "on_bad_row=skip")
+    done = hone("predict", f"run={run}", "input=some.jsonl", "on_bad_row=skip")
+    assert [row["text"] for row in rows(done)] == ["fine", "fine too"]
+    assert rows(done)[0]["label"] == "joy", "what was read stays as it is"
+    assert "predicted_label" in rows(done)[0]
+    assert "2 rows cannot be used" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("text=x", "input=a.csv"), "exclude each other"),
+        ((), "nothing to predict"),
+        (("input=none.csv",), "no such file"),
+        (("input=a.csv",), "no column 'text'"),
+        (("input=a.csv", "columns={txt: words}"), "Did you mean text?"),
+        (("input=a.xlsx",), "unknown format"),
+        (("text=x", "output=a.xlsx"), "unknown format"),
+        (("text=x", "tetx=y"), "Did you mean text?"),
+        (("text=x", "ouput=a.csv"), "Did you mean output?"),
+        (("text=x", "options={thresold: 1}"), "Did you mean threshold?"),
+        (("text=x", "checkpoint=tiny_bert", "task=text_classification"), "run, checkpoint, task"),
+        (("text=a", "text=b", "text_pair=c"), "2 × text="),
+    ],
+)  # fmt: skip
+def test_mistakes(words: tuple[str, ...], said: str, hone: Hone, run: Path) -> None:
+    Path("a.csv").write_text("words\nhello\n")
+    refused(hone("predict", f"run={run}", *words), said)
+    assert not list(Path.cwd().glob("*made*"))
+
+
+def test_a_head_that_was_never_trained_does_not_answer(hone: Hone) -> None:
+    refused(hone("predict", "checkpoint=tiny_bert", "task=text_classification", "text=x"), "random head")
+    refused(hone("predict", "text=x"), "run=DIR")
+
+
+def test_what_is_written_is_whole_or_not_there(hone: Hone, run: Path) -> None:
+    Path("some.jsonl").write_text('{"text": "fine"}\nno json\n')
+    Path("out.jsonl").write_text("of before\n")
+    refused(hone("predict", f"run={run}", "input=some.jsonl", "output=out.jsonl"), "no JSON")
+    assert Path("out.jsonl").read_text() == "of before\n"
+    assert not [file for file in Path.cwd().iterdir() if file.name.startswith(".")]
