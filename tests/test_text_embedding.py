@@ -275,3 +275,9 @@ def test_files_are_learned_from(change: dict[str, float], hone: Hone, tmp_path: 
     words = ["dataset.columns.label=null", "dataset.on_bad_row=skip"] if not change else []
     trains(hone(*LOCAL, *words))
     assert record(only_run())["best"]["metric"] == ("validation/spearman" if change else "validation/mrr")
+
+
+def test_the_range_of_scores_adds_up() -> None:
+    task = TextEmbedding()
+    first = task.find_facts(Dataset.from_dict({"label": [2.0, 4.0]}), None)
+    assert task.add_facts(first, Dataset.from_dict({"label": [3.0, 5.0]}), None).numbers == {"low": 2.0, "high": 5.0}

@@ -323,3 +323,13 @@ def test_plain_tags_are_learned_from_files(hone: Hone) -> None:
     store({"a.jsonl": file().replace("B-PER", "NOUN").replace("B-LOC", "NOUN").replace('"O"', '"VERB"')})
     trains(hone(*LOCAL))
     assert record(only_run())["best"]["metric"] == "validation/f1_macro"
+
+
+def test_facts_add_up() -> None:
+    """A stream's tags are those of all its parts, in the order that they would have together."""
+    one, other = ([["O", "B-LOC"], ["I-PER", "O"]], [["B-PER", "O", "I-PER"]])
+    task = TokenClassification()
+    first = task.find_facts(Dataset.from_dict({"label": one}), None)
+    assert task.add_facts(first, Dataset.from_dict({"label": other}), None) == task.find_facts(
+        Dataset.from_dict({"label": one + other}), None
+    )

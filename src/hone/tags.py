@@ -21,10 +21,11 @@ from hone.tasks.base import Columns, Fault, Metric
 Value = TypeVar("Value")
 
 
-def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str) -> Facts:
-    """The tags that occur and how often; `kind` auto is decided by how they look."""
+def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, known: Facts | None = None) -> Facts:
+    """The tags that occur, beside those that are known, and how often; `kind` auto is decided by how they look."""
+    counts = Counter(dict(zip(known.labels, known.counts, strict=True)) if known else {})
     lists = [row for row in values(rows, "label") if isinstance(row, list)]
-    counts = Counter(class_name(tag) for row in lists for tag in row if tag is not None)
+    counts.update(class_name(tag) for row in lists for tag in row if tag is not None)
     labels = class_names(counts, names)
     if names is None and entities.mark_spans(labels):
         labels = tuple(sorted(labels, key=lambda tag: (tag != "O", entities.read_tag(tag)[::-1])))

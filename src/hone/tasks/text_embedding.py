@@ -61,6 +61,11 @@ class TextEmbedding(Task):
             )
         return Facts("scores", numbers=_range(values(rows, "label")))
 
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        if facts.kind != "scores":
+            return facts
+        return Facts("scores", numbers=_range([*facts.numbers.values(), *values(rows, "label")]))
+
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         for role in _PARTS:
             if role in rows.column_names:

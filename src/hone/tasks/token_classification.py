@@ -55,6 +55,9 @@ class TokenClassification(Task):
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         return find_tags(rows, names, self.kind)
 
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        return find_tags(rows, names, self.kind, facts)
+
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         yield from word_faults(rows)
         if "label" in rows.column_names:
