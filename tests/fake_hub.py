@@ -32,6 +32,8 @@ LABELS = {
 TWO_LABELS = ["no", "yes"]
 NUMBERS = {"nyu-mll/glue/stsb"}
 """Data sets whose label is a number, not a class."""
+SPARE = {"label": [0.0, 2.5, 3.75, 5.0]}
+"""Values for optional roles that the sample of a task leaves out."""
 SECRET = -1
 """The label of all rows of a split that the public may not see."""
 ROWS = {"train": 48}
@@ -97,7 +99,7 @@ def _nodes(group: str, target: str) -> Iterator[dict[str, Any]]:
 def write_dataset(folder: Path, nodes: Iterable[dict[str, Any]]) -> None:
     """A parquet file for each split of each subset, and the card that says which is which."""
     cards = []
-    for node in nodes:
+    for node in {node["subset"]: node for node in reversed([*nodes])}.values():  # of two that share one, the first
         subset = node["subset"] or "default"
         splits = {split: f"{subset}/{split}.parquet" for split in sorted({*node["splits"].values(), "test"} - {None})}
         (folder / subset).mkdir(parents=True)
@@ -142,7 +144,7 @@ def sampled(node: dict[str, Any], count: int) -> Dataset:
     sample = getattr(importlib.import_module(module), name).sample()
     rows: list[dict[str, Any]] = [{"idx": place} for place in range(count)]
     for role, column in node["columns"].items():
-        for row, value in zip(rows, cycle(sample.get(role, [])), strict=False):
+        for row, value in zip(rows, cycle(sample.get(role) or SPARE[role]), strict=False):
             parts = zip(column, value, strict=False) if isinstance(column, list) else [(column, value)]
             for path, part in parts:
                 _put(row, path, part)

@@ -126,6 +126,8 @@ def test_the_loss_teaches_every_weight_it_can(example: Example) -> None:
 
 def test_the_loss_is_a_mean_over_the_counted_targets(example: Example) -> None:
     """Two halves, weighted by their targets, are the whole. (Boxes are matched within a row, never across rows.)"""
+    if not example.task.independent_rows:
+        pytest.skip("rows learn from their batch")
     network = example.network.eval()
     whole, one, two = example.batch(range(4)), example.batch(range(1)), example.batch(range(1, 4))
     with torch.no_grad():
@@ -176,7 +178,15 @@ def test_it_predicts_without_labels(example: Example) -> None:
         predictor = Predictor(example.network.eval(), example.task)
         predictions = predictor.predict_step(example.task.collate(rows, np.random.default_rng(0)))
     assert "loss" not in predictions
-    assert list(predictions["prediction"]) == list(example.predictions()["prediction"])
+    for alone, beside in zip(predictions["prediction"], example.predictions()["prediction"], strict=True):
+        assert same(alone, beside)
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal, or as good as equal where both are vectors."""
+    if isinstance(ours, np.ndarray) and ours.dtype.kind == "f":
+        return np.allclose(ours, theirs, atol=1e-5)
+    return bool(np.all(ours == theirs))
 
 
 CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos"}

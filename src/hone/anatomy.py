@@ -20,6 +20,7 @@ class Anatomy:
     """Read off the bare network; the names also hold once an adapter has wrapped it."""
 
     backbone: str
+    """What the names of its parameters begin with; nothing where there is no head."""
     stacks: tuple[tuple[str, int], ...]
     """The lists of layers and the depth at which each begins; a decoder's layers come after its encoder's."""
     depth: int
@@ -33,10 +34,11 @@ class Anatomy:
         lists = _lists(network, sizes)[: 2 if getattr(inner, "is_encoder_decoder", False) else 1]
         starts = accumulate((len(layers) for _, layers in lists), initial=0)
         stacks = tuple((name, start) for (name, _), start in zip(lists, starts, strict=False))
-        return cls(network.base_model_prefix, stacks, sum(len(layers) for _, layers in lists))
+        backbone = "" if network.base_model is network else network.base_model_prefix
+        return cls(backbone, stacks, sum(len(layers) for _, layers in lists))
 
     def in_head(self, name: str) -> bool:
-        return not self._bare(name).startswith(f"{self.backbone}.")
+        return bool(self.backbone) and not self._bare(name).startswith(f"{self.backbone}.")
 
     def learns_with_head(self, name: str) -> bool:
         """The pooler does: many checkpoints come without one, and a random one has to learn."""

@@ -76,7 +76,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
         fabric.global_rank, fabric.world_size, rows.stream,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
-    data.in_parts = parts.batch.split and isinstance(packing, Padded)
+    data.in_parts = parts.batch.split and task.independent_rows and isinstance(packing, Padded)
     return Material(rows, task, data, network, anatomy, monitor, packing)
 
 

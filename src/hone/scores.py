@@ -30,11 +30,12 @@ def metrics_of(task: Task) -> Mapping[str, Metric]:
 
 
 def compute_scores(task: Task, records: Columns) -> dict[str, float]:
-    """Every metric of the records; one that gives several numbers names them behind a slash."""
+    """Every metric of the records; one that gives several numbers names them behind a slash, the whole by nothing."""
     scores: dict[str, float] = {}
     for name, metric in metrics_of(task).items():
         value = metric.compute(records)
-        scores |= {f"{name}/{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
+        parts = value if isinstance(value, dict) else {"": value}
+        scores |= {f"{name}/{part}" if part else name: each for part, each in parts.items()}
     return {name: float(value) for name, value in scores.items() if not math.isnan(value)}
 
 

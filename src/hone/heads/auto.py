@@ -28,6 +28,11 @@ class Auto(Head):
                 f"head=auto: transformers has no {task.auto_model} for a {config.model_type} checkpoint. "
                 f"Choose another checkpoint, or a head of ours such as head=mean."
             )
+        if task.auto_model == "AutoModel" and config.is_encoder_decoder:
+            raise UserError(
+                f"checkpoint: {config.model_type} reads and writes, and this task wants one that reads alone: an "
+                f"encoder or a decoder."
+            )
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         return checkpoint.network(task.auto_model, config)

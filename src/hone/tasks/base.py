@@ -31,7 +31,7 @@ Batch = dict[str, Any]
 @final
 @dataclass(frozen=True)
 class Metric:
-    """A number (or several, by name) computed from all the records of a split, and which way is better."""
+    """A number (or several by name, "" being the whole) from all the records of a split, and which way is better."""
 
     compute: Callable[[Columns], float | dict[str, float]]
     higher_is_better: bool = True
@@ -55,6 +55,8 @@ class Task(ABC):
     optional_roles: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
     """The roles among them that a prediction does without."""
+    independent_rows: ClassVar[bool] = True
+    """Whether the loss of a row is the same in any batch; else a batch is never taken apart."""
     auto_model: ClassVar[str]
     """The transformers class that has this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
