@@ -1,6 +1,7 @@
 """Tags of words: spans as seqeval counts them, sub-words of every tokenizer, nothing dropped, faults by name."""
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,9 @@ def test_files_are_learned_from_and_evaluated(hone: Hone) -> None:
     done = hone("evaluate", f"run={run}", "split=validation")
     assert done.code == 0, done.said
     assert "predicted class" not in done.out
+    shown = [float(found) for found in re.findall(r"^│ +\d+ │ +(\d+\.\d+) │", done.out, re.M)]
+    assert shown
+    assert shown == sorted(shown, reverse=True), "a row's loss is that of its words"
     story = json.loads((run / "evaluation/validation.json").read_text())
     assert story["scores"]["f1"] == pytest.approx(scores["validation/f1"])
     assert story["confusion"] is None

@@ -15,8 +15,13 @@ def worst(records: Columns, count: int) -> list[int]:
     """The places of the records with the highest loss for each target, highest first."""
     if "loss" not in records:
         return []
-    losses = np.asarray(records["loss"]) / np.maximum(np.asarray(records["targets"]), 1e-12)
-    return [int(place) for place in np.argsort(-losses, kind="stable")[:count]]
+    return [int(place) for place in np.argsort(-_losses(records), kind="stable")[:count]]
+
+
+def _losses(records: Columns) -> np.ndarray[Any, Any]:
+    """For each target: long records have no higher ones than short ones."""
+    targets = np.asarray(records["targets"])
+    return np.where(targets > 0, np.asarray(records["loss"]) / np.maximum(targets, 1e-12), 0.0)
 
 
 def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Table:
@@ -31,9 +36,7 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
     for place in worst(records, count):
         row = rows[place_of[int(records["id"][place])]]
         said = task.describe({name: values[place] for name, values in records.items()})
-        table.add_row(
-            str(row["id"]), f"{float(records['loss'][place]):.3f}", *(_short(row[role]) for role in roles), said
-        )
+        table.add_row(str(row["id"]), f"{_losses(records)[place]:.3f}", *(_short(row[role]) for role in roles), said)
     return table
 
 
