@@ -19,7 +19,15 @@ from hone.tasks.base import Task
 
 def encode(rows: Rows, task: Task) -> dict[str, Dataset]:
     """Every split, encoded."""
-    recipe = [hone.__version__, _options(task), _source(task), processor_digest(task.processor), rows.facts.labels]
+    facts = rows.facts
+    recipe = [
+        hone.__version__,
+        _options(task),
+        _source(task),
+        processor_digest(task.processor),
+        facts.kind,
+        facts.labels,
+    ]
     return {split: _encode(part, task, recipe) for split, part in rows.splits.items()}
 
 

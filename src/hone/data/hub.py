@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -15,7 +14,7 @@ from hone import cache
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import ColumnsByRole, Labels, OnBadRow, PartialShare, Place, Splits
 
 
 @final
@@ -27,7 +26,7 @@ class Hub(Source):
     subset: str | None = None
     revision: str | None = None
     splits: Splits = field(default_factory=lambda: {"train": "train"})
-    columns: Mapping[str, str | None] = field(default_factory=dict)
+    columns: ColumnsByRole = field(default_factory=dict)
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"

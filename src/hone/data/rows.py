@@ -131,7 +131,9 @@ def _told(faults: Sequence[Fault], ids: Sequence[int], source: Source) -> str:
     for (role, problem), count in kinds.most_common(5):
         at = [ids[fault.row] for fault in faults if (fault.role, fault.problem) == (role, problem)]
         where = f"row {at[0]}" if count == 1 else f"{count} rows: {listed(at, 5)}"
-        lines.append(f"  column {source.columns.get(role) or role!r}: {problem} ({where})")
+        column = source.columns.get(role) or role
+        name = column if isinstance(column, str) else ", ".join(column)
+        lines.append(f"  column {name!r}: {problem} ({where})")
     if len(kinds) > 5:
         lines.append(f"  and {len(kinds) - 5} more kinds of problem")
     return "\n".join(lines)

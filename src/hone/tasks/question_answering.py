@@ -20,7 +20,7 @@ from hone.errors import UserError
 from hone.facts import Facts
 from hone.nbest import decided, of_windows, pooled
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import text_faults, token_limit
+from hone.text import require_padded_room, text_faults, token_limit
 from hone.types import Count, Index
 from hone.windows import as_columns, cut
 
@@ -77,6 +77,7 @@ class QuestionAnswering(Task):
         limit = self._window(processor)
         if self.stride is not None and self.stride >= limit:
             raise UserError(f"task.stride={self.stride}: windows have {limit} tokens, and must not share all of them.")
+        require_padded_room(processor, limit, self.pad_to_multiple_of)
         processor.padding_side = processor.truncation_side = "right"
 
     def model_config(self) -> dict[str, Any]:
