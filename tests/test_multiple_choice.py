@@ -64,13 +64,13 @@ SIZE = {
 }  # fmt: skip
 SMALL_DISTILBERT = {
     "vocab_size": 2000, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "dropout": 0.0,
-    "attention_dropout": 0.0,
+    "attention_dropout": 0.0, "seq_classif_dropout": 0.0,
 }  # fmt: skip
 CONFIGS = {
     "bert": None,
     "distilbert": DistilBertConfig(**SMALL_DISTILBERT),
     "roberta": RobertaConfig(**SIZE, **STILL, pad_token_id=0),
-    "electra": ElectraConfig(**SIZE, **STILL, embedding_size=32),
+    "electra": ElectraConfig(**SIZE, **STILL, embedding_size=32, summary_last_dropout=0.0),
 }
 
 

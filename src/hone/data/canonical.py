@@ -107,9 +107,10 @@ def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
 def _side_by_side(raw: Dataset, role: str, several: list[str]) -> pa.Array:
     """Columns as one of lists: the first items of all of them make the first list."""
     table = raw.select_columns(several).with_format("arrow")[:]
-    kinds = {str(kind): kind for kind in table.schema.types if not pa.types.is_null(kind)}
+    names = [str(kind).removeprefix("large_") for kind in table.schema.types]
+    kinds = {name: kind for name, kind in zip(names, table.schema.types, strict=True) if name != "null"}
     if len(kinds) > 1:
-        told = ", ".join(f"{name} is {kind}" for name, kind in zip(several, table.schema.types, strict=True))
+        told = ", ".join(f"{column} is {name}" for column, name in zip(several, names, strict=True))
         raise UserError(
             f"dataset.columns.{role}={as_typed(several)}: columns that make a list are of one type; {told}."
         )

@@ -19,14 +19,8 @@ _STORIES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("was terribly thirsty", "had eaten far too much salt"), ("drank a jug of water", "filled a glass at the tap")),
     (("could hardly stay awake", "yawned again and again"), ("went straight to bed", "lay down for a nap")),
     (("heard thunder outside", "saw dark clouds coming"), ("took an umbrella along", "brought the washing inside")),
-    (("was shivering with cold", "felt an icy wind"), ("put on a thick coat", "lit a fire in the stove")),
-    (("was as hungry as a wolf", "smelled the fresh bread"), ("ate three sandwiches", "ordered a large meal")),
     (("had lost the keys", "found the door locked"), ("called a locksmith", "climbed through a window")),
-    (("missed the last bus", "had a flat tyre"), ("walked all the way home", "asked a friend for a lift")),
-    (("broke the vase", "spilled the paint"), ("swept up the mess", "apologised to the owner")),
     (("won the first prize", "passed the exam"), ("threw a party", "told everybody the news")),
-    (("had a bad tooth", "fell from the ladder"), ("saw a doctor at once", "took a pill for the pain")),
-    (("wanted to learn spanish", "planned a trip to peru"), ("bought a dictionary", "signed up for a course")),
     (("saw smoke in the kitchen", "noticed a burning curtain"), ("called the fire brigade", "emptied a bucket on it")),
 )
 _NAMES = "anna bruno clara david elena frank greta hugo irene jonas karla louis".split()  # noqa: SIM905

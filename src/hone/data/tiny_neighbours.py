@@ -53,7 +53,7 @@ _ASIDES = (
 class TinyNeighbours(Source):
     """The same rows on every machine; `unanswerable` is the share of questions that have no answer."""
 
-    train: Count = 6000
+    train: Count = 4000
     validation: Count = 400
     test: Count = 400
     unanswerable: Share = 0.2

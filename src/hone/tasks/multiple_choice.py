@@ -81,7 +81,8 @@ class MultipleChoice(Task):
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         """All choices of all rows side by side, as if one row's: none has to be made up to fill a table."""
-        flat = {name: ragged.cut(rows[name], rows["sizes"]) for name in ("input_ids", "token_type_ids") if name in rows}
+        read = [name for name in ("input_ids", "token_type_ids") if name in rows]
+        flat = {name: ragged.cut(rows[name], rows["sizes"]) for name in read}
         inputs = padding.tokens(flat, self.processor, None, self.pad_to_multiple_of)
         places, real = ragged.table([len(sizes) for sizes in rows["sizes"]])
         wide = {name: tensor[None] for name, tensor in inputs.items()}
@@ -149,5 +150,5 @@ class MultipleChoice(Task):
 
 def _logits(network: nn.Module, batch: Batch) -> Tensor:
     """A row of the table has its choices in front, and -inf where it has no more."""
-    flat = network(**batch["inputs"]).logits.float().reshape(-1)
+    flat: Tensor = network(**batch["inputs"]).logits.float().reshape(-1)
     return flat[batch["places"]].masked_fill(~batch["real"], -torch.inf)
