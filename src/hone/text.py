@@ -37,3 +37,12 @@ def token_limit(tokenizer: Any, max_length: int | None) -> int:
     if max_length is not None and max_length <= own:
         raise UserError(f"task.max_length={max_length}: the tokenizer's own {own} tokens leave no room for text.")
     return max_length or limit
+
+
+def require_padded_room(tokenizer: Any, width: int, multiple: int | None) -> None:
+    """Rows of this width, rounded up, must not be longer than the model takes."""
+    if multiple and -(-width // multiple) * multiple > tokenizer.model_max_length:
+        raise UserError(
+            f"task.pad_to_multiple_of={multiple}: rows of {width} tokens would be padded beyond the "
+            f"{tokenizer.model_max_length} that the model takes."
+        )

@@ -80,3 +80,4 @@ FixedPooling = Literal["cls", "mean", "max", "last"]
 Pack = Literal["auto"] | bool
 Split = Literal["train", "validation", "test"]
 Splits = Mapping[Split, str | None]
+ColumnsByRole = Mapping[str, str | list[str] | None]

@@ -24,7 +24,11 @@ def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int =
     these begin at `first`."""
     raw = _opened(raw, source)
     roles = _roles(raw, split, source, task)
-    rows = raw.select_columns(list(roles.values())).rename_columns({column: role for role, column in roles.items()})
+    plain = {column: role for role, (column, *others) in roles.items() if not others}
+    rows = raw.select_columns(list(plain)).rename_columns(plain)
+    for role, several in roles.items():
+        if len(several) > 1:
+            rows = rows.add_column(role, _side_by_side(raw, role, several))
     for role, feature in rows.features.items():
         names = _names(feature, source)
         named = _named(rows.with_format("arrow")[:][role], names) if role == "label" and names else None
@@ -35,7 +39,8 @@ def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int =
 
 def label_names(raw: Dataset | Incoming, source: Source) -> tuple[str, ...] | None:
     """The label names in the order the config or the data set gives them, where either does."""
-    return _names(raw.features.get(source.columns.get("label") or "label"), source)
+    column = source.columns.get("label") or "label"
+    return _names(raw.features.get(column) if isinstance(column, str) else None, source)
 
 
 def _names(feature: Any, source: Source) -> tuple[str, ...] | None:
@@ -64,29 +69,57 @@ def _listed_in(file: Path) -> tuple[str, ...]:
 
 def _opened(raw: Dataset, source: Source) -> Dataset:
     """With the fields of a column as columns, a.b, where a role asks for one."""
-    asked = [column for column in source.columns.values() if column and column not in raw.column_names]
-    return raw.flatten() if any("." in column for column in asked) else raw
+    asked = [column for columns in source.columns.values() for column in _listed(columns)]
+    return raw.flatten() if any("." in column for column in asked if column not in raw.column_names) else raw
 
 
-def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, str]:
-    """The column of each role this split has."""
-    roles = {role: column for role, column in source.columns.items() if column is not None}
-    known = [*task.roles, *task.optional_roles]
-    for role in roles.keys() - set(known):
-        if roles.pop(role) != role:  # a config for any task says `label: label`, which means nothing to the others
-            raise UserError(f"dataset.columns.{role}: the task has no such role; it has {listed(known)}.")
+def _listed(columns: str | list[str] | None) -> list[str]:
+    return [] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+
+
+def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, list[str]]:
+    """The column of each role this split has, or the columns that are the items of a list."""
+    roles = _mapped(source, [*task.roles, *task.optional_roles])
     for role in task.roles:
-        roles.setdefault(role, role)
-    for role, column in roles.items():
+        roles.setdefault(role, [role])
+    for role, column in ((role, column) for role, columns in roles.items() for column in columns):
         if column not in raw.column_names:
             hint = nearest(column, raw.column_names) or nearest(role, raw.column_names)
             raise UserError(
                 f"{source.name}, {split} split: no column {column!r} for the role {role!r}.{hint} It has "
                 f"{listed(raw.column_names)}; say which with dataset.columns.{role}=….{fitting_tasks(raw, task)}"
             )
-    if len(set(roles.values())) < len(roles):
-        raise UserError(f"dataset.columns={as_typed(roles)}: one column for two roles.")
+    if len({column for columns in roles.values() for column in columns}) < sum(map(len, roles.values())):
+        told = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}
+        raise UserError(f"dataset.columns={as_typed(told)}: one column for two roles.")
     return roles
+
+
+def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
+    """What the config says of the roles; one for any task says `text: text`, which means nothing to the others."""
+    mapped = {role: _listed(column) for role, column in source.columns.items() if column is not None}
+    for role in mapped.keys() - set(known):
+        if mapped.pop(role) != [role]:
+            raise UserError(f"dataset.columns.{role}: the task has no such role; it has {listed(known)}.")
+    if [] in mapped.values():
+        raise UserError(f"dataset.columns={as_typed(mapped)}: expected a column for each role, or a list of them.")
+    return mapped
+
+
+def _side_by_side(raw: Dataset, role: str, several: list[str]) -> pa.Array:
+    """Columns as one of lists: the first items of all of them make the first list."""
+    table = raw.select_columns(several).with_format("arrow")[:]
+    names = [str(kind).removeprefix("large_") for kind in table.schema.types]
+    kinds = {name: kind for name, kind in zip(names, table.schema.types, strict=True) if name != "null"}
+    if len(kinds) > 1:
+        told = ", ".join(f"{column} is {name}" for column, name in zip(several, names, strict=True))
+        raise UserError(
+            f"dataset.columns.{role}={as_typed(several)}: columns that make a list are of one type; {told}."
+        )
+    kind = next(iter(kinds.values()), pa.null())
+    parts = pa.concat_arrays([table[name].combine_chunks().cast(kind) for name in several])
+    order = np.arange(len(parts)).reshape(len(several), len(raw)).T.reshape(-1)
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(raw) + 1) * len(several), pa.int32()), parts.take(order))
 
 
 def _named(column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array | None:

@@ -18,7 +18,9 @@ from hone.tasks.base import Task
 
 def encode(rows: Rows, task: Task) -> dict[str, Dataset]:
     """Every split, encoded."""
-    recipe = [hone.__version__, options(task), code(task, encode), processor_digest(task.processor), rows.facts.labels]
+    facts = rows.facts
+    about = [options(task), code(task, encode), processor_digest(task.processor), facts.kind, facts.labels]
+    recipe = [hone.__version__, *about]
     return {split: _encode(part, task, recipe) for split, part in rows.splits.items()}
 
 

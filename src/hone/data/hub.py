@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from hone.data.incoming import Incoming
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import Count, Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 
 
 @final
@@ -29,7 +29,7 @@ class Hub(Source):
     subset: str | None = None
     revision: str | None = None
     splits: Splits = field(default_factory=lambda: {"train": "train"})
-    columns: Mapping[str, str | None] = field(default_factory=dict)
+    columns: ColumnsByRole = field(default_factory=dict)
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"

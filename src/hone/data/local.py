@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from hone.data.incoming import Incoming
 from hone.data.source import SPLITS, Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import Count, Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 _ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
@@ -28,7 +28,7 @@ class Local(Source):
 
     path: Place
     splits: Splits = field(default_factory=dict)
-    columns: Mapping[str, str | None] = field(default_factory=dict)
+    columns: ColumnsByRole = field(default_factory=dict)
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"

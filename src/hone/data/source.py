@@ -17,8 +17,8 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class Source(ABC):
     """A config's `dataset`; a source makes fields of those attributes that its data leave open."""
 
-    columns: Mapping[str, str | None] = {}
-    """For each role of the task, the column that plays it, where it has another name."""
+    columns: Mapping[str, str | list[str] | None] = {}
+    """For each role of the task, the column that plays it, where it has another name; several make a list."""
     labels: Labels = None
     """Names for labels that are plain numbers."""
     holdout: float = 0.0

@@ -50,7 +50,9 @@ class Tally:
             more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
             at = listed(self.places[kind])
             where = f"row {at}" if count == 1 else f"{count} rows: {at}{more}"
-            lines.append(f"  column {source.columns.get(role) or role!r}: {problem} ({where})")
+            column = source.columns.get(role) or role
+            name = column if isinstance(column, str) else ", ".join(column)
+            lines.append(f"  column {name!r}: {problem} ({where})")
         if len(self.kinds) > _SHOWN:
             lines.append(f"  and {len(self.kinds) - _SHOWN} more kinds of problem")
         return "\n".join(lines)

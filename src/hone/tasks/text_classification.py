@@ -18,7 +18,7 @@ from hone.facts import Facts
 from hone.targets import guess_kind, recalled, target_class
 from hone.targets.base import Target, TargetOptions
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import text_faults, token_limit
+from hone.text import require_padded_room, text_faults, token_limit
 from hone.types import ClassWeights, Count, Kind, PartialShare, Share
 
 
@@ -153,12 +153,7 @@ class TextClassification(Task):
                 f"task.truncation={self.truncation} does not cut it."
             )
         width = limit if self.padding == "max_length" else lengths[longest]
-        multiple = self.pad_to_multiple_of or 1
-        if -(-width // multiple) * multiple > self.processor.model_max_length:
-            raise UserError(
-                f"task.pad_to_multiple_of={multiple}: rows of {width} tokens would be padded beyond the "
-                f"{self.processor.model_max_length} that the model takes."
-            )
+        require_padded_room(self.processor, width, self.pad_to_multiple_of)
 
     def _inputs(self, rows: Columns) -> dict[str, Tensor]:
         if "features" in rows:

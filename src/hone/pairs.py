@@ -1,0 +1,51 @@
+"""Pairs of texts as tokens, where one that is too long must be told by the row it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from hone.errors import UserError
+from hone.text import require_padded_room, token_limit
+
+Truncation = Literal["longest_first", "only_first", "do_not_truncate"]
+
+
+def read_pairs(
+    tokenizer: Any,
+    ids: Sequence[int],
+    pairs: Sequence[tuple[str, str]],
+    truncation: Truncation,
+    max_length: int | None,
+    multiple: int | None,
+) -> dict[str, list[list[int]]]:
+    """What the network reads of each pair; `ids` are the rows they come from, for messages."""
+    limit = token_limit(tokenizer, max_length)
+    cuts = truncation != "do_not_truncate"
+    firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
+    if truncation == "only_first":
+        own = tokenizer.num_special_tokens_to_add(pair=True)
+        kept = [len(each) + own for each in tokenizer(seconds, add_special_tokens=False, verbose=False)["input_ids"]]
+        _require_room(ids, kept, limit - 1, truncation)
+    tokens = tokenizer(
+        firsts,
+        seconds,
+        truncation=truncation if cuts else False,
+        max_length=limit if cuts else None,
+        return_attention_mask=False,
+        return_token_type_ids="token_type_ids" in tokenizer.model_input_names,
+        verbose=False,
+    )
+    lengths = [len(each) for each in tokens["input_ids"]]
+    _require_room(ids, lengths, limit, truncation)
+    require_padded_room(tokenizer, max(lengths), multiple)
+    return dict(tokens)
+
+
+def _require_room(ids: Sequence[int], lengths: Sequence[int], limit: int, truncation: Truncation) -> None:
+    for row, length in zip(ids, lengths, strict=True):
+        if length > limit:
+            raise UserError(
+                f"A choice of row {row} takes {length} tokens and {limit} are allowed: task.truncation={truncation} "
+                f"does not cut it."
+            )
