@@ -145,7 +145,7 @@ def sampled(node: dict[str, Any], count: int) -> Dataset:
     rows: list[dict[str, Any]] = [{"idx": place} for place in range(count)]
     for role, column in node["columns"].items():
         for row, value in zip(rows, cycle(sample.get(role) or SPARE[role]), strict=False):
-            parts = zip(column, value, strict=False) if isinstance(column, list) else [(column, value)]
+            parts = zip(column, cycle(value), strict=False) if isinstance(column, list) else [(column, value)]
             for path, part in parts:
                 _put(row, path, part)
     return Dataset.from_list(rows)

@@ -24,7 +24,7 @@ CONFIG = {
     "optmizer.lr=1": "Did you mean optimizer.lr?",
     "max_length=9": "Did you mean task.max_length?",
     "hydra.verbos=true": "Did you mean hydra.verbose?",
-    "dataset.path=x": "dataset=tiny_emotion has none; these have: |dataset=imdb",
+    "dataset.path=x": "dataset=tiny_emotion has none; these have: dataset=hub, dataset=local,",
     "head.pooling=mean": "head=auto has none; these have: |head=linear",
     "optimizer.algorithm.amsgrad=true": "+optimizer.algorithm.amsgrad=true",
     "checkpoint.hyperparameters.x=1": "+checkpoint.hyperparameters.x=1",

@@ -56,8 +56,10 @@ def _of_other_options(key: str, whole: Mapping[str, Any]) -> str:
     group, *rest = key.split(".")
     if not rest or not (CONF / group).is_dir():
         return ""
-    trees = ((option, OmegaConf.load(CONF / group / f"{option}.yaml")) for option in options(group))
-    having = [f"{group}={option}" for option, tree in trees if rest[-1] in _keys_at(_plain(tree), rest[:-1])]
+    trees = {option: _plain(OmegaConf.load(CONF / group / f"{option}.yaml")) for option in options(group)}
+    found = [option for option, tree in trees.items() if rest[-1] in _keys_at(tree, rest[:-1])]
+    found.sort(key=lambda option: _at(trees[option], rest) != "???")  # those that leave it to the user come first
+    having = [f"{group}={option}" for option in found]
     chosen = _at(whole, ["hydra", "runtime", "choices", group])
     return f" {group}={chosen or 'null'} has none; these have: {listed(having, 8)}." if having else ""
 
