@@ -57,5 +57,6 @@ def _options(task: Task) -> Mapping[str, Any]:
 
 def _source(task: Task) -> str:
     """The code that encodes: when it has changed, it must not find what it made before."""
-    modules = [inspect.getmodule(type(task)), inspect.getmodule(encode)]
+    classes = [cls for cls in type(task).__mro__ if issubclass(cls, Task) and cls is not Task]
+    modules = [*map(inspect.getmodule, classes), inspect.getmodule(encode)]
     return hashlib.sha256("".join(inspect.getsource(module) for module in modules if module).encode()).hexdigest()
