@@ -38,6 +38,7 @@ def count_edits(ours: Words, theirs: Words) -> int:
             return moves + distance(ours)
         ours, moves = moved, moves + 1
 
+
 def _best_move(ours: Words, theirs: Words, distance: Distance) -> tuple[int, Words, int]:
     """What the best move of a phrase saves, the words after it, and how many moves were looked at."""
     before, alignment = distance(ours), align(ours, theirs)
