@@ -287,6 +287,7 @@ def _marian_tokenizer() -> MarianTokenizer:
     )  # fmt: skip
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     names = [pieces.IdToPiece(place) for place in range(3, pieces.GetPieceSize())]
+    names += [f"unused{place}" for place in range(TINY["vocab_size"] - len(names) - 3)]
     vocabulary = {token: place for place, token in enumerate(["</s>", "<unk>", *names, "<pad>"])}
     with tempfile.TemporaryDirectory() as folder:
         spm, vocab = Path(folder, "both.spm"), Path(folder, "vocab.json")

@@ -45,7 +45,7 @@ _NOTHING = ("it rained in the morning", "the train was late", "i slept badly", "
 class TinyTopics(Source):
     """The same rows on every machine; the splits come from random streams of their own."""
 
-    train: Count = 2000
+    train: Count = 1500
     validation: Count = 300
     test: Count = 300
 

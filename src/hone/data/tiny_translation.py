@@ -32,7 +32,7 @@ _ADVERBS = {"today": "nune", "often": "mulfe", "never": "nokre"}
 class TinyTranslation(Source):
     """The same rows on every machine; the splits come from random streams of their own."""
 
-    train: Count = 3000
+    train: Count = 6000
     validation: Count = 300
     test: Count = 300
 

@@ -98,8 +98,8 @@ class Seq2Seq(Task):
 
     @final
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        losses = self._losses(self._read(network, batch).logits, batch["labels"])
-        return losses.sum() / (batch["labels"] != _NO_TARGET).sum()
+        labels: Tensor = batch["labels"]
+        return self._losses(self._read(network, batch).logits, labels).sum() / (labels != _NO_TARGET).sum()
 
     @final
     def count_targets(self, batch: Batch) -> float:
@@ -134,7 +134,7 @@ class Seq2Seq(Task):
         """What should be written, with an end: not every tokenizer gives one."""
         limit = token_limit(self.processor, self.max_target_length, "max_target_length")
         end = end_token(self.processor)
-        missing = [] if end in self.processor(text_target="a")["input_ids"] else [end]
+        missing = [] if end is None or end in self.processor(text_target="a")["input_ids"] else [end]
         cut = limit - len(missing)
         ids = self.processor(text_target=texts, truncation=True, max_length=cut, verbose=False)["input_ids"]
         return [[*row, *missing] for row in ids]
@@ -162,4 +162,4 @@ class Seq2Seq(Task):
     def _settings(self, network: Any) -> Any:
         options = {name: getattr(self, name) for name in _OF_GENERATION}
         options["max_new_tokens"] = self.max_new_tokens or self.max_target_length
-        return settings(network, self.processor, options)
+        return settings(network, self.processor, self._labels(["a"])[0], options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,15 +21,18 @@ _OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", 
 _OF_BEAMS = ("length_penalty", "early_stopping")
 
 
-def settings(network: Any, tokenizer: Any, options: Mapping[str, Any]) -> GenerationConfig:
-    """The network's settings with these options, where they are not None; nothing is left to chance."""
+def settings(network: Any, tokenizer: Any, example: Sequence[int], options: Mapping[str, Any]) -> GenerationConfig:
+    """The network's settings with these options, where they are not None; nothing is left to chance.
+
+    It begins to write as it learned to: with what the architecture puts before `example`, labels of any text.
+    """
     own: GenerationConfig = copy.deepcopy(network.generation_config)
     told = {name: value for name, value in options.items() if value is not None}
     own.update(**told, do_sample=False, num_return_sequences=None, **dict.fromkeys(_OF_SAMPLING))
     _settle_beams(own, told)
     _settle_lengths(own, told, most=tokenizer.model_max_length - 1)
     own.update(
-        decoder_start_token_id=_start(network, tokenizer),
+        decoder_start_token_id=int(shifted(network, torch.tensor([list(example)], device="cpu"))[0, 0]),
         eos_token_id=end_token(tokenizer) if own.eos_token_id is None else own.eos_token_id,
         pad_token_id=network.config.pad_token_id,
         forced_bos_token_id=first_token(tokenizer) or own.forced_bos_token_id,
@@ -45,12 +48,6 @@ def shifted(network: Any, labels: Tensor) -> Tensor:
     start = labels.new_full((len(labels), 1), network.config.decoder_start_token_id)
     before = torch.cat([start, labels[:, :-1]], dim=1)
     return before.masked_fill(before == -100, network.config.pad_token_id)
-
-
-def _start(network: Any, tokenizer: Any) -> int:
-    """What the decoder reads first: the same in training, where the architecture sees to it, and in writing."""
-    written = torch.tensor([tokenizer(text_target="a")["input_ids"]], device="cpu")
-    return int(shifted(network, written)[0, 0])
 
 
 def _settle_beams(own: GenerationConfig, told: Mapping[str, Any]) -> None:
