@@ -5,17 +5,28 @@ neither can tell is written in the tables here.
 """
 
 import importlib
+import io
+import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 import transformers
 import yaml
 from datasets import ClassLabel, Dataset, Features, Value
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    MarianTokenizer,
+    MBart50Tokenizer,
+    NllbTokenizer,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
@@ -39,7 +50,7 @@ SECRET = -1
 ROWS = {"train": 48}
 """How many a split has, where not 12."""
 
-ALSO_CALLED = {"minilm": "bert", "deberta-v3": "deberta-v2"}
+ALSO_CALLED = {"minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100"}
 """Checkpoints that are not called after their architecture."""
 PARTICULAR = {
     "deberta-v2": {
@@ -48,6 +59,7 @@ PARTICULAR = {
     },
     "modernbert": {"local_attention": 8},
     "t5": {"decoder_start_token_id": 0},
+    "mbart": {"decoder_start_token_id": 2},
 }  # fmt: skip
 """What the published checkpoints of an architecture have in common and its default config has not."""
 TINY = {
@@ -61,6 +73,11 @@ TINY = {
 """What architectures call their sizes: positions so few that long rows are cut, weights so large that tokens matter."""
 ROBERTA_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 """In the order that RoBERTa and its kin give them, who count positions from the pad token."""
+LANGUAGES = {
+    "mbart": ["task.source_language=en_XX", "task.target_language=fr_XX"],
+    "m2m_100": ["task.source_language=eng_Latn", "task.target_language=fra_Latn"],
+}
+"""What checkpoints that write several languages want to be told."""
 BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -187,12 +204,21 @@ def _name(node: dict[str, Any]) -> str:
     return f"{node['path']}/{node['subset']}" if node["subset"] else node["path"]
 
 
+def task_for(path: str) -> list[str]:
+    """The overrides for a task that an architecture has a head for: classification, or translation."""
+    kind = architecture(path.rpartition("/")[2])
+    if CONFIG_MAPPING[kind] in transformers.AutoModelForSequenceClassification._model_mapping:
+        return ["dataset=mrpc"]
+    return ["dataset=opus_books", *LANGUAGES.get(kind, [])]
+
+
 def write_checkpoint(folder: Path) -> None:
     """A tiny network of the right architecture with random weights under its pretraining head, and its tokenizer."""
     kind = architecture(folder.name)
     tokenizer = make_tokenizer(kind)
     config = tiny_config(kind, tokenizer)
-    autos = (transformers.AutoModelForPreTraining, transformers.AutoModelForMaskedLM, transformers.AutoModel)
+    names = ("AutoModelForPreTraining", "AutoModelForMaskedLM", "AutoModelForSeq2SeqLM", "AutoModel")
+    autos = [getattr(transformers, name) for name in names]
     auto = next(auto for auto in autos if type(config) in auto._model_mapping)
     auto.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -214,11 +240,15 @@ def tiny_config(kind: str, tokenizer: Any) -> PretrainedConfig:
     sizes = {usual.attribute_map.get(name, name): size for name, size in TINY.items() if hasattr(usual, name)}
     roles = [name for name in usual.to_dict() if re.fullmatch(r"(pad|bos|eos|cls|sep)_token_id", name)]
     special = {name: getattr(tokenizer, name) for name in roles}
+    if kind == "marian":
+        special["decoder_start_token_id"] = tokenizer.pad_token_id
     return AutoConfig.for_model(kind, **{**sizes, **special, **PARTICULAR.get(kind, {})})
 
 
 def make_tokenizer(kind: str) -> Any:
     """A tokenizer of the architecture's own class, trained on the built-in data."""
+    if kind in OWN_WAY:
+        return OWN_WAY[kind]()
     cls = TOKENIZER_MAPPING.get(CONFIG_MAPPING[kind], None)
     if cls in (None, PreTrainedTokenizerFast):
         return _byte_level_tokenizer()
@@ -248,3 +278,41 @@ def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
         sep_token=between,
         mask_token=mask,
     )
+
+
+def _marian_tokenizer() -> MarianTokenizer:
+    """Sentencepiece on both sides, under numbers of its own."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=islice(texts("text"), 48), model_writer=model, vocab_size=150, hard_vocab_limit=False,
+        minloglevel=2,
+    )  # fmt: skip
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    names = [pieces.IdToPiece(place) for place in range(3, pieces.GetPieceSize())]
+    names += [f"unused{place}" for place in range(TINY["vocab_size"] - len(names) - 3)]
+    vocabulary = {token: place for place, token in enumerate(["</s>", "<unk>", *names, "<pad>"])}
+    with tempfile.TemporaryDirectory() as folder:
+        spm, vocab = Path(folder, "both.spm"), Path(folder, "vocab.json")
+        spm.write_bytes(model.getvalue())
+        vocab.write_text(json.dumps(vocabulary), encoding="utf-8")
+        return MarianTokenizer(str(spm), str(spm), str(vocab))
+
+
+def _mbart_tokenizer() -> MBart50Tokenizer:
+    """Letters and words; it adds the languages itself."""
+    words = [f"▁{word}" for word in sorted({word for text in islice(texts("text"), 48) for word in text.split()})]
+    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz:"]
+    room = TINY["vocab_size"] - 100
+    scores = [(token, -5.0) for token in [*letters, *words][:room]]
+    return MBart50Tokenizer(vocab=[("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), *scores])
+
+
+def _nllb_tokenizer() -> NllbTokenizer:
+    """Letters, and three of the two hundred languages."""
+    tokens = [*ROBERTA_TOKENS[:4], "▁", *"abcdefghijklmnopqrstuvwxyz:"]
+    languages = ["eng_Latn", "fra_Latn", "deu_Latn"]
+    return NllbTokenizer({token: place for place, token in enumerate(tokens)}, [], extra_special_tokens=languages)
+
+
+OWN_WAY = {"marian": _marian_tokenizer, "mbart": _mbart_tokenizer, "m2m_100": _nllb_tokenizer}
+"""Tokenizers that cannot be trained from their class alone."""

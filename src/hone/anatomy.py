@@ -20,7 +20,8 @@ class Anatomy:
     """Read off the bare network; the names also hold once an adapter has wrapped it."""
 
     backbone: str
-    """What the names of its parameters begin with; nothing where there is no head."""
+    """The module that is everything but the head; where there is none such, the head is named, if there is one."""
+    head: str
     stacks: tuple[tuple[str, int], ...]
     """The lists of layers and the depth at which each begins; a decoder's layers come after its encoder's."""
     depth: int
@@ -34,11 +35,13 @@ class Anatomy:
         lists = _lists(network, sizes)[: 2 if getattr(inner, "is_encoder_decoder", False) else 1]
         starts = accumulate((len(layers) for _, layers in lists), initial=0)
         stacks = tuple((name, start) for (name, _), start in zip(lists, starts, strict=False))
-        backbone = "" if network.base_model is network else network.base_model_prefix
-        return cls(backbone, stacks, sum(len(layers) for _, layers in lists))
+        return cls(*_parts(network), stacks, sum(len(layers) for _, layers in lists))
 
     def in_head(self, name: str) -> bool:
-        return bool(self.backbone) and not self._bare(name).startswith(f"{self.backbone}.")
+        bare = self._bare(name)
+        if self.head:
+            return bare.startswith(f"{self.head}.")
+        return bool(self.backbone) and not bare.startswith(f"{self.backbone}.")
 
     def learns_with_head(self, name: str) -> bool:
         """The pooler does: many checkpoints come without one, and a random one has to learn."""
@@ -63,6 +66,16 @@ class Anatomy:
     def _bare(name: str) -> str:
         """A parameter's name without what wrappers put before it."""
         return re.sub(r"^(_forward_module\.|module\.|network\.|base_model\.model\.)+", "", name)
+
+
+def _parts(network: PreTrainedModel) -> tuple[str, str]:
+    """The names of backbone and head; T5 has its layers beside its output embedding, without a module around them."""
+    prefix = network.base_model_prefix
+    if hasattr(network, prefix):
+        return prefix, ""
+    output = None if network.base_model is not network else network.get_output_embeddings()
+    head = next((name for name, module in network.named_modules() if module is output and name), "")
+    return prefix if head else "", head
 
 
 def _lists(network: nn.Module, sizes: Container[int]) -> list[tuple[str, nn.ModuleList]]:

@@ -52,7 +52,19 @@ def _metadata(name: str, record: Record, public: Mapping[str, Any], pipeline: st
     )
 
 
+_WRITES = ("translation", "summarization")
+"""transformers has no pipelines for these any more."""
+
+
 def _usage(pipeline: str, own_code: bool) -> str:
+    if pipeline in _WRITES:
+        return (
+            "```python\nfrom transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
+            'tokenizer = AutoTokenizer.from_pretrained("this/folder")\n'
+            'model = AutoModelForSeq2SeqLM.from_pretrained("this/folder")\n'
+            'read = tokenizer(["a text"], return_tensors="pt")\n'
+            "print(tokenizer.batch_decode(model.generate(**read), skip_special_tokens=True))\n```"
+        )
     trust = ", trust_remote_code=True" if own_code else ""
     why = "\nIts head is not one of transformers' own: the code lies beside the weights.\n" if own_code else ""
     return (

@@ -19,6 +19,7 @@ class Course:
     evaluate_every: int | None
     save_every: int | None
     log_every: int
+    evaluate_rows: int | None = None
 
     @classmethod
     def of(cls, settings: Train, steps_per_epoch: int, examples: int) -> Course:
@@ -28,7 +29,11 @@ class Course:
         total = length.steps(Clock(steps_per_epoch, examples, total_steps=0))
         clock = Clock(steps_per_epoch, examples, total)
         return cls(
-            clock, _every(settings.evaluate_every, clock), _every(settings.save_every, clock), settings.log_every
+            clock,
+            _every(settings.evaluate_every, clock),
+            _every(settings.save_every, clock),
+            settings.log_every,
+            settings.evaluate_rows,
         )
 
     @property

@@ -38,10 +38,10 @@ def predictor(fabric: Fabric, network: nn.Module, task: Task) -> Any:
 
 
 @torch.inference_mode()
-def predict(fabric: Fabric, module: Any, data: DataModule, split: str) -> Columns:
-    """The merged predictions of a split, the same on every process."""
+def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples: int | None = None) -> Columns:
+    """The merged predictions of a split, or of some of its examples, the same on every process."""
     search_from_now_on()
-    batches = data.batches(split, fabric.global_rank, fabric.world_size)
+    batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
     was_training = module.training
     module.eval()
     parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]

@@ -95,6 +95,6 @@ def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> f
     """Scores the validation split; returns the seconds it took."""
     start = time.perf_counter()
     with trainee.average.applied(), trainee.vocabulary.whole():
-        records = predict(fabric, trainee.wrapped, data, "validation")
+        records = predict(fabric, trainee.wrapped, data, "validation", run.course.evaluate_rows)
     run.evaluated(compute_scores(data.task, records))
     return time.perf_counter() - start

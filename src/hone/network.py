@@ -63,6 +63,7 @@ def build_network(
     config = network_config(checkpoint, task)
     head.refuse(config, task, adapter, optimizer)
     bare = head.attach(checkpoint, config, task)
+    task.furnish(bare)
     reads, makes = bare.base_model.main_input_name, task.processor.model_input_names
     if reads not in makes:
         raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task makes {listed(makes)}.")

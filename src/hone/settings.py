@@ -43,6 +43,7 @@ class Train:
     gradient_checkpointing: bool
     limit: Count | None
     evaluate_every: Length | None
+    evaluate_rows: Count | None
     save_every: Length | None
     log_every: Count
     monitor: str

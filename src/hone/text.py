@@ -28,14 +28,20 @@ def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
         start += len(chunk)
 
 
-def token_limit(tokenizer: Any, max_length: int | None) -> int:
+def end_token(tokenizer: Any) -> int | None:
+    """The token that ends a text that is written; BERT's kin call it a separator."""
+    number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return number
+
+
+def token_limit(tokenizer: Any, max_length: int | None, option: str = "max_length") -> int:
     """How long a row may be: what is asked for, and never more than the model takes."""
     limit = int(tokenizer.model_max_length)
     if max_length is not None and max_length > limit:
-        raise UserError(f"task.max_length={max_length}: the model takes at most {limit} tokens.")
+        raise UserError(f"task.{option}={max_length}: the model takes at most {limit} tokens.")
     own = tokenizer.num_special_tokens_to_add()
     if max_length is not None and max_length <= own:
-        raise UserError(f"task.max_length={max_length}: the tokenizer's own {own} tokens leave no room for text.")
+        raise UserError(f"task.{option}={max_length}: the tokenizer's own {own} tokens leave no room for text.")
     return max_length or limit
 
 

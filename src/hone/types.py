@@ -73,6 +73,7 @@ Strategy = Literal["auto", "ddp"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 Kind = Literal["auto", "single_label", "multi_label", "regression"]
 ClassWeights = Literal["balanced"] | list[Positive] | dict[str, Positive] | None
+BleuTokens = Literal["13a", "char", "none"]
 Labels = list[str] | Place | None
 OnBadRow = Literal["error", "skip"]
 Pooling = Literal["cls", "mean", "max", "last", "attention"]

@@ -13,6 +13,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.errors import UserError, briefly, listed, nearest
 from hone.paths import nearest_path
+from hone.text import end_token
 from hone.wording import as_typed
 
 _MISFITS = (StrictDataclassError, TypeError, ValueError)
@@ -26,6 +27,36 @@ def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig
         return AutoConfig.for_model(architecture, **given)
     except _MISFITS as error:
         raise UserError(f"{place}: {briefly(error)}") from error
+
+
+def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
+    """The numbers of a tokenizer's special tokens, under the names for which an architecture has numbers of its own."""
+    usual = AutoConfig.for_model(architecture)
+    first = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    ours = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": first, "eos_token_id": end_token(tokenizer)}
+    theirs = {getattr(usual, name, None): number for name, number in reversed(ours.items())}
+    also = {name: theirs.get(getattr(usual, name, None)) for name in ("decoder_start_token_id", "forced_eos_token_id")}
+    has = usual.to_dict()
+    return {name: number for name, number in (ours | also).items() if number is not None and has.get(name) is not None}
+
+
+def complete(config: PretrainedConfig, tokenizer: Any) -> None:
+    """Says with which tokens a network fills up, begins and ends what it writes, where its config does not."""
+    pad = getattr(tokenizer, "pad_token_id", None)
+    if pad is not None and getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = pad
+    if pad is None or not getattr(config, "is_encoder_decoder", False):
+        return
+    if config.eos_token_id is None:
+        config.eos_token_id = end_token(tokenizer)
+    if getattr(config, "decoder_start_token_id", None) is None:  # T5 and its kin begin with the token that fills up
+        joined = config.model_type == "encoder-decoder"
+        config.decoder_start_token_id = tokenizer.cls_token_id if joined else config.pad_token_id
+    if config.decoder_start_token_id is None:
+        raise UserError(
+            f"checkpoint: nothing says with which token the decoder of this {config.model_type} begins to write, and "
+            f"the tokenizer has none for it; say checkpoint.hyperparameters={{decoder_start_token_id: …}}."
+        )
 
 
 def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | None = None) -> PretrainedConfig:

@@ -12,7 +12,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from hone import cache
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, headless, load_processor, make_config
+from hone.checkpoints.fitting import apply, headless, load_processor, make_config, special_tokens
 from hone.errors import UserError, nearest
 from hone.facts import Facts
 from hone.types import Place, Positive
@@ -21,7 +21,7 @@ from hone.types import Place, Positive
 @final
 @dataclass(frozen=True)
 class Scratch(Checkpoint):
-    """The tokenizer is a hub id or folder; the vocabulary size follows it unless given."""
+    """The tokenizer is a hub id or folder; the vocabulary and its special tokens follow it unless given."""
 
     architecture: str
     tokenizer: Place
@@ -37,7 +37,9 @@ class Scratch(Checkpoint):
         if self.architecture not in CONFIG_MAPPING:
             hint = nearest(self.architecture, CONFIG_MAPPING)
             raise UserError(f"checkpoint.architecture={self.architecture}: transformers has no such model type.{hint}")
-        given = {"vocab_size": self._vocabulary(), **(self.hyperparameters or {})}
+        tokenizer = load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {})
+        follows = {"vocab_size": len(tokenizer), **special_tokens(self.architecture, tokenizer)}
+        given = follows | (self.hyperparameters or {})
         config = make_config(self.architecture, given)
         config._attn_implementation = self.attention
         return apply(config, changes)
@@ -49,9 +51,6 @@ class Scratch(Checkpoint):
         auto = getattr(transformers, auto_class)
         network: PreTrainedModel = auto.from_config(config, **headless(auto, config))
         return network
-
-    def _vocabulary(self) -> int:
-        return len(load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {}))
 
     def fingerprint(self) -> str:
         return cache.key(self.architecture, self.hyperparameters)[:16]

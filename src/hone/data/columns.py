@@ -37,6 +37,15 @@ def lengths(rows: Dataset) -> Index:
     return np.asarray(rows.select_columns("length").with_format("arrow")[:]["length"].to_numpy(), dtype=np.int64)
 
 
+def drawn(rows: Dataset, examples: int | None) -> Index:
+    """The places of so many examples, with all their windows, drawn at random and always the same; None: of all."""
+    if examples is None:
+        return np.arange(len(rows))
+    ids = np.asarray(rows.select_columns("id").with_format("arrow")[:]["id"].to_numpy())
+    chosen = np.random.default_rng(0).permutation(np.unique(ids))[:examples]
+    return np.flatnonzero(np.isin(ids, chosen))
+
+
 def _values(column: pa.Array) -> Any:
     if column.null_count == 0 and pa.types.is_primitive(column.type):
         return column.to_numpy(zero_copy_only=False)

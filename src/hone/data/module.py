@@ -14,7 +14,7 @@ from lightning import LightningDataModule
 from hone import seeds
 from hone.batching.base import Batching, Index
 from hone.batching.parts import parts
-from hone.data.columns import columns, lengths
+from hone.data.columns import columns, drawn, lengths
 from hone.data.feed import Feed, Loaded, Pool
 from hone.data.plan import Micro, Plan, sorted_batches
 from hone.data.stream import Stream
@@ -116,9 +116,11 @@ class DataModule(LightningDataModule):
     def test_dataloader(self) -> Batches:
         return self.batches("test")
 
-    def batches(self, split: str, rank: int = 0, world: int = 1) -> Batches:
-        """A split for evaluation, longest rows first; randomness in collating is the same every time."""
-        plan = sorted_batches(self.lengths[split], 2 * self.batch_size, self.batching)
+    def batches(self, split: str, rank: int = 0, world: int = 1, examples: int | None = None) -> Batches:
+        """A split (or some examples of it) for evaluation, longest rows first, with the same randomness every time."""
+        places = drawn(self.splits[split], examples)
+        batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
+        plan = [places[batch] for batch in batches]
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],

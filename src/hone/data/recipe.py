@@ -18,5 +18,6 @@ def options(task: Task) -> Mapping[str, Any]:
 
 def code(task: Task, work: Callable[..., Any]) -> str:
     """The code at work: when it has changed, it must not find what it made before."""
-    modules = [inspect.getmodule(type(task)), inspect.getmodule(work)]
+    classes = [cls for cls in type(task).__mro__ if issubclass(cls, Task) and cls is not Task]
+    modules = [*map(inspect.getmodule, classes), inspect.getmodule(work)]
     return hashlib.sha256("".join(inspect.getsource(module) for module in modules if module).encode()).hexdigest()

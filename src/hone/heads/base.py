@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from datasets import Dataset
@@ -12,6 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.adapters.base import Adapter
 from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.fitting import complete
 from hone.optim import Optimizer
 from hone.tasks.base import Task
 
@@ -39,9 +40,6 @@ class Head(ABC):
 
 def network_config(checkpoint: Checkpoint, task: Task) -> PretrainedConfig:
     """The checkpoint's config with what the task and its processor ask of it."""
-    changes: dict[str, Any] = dict(task.model_config())
-    pad = getattr(task.processor, "pad_token_id", None)
-    config = checkpoint.config(changes)
-    if pad is not None and getattr(config, "pad_token_id", None) is None:
-        config.pad_token_id = pad
+    config = checkpoint.config(dict(task.model_config()))
+    complete(config, task.processor)
     return config

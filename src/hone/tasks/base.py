@@ -136,6 +136,10 @@ class Task(ABC):
         """Sets what the options say of the processor, which is saved with the model."""
         return
 
+    def furnish(self, network: Any) -> None:
+        """Sets what the options say of the network beside its config, which is saved with it: how it writes."""
+        return
+
     def merge(self, predictions: Columns) -> Columns:
         """Predictions of encoded rows to records of examples; most tasks have one row an example."""
         return predictions
