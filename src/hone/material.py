@@ -67,6 +67,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     _require_room(encoded["train"], parts.batch, settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
+    task.examine(network)
     recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(encoded, network, task)
     data = DataModule(

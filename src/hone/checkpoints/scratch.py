@@ -37,7 +37,7 @@ class Scratch(Checkpoint):
         if self.architecture not in CONFIG_MAPPING:
             hint = nearest(self.architecture, CONFIG_MAPPING)
             raise UserError(f"checkpoint.architecture={self.architecture}: transformers has no such model type.{hint}")
-        given = {"vocab_size": self._vocabulary(), **(self.hyperparameters or {})}
+        given = {**self._tokens(), **(self.hyperparameters or {})}
         config = make_config(self.architecture, given)
         config._attn_implementation = self.attention
         return apply(config, changes)
@@ -50,8 +50,12 @@ class Scratch(Checkpoint):
         network: PreTrainedModel = auto.from_config(config, **headless(auto, config))
         return network
 
-    def _vocabulary(self) -> int:
-        return len(load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {}))
+    def _tokens(self) -> dict[str, int]:
+        """How many there are, and the numbers of those that mean something to the network."""
+        tokenizer = load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {})
+        names = ("pad_token_id", "bos_token_id", "eos_token_id")
+        special = {name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name) is not None}
+        return {"vocab_size": len(tokenizer), **special}
 
     def fingerprint(self) -> str:
         return cache.key(self.architecture, self.hyperparameters)[:16]

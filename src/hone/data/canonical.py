@@ -71,7 +71,8 @@ def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, st
     roles = {role: column for role, column in source.columns.items() if column is not None}
     known = [*task.roles, *task.optional_roles]
     for role in roles.keys() - set(known):
-        raise UserError(f"dataset.columns.{role}: the task has no such role; it has {listed(known)}.")
+        if roles.pop(role) != role:  # a config for any task says `label: label`, which means nothing to the others
+            raise UserError(f"dataset.columns.{role}: the task has no such role; it has {listed(known)}.")
     for role in task.roles:
         roles.setdefault(role, role)
     for role, column in roles.items():

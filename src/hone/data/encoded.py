@@ -56,6 +56,9 @@ def _options(task: Task) -> Mapping[str, Any]:
 
 
 def _source(task: Task) -> str:
-    """The code that encodes: when it has changed, it must not find what it made before."""
-    modules = [inspect.getmodule(type(task)), inspect.getmodule(encode)]
-    return hashlib.sha256("".join(inspect.getsource(module) for module in modules if module).encode()).hexdigest()
+    """The code that encodes, and what it uses of ours: when it has changed, it must not find what it made before."""
+    own = inspect.getmodule(type(task))
+    helpers = {inspect.getmodule(value) for value in vars(own).values()}
+    ours = {module for module in helpers if module and module.__name__.partition(".")[0] == "hone"}
+    modules = sorted({own, inspect.getmodule(encode), *ours} - {None}, key=lambda module: module.__name__)
+    return hashlib.sha256("".join(inspect.getsource(module) for module in modules).encode()).hexdigest()

@@ -1,11 +1,12 @@
-"""Your own files: csv, tsv, json lines, json or parquet, one a split, or a saved `DatasetDict`."""
+"""Your own files: csv, tsv, json lines, json, parquet or plain text, one a split, or a saved `DatasetDict`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetGenerationError
@@ -15,7 +16,10 @@ from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
 from hone.types import Labels, OnBadRow, PartialShare, Place, Splits
 
-_FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+_FORMATS = {
+    ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",
+    ".txt": "text",
+}  # fmt: skip
 _ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
 
 
@@ -30,6 +34,8 @@ class Local(Source):
     labels: Labels = None
     holdout: PartialShare = 0.1
     on_bad_row: OnBadRow = "error"
+    documents: Literal["lines", "paragraphs", "files"] = "lines"
+    """What a row of a .txt file is."""
 
     @property
     def name(self) -> str:
@@ -41,7 +47,7 @@ class Local(Source):
             raise UserError(f"dataset.path={self.path}: no such file or folder.{nearest_path(path)}")
         if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             return self._saved(path)
-        return {split: _read(file) for split, file in self._files(path).items()}
+        return {split: _read(file, self.documents) for split, file in self._files(path).items()}
 
     def _saved(self, path: Path) -> dict[str, Dataset]:
         try:
@@ -70,13 +76,13 @@ class Local(Source):
                 files[split] = path / named if named else by_stem[str(match)]
         if "train" not in files:
             raise UserError(
-                f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json or .parquet in this folder. "
+                f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json, .parquet or .txt in this folder. "
                 f"It has {listed(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
             )
         return files
 
 
-def _read(file: Path) -> Dataset:
+def _read(file: Path, documents: str) -> Dataset:
     kind = _FORMATS.get(file.suffix.lower())
     if not file.is_file():
         raise UserError(f"{file}: no such file.{nearest_path(file)}")
@@ -84,6 +90,8 @@ def _read(file: Path) -> Dataset:
         raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {listed(_FORMATS)}.")
     if file.stat().st_size == 0:
         raise UserError(f"{file}: the file is empty.")
+    if kind == "text":
+        return _read_text(file, documents)
     options = {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}
     try:
         rows = load_dataset(kind, data_files=str(file), split="train", **options)
@@ -94,6 +102,19 @@ def _read(file: Path) -> Dataset:
         raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
     _require_separator(rows, file)
     return rows
+
+
+def _read_text(file: Path, documents: str) -> Dataset:
+    """The documents of a plain text, under the name that tasks over text look for; what is blank is none."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeError as error:
+        raise UserError(f"{file}: not readable as text (hone reads UTF-8): {error}") from error
+    parts = {"lines": text.split("\n"), "paragraphs": re.split(r"\n\s*\n", text), "files": [text]}[documents]
+    rows = [part if documents == "files" else part.strip("\n") for part in parts if part.strip()]
+    if not rows:
+        raise UserError(f"{file}: it has no rows.")
+    return Dataset.from_dict({"text": rows})
 
 
 def _require_separator(rows: Dataset, file: Path) -> None:

@@ -96,12 +96,12 @@ class DataModule(LightningDataModule):
         return self.batches("test")
 
     def batches(self, split: str, rank: int = 0, world: int = 1) -> Batches:
-        """A split for evaluation, longest rows first; randomness in collating is the same every time."""
+        """A split for evaluation, longest rows first; collating is as random in each batch, and every time."""
         plan = sorted_batches(self.lengths[split], 2 * self.batch_size, self.batching)
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],
-            lambda place, rows: self._collate(split, rows, seeds.stream(0, "collate", mine[place])),
+            lambda place, rows: self._collate(split, rows, seeds.stream(0, "collate")),
         )
 
     def tokens_seen(self) -> Index | None:
@@ -114,6 +114,11 @@ class DataModule(LightningDataModule):
         order = np.argsort(self.lengths["train"], kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
         return self._collate("train", order[places], seeds.stream(0, "collate", 0))
+
+    def exhibits(self) -> Batch | None:
+        """The first validation rows, as many as the task shows."""
+        count = min(self.task.shown, len(self.splits["validation"]))
+        return self._collate("validation", np.arange(count), seeds.stream(0, "collate")) if count else None
 
     def _parts(self, micro: Micro) -> list[Micro]:
         if not self.in_parts:
