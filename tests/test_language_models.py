@@ -76,7 +76,7 @@ def test_the_loss_of_a_text_is_that_of_transformers_whatever_stands_beside_it() 
     records = records_of(task, network, {"text": TEXTS})
     for place, text in enumerate(TEXTS):
         ids = torch.tensor([[*task.processor(text)["input_ids"], EOS]])
-        loss = float(network(input_ids=ids, labels=ids).loss)
+        loss = float(network(input_ids=ids, labels=ids).loss.detach())
         assert records["loss"][place] == pytest.approx(loss * (ids.shape[1] - 1), rel=1e-4)
         assert records["targets"][place] == ids.shape[1] - 1
         assert records["bytes"][place] == len(text.encode())
@@ -133,7 +133,9 @@ def test_a_prompt_is_read_and_not_counted() -> None:
     labels[0, :4] = -100
     counted = int((labels != -100).sum())
     assert records["targets"].tolist() == [counted]
-    assert records["loss"][0] == pytest.approx(float(network(input_ids=ids, labels=labels).loss) * counted, rel=1e-4)
+    assert records["loss"][0] == pytest.approx(
+        float(network(input_ids=ids, labels=labels).loss.detach()) * counted, rel=1e-4
+    )
     assert records["bytes"].tolist() == [10]
 
 

@@ -101,7 +101,7 @@ class CausalLM(Task):
         return blocks.rows(documents)
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        ids = [np.asarray(row) for row in rows["input_ids"]]
+        ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
         batch: Batch = {"id": rows["id"], "seed": int(rng.integers(2**31)), "rows": ids}
         batch["inputs"] = padding.on_the_right(ids, self.processor.pad_token_id)
         if "owners" not in rows:

@@ -80,7 +80,7 @@ class MaskedLM(Task):
         return blocks.rows(framed, words=self.whole_words)
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        ids = [np.asarray(row) for row in rows["input_ids"]]
+        ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
         if "owners" not in rows:
             return {"id": rows["id"], "rows": ids, "inputs": padding.on_the_right(ids, self.processor.pad_token_id)}
         masking = Masking(self.probability, self.whole_words, self.processor.mask_token_id, len(self.processor))
