@@ -21,7 +21,7 @@ def trained(hone: Hone, *words: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "special"), product(("bpe", "wordpiece", "unigram"), ("encoder", "decoder", "seq2seq"))
+    ("algorithm", "special"), [*product(("bpe", "wordpiece", "unigram"), ("encoder", "decoder", "seq2seq"))]
 )
 def test_it_reads_and_writes_what_it_was_trained_on(hone: Hone, algorithm: str, special: str) -> None:
     tokenizer = trained(hone, f"algorithm={algorithm}", f"special={special}")

@@ -79,4 +79,5 @@ def _guessed_sizes(text: str, count: int) -> Numbers:
 
 def _begins(words: Sequence[int | None]) -> Numbers:
     numbers = np.array([-1 if word is None else word for word in words], dtype=np.int64)
-    return (np.diff(numbers, prepend=-2) != 0).astype(np.int64)
+    begins: Numbers = (np.diff(numbers, prepend=-2) != 0).astype(np.int64)
+    return begins

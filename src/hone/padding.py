@@ -28,7 +28,7 @@ def on_the_right(rows: Sequence[np.ndarray[Any, Any]], value: int) -> dict[str, 
     return {"input_ids": pad(rows, value, width), "attention_mask": mask(lengths, width)}
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, width: int, left: bool = False) -> Tensor:
+def pad(rows: Sequence[Any], value: int, width: int, left: bool = False) -> Tensor:
     """The rows in one integer tensor, filled up with `value`."""
     out = np.full((len(rows), width), value, dtype=np.int64)
     for place, row in enumerate(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,8 +58,8 @@ def _options(task: Task) -> Mapping[str, Any]:
 
 def _source(task: Task) -> str:
     """The code that encodes, and what it uses of ours: when it has changed, it must not find what it made before."""
-    own = inspect.getmodule(type(task))
-    helpers = {inspect.getmodule(value) for value in vars(own).values()}
-    ours = {module for module in helpers if module and module.__name__.partition(".")[0] == "hone"}
-    modules = sorted({own, inspect.getmodule(encode), *ours} - {None}, key=lambda module: module.__name__)
+    own = sys.modules[type(task).__module__]
+    used = [inspect.getmodule(value) for value in vars(own).values()]
+    helpers = {module.__name__: module for module in used if module and module.__name__.startswith("hone.")}
+    modules = [own, sys.modules[__name__], *(helpers[name] for name in sorted(helpers))]
     return hashlib.sha256("".join(inspect.getsource(module) for module in modules).encode()).hexdigest()

@@ -157,7 +157,7 @@ class CausalLM(Task):
     def _blocks(self, rows: Columns, texts: Iterator[Tokens]) -> list[Tokens]:
         """The documents end to end; what is over at the end of a batch of them becomes a shorter block."""
         end, own = require_end_token(self.processor), Tokens.context(frame(self.processor)[0])
-        stretch = []
+        stretch: list[Tokens] = []
         for number, text, tokens in zip(rows["id"], rows["text"], texts, strict=True):
             stretch += [own if stretch else Tokens.context(self.start), tokens, _end(end, number, rest(text, tokens))]
         return list(Tokens.join(stretch).cut(self.limit, overlap=1))
