@@ -41,8 +41,13 @@ class Parts:
 
 def parts(config: Mapping[str, Any], trust: Iterable[str]) -> Parts:
     """Every part of a checked config."""
-    kinds = get_type_hints(Parts)
-    return Parts(**{name: build(config[name], kind, name, trust) for name, kind in kinds.items()})
+    return made(Parts, config, trust)
+
+
+def made(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> Part:
+    """An object whose fields are sections of a checked config."""
+    kinds = get_type_hints(owner)
+    return owner(**{name: build(config[name], kind, name, trust) for name, kind in kinds.items()})
 
 
 def build(node: Mapping[str, Any], kind: type[Part], place: str, trust: Iterable[str]) -> Part:

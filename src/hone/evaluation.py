@@ -50,6 +50,19 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
     return data.task.merge(reorder(predictions, order))
 
 
+@torch.inference_mode()
+def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
+    """What the task shows of a few validation rows; every process does it, for none may wait for another."""
+    batch = data.exhibits()
+    if batch is None:
+        return []
+    was_training = module.training
+    module.eval()
+    lines: list[str] = module("show_step", fabric.to_device(batch))
+    module.train(was_training)
+    return lines
+
+
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
     order = np.concatenate(plan) if plan else np.array([], dtype=np.int64)
     if world == 1:

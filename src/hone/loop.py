@@ -15,7 +15,7 @@ from hone.clipping import clip
 from hone.data.module import DataModule, Step
 from hone.delivery import delivery_for
 from hone.devices import add_up
-from hone.evaluation import predict
+from hone.evaluation import predict, show
 from hone.garbage import search_from_now_on
 from hone.health import Health, health_of
 from hone.meter import Meter
@@ -96,5 +96,6 @@ def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> f
     start = time.perf_counter()
     with trainee.average.applied(), trainee.vocabulary.whole():
         records = predict(fabric, trainee.wrapped, data, "validation", run.course.evaluate_rows)
-    run.evaluated(compute_scores(data.task, records))
+        lines = show(fabric, trainee.wrapped, data)
+    run.evaluated(compute_scores(data.task, records), lines)
     return time.perf_counter() - start

@@ -69,6 +69,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
         _require_room(encoded["train"], settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(*shape)
+    task.examine(network)
     recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(encoded, network, task, fabric.device)
     data = DataModule(

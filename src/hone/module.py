@@ -38,6 +38,9 @@ class Module(LightningModule):
     def predict_step(self, batch: Batch, index: int = 0) -> Columns:
         return self.task.predict(self.network, batch)
 
+    def show_step(self, batch: Batch, index: int = 0) -> list[str]:
+        return self.task.show(self.network, batch)
+
     def validation_step(self, batch: Batch, index: int = 0) -> None:
         self._seen.append(self.predict_step(batch, index))
 

@@ -21,7 +21,14 @@ def tokens(rows: dict[str, Any], tokenizer: Any, width: int | None, multiple: in
     return inputs | {"attention_mask": mask(lengths, widest, left)}
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, width: int, left: bool = False) -> Tensor:
+def on_the_right(rows: Sequence[np.ndarray[Any, Any]], value: int) -> dict[str, Tensor]:
+    """Token ids alone, filled up behind, where networks count positions from the left whatever the tokenizer says."""
+    lengths = np.array([len(ids) for ids in rows])
+    width = int(lengths.max())
+    return {"input_ids": pad(rows, value, width), "attention_mask": mask(lengths, width)}
+
+
+def pad(rows: Sequence[Any], value: int, width: int, left: bool = False) -> Tensor:
     """The rows in one integer tensor, filled up with `value`."""
     out = np.full((len(rows), width), value, dtype=np.int64)
     for place, row in enumerate(rows):

@@ -131,3 +131,22 @@ class Predict:
             raise UserError(f'{said}: say text="…" (or another role of the task), or input=FILE.')
         if self.run is not None:
             find_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Tokenizer:
+    """`conf/tokenizer.yaml`."""
+
+    made_of: ClassVar[str | None] = "hone.tokenizer.Parts"
+
+    algorithm: Literal["bpe", "wordpiece", "unigram"]
+    vocab_size: Count
+    special: Literal["encoder", "decoder", "seq2seq"]
+    lowercase: bool
+    min_frequency: Count
+    roles: list[str] | None
+    limit: Count | None
+    output: Place | None
+    overwrite: bool
+    trust: list[str]

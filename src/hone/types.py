@@ -82,3 +82,4 @@ Pack = Literal["auto"] | bool
 Split = Literal["train", "validation", "test"]
 Splits = Mapping[Split, str | None]
 ColumnsByRole = Mapping[str, str | list[str] | None]
+Documents = Literal["lines", "paragraphs", "files"]

@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 import transformers
-from transformers import BertTokenizer, PretrainedConfig, PreTrainedModel
+from tokenizers.processors import TemplateProcessing
+from transformers import BertTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import hone.data
 from hone.cache import key
@@ -55,7 +56,8 @@ class Tiny(Checkpoint):
         tokenizer = BertTokenizer(vocab=dict(_vocabulary()), **reads)
         if config.eos_token_id is not None:  # it writes
             tokenizer.bos_token, tokenizer.eos_token = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
-        return fit_tokenizer(tokenizer, config, self.name)
+        decodes = config.eos_token_id is not None and not config.is_encoder_decoder
+        return fit_tokenizer(_without_end(tokenizer) if decodes else tokenizer, config, self.name)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
@@ -64,6 +66,18 @@ class Tiny(Checkpoint):
 
     def fingerprint(self) -> str:
         return key(self.name, self.hyperparameters or {}, len(_vocabulary()))[:16]
+
+
+def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
+    """For a decoder: behind a text it reads no end, since it may go on with it."""
+    first, last = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
+    bare = tokenizer.backend_tokenizer
+    bare.post_processor = TemplateProcessing(
+        f"{first} $A", f"{first} $A {last} $B", [(first, SPECIAL["first"]), (last, SPECIAL["last"])]
+    )
+    roles = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
+    reads: Any = {"model_input_names": tokenizer.model_input_names}
+    return PreTrainedTokenizerFast(tokenizer_object=bare, **{role: getattr(tokenizer, role) for role in roles}, **reads)
 
 
 @cache

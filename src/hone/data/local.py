@@ -1,4 +1,4 @@
-"""Your own files: csv, tsv, json lines, json or parquet, one a split, or a saved `DatasetDict`."""
+"""Your own files: csv, tsv, json lines, json, parquet or plain text, one a split, or a saved `DatasetDict`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, l
 from datasets.exceptions import DatasetGenerationError
 
 from hone.data.incoming import Incoming
+from hone.data.plain_text import read_text
 from hone.data.source import SPLITS, Source
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
-from hone.types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
+from hone.types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
 
-_FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+_FORMATS = {
+    ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",
+    ".txt": "text",
+}  # fmt: skip
 _ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
 
 
@@ -34,6 +38,8 @@ class Local(Source):
     on_bad_row: OnBadRow = "error"
     streaming: bool = False
     shuffle_buffer: Count = 10_000
+    documents: Documents = "lines"
+    """What a row of a .txt file is."""
 
     @property
     def name(self) -> str:
@@ -43,7 +49,7 @@ class Local(Source):
         path = self._there()
         if _is_saved(path):
             return {split: rows for split, rows in self._saved(path).items() if self._loads(split)}
-        return {split: _read(file) for split, file in self._files(path).items() if self._loads(split)}
+        return {split: _read(file, self.documents) for split, file in self._files(path).items() if self._loads(split)}
 
     def stream(self) -> Incoming:
         path = self._there()
@@ -88,7 +94,7 @@ class Local(Source):
                 files[split] = path / named if named else by_stem[str(match)]
         if "train" not in files:
             raise UserError(
-                f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json or .parquet in this folder. "
+                f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json, .parquet or .txt in this folder. "
                 f"It has {listed(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
             )
         return files
@@ -98,8 +104,10 @@ def _is_saved(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
-def _read(file: Path) -> Dataset:
+def _read(file: Path, documents: Documents) -> Dataset:
     kind, options = _format(file)
+    if kind == "text":
+        return read_text(file, documents)
     with _explained(file, kind):
         rows = load_dataset(kind, data_files=str(file), split="train", **options)
     _require_separator(rows.column_names, file)
@@ -108,6 +116,8 @@ def _read(file: Path) -> Dataset:
 
 def _open(file: Path) -> Incoming:
     kind, options = _format(file)
+    if kind == "text":
+        raise UserError(f"dataset.streaming=true: {file.name} can only be loaded; streams come from tables and .jsonl.")
     with _explained(file, kind):
         incoming = Incoming.built_by(load_dataset_builder(kind, data_files=str(file), **options), "train")
     _require_separator(list(incoming.features), file)

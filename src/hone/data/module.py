@@ -117,14 +117,14 @@ class DataModule(LightningDataModule):
         return self.batches("test")
 
     def batches(self, split: str, rank: int = 0, world: int = 1, examples: int | None = None) -> Batches:
-        """A split (or some examples of it) for evaluation, longest rows first, with the same randomness every time."""
+        """A split (or some examples of it) for evaluation, longest rows first; each batch as random every time."""
         places = drawn(self.splits[split], examples)
         batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
         plan = [places[batch] for batch in batches]
         mine = range(rank, len(plan), world)
         return Batches(
             [plan[place] for place in mine],
-            lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate", mine[place])),
+            lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate")),
         )
 
     def tokens_seen(self) -> Index | None:
@@ -137,6 +137,12 @@ class DataModule(LightningDataModule):
         order = np.argsort(pool.lengths, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
         return self._collate(pool.rows, order[places], seeds.stream(0, "collate", 0))
+
+    def exhibits(self) -> Batch | None:
+        """The first validation rows, as many as the task shows."""
+        rows = self.splits["validation"]
+        count = min(self.task.shown, len(rows))
+        return self._collate(rows, np.arange(count), seeds.stream(0, "collate")) if count else None
 
     def _flow(self) -> Iterator[Batch]:
         walk = ((micro, pool) for micros, pool in self.feed.epoch(self._epoch()) for micro in micros)

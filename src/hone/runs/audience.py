@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -36,6 +37,10 @@ class Audience(ABC):
         """An evaluation; `best` is given when this is the best so far."""
 
     @abstractmethod
+    def shown(self, step: int, lines: Sequence[str]) -> None:
+        """What the model says of a few validation rows at an evaluation."""
+
+    @abstractmethod
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         """The final scores, and those of a model that never looks."""
 
@@ -57,6 +62,8 @@ class Nobody(Audience):
     def evaluated(
         self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None
     ) -> None: ...
+
+    def shown(self, step: int, lines: Sequence[str]) -> None: ...
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None: ...
 
@@ -93,6 +100,11 @@ class Public(Audience):
             self.record.update(best=dict(best))
         self.display.evaluated(step, scores, monitor, best is not None)
         log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _told(scores))
+
+    def shown(self, step: int, lines: Sequence[str]) -> None:
+        self.journal.log({"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)})
+        for line in lines:
+            log.info("step %d, validation: %s", step, line)
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         self.record.update(scores=dict(scores), baseline=dict(baseline))

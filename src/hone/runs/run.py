@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -53,8 +53,9 @@ class Run:
         self.step = step
         self.audience.step(step)
 
-    def evaluated(self, scores: Mapping[str, float]) -> None:
-        """Takes in the scores of the validation split; a score that is not a number is never the best."""
+    def evaluated(self, scores: Mapping[str, float], shown: Sequence[str] = ()) -> None:
+        """Takes in the scores of the validation split, and what the model said of a few of its rows; a score that is
+        not a number is never the best."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
         value = scores.get(self.monitor.name)
         better = value is not None and self.monitor.improves(value, self.best)
@@ -62,6 +63,8 @@ class Run:
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
+        if shown:
+            self.audience.shown(self.step, shown)
 
     def out_of_patience(self) -> bool:
         return self.patience is not None and self.stale >= self.patience

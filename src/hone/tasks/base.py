@@ -63,6 +63,9 @@ class Task(ABC):
     pipeline: ClassVar[str]
     """The hub's name for it, on model cards and in `pipeline()`."""
 
+    shown: int = 0
+    """How many validation rows `show` gets to see."""
+
     processor: Any
     facts: Facts
 
@@ -139,6 +142,20 @@ class Task(ABC):
     def furnish(self, network: Any) -> None:
         """Sets what the options say of the network beside its config, which is saved with it: how it writes."""
         return
+
+    def ask(self, rows: Columns) -> Columns:
+        """Raw rows as questions: what a prediction is made from, whatever else is known of them."""
+        return {name: values for name, values in rows.items() if name not in self.targets}
+
+    def examine(self, network: Any) -> None:
+        """Raises UserError where the network, with its weights, cannot do what it is asked to."""
+        return
+
+    def show(self, network: nn.Module, batch: Batch) -> list[str]:
+        """What the network makes of a few validation rows, in words: the log gets it after each evaluation."""
+        records = self.merge(self.predict(network, batch))
+        rows = range(len(records["id"]))
+        return [self.describe({name: values[row] for name, values in records.items()}) for row in rows]
 
     def merge(self, predictions: Columns) -> Columns:
         """Predictions of encoded rows to records of examples; most tasks have one row an example."""
