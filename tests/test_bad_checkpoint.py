@@ -57,7 +57,7 @@ def other(folder: Path, kind: str) -> None:
 
     config = {
         "ViTModel": transformers.ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=32),
-        "T5EncoderModel": transformers.T5Config(vocab_size=403, d_model=8, d_kv=8, d_ff=8, num_layers=1, num_heads=1),
+        "T5EncoderModel": transformers.T5Config(vocab_size=5000, d_model=8, d_kv=8, d_ff=8, num_layers=1, num_heads=1),
     }[kind]
     getattr(transformers, kind)(config).save_pretrained(folder)
 
@@ -76,7 +76,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no tokenizer": (lambda at: (at / TOKENS).unlink(), "", "no vocabulary|checkpoint.tokenizer=…"),
     "a broken tokenizer": (lambda at: cut(at / TOKENS), "", "no AutoTokenizer"),
     "half a tokenizer": (lambda at: (at / TOKENS).write_text("{}"), "", "no AutoTokenizer"),
-    "too large a tokenizer": (lambda at: grow(at / TOKENS), "", "only 403 embeddings|checkpoint.tokenizer"),
+    "too large a tokenizer": (lambda at: grow(at / TOKENS), "", "tokens and the network only |checkpoint.tokenizer"),
     "pictures": (lambda at: other(at, "ViTModel"), "", "head=auto|vit"),
     "pictures for our head": (lambda at: other(at, "ViTModel"), "head=mean", "reads pixel_values|input_ids"),
     "half a T5": (lambda at: other(at, "T5EncoderModel"), "", "its weights do not fit|decoder"),

@@ -310,7 +310,7 @@ def test_a_run_shows_what_the_model_writes(hone: Hone) -> None:
     shown = [row["validation/shown"] for row in journal(only_run()) if "validation/shown" in row]
     assert [len(lines) for lines in shown] == [2, 2]
     assert all(" → " in line for lines in shown for line in lines)
-    assert shown[0][0] in (only_run() / "log.txt").read_text()
+    assert shown[0][0] in (only_run() / "log.txt").read_text(), "whole and in one line"
     kept = pq.read_table(only_run() / "predictions/validation.parquet").to_pydict()
     assert kept["id"] == list(range(16))
     assert record(only_run())["scores"]["validation/perplexity"] > 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 import torch.distributed
 from lightning.fabric import Fabric
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from hone.data.module import DataModule
 from hone.garbage import search_from_now_on
@@ -42,25 +45,39 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
     """The merged predictions of a split, or of some of its examples, the same on every process."""
     search_from_now_on()
     batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
-    was_training = module.training
-    module.eval()
-    parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
-    module.train(was_training)
+    with _evaluating(module):
+        parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
     return data.task.merge(reorder(predictions, order))
 
 
 @torch.inference_mode()
 def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
-    """What the task shows of a few validation rows; every process does it, for none may wait for another."""
+    """What the task shows of a few validation rows."""
     batch = data.exhibits()
     if batch is None:
         return []
+    with _evaluating(module):
+        lines: list[str] = module("show_step", fabric.to_device(batch))
+    return lines
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """Every process with the first one's buffers, exchanged here: DDP would do it at each pass, and a process may have
+    fewer passes than another, or none."""
+    spread = getattr(module, "_forward_module", None)
     was_training = module.training
     module.eval()
-    lines: list[str] = module("show_step", fabric.to_device(batch))
+    if not isinstance(spread, DistributedDataParallel):
+        yield
+    else:
+        for buffer in module.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+        syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
+        yield
+        spread.require_forward_param_sync = syncs
     module.train(was_training)
-    return lines
 
 
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:

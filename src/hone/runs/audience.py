@@ -104,7 +104,7 @@ class Public(Audience):
     def shown(self, step: int, lines: Sequence[str]) -> None:
         self.journal.log({"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)})
         for line in lines:
-            log.info("step %d, validation: %s", step, line)
+            log.info("step %d, validation: %s", step, line.replace("\n", "\\n"))
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         self.record.update(scores=dict(scores), baseline=dict(baseline))

@@ -53,9 +53,8 @@ class Run:
         self.step = step
         self.audience.step(step)
 
-    def evaluated(self, scores: Mapping[str, float], shown: Sequence[str] = ()) -> None:
-        """Takes in the scores of the validation split, and what the model said of a few of its rows; a score that is
-        not a number is never the best."""
+    def evaluated(self, scores: Mapping[str, float]) -> None:
+        """Takes in the scores of the validation split; a score that is not a number is never the best."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
         value = scores.get(self.monitor.name)
         better = value is not None and self.monitor.improves(value, self.best)
@@ -63,8 +62,11 @@ class Run:
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
-        if shown:
-            self.audience.shown(self.step, shown)
+
+    def shown(self, lines: Sequence[str]) -> None:
+        """Passes on what the model said of a few validation rows."""
+        if lines:
+            self.audience.shown(self.step, lines)
 
     def out_of_patience(self) -> bool:
         return self.patience is not None and self.stale >= self.patience
