@@ -69,6 +69,8 @@ def build_network(
         raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task makes {listed(makes)}.")
     anatomy = Anatomy.of(bare)
     network = adapter.adapt(bare, anatomy).train()
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise UserError("adapter: nothing is left to learn, for this network has no head beside its frozen backbone.")
     if optimizer.layer_decay != 1.0 and not anatomy.depth:
         raise UserError(f"optimizer.layer_decay: no layers of their own were found in {config.model_type}.")
     return network, anatomy
