@@ -268,11 +268,15 @@ def test_every_adapter_goes_with_every_architecture(
     if (kind, adapter) == ("albert", "top_layers"):  # its layers share their weights
         refused(hone, "no recognisable layers", *told)
         return
+    if adapter == "frozen" and "dataset=mrpc" not in told:  # the head of what writes is its embedding
+        refused(hone, "nothing is left to learn", *told)
+        return
     run = trained(*told)
     learned = load_file(next(run.glob("checkpoints/*/weights.safetensors")))
     poolers = [name for name in load_file(run / "model" / "model.safetensors") if "pooler" in name]
     assert all(any(name.endswith(pooler) for name in learned) for pooler in poolers)
-    assert not [name for name, weight in learned.items() if fake_hub.TINY["vocab_size"] in weight.shape]
+    tables = [name for name, weight in learned.items() if fake_hub.TINY["vocab_size"] in weight.shape]
+    assert not [name for name in tables if "final_logits_bias" not in name], "that one is fixed"
     layers = {found[1] for name in learned if (found := re.match(r"(.*?\.\d+)\.", name))}
     assert adapter != "top_layers" or len(layers) == 1
 

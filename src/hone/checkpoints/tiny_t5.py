@@ -17,7 +17,6 @@ _SIZE: dict[str, Any] = {
     "num_heads": 4,
     "dropout_rate": 0.05,
     "feed_forward_proj": "gated-gelu",
-    "tie_word_embeddings": False,
 }
 
 
