@@ -42,6 +42,7 @@ told["stepped_back"] = not any("torch._dynamo" in getattr(finder, "answers", ())
 FIRST = "from hone.lean import spare; spare(compiler=True); spare(compiler=True)\n"
 HEAVY = ("torch._dynamo.convert_frame", "torch._inductor", "sympy", "scipy.stats")
 TRAINED = f"""
+from pathlib import Path
 from hone.cli import main
 def train(*words):
     sys.argv = ["hone", "train", *{SMALL}, *words]
@@ -50,6 +51,8 @@ def train(*words):
     except SystemExit as end:
         told["code"] = told.get("code", 0) or end.code or 0
 train("name=plain")
+model = next(Path("outputs").glob("plain/*/model"))
+train("name=again", "checkpoint=hub", f"checkpoint.path={{model}}", "checkpoint.lr=1e-3")
 told["heavy"] = [name for name in {HEAVY} if name in sys.modules]
 """
 

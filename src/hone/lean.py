@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader
@@ -45,8 +46,10 @@ def _compiler() -> dict[str, dict[str, Any]]:
         "graph_break": lambda *reason, **more: None,
         "OptimizedModule": type("OptimizedModule", (), {}),  # nothing is one
     }
-    guards = ("expect_true", "guard_or_false", "guard_or_true", "statically_known_true")
-    certain = {name: _certain(shapes, name) for name in guards}
+    guards = ("expect_true", "guard_or_false", "guard_or_true", "guard_size_oblivious", "statically_known_true")
+    certain = {name: _certain(shapes, name, bool) for name in guards}
+    certain |= {"sym_eq": _certain(shapes, "sym_eq", operator.eq)}
+    certain |= {"is_nested_int": _certain(shapes, "is_nested_int", lambda size: False)}
     unknown = {"GuardOnDataDependentSymNode": type("GuardOnDataDependentSymNode", (Exception,), {})}
     return {
         _COMPILER: answers,
@@ -140,10 +143,14 @@ def _later(module: str, name: str) -> Callable[..., Any]:
     return lambda *inputs, **options: getattr(_real(module), name)(*inputs, **options)
 
 
-def _certain(module: str, name: str) -> Callable[..., Any]:
-    """As the real function, which is asked of sizes, with a meaning only where those are variables."""
+def _certain(module: str, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+    """As the real function, which is asked of sizes: it has more to say only where those are variables."""
     later = _later(module, name)
-    return lambda known, *more, **options: known if isinstance(known, bool) else later(known, *more, **options)
+    return lambda *inputs: answer(*inputs) if all(map(_is_plain, inputs)) else later(*inputs)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int) or (type(value) is tuple and all(isinstance(each, int) for each in value))
 
 
 def _real(name: str) -> ModuleType:

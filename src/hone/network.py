@@ -9,7 +9,6 @@ from typing import Any, final
 import torch
 import transformers
 from torch import nn
-from torch.overrides import TorchFunctionMode
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.adapters.base import Adapter
@@ -21,6 +20,7 @@ from hone.facts import Facts
 from hone.heads.base import Head, network_config
 from hone.optim import Optimizer
 from hone.tasks.base import Task
+from hone.unfilled import Unfilled
 
 
 @final
@@ -76,19 +76,9 @@ def build_network(
     return network, anatomy
 
 
-@final
-class _Unfilled(TorchFunctionMode):
-    """Where there are no weights none are drawn: for that torch would load half of its compiler."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        drawn = func in (nn.init.normal_, torch.Tensor.normal_)
-        return (*args, *given.values())[0] if drawn else func(*args, **given)
-
-
 def rehearse(checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task) -> Any:
     """Builds the network without weights, for whatever there is to object; returns it."""
-    with torch.device("meta"), _Unfilled():
+    with torch.device("meta"), Unfilled():
         network, anatomy = build_network(Blank(checkpoint), head, adapter, optimizer, task)
     optimizer.groups(network.named_parameters(), anatomy)
     return network
