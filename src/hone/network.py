@@ -20,6 +20,7 @@ from hone.facts import Facts
 from hone.heads.base import Head, network_config
 from hone.optim import Optimizer
 from hone.tasks.base import Task
+from hone.unfilled import Unfilled
 
 
 @final
@@ -78,7 +79,7 @@ def build_network(
 
 def rehearse(checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task) -> Any:
     """Builds the network without weights, for whatever there is to object; returns it."""
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         network, anatomy = build_network(Blank(checkpoint), head, adapter, optimizer, task)
     optimizer.groups(network.named_parameters(), anatomy)
     return network

@@ -17,6 +17,7 @@ from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
 from hone.types import Place, Positive
+from hone.unfilled import Unfilled
 
 
 @final
@@ -60,10 +61,11 @@ class Pretrained(Checkpoint):
             network = auto.from_config(config, trust_remote_code=self.trust_remote_code, **options)
             return network
         try:
-            network, found = auto.from_pretrained(
-                self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
-                **options, **self._access(),
-            )  # fmt: skip
+            with Unfilled():
+                network, found = auto.from_pretrained(
+                    self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
+                    **options, **self._access(),
+                )  # fmt: skip
         except Exception as error:  # what lies in a folder decides what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
         require_weights(network, found, self.path)

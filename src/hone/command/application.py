@@ -23,6 +23,7 @@ from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.invocation import Invocation
+from hone.lean import spare
 from hone.wording import as_typed
 
 
@@ -60,6 +61,7 @@ class Application:
             _remove_copy(about)
             settings, parts = self._checked(config)
             invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
+            spare(compiler=not getattr(settings, "compile", False))
             return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))

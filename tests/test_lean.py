@@ -1,0 +1,93 @@
+"""What a run does without, and that it is there as soon as somebody wants it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from conftest import SMALL, only_run
+
+MARKED = """
+import torch
+@torch.compiler.disable
+def left_alone(values): return values + 1
+@torch.compiler.allow_in_graph
+def taken_whole(values): return values * 2
+@torch._dynamo.assume_constant_result
+def constant(): return 3
+"""
+COMPILED = """
+from torch._dynamo import config
+from lightning.fabric.wrappers import OptimizedModule
+from transformers import masking_utils
+import torch._dynamo.testing, torch._dynamo.utils, torch._dynamo._trace_wrapped_higher_order_op as indexing
+def broken(values): return left_alone(values).sin()
+def whole(values): return taken_whole(values).sin() * constant()
+layer, values = torch.nn.Linear(3, 3), torch.ones(2, 3)
+told["same"] = torch.allclose(torch.compile(layer)(values), layer(values), atol=1e-6)
+told["whole"] = torch.allclose(torch.compile(whole, fullgraph=True)(values), whole(values))
+told["broken"] = torch.allclose(torch.compile(broken)(values), broken(values))
+torch._dynamo.reset()
+try:
+    told["refused"] = not torch.compile(broken, fullgraph=True)(values).numel()
+except torch._dynamo.exc.Unsupported:
+    told["refused"] = True
+told["compiled"] = isinstance(torch.compile(layer), OptimizedModule) and not isinstance(layer, OptimizedModule)
+told["one"] = OptimizedModule is torch._dynamo.OptimizedModule and config is sys.modules["torch._dynamo.config"]
+told["names"] = masking_utils.TransformGetItemToIndex is indexing.TransformGetItemToIndex
+told["spec"] = torch._dynamo.utils.__spec__.origin == torch._dynamo.utils.__file__
+told["stepped_back"] = not any("torch._dynamo" in getattr(finder, "answers", ()) for finder in sys.meta_path)
+"""
+FIRST = "from hone.lean import spare; spare(compiler=True); spare(compiler=True)\n"
+HEAVY = ("torch._dynamo.convert_frame", "torch._inductor", "sympy", "scipy.stats")
+TRAINED = f"""
+from pathlib import Path
+from hone.cli import main
+def train(*words):
+    sys.argv = ["hone", "train", *{SMALL}, *words]
+    try:
+        main()
+    except SystemExit as end:
+        told["code"] = told.get("code", 0) or end.code or 0
+train("name=plain")
+model = next(Path("outputs").glob("plain/*/model"))
+train("name=again", "checkpoint=hub", f"checkpoint.path={{model}}", "checkpoint.lr=1e-3")
+told["heavy"] = [name for name in {HEAVY} if name in sys.modules]
+"""
+
+
+def told_by(*parts: str) -> dict[str, Any]:
+    """What a process of its own finds."""
+    script = "\n".join(["import json, sys", "told = {}", *parts, "json.dump(told, open('told.json', 'w'))"])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(Path("told.json").read_text())
+    return found
+
+
+def test_a_run_loads_no_compiler() -> None:
+    assert told_by(TRAINED) == {"code": 0, "heavy": []}
+
+
+def test_names_and_marks_are_those_of_the_compiler() -> None:
+    found = told_by(FIRST, MARKED, "import lightning.fabric, transformers.masking_utils", COMPILED)
+    assert all(found.values()), found
+
+
+def test_a_job_that_compiles_after_one_that_does_not() -> None:
+    words = ("name=compiled", "compile=true", "checkpoint.hyperparameters={num_hidden_layers:1}")
+    found = told_by(TRAINED, f"train(*{words})")
+    assert found == {"code": 0, "heavy": []}
+    assert "layers are compiled" in (only_run("outputs/compiled") / "log.txt").read_text()
+
+
+def test_signals_are_there_for_who_wants_them() -> None:
+    found = told_by(
+        FIRST,
+        "import torchmetrics, scipy.signal",
+        "told['heavy'] = [name for name in ('scipy.stats', 'scipy.signal._spline') if name in sys.modules]",
+        "told['there'] = float(scipy.signal.windows.hamming(3)[1])",
+        "told['file'] = scipy.signal.__file__ is not None",
+    )
+    assert found == {"heavy": [], "there": 1.0, "file": True}
