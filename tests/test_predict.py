@@ -11,9 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run
+from hone.checkpoints.tiny_bert import TinyBert
+from hone.facts import Facts
 
 TEXTS = [
     "i feel happy today",
@@ -148,3 +151,38 @@ def test_what_is_written_is_whole_or_not_there(hone: Hone, run: Path) -> None:
     refused(hone("predict", f"run={run}", "input=some.jsonl", "output=out.jsonl"), "no JSON")
     assert Path("out.jsonl").read_text() == "of before\n"
     assert not [file for file in Path.cwd().iterdir() if file.name.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def nli(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network that was trained on nothing, and calls its classes as those that know entailment do."""
+    folder = tmp_path_factory.mktemp("nli")
+    torch.manual_seed(0)
+    names = {"id2label": {0: "CONTRADICTION", 1: "neutral", 2: "Entailment"}, "num_labels": 3}
+    tiny = TinyBert(lr=1.0, hyperparameters={"initializer_range": 0.4})
+    network = tiny.network("AutoModelForSequenceClassification", tiny.config(names))
+    network.config.label2id = {name: place for place, name in names["id2label"].items()}
+    network.save_pretrained(folder)
+    tiny.processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_candidates_that_nobody_trained_on(several: bool, hone: Hone, nli: Path) -> None:
+    labels = ["happy news", "sad news", "the weather"]
+    words = ("checkpoint=hub", f"checkpoint.path={nli}", f"zero_shot={labels}", "precision=32-true")
+    texts = ["i feel happy", "it has been raining all week and i am sad"]
+    found = rows(hone("predict", *words, f"several={several}", *(f"text={text}" for text in texts)))
+    upstream = pipeline("zero-shot-classification", model=str(nli))
+    for row, text in zip(found, texts, strict=True):
+        theirs = upstream(text, labels, hypothesis_template="This text is about {}.", multi_label=several)
+        assert row["scores"] == pytest.approx(dict(zip(theirs["labels"], theirs["scores"], strict=True)), abs=1e-4)
+        assert row["label"] == theirs["labels"][0]
+
+
+def test_candidates_need_a_network_that_knows_entailment(hone: Hone, run: Path, nli: Path) -> None:
+    refused(hone("predict", f"run={run}", "zero_shot=[a,b]", "text=x"), "trained on entailment", "sadness")
+    there = ("checkpoint=hub", f"checkpoint.path={nli}", "text=x")
+    refused(hone("predict", *there, "zero_shot=[a]"), "at least two labels")
+    refused(hone("predict", *there, "zero_shot=[a,b]", "hypothesis=nothing"), "no braces")
+    refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "there is zero_shot")

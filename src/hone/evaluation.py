@@ -13,17 +13,17 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hone.data.module import DataModule
+from hone.data.module import Batches, DataModule
 from hone.garbage import search_from_now_on
 from hone.scores import join, reorder
-from hone.tasks.base import Batch, Columns, Task
+from hone.tasks.base import Batch, Columns, Predictive
 
 
 @final
 class Predictor(nn.Module):
     """A network and its task, for prediction alone."""
 
-    def __init__(self, network: nn.Module, task: Task) -> None:
+    def __init__(self, network: nn.Module, task: Predictive) -> None:
         super().__init__()
         self.network, self.task = network, task
 
@@ -35,20 +35,25 @@ class Predictor(nn.Module):
         return self.task.predict(self.network, batch)
 
 
-def predictor(fabric: Fabric, network: nn.Module, task: Task) -> Any:
+def predictor(fabric: Fabric, network: nn.Module, task: Predictive) -> Any:
     """A predictor on the device, under its precision."""
     return fabric.setup_module(Predictor(network, task))
 
 
-@torch.inference_mode()
 def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples: int | None = None) -> Columns:
     """The merged predictions of a split, or of some of its examples, the same on every process."""
-    search_from_now_on()
     batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
+    return data.task.merge(run_through(fabric, module, batches))
+
+
+@torch.inference_mode()
+def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
+    """The predictions of encoded rows in their own order, whatever that of the batches; the same on every process."""
+    search_from_now_on()
     with _evaluating(module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
-    return data.task.merge(reorder(predictions, order))
+    return reorder(predictions, order)
 
 
 @torch.inference_mode()

@@ -10,11 +10,12 @@ from datasets import Dataset
 from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from hone import devices
-from hone.batching.random import Random
-from hone.data.module import DataModule
+from hone import devices, seeds
+from hone.data.columns import columns, lengths
+from hone.data.module import Batches
+from hone.data.plan import sorted_batches
 from hone.errors import UserError
-from hone.evaluation import predict, predictor
+from hone.evaluation import predictor, run_through
 from hone.invocation import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.precision import settle
@@ -23,9 +24,10 @@ from hone.prediction.asked import Asked
 from hone.prediction.model import Model
 from hone.prediction.rows import Broken, Row, read, typed
 from hone.prediction.sinks import open_sink
+from hone.prediction.zero_shot import ZeroShot
 from hone.progress import console
 from hone.settings import Predict
-from hone.tasks.base import Columns
+from hone.tasks.base import Predictive
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
@@ -42,7 +44,7 @@ def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) ->
         network = predictor(fabric, found.network, found.task)
         done = 0
         for chunk in asked.chunks(_rows(settings, asked), _CHUNK):
-            outcomes = _outcomes(fabric, network, found, _encoded(asked, chunk), settings.batch_size)
+            outcomes = _outcomes(fabric, network, found.task, _encoded(asked, chunk), settings.batch_size)
             sink.write([_together(chunk[number], outcome) for number, outcome in outcomes])
             done += len(chunk)
             told(done)
@@ -51,14 +53,19 @@ def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) ->
 
 def _model(settings: Predict, parts: Mapping[str, Any]) -> Model:
     named = [name for name, node in parts.items() if node is not None]
+    if settings.options and settings.run is None:
+        raise UserError(f"options: are for a run's task; without a run say task.{next(iter(settings.options))}=….")
+    if settings.zero_shot is not None and (settings.run is None) != (named == []) and "task" not in named:
+        zero_shot = ZeroShot(settings.zero_shot, settings.hypothesis, settings.several)
+        return model.of_entailment(settings.run, parts, zero_shot, settings.trust)
     if settings.run is not None and not named:
         return model.of_run(settings.run, settings.options or {}, settings.trust)
-    if settings.run is None and len(named) == len(parts):
-        if settings.options:
-            raise UserError(f"options: are for a run's task; without a run say task.{next(iter(settings.options))}=….")
+    if settings.run is None and len(named) == len(parts) and settings.zero_shot is None:
         return model.of_checkpoint(parts, settings.trust)
-    said = ", ".join([*(["run"] if settings.run else []), *named]) or "neither"
-    raise UserError(f"Say run=DIR, or checkpoint=… together with task=…; there is {said}.")
+    said = ", ".join(name for name in ("run", "zero_shot", *named) if name in named or getattr(settings, name, None))
+    raise UserError(
+        f"Say run=DIR, checkpoint=… with task=…, or either with zero_shot=[…]; there is {said or 'neither'}."
+    )
 
 
 def _rows(settings: Predict, asked: Asked) -> Iterator[Row | Broken]:
@@ -72,32 +79,36 @@ def _rows(settings: Predict, asked: Asked) -> Iterator[Row | Broken]:
 def _encoded(asked: Asked, chunk: Mapping[int, Row]) -> Dataset:
     """As the task reads them; a row that it refuses is left out where that is allowed."""
     try:
-        return Dataset.from_dict(asked.task.encode(asked.raw(chunk)))
+        return Dataset.from_dict(asked.encoded(chunk))
     except UserError as error:
         if asked.on_bad_row == "error" or len(chunk) == 1:
             raise
-        kept = {}
-        for number, row in chunk.items():
-            try:
-                asked.task.encode(asked.raw({number: row}))
-                kept[number] = row
-            except UserError as refused:
-                asked.skip(number, str(refused))
+        kept = {number: row for number, row in chunk.items() if _fits(asked, number, row)}
         if not kept:
             raise UserError(f"input: no row of {len(chunk)} can be used. {error}") from error
-        return Dataset.from_dict(asked.task.encode(asked.raw(kept)))
+        return Dataset.from_dict(asked.encoded(kept))
+
+
+def _fits(asked: Asked, number: int, row: Row) -> bool:
+    try:
+        asked.encoded({number: row})
+    except UserError as refused:
+        asked.skip(number, str(refused))
+        return False
+    return True
 
 
 def _outcomes(
-    fabric: Fabric, network: Any, found: Model, encoded: Dataset, batch_size: int
+    fabric: Fabric, network: Any, task: Predictive, encoded: Dataset, batch_size: int
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The number of each row and what is predicted of it, in the order of the rows."""
-    data = DataModule({"asked": encoded}, found.task, Random(), batch_size)
-    records: Columns = predict(fabric, network, data, "asked")
-    order = sorted(range(len(records["id"])), key=lambda place: int(records["id"][place]))
-    for place in order:
+    rows = encoded.with_format("arrow")
+    plan = sorted_batches(lengths(rows), batch_size)
+    batches = Batches(plan, lambda _, places: task.collate(columns(rows, places), seeds.stream(0, "collate")))
+    records = task.merge(run_through(fabric, network, batches))
+    for place in sorted(range(len(records["id"])), key=lambda place: int(records["id"][place])):
         record = {name: values[place] for name, values in records.items()}
-        yield int(record["id"]), found.task.outcome(record)
+        yield int(record["id"]), task.outcome(record)
 
 
 def _together(row: Row, outcome: Mapping[str, Any]) -> Row:

@@ -119,6 +119,9 @@ class Predict:
     columns: dict[str, str] | None
     output: Place | None
     options: dict[str, Any] | None
+    zero_shot: list[str] | None
+    hypothesis: str
+    several: bool
     on_bad_row: OnBadRow
     batch_size: Count
     accelerator: Accelerator

@@ -9,7 +9,7 @@ from typing import final
 
 from hone.errors import UserError, listed, nearest
 from hone.prediction.rows import Broken, Row
-from hone.tasks.base import Columns, Task
+from hone.tasks.base import Columns, Predictive
 from hone.types import OnBadRow
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _SHOWN = 5
 class Asked:
     """`columns` says what the input calls a role, where that is not the role's own name."""
 
-    task: Task
+    task: Predictive
     columns: Mapping[str, str]
     on_bad_row: OnBadRow
     skipped: list[str] = field(default_factory=list)
@@ -55,12 +55,12 @@ class Asked:
         if chunk:
             yield chunk
 
-    def raw(self, chunk: Mapping[int, Row]) -> Columns:
-        """What the task encodes."""
+    def encoded(self, chunk: Mapping[int, Row]) -> Columns:
+        """As the task reads them."""
         first = next(iter(chunk.values()))
         here = [role for role in self.known if self._column(role) in first]
         columns: Columns = {role: [row.get(self._column(role)) for row in chunk.values()] for role in here}
-        return columns | {"id": list(chunk)}
+        return self.task.encode(self.task.ask(columns | {"id": list(chunk)}))
 
     def skip(self, number: int, problem: str) -> None:
         """Ends the command, unless the user agreed to go on without such rows."""

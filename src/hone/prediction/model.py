@@ -12,8 +12,10 @@ from hone.build import build
 from hone.checkpoints.base import Checkpoint
 from hone.errors import UserError, listed
 from hone.heads.base import network_config
+from hone.prediction.zero_shot import ZeroShot
 from hone.runs import finished
-from hone.tasks.base import Task
+from hone.targets import recalled
+from hone.tasks.base import Predictive, Task
 from hone.types import Precision
 
 
@@ -22,7 +24,7 @@ from hone.types import Precision
 class Model:
     """Ready to predict."""
 
-    task: Task
+    task: Predictive
     network: Any
     precision: Precision
 
@@ -39,6 +41,7 @@ class Elsewhere:
 def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
     """The best weights of a finished run, with some of its task's options changed."""
     found = finished.load(run, trust, options)
+    found.task.furnish(found.network)
     return Model(found.task, found.network, found.record["precision"])
 
 
@@ -51,10 +54,24 @@ def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:
     facts = task.recall(config)
     equipped = task.equip(checkpoint.processor(task.auto_processor, facts), facts)
     network = checkpoint.network(task.auto_model, network_config(checkpoint, equipped))
+    equipped.furnish(network)
     return Model(equipped, network.eval(), "auto")
 
 
-def _require_head(checkpoint: Checkpoint, task: Task, config: Any) -> None:
+def of_entailment(run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot, trust: Iterable[str]) -> Model:
+    """A classifier of text pairs, of a run or from elsewhere, that is asked whether candidate labels follow."""
+    if run is not None:
+        found = finished.load(run, trust)
+        zero_shot.equip(found.task.processor, found.network.config)
+        return Model(zero_shot, found.network, found.record["precision"])
+    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)  # type: ignore[type-abstract]
+    config = checkpoint.config({})
+    _require_head(checkpoint, zero_shot, config)
+    zero_shot.equip(checkpoint.processor(zero_shot.auto_processor, recalled(config)), config)
+    return Model(zero_shot, checkpoint.network(zero_shot.auto_model, config).eval(), "auto")
+
+
+def _require_head(checkpoint: Checkpoint, task: Predictive, config: Any) -> None:
     """A head that was never trained would answer at random."""
     auto = getattr(transformers, task.auto_model)
     known = auto._model_mapping

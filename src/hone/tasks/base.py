@@ -47,26 +47,56 @@ class Fault:
     problem: str
 
 
-class Task(ABC):
-    """Built from its config with options alone; `equip` then gives it the processor and the facts."""
+class Predictive(ABC):
+    """The half of a task that a prediction needs."""
 
     roles: ClassVar[tuple[str, ...]]
     """The columns a data set must map."""
     optional_roles: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
     """The roles among them that a prediction does without."""
-    independent_rows: ClassVar[bool] = True
-    """Whether the loss of a row is the same in any batch; else a batch is never taken apart."""
     auto_model: ClassVar[str]
     """The transformers class that has this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
+
+    processor: Any
+
+    @abstractmethod
+    def encode(self, rows: Columns) -> Columns:
+        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example)."""
+
+    @abstractmethod
+    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+        """Encoded rows to one padded batch; any randomness comes from `rng`, so that a batch can be made again."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, batch: Batch) -> Columns:
+        """A prediction for each encoded row, on the CPU; with labels also its `loss` and `targets` (a weight)."""
+
+    @abstractmethod
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """One record's prediction as plain values by name, for files and programs: labels by name, texts, spans."""
+
+    def ask(self, rows: Columns) -> Columns:
+        """Raw rows as questions: what a prediction is made from, whatever else is known of them."""
+        return {name: values for name, values in rows.items() if name not in self.targets}
+
+    def merge(self, predictions: Columns) -> Columns:
+        """Predictions of encoded rows to records of examples; most tasks have one row an example."""
+        return predictions
+
+
+class Task(Predictive):
+    """Built from its config with options alone; `equip` then gives it the processor and the facts."""
+
+    independent_rows: ClassVar[bool] = True
+    """Whether the loss of a row is the same in any batch; else a batch is never taken apart."""
     pipeline: ClassVar[str]
     """The hub's name for it, on model cards and in `pipeline()`."""
 
     shown: int = 0
     """How many validation rows `show` gets to see."""
 
-    processor: Any
     facts: Facts
 
     @abstractmethod
@@ -86,24 +116,12 @@ class Task(ABC):
         """What the facts ask of the network's config: label names, sizes."""
 
     @abstractmethod
-    def encode(self, rows: Columns) -> Columns:
-        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example)."""
-
-    @abstractmethod
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        """Encoded rows to one padded batch; any randomness comes from `rng`, so that a batch can be made again."""
-
-    @abstractmethod
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The mean over the batch's targets."""
 
     @abstractmethod
     def count_targets(self, batch: Batch) -> float:
         """What `loss` averages over, as a weight: examples, labelled tokens, target tokens."""
-
-    @abstractmethod
-    def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        """A prediction for each encoded row, on the CPU; with labels also its `loss` and `targets` (a weight)."""
 
     @property
     @abstractmethod
@@ -117,10 +135,6 @@ class Task(ABC):
     @abstractmethod
     def describe(self, record: Mapping[str, Any]) -> str:
         """One record's prediction in words, for people."""
-
-    @abstractmethod
-    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """One record's prediction as plain values by name, for files and programs: labels by name, texts, spans."""
 
     @classmethod
     @abstractmethod
@@ -143,10 +157,6 @@ class Task(ABC):
         """Sets what the options say of the network beside its config, which is saved with it: how it writes."""
         return
 
-    def ask(self, rows: Columns) -> Columns:
-        """Raw rows as questions: what a prediction is made from, whatever else is known of them."""
-        return {name: values for name, values in rows.items() if name not in self.targets}
-
     def examine(self, network: Any) -> None:
         """Raises UserError where the network, with its weights, cannot do what it is asked to."""
         return
@@ -156,10 +166,6 @@ class Task(ABC):
         records = self.merge(self.predict(network, batch))
         rows = range(len(records["id"]))
         return [self.describe({name: values[row] for name, values in records.items()}) for row in rows]
-
-    def merge(self, predictions: Columns) -> Columns:
-        """Predictions of encoded rows to records of examples; most tasks have one row an example."""
-        return predictions
 
     def baseline(self, records: Columns) -> Columns | None:
         """The records of a model that never looks at the input, or None where there is no such thing."""
