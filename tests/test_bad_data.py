@@ -9,7 +9,7 @@ from mistakes import LOCAL, ROWS, csv, labelled, lines, refused, store, trains
 
 DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "no file": ({"good.csv": csv()}, "dataset.path=goood.csv", "no such file|Did you mean good.csv?"),
-    "no format": ({"a.txt": "x"}, "dataset.path=a.txt", "a.txt|'.txt'|.csv"),
+    "no format": ({"a.pdf": "x"}, "dataset.path=a.pdf", "a.pdf|'.pdf'|.csv"),
     "empty file": ({"a.csv": ""}, "dataset.path=a.csv", "a.csv: the file is empty"),
     "blank file": ({"a.csv": "\n\n"}, "dataset.path=a.csv", "a.csv"),
     "a header alone": ({"a.csv": "text,label\n"}, "dataset.path=a.csv", "a.csv: it has no rows"),

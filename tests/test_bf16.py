@@ -76,7 +76,7 @@ def test_it_goes_on_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_it_trains_through_the_command(hone: Hone) -> None:
-    done = hone("train", *SMALL, "optimizer=adamw_bf16", "precision=bf16-true", "epochs=6", "log_every=1")
+    done = hone("train", *SMALL, "optimizer=adamw_bf16", "precision=bf16-true", "epochs=10", "log_every=1")
     assert done.code == 0, done.said
     assert "lose every update" not in done.err
     losses = [row["train/loss"] for row in journal(only_run()) if "train/loss" in row]
