@@ -1,4 +1,4 @@
-"""Keeps out of a process what its libraries import and no run uses: a third of the start-up, and 90 MB.
+"""Keeps out of a process what its libraries import and no run uses: a fifth of the start-up, and 88 MB.
 
 torch, transformers and lightning import torch's compiler (with it code generators, sympy and more) for things that mean
 nothing while nothing is compiled: to mark functions that it should leave alone, to ask whether a module is a compiled
