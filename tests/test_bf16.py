@@ -80,7 +80,7 @@ def test_it_trains_through_the_command(hone: Hone) -> None:
     assert done.code == 0, done.said
     assert "lose every update" not in done.err
     losses = [row["train/loss"] for row in journal(only_run()) if "train/loss" in row]
-    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
+    assert sum(losses[-6:]) < 0.7 * sum(losses[:6])
     assert all(tensor.dtype == torch.bfloat16 for tensor in load_file(only_run() / "model/model.safetensors").values())
     assert record(only_run())["precision"] == "bf16-true"
 
