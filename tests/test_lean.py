@@ -82,6 +82,19 @@ def test_a_job_that_compiles_after_one_that_does_not() -> None:
     assert "layers are compiled" in (only_run("outputs/compiled") / "log.txt").read_text()
 
 
+def test_optimisers_are_there_for_who_wants_them() -> None:
+    found = told_by(
+        FIRST,
+        "import transformers.loss.loss_utils, transformers.loss.loss_for_object_detection as loss, sys",
+        "told['heavy'] = [name for name in ('scipy.stats', 'scipy.optimize._linprog') if name in sys.modules]",
+        "told['paired'] = loss.linear_sum_assignment([[2.0, 1.0], [1.0, 2.0]])[1].tolist()",
+        "import scipy.optimize",
+        "told['least'] = bool(scipy.optimize.minimize(lambda x: x[0] ** 2, [1.0]).fun < 1e-6)",
+        "told['real'] = loss.linear_sum_assignment is scipy.optimize.linear_sum_assignment",
+    )
+    assert found == {"heavy": [], "paired": [1, 0], "least": True, "real": True}
+
+
 def test_signals_are_there_for_who_wants_them() -> None:
     found = told_by(
         FIRST,

@@ -46,43 +46,48 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
     return data.task.merge(run_through(fabric, module, batches))
 
 
-@torch.inference_mode()
 def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
     """The predictions of encoded rows in their own order, whatever that of the batches; the same on every process."""
     search_from_now_on()
-    with _evaluating(module):
+    with _evaluating(fabric, module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
     return reorder(predictions, order)
 
 
-@torch.inference_mode()
 def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
     """What the task shows of a few validation rows."""
     batch = data.exhibits()
     if batch is None:
         return []
-    with _evaluating(module):
+    with _evaluating(fabric, module):
         lines: list[str] = module("show_step", fabric.to_device(batch))
     return lines
 
 
 @contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
+def _evaluating(fabric: Fabric, module: Any) -> Iterator[None]:
+    """Without gradients, and with weights that autocast casts once for all batches, which inference mode would deny it."""
+    was_training = module.training
+    module.eval()
+    with torch.no_grad(), fabric.autocast(), _in_step(module):
+        yield
+    module.train(was_training)
+
+
+@contextmanager
+def _in_step(module: Any) -> Iterator[None]:
     """Every process with the first one's buffers, exchanged here: DDP would do it at each pass, and a process may have
     fewer passes than another, or none."""
     spread = getattr(module, "_forward_module", None)
-    was_training = module.training
-    module.eval()
     if not isinstance(spread, DistributedDataParallel):
         yield
-    else:
-        for buffer in module.buffers():
-            torch.distributed.broadcast(buffer, src=0)
-        syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
-        yield
-        spread.require_forward_param_sync = syncs
-    module.train(was_training)
+        return
+    for buffer in module.buffers():
+        torch.distributed.broadcast(buffer, src=0)
+    syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
+    yield
+    spread.require_forward_param_sync = syncs
 
 
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:

@@ -2,7 +2,8 @@
 
 torch, transformers and lightning import torch's compiler (with it code generators, sympy and more) for things that mean
 nothing while nothing is compiled: to mark functions that it should leave alone, to ask whether a module is a compiled
-one. torchmetrics, which lightning asks for its version, imports scipy's signals to add an old name to them.
+one. torchmetrics, which lightning asks for its version, imports scipy's signals to add an old name to them;
+transformers imports scipy's optimisers for the losses of object detection.
 
 Modules stand in for those, which answer that much by themselves. Asked for anything else, or for a module inside them,
 they have the real ones loaded and step back: names that others have imported from them become the real ones, and the
@@ -33,7 +34,9 @@ def spare(compiler: bool) -> None:
     """To be called before torch is imported, or it does nothing; `compiler` says whether to spare that as well."""
     if "torch" not in sys.modules and not any(isinstance(finder, _StandIns) for finder in sys.meta_path):
         signals = {"scipy.signal": {"hamming": _later("scipy.signal.windows", "hamming")}}
-        sys.meta_path[:0] = [_StandIns(signals), *([_StandIns(_compiler())] if compiler else [])]
+        optimisers = {"scipy.optimize": {"linear_sum_assignment": _later("scipy.optimize", "linear_sum_assignment")}}
+        spared = [signals, optimisers, *([_compiler()] if compiler else [])]
+        sys.meta_path[:0] = [_StandIns(answers) for answers in spared]
 
 
 def _compiler() -> dict[str, dict[str, Any]]:
