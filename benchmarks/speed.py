@@ -76,9 +76,7 @@ def _memory(scene: Scene, results: dict[str, Result]) -> Figure:
     return Figure.compare(name, [results[HONE.name].peak], [results[TRAINER.name].peak], MEMORY_BAR, lower=True)
 
 
-def _shares(
-    scene: Scene, results: dict[str, Result], stage: Stage, kinds: Sequence[tuple[Entry, str]]
-) -> list[Figure]:
+def _shares(scene: Scene, results: dict[str, Result], stage: Stage, kinds: Sequence[tuple[Entry, str]]) -> list[Figure]:
     work = limit.operations(stage.checkpoint, stage.data[scene.data])
     return [
         limit.share(f"{scene.name}, share of the machine's {kind} limit: {entry.name}", results[entry.name], work, kind)
