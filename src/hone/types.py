@@ -82,4 +82,6 @@ Pack = Literal["auto"] | bool
 Split = Literal["train", "validation", "test"]
 Splits = Mapping[Split, str | None]
 ColumnsByRole = Mapping[str, str | list[str] | None]
+Workers = Literal["auto"] | Count
+Rerun = Literal["failed", "stale", "all", "nothing"]
 Documents = Literal["lines", "paragraphs", "files"]

@@ -1,0 +1,52 @@
+"""The contract of searching: cells are asked for one at a time, and what came of each is told."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from hone.sweeps.cell import Cell, Outcome
+from hone.sweeps.pruners.base import Pruner
+from hone.sweeps.space import Space
+
+
+@final
+@dataclass(frozen=True)
+class Aim:
+    """The number to optimise."""
+
+    metric: str
+    higher_is_better: bool
+
+
+class Search(ABC):
+    """A search under way; whoever drives it may be killed at any time and begin anew over the same folder."""
+
+    @abstractmethod
+    def listed(self) -> Sequence[Cell]:
+        """The cells that are known beforehand: all of them where the space is finite and nothing is drawn."""
+
+    @abstractmethod
+    def ask(self) -> Cell | None:
+        """The next cell to run; None: none at present, or none any more. A cell may be asked for again later, to go on
+        with its run where that was stopped."""
+
+    @abstractmethod
+    def tell(self, cell: Cell, outcome: Outcome) -> None:
+        """What came of a cell that was asked for."""
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether nothing will be asked any more, whatever the running cells say."""
+
+
+class Sampler(ABC):
+    """A config's `sweep.sampler`."""
+
+    @abstractmethod
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+        """The search of a space, to be gone on with if the sweep's folder already has one."""
