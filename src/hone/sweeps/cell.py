@@ -35,6 +35,5 @@ class Outcome:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
         """What a run says of itself."""
-        best, steps = record.get("best") or {}, record.get("steps") or {}
-        done = steps.get("done") if isinstance(steps, Mapping) else None
-        return cls(record["state"], record.get("reason"), best.get("value"), record.get("seconds"), done)
+        best = record.get("best") or {}
+        return cls(record["state"], record.get("reason"), best.get("value"), record.get("seconds"), record.get("steps"))

@@ -1,0 +1,75 @@
+"""Runs at work at the same time, each in a process of its own and for no longer than it may take."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar, final
+
+from hone.sweeps.places import Place
+from hone.sweeps.worker import Work, Worker
+
+Key = TypeVar("Key")
+
+_GRACE = 10.0
+"""Seconds between asking a run to end and ending it."""
+_GLANCE = 0.02
+
+
+@final
+class Pool(Generic[Key]):
+    """As many workers as there are places."""
+
+    def __init__(self, places: Sequence[Place], timeout: float | None) -> None:
+        self.free = list(places)
+        self.timeout = timeout
+        self.workers: dict[Key, Worker] = {}
+
+    def start(self, key: Key, work: Work, output: Path) -> None:
+        """There must be a free place."""
+        self.workers[key] = Worker(work, self.free.pop(0), output)
+
+    def wait(self, seconds: float) -> list[tuple[Key, Mapping[str, Any], float]]:
+        """Those that have ended, with their last words and how long they were at work; after so long perhaps none."""
+        until = time.monotonic() + seconds
+        while not (ended := self._ended()) and time.monotonic() < until:
+            time.sleep(_GLANCE)
+        return ended
+
+    def ask_all(self, number: int) -> None:
+        """Passes a signal on."""
+        for worker in self.workers.values():
+            worker.signal(number)
+
+    def end_all(self) -> None:
+        """Nobody stays behind."""
+        for worker in self.workers.values():
+            worker.signal(signal.SIGKILL)
+        while self.workers:
+            self._ended()
+            time.sleep(_GLANCE)
+
+    def _ended(self) -> list[tuple[Key, Mapping[str, Any], float]]:
+        found = []
+        for key, worker in list(self.workers.items()):
+            words = worker.ended()
+            if words is None:
+                self._mind_the_time(worker)
+                continue
+            if worker.asked_to_end is not None:
+                words = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
+            found.append((key, words, worker.seconds))
+            self.free.append(worker.place)
+            del self.workers[key]
+        return found
+
+    def _mind_the_time(self, worker: Worker) -> None:
+        if self.timeout is None or worker.seconds < self.timeout:
+            return
+        if worker.asked_to_end is None:
+            worker.asked_to_end = time.monotonic()
+            worker.signal(signal.SIGTERM)
+        elif time.monotonic() - worker.asked_to_end > _GRACE:
+            worker.signal(signal.SIGKILL)

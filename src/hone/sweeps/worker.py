@@ -1,0 +1,113 @@
+"""A process for one run, forked from this one: what it may do to itself, it does to nobody else."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn, final
+
+from hone.sweeps.places import Place
+
+Work = Callable[[], Mapping[str, Any]]
+"""Runs in the process; what it returns is what the parent hears."""
+
+_PR_SET_PDEATHSIG = 1
+_ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@final
+class Worker:
+    """The process, as its parent sees it."""
+
+    def __init__(self, work: Work, place: Place, output: Path) -> None:
+        self.place = place
+        self.begun = time.monotonic()
+        self.asked_to_end: float | None = None
+        read, write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(read)
+            _live(work, place, output, write, parent)
+        os.close(write)
+        self.pipe = read
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def signal(self, number: int) -> None:
+        """Tells the process something, if it is still there."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def ended(self) -> Mapping[str, Any] | None:
+        """None while it lives; then its last words, or how it ended without any."""
+        pid, status, _ = os.wait4(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        with os.fdopen(self.pipe, encoding="utf-8") as said:
+            os.set_blocking(said.fileno(), False)
+            words = _read(said)
+        if words:
+            return dict(json.loads(words))
+        return {"state": "failed", "reason": _cause(os.waitstatus_to_exitcode(status))}
+
+
+def _read(said: Any) -> str:
+    """What is in the pipe; a process of the run's own that lives on may still hold its other end."""
+    with suppress(BlockingIOError):
+        return str(said.read() or "")
+    return ""
+
+
+def _cause(code: int) -> str:
+    """Why a process ended without a word."""
+    if code >= 0:
+        return f"the process ended with exit code {code} before its time"
+    name = signal.Signals(-code).name
+    why = {"SIGKILL": ", as the kernel does when memory runs out", "SIGSEGV": ", a crash in native code"}
+    return f"the process was ended by {name}{why.get(name, '')}"
+
+
+def _live(work: Work, place: Place, output: Path, pipe: int, parent: int) -> NoReturn:
+    """All of the child's life; nothing of the parent's is cleaned up by it."""
+    code = 1
+    try:
+        _settle_in(place, output, parent)
+        words = json.dumps(work())
+        os.write(pipe, words.encode())
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _settle_in(place: Place, output: Path, parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its sweep
+    if os.getppid() != parent:
+        os._exit(1)
+    for number in _ASKING:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    with output.open("ab") as file, Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ |= {"OMP_NUM_THREADS": str(place.threads), **place.environment}
+    import torch
+
+    torch.set_num_threads(place.threads)
