@@ -19,13 +19,14 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import fake_hub
 from conftest import Hone, journal, only_run, record, runs
-from hone import build, train
+from hone import train
 from hone.check import check
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.conf import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import prepare
 from hone.invocation import Invocation
+from hone.parts import Parts
 from hone.runs import finished
 
 GROUPS = (
@@ -156,14 +157,14 @@ def test_every_file_begins_by_saying_what_it_is(file: Path) -> None:
 @options_of(*GROUPS)
 def test_every_option_composes_and_is_what_it_should_be(group: str, option: str) -> None:
     settings, parts = checked(*chosen(group, option))
-    assert {field.name for field in fields(build.parts(parts, settings.trust))} == parts.keys()
+    assert {field.name for field in fields(Parts.of(parts, settings.trust))} == parts.keys()
     assert group == "experiment" or f"_target_: {parts[group]['_target_']}" in source(group, option)
 
 
 @options_of("dataset")
 def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path) -> None:
     settings, parts = checked(*chosen(group, option))
-    made = build.parts(parts, settings.trust)
+    made = Parts.of(parts, settings.trust)
     rows = prepare(made.dataset, made.task)
     task = made.task.equip(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task)
@@ -175,7 +176,7 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
 @pytest.mark.parametrize("node", fake_hub.hub_datasets(), ids=lambda node: node["name"])
 def test_every_data_set_of_the_hub_is_read_as_its_config_says(node: dict[str, Any], hub: Path) -> None:
     settings, parts = checked(f"dataset={node['name']}")
-    made = build.parts(parts, settings.trust)
+    made = Parts.of(parts, settings.trust)
     rows = prepare(made.dataset, made.task)
     there = {ours for ours, theirs in node["splits"].items() if theirs}
     assert rows.sizes.keys() == there | {"validation"}
@@ -203,7 +204,7 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
 @options_of("checkpoint")
 def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
     settings, parts = checked(*chosen(group, option))
-    path = getattr(build.parts(parts, settings.trust).checkpoint, "path", None)
+    path = getattr(Parts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]
     require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
 
@@ -211,7 +212,7 @@ def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trai
 @options_of("checkpoint")
 def test_every_checkpoint_trains_with_a_head_of_ours(group: str, option: str, trained: Run, hone: Hone) -> None:
     settings, parts = checked(*chosen(group, option))
-    if getattr(build.parts(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
+    if getattr(Parts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
         refused(hone, "head=auto", *chosen(group, option), "head=mean")
     else:
         require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion", "batch.pack=false"))

@@ -1,47 +1,16 @@
-"""The only file that turns config nodes into objects."""
+"""The only file that turns config nodes into objects; it imports no more than those name."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, final, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from hone.adapters.base import Adapter
-from hone.batching.base import Batching
 from hone.check import require_trusted
-from hone.checkpoints.base import Checkpoint
-from hone.data.source import Source
 from hone.errors import UserError
-from hone.heads.base import Head
-from hone.optim import Optimizer
-from hone.schedulers.base import Scheduler
-from hone.tasks.base import Task
-from hone.tracking.base import Tracker
 
 Part = TypeVar("Part")
-
-
-@final
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of: a field a config group."""
-
-    dataset: Source
-    checkpoint: Checkpoint
-    task: Task
-    head: Head
-    adapter: Adapter
-    optimizer: Optimizer
-    scheduler: Scheduler
-    batch: Batching
-    tracker: Tracker
-
-
-def parts(config: Mapping[str, Any], trust: Iterable[str]) -> Parts:
-    """Every part of a checked config."""
-    return made(Parts, config, trust)
 
 
 def made(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> Part:

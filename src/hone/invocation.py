@@ -6,11 +6,12 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from hone.runs.redact import redact_override
 
-_NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment"}
+_NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment", "sweep"}
 
 
 @final
@@ -21,6 +22,10 @@ class Invocation:
     command: str
     overrides: tuple[str, ...]
     choices: Mapping[str, str]
+    sweep: Path | None = None
+    """The folder of the sweep that the run is a cell of."""
+    number: int = 0
+    """Of the cell."""
 
     @classmethod
     def of(cls, overrides: list[str], choices: Mapping[str, str | None]) -> Invocation:

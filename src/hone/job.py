@@ -10,6 +10,7 @@ from typing import Any, final
 from hone.invocation import Invocation
 from hone.runs.identity import identity
 from hone.settings import Train
+from hone.types import Split
 
 
 @final
@@ -24,7 +25,14 @@ class Job:
     @property
     def name(self) -> str:
         """Of the run's folder and group."""
+        if self.invocation.sweep is not None:
+            return self.invocation.sweep.name
         return self.settings.name or self.invocation.name
+
+    @property
+    def scored(self) -> tuple[Split, ...]:
+        """The splits of the final scores; in a sweep the test split stays sealed until the best run is chosen."""
+        return ("validation", "test") if self.invocation.sweep is None else ("validation",)
 
     @cached_property
     def identity(self) -> str:

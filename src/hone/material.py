@@ -10,7 +10,6 @@ from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
-from hone.build import Parts
 from hone.data.columns import lengths
 from hone.data.encoded import encode
 from hone.data.module import DataModule
@@ -19,6 +18,7 @@ from hone.errors import UserError, listed, nearest
 from hone.network import build_network, count_parameters, rehearse
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
+from hone.parts import Parts
 from hone.recomputing import recompute
 from hone.runs.run import Monitor
 from hone.scores import metrics_of

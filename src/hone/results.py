@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,16 @@ from hone.facts import Facts
 from hone.runs.folder import Folder
 from hone.scores import baseline_scores, compute_scores
 from hone.tasks.base import Columns
+from hone.types import Split
 
 Scores = dict[str, float]
 
 
-def conclude(fabric: Fabric, module: Any, data: DataModule, folder: Folder) -> tuple[Scores, Scores]:
-    """The scores of validation and test split, and those of a model that never looks; everything is stored."""
+def conclude(fabric: Fabric, module: Any, data: DataModule, folder: Folder, splits: Sequence[Split]) -> tuple[Scores, Scores]:
+    """The scores of the splits, and those of a model that never looks; everything is stored."""
     scores: Scores = {}
     baseline: Scores = {}
-    for split in ("validation", "test"):
+    for split in splits:
         if split in data.splits:
             records = predict(fabric, module, data, split)
             scores |= {f"{split}/{name}": value for name, value in compute_scores(data.task, records).items()}

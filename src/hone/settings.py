@@ -29,7 +29,7 @@ from hone.wording import as_typed
 class Train:
     """`conf/train.yaml`, where the comments say what each word means."""
 
-    made_of: ClassVar[str | None] = "hone.build.Parts"
+    made_of: ClassVar[str | None] = "hone.parts.Parts"
     """The class whose fields are the other sections of the file."""
 
     seed: Index

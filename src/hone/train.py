@@ -9,9 +9,8 @@ from typing import Any
 
 from lightning.fabric import Fabric
 
-from hone import build, devices
+from hone import devices
 from hone.allocator import keep_memory
-from hone.build import Parts
 from hone.compiling import compilation_for
 from hone.course import Course
 from hone.ema import average_of
@@ -22,6 +21,7 @@ from hone.loop import fit
 from hone.material import Material, gather
 from hone.module import Module
 from hone.optim import schedule
+from hone.parts import Parts
 from hone.precision import advise, settle
 from hone.report import final_screen
 from hone.results import conclude
@@ -39,8 +39,12 @@ from hone.vocabulary.choice import vocabulary_for
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
     """Trains on as many devices as asked for; returns the number that a sweep optimises."""
-    config = with_absolute_paths({**asdict(settings), **parts})
-    return devices.spread(train, Job(settings, config, invocation))
+    return run(Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation))
+
+
+def run(job: Job) -> float | None:
+    """The same, of a job that is ready."""
+    return devices.spread(train, job)
 
 
 def train(job: Job) -> float | None:
@@ -49,7 +53,7 @@ def train(job: Job) -> float | None:
     quieten_libraries()
     stop = Stop()
     with logged() as log, stop.listening():
-        parts = build.parts(job.config, job.settings.trust)
+        parts = Parts.of(job.config, job.settings.trust)
         require_writable(Path(job.settings.output_root))
         found = find(job)
         if found is None or Record.load(found.record)["state"] != "finished":
@@ -79,7 +83,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
         trainee.module.network = parts.adapter.fold(material.network)
-        scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder)
+        scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder, job.scored)
         audience.concluded(scores, baseline)
     return folder
 

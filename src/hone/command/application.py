@@ -57,10 +57,8 @@ class Application:
     def _job(self, config: Any) -> Any:
         """One job; its failure is told and remembered, and does not end the jobs after it."""
         try:
-            about = HydraConfig.get()
-            _remove_copy(about)
-            settings, parts = self._checked(config)
-            invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
+            _remove_copy(HydraConfig.get())
+            settings, parts, invocation = self._ready(config, HydraConfig.get())
             spare(compiler=not getattr(settings, "compile", False))
             return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
@@ -68,6 +66,15 @@ class Application:
         except Exception as error:
             self.code = max(self.code, tell(error, self.debug))
             return None
+
+    def prepared(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:
+        """What one job of a sweep is told, from the whole config that Hydra composed for it."""
+        HydraConfig.instance().set_config(config)
+        return self._ready(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), config.hydra)
+
+    def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
+        settings, parts = self._checked(config)
+        return settings, parts, Invocation.of(list(about.overrides.task), about.runtime.choices)
 
     def _checked(self, config: Any) -> tuple[Any, dict[str, Any]]:
         """The config with every value in its place and of its type, while nothing heavy is loaded."""

@@ -6,14 +6,17 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import final
+from typing import IO, final
 
 from hone.errors import UserError
+
+_ATTEMPTS = 10
 
 
 @final
@@ -63,11 +66,29 @@ class Folder:
     def claimed(self) -> Iterator[None]:
         """While this is open no other process writes here; the kernel gives the claim up if this one dies."""
         with (self.path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{self.path}: another process is running this very run.") from None
+            if not _locked(lock):
+                raise UserError(f"{self.path}: another process is running this very run.")
             yield
+
+    def is_claimed(self) -> bool:
+        """Whether a process is at this run."""
+        try:
+            with (self.path / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+
+def own_folder(path: Path) -> Folder:
+    """The folder of a cell of a sweep, whose name says which run it is."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: the run's folder cannot be made: {error.strerror}.") from error
+    return Folder(path.resolve())
 
 
 def new_folder(root: Path, name: str, identity: str) -> Folder:
@@ -91,7 +112,7 @@ def new_folder(root: Path, name: str, identity: str) -> Folder:
 def newest(root: Path, name: str, identity: str) -> Folder | None:
     """The newest run of this identity; a finished one is as good an answer as one to go on with."""
     candidates = sorted((root / name).glob(f"*-{identity}*/run.json"), reverse=True)
-    return next((Folder(path.parent.resolve()) for path in candidates if _is_run(path)), None)
+    return next((Folder(path.parent.resolve()) for path in candidates if is_run(path)), None)
 
 
 def require_writable(root: Path) -> None:
@@ -106,12 +127,24 @@ def require_writable(root: Path) -> None:
         raise UserError(f"output_root={root}: {existing} cannot be written to.")
 
 
+def _locked(file: IO[str]) -> bool:
+    """Asks more than once: somebody may just be looking whether the lock is free."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
 def _existing(path: Path) -> Iterator[Path]:
     absolute = path.expanduser().absolute()
     return (place for place in (absolute, *absolute.parents) if place.exists())
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["state"])
     except (OSError, ValueError, KeyError):

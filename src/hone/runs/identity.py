@@ -10,7 +10,7 @@ from typing import Any
 
 _WITHOUT_EFFECT = {
     "accelerator", "gradient_checkpointing", "log_every", "name", "notes", "output_root", "resume", "save_every",
-    "strategy", "tracker", "trust",
+    "strategy", "sweep", "tracker", "trust",
 }  # fmt: skip
 
 

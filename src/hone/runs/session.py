@@ -20,7 +20,7 @@ from hone.logs import Log
 from hone.progress import display
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
-from hone.runs.folder import Folder, new_folder, newest
+from hone.runs.folder import Folder, is_run, new_folder, newest, own_folder
 from hone.runs.identity import differences, relevant
 from hone.runs.record import Record, find_run, now, write_atomically
 from hone.runs.redact import redact, redact_text
@@ -37,6 +37,9 @@ _PROVENANCE = (
 def find(job: Job) -> Folder | None:
     """The folder of the run to go on with, if there is one; it must be the run that the config describes."""
     resume = job.settings.resume
+    if job.invocation.sweep is not None:
+        own = Folder(job.invocation.sweep / job.identity)
+        return own if is_run(own.record) else None
     if resume is None:
         return None
     if resume == "auto":
@@ -66,7 +69,7 @@ def recorded(
     if not fabric.is_global_zero:
         yield Folder(Path(fabric.broadcast(""))), Nobody()
         return
-    folder = found or new_folder(Path(job.settings.output_root), job.name, job.identity)
+    folder = found or _new_folder(job)
     with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
         record = Record.load(folder.record) if found else _new_record(folder, job)
         _require_same(record, origin)
@@ -77,6 +80,12 @@ def recorded(
         audience = Public(Journal(folder.journal), tracker, display(), record)
         with closing(audience), _living(record, job, tracker, origin):
             yield folder, audience
+
+
+def _new_folder(job: Job) -> Folder:
+    if job.invocation.sweep is not None:
+        return own_folder(job.invocation.sweep / job.identity)
+    return new_folder(Path(job.settings.output_root), job.name, job.identity)
 
 
 @contextmanager

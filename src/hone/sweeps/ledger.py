@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from pathlib import Path
 from typing import Any, final
@@ -25,37 +24,33 @@ class Ledger:
         return Folder(self.folder / identity)
 
     def outcome(self, identity: str) -> Outcome | None:
-        """How the run stands; None where there is none yet. One that says it is running, and is not, was interrupted."""
+        """How the run stands, if there is one; one that says it is running, and is not, was interrupted."""
         folder = self.run_folder(identity)
         try:
             record = json.loads(folder.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         outcome = Outcome.of(record)
-        if outcome.state == "running" and not is_claimed(folder):
+        if outcome.state == "running" and not folder.is_claimed():
             return Outcome("interrupted", "it was killed", outcome.value, outcome.seconds)
         return outcome
 
     def close(self, identity: str, outcome: Outcome) -> None:
         """Writes down the end of a run that could not do so itself."""
-        path = self.run_folder(identity).record
-        if path.is_file() and not is_claimed(self.run_folder(identity)):
-            record = Record.load(path)
+        folder = self.run_folder(identity)
+        if folder.record.is_file() and not folder.is_claimed():
+            record = Record.load(folder.record)
             if record["state"] == "running":
                 record.update(state=outcome.state, exit_code=1, reason=outcome.reason, finished=now())
+
+    def set_aside(self, identity: str) -> None:
+        """Keeps what a run has, which is to be made again, out of the way."""
+        old = self.run_folder(identity).path
+        if old.is_dir():
+            aside = self.folder / "superseded"
+            aside.mkdir(exist_ok=True)
+            old.rename(aside / f"{identity}-{len(list(aside.glob(f'{identity}-*')))}")
 
     def summarise(self, story: dict[str, Any]) -> None:
         """For the report and for people."""
         write_atomically(self.folder / SUMMARY, json.dumps(story, indent=2, ensure_ascii=False) + "\n")
-
-
-def is_claimed(folder: Folder) -> bool:
-    """Whether a process, of this sweep or another, is at this run."""
-    try:
-        with (folder.path / ".lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -33,7 +33,7 @@ def places(workers: Workers, trials_per_gpu: int, devices: int) -> list[Place]:
     if workers != "auto" and workers > len(room):
         have = f"{gpus} GPUs with trials_per_gpu={trials_per_gpu}" if gpus else f"{cores} cores"
         raise UserError(
-            f"sweep.workers={workers}: this machine has {have}, so more runs at a time would only slow each other down; "
+            f"sweep.workers={workers}: this machine has {have}, and more runs at a time would only slow each other; "
             f"say sweep.workers={len(room)}, or auto."
         )
     return room if workers == "auto" else room[:workers]

@@ -19,6 +19,11 @@ class Axis(ABC):
     def finite(self) -> bool:
         """Whether all values can be listed."""
 
+    @property
+    @abstractmethod
+    def words(self) -> tuple[str, ...]:
+        """The values, or the outermost of them, as overrides."""
+
 
 @final
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Interval(Axis):
     @property
     def finite(self) -> bool:
         return False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(f"{self.key}={bound:g}" for bound in (self.low, self.high))
 
 
 @final

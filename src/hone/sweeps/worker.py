@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn, final
+from typing import IO, Any, NoReturn, final
 
 from hone.sweeps.places import Place
 
@@ -31,16 +32,13 @@ class Worker:
         self.place = place
         self.begun = time.monotonic()
         self.asked_to_end: float | None = None
-        read, write = os.pipe()
+        self.words = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (a pipe that is full would block)
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(read)
-            _live(work, place, output, write, parent)
-        os.close(write)
-        self.pipe = read
+            _live(work, place, output, self.words, parent)
 
     @property
     def seconds(self) -> float:
@@ -56,19 +54,12 @@ class Worker:
         pid, status, _ = os.wait4(self.pid, os.WNOHANG)
         if pid == 0:
             return None
-        with os.fdopen(self.pipe, encoding="utf-8") as said:
-            os.set_blocking(said.fileno(), False)
-            words = _read(said)
+        with self.words as file:
+            file.seek(0)
+            words = file.read()
         if words:
             return dict(json.loads(words))
         return {"state": "failed", "reason": _cause(os.waitstatus_to_exitcode(status))}
-
-
-def _read(said: Any) -> str:
-    """What is in the pipe; a process of the run's own that lives on may still hold its other end."""
-    with suppress(BlockingIOError):
-        return str(said.read() or "")
-    return ""
 
 
 def _cause(code: int) -> str:
@@ -80,13 +71,14 @@ def _cause(code: int) -> str:
     return f"the process was ended by {name}{why.get(name, '')}"
 
 
-def _live(work: Work, place: Place, output: Path, pipe: int, parent: int) -> NoReturn:
+def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -> NoReturn:
     """All of the child's life; nothing of the parent's is cleaned up by it."""
     code = 1
     try:
         _settle_in(place, output, parent)
-        words = json.dumps(work())
-        os.write(pipe, words.encode())
+        said = json.dumps(work())
+        words.write(said)
+        words.flush()
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -47,6 +47,12 @@ class Search(ABC):
 class Sampler(ABC):
     """A config's `sweep.sampler`."""
 
+    def preview(self, space: Space) -> Sequence[Cell]:
+        """Cells that show every value once, to be checked before anything starts."""
+        first = {axis.key: axis.words[0] for axis in space.axes}
+        shown = [first | {axis.key: word} for axis in space.axes for word in axis.words]
+        return [Cell(number, tuple(words.values())) for number, words in enumerate(shown)]
+
     @abstractmethod
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
         """The search of a space, to be gone on with if the sweep's folder already has one."""

@@ -20,7 +20,8 @@ from hone.sweeps.space import Choice, Space
 class Grid(Sampler):
     """Needs lists of values."""
 
-    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+    def preview(self, space: Space) -> Sequence[Cell]:
+        """All of them."""
         endless = [axis.key for axis in space.axes if not isinstance(axis, Choice)]
         if endless:
             raise UserError(
@@ -28,7 +29,10 @@ class Grid(Sampler):
                 f"give some, such as {endless[0]}=1,2,3, or draw them: sweep=random, sweep=tpe."
             )
         words = product(*(axis.words for axis in space.axes if isinstance(axis, Choice)))
-        return Walk([Cell(number, combination) for number, combination in enumerate(words)])
+        return [Cell(number, combination) for number, combination in enumerate(words)]
+
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+        return Walk(self.preview(space))
 
 
 @final

@@ -1,0 +1,86 @@
+"""The runs that words stand for: composed by Hydra, checked, and ready to be started in a process of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+from hydra.core.utils import JobStatus, run_job
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+
+from hone.command.application import Application
+from hone.command.explain import explain
+from hone.errors import HoneError, UserError, briefly
+from hone.invocation import Invocation
+from hone.job import Job
+from hone.runs.identity import with_absolute_paths
+from hone.runs.redact import redact_text
+from hone.sweeps.cell import Cell
+from hone.sweeps.modules import loaded
+
+
+@final
+@dataclass(frozen=True)
+class Ready:
+    """A cell's run, before it is started."""
+
+    cell: Cell
+    job: Job
+    work: Callable[[], Mapping[str, Any]]
+
+
+@final
+class Jobs:
+    """Makes them."""
+
+    def __init__(self, application: Application, context: HydraContext, config: DictConfig, folder: Path) -> None:
+        self.application, self.context, self.config, self.folder = application, context, config, folder
+
+    def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
+        """Raises UserError where the words make no run that could work."""
+        words = [*fixed, *cell.words]
+        try:
+            config = self.context.config_loader.load_sweep_config(self.config, words)
+        except HoneError:
+            raise
+        except Exception as error:
+            line = replace(self.application.line, flags=(), overrides=tuple(words))
+            raise explain(error, self.application.command, line) from error
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = cell.number
+            config.hydra.sweep.dir = str(self.folder)
+        settings, parts, invocation = self.application.prepared(config)
+        if settings.resume not in (None, "auto"):
+            raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
+        invocation = replace(invocation, sweep=self.folder.absolute(), number=cell.number)
+        job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
+        return Ready(cell, job, partial(_work, self.context, config, job))
+
+
+def _work(context: HydraContext, config: DictConfig, job: Job) -> dict[str, Any]:
+    """The whole life of a run's process; what it returns says how it ended."""
+    from hone import train
+
+    before = loaded()
+    try:
+        done = run_job(
+            hydra_context=context, task_function=lambda _: train.run(job), config=config,
+            job_dir_key="hydra.sweep.dir", job_subdir_key="hydra.sweep.subdir",
+        )  # fmt: skip
+    except (SystemExit, KeyboardInterrupt) as end:
+        code = getattr(end, "code", None)
+        return {"state": "failed", "reason": f"{type(end).__name__}: {'' if code is None else code}".rstrip(": ")}
+    modules = sorted(loaded() - before)
+    if done.status is JobStatus.COMPLETED:
+        return {"state": "finished", "value": done.return_value, "modules": modules}
+    return _failure(done._return_value) | {"modules": modules}
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    state = error.state if isinstance(error, HoneError) else "failed"
+    said = str(error) if isinstance(error, HoneError) else briefly(error)
+    return {"state": state, "reason": redact_text(said), "mistake": isinstance(error, UserError)}

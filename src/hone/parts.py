@@ -1,0 +1,41 @@
+"""What a run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+from hone.adapters.base import Adapter
+from hone.batching.base import Batching
+from hone.build import made
+from hone.checkpoints.base import Checkpoint
+from hone.data.source import Source
+from hone.heads.base import Head
+from hone.optim import Optimizer
+from hone.schedulers.base import Scheduler
+from hone.sweeps.sweep import Sweep
+from hone.tasks.base import Task
+from hone.tracking.base import Tracker
+
+
+@final
+@dataclass(frozen=True)
+class Parts:
+    """A field a config group."""
+
+    dataset: Source
+    checkpoint: Checkpoint
+    task: Task
+    head: Head
+    adapter: Adapter
+    optimizer: Optimizer
+    scheduler: Scheduler
+    batch: Batching
+    tracker: Tracker
+    sweep: Sweep
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], trust: Iterable[str]) -> Self:
+        """Every part of a checked config."""
+        return made(cls, config, trust)

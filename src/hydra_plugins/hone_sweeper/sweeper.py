@@ -1,0 +1,15 @@
+"""What Hydra calls for `hydra/sweeper=hone`."""
+
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+
+
+class HoneSweeper(Sweeper):
+    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
+        self.told = (task_function, hydra_context, config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from hone.command.sweeping import sweep
+
+        return sweep(*self.told, arguments)
