@@ -41,16 +41,20 @@ class Walk(Search):
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.cells = cells
-        self.left = iter(cells)
-        self.over = False
+        self.asked = 0
 
     def listed(self) -> Sequence[Cell]:
         return self.cells
 
     def ask(self) -> Cell | None:
-        cell = next(self.left, None)
-        self.over = cell is None
-        return cell
+        if self.over:
+            return None
+        self.asked += 1
+        return self.cells[self.asked - 1]
 
     def tell(self, cell: Cell, outcome: Outcome) -> None:
         """Nothing depends on it."""
+
+    @property
+    def over(self) -> bool:
+        return self.asked == len(self.cells)
