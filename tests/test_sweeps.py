@@ -2,16 +2,18 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import PROTOTYPES, SMALL, Hone, Outcome, journal, record
+from conftest import PROTOTYPES, SMALL, Hone, journal, record
 
 GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
 
@@ -71,7 +73,7 @@ MISHAPS = {
     "Exits": "SystemExit: 3",
     "Killed": "ended by SIGKILL",
     "Crashes": "ended by SIGSEGV",
-    "Diverges": "not a number",
+    "Diverges": " is nan",
     "Hangs": "no end within sweep.trial_timeout=5 seconds",
 }
 
@@ -87,3 +89,66 @@ def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, mon
         assert cell["state"] == ("finished" if name == "Fine" else "failed")
         assert name == "Fine" or said in done.out
     assert {run["state"] for run in runs("mishaps").values()} == {"finished", "failed"}
+
+
+def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:
+    """Starts a sweep and kills it with all its runs; whether it had not come to its end by then."""
+    command = [sys.executable, "-m", "hone", *words]
+    with subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as driver:
+        while driver.poll() is None:
+            if when():
+                os.killpg(driver.pid, signal.SIGKILL)
+                return True
+            time.sleep(0.01)
+    return False
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+def undisturbed(process: Hone, words: Sequence[str]) -> dict[str, Any]:
+    """The scores of a sweep that nobody kills."""
+    done = process(*words, "output_root=undisturbed")
+    assert done.code == 0, done.said
+    return {path.parent.name: record(path.parent)["best"] for path in Path("undisturbed/grid").glob("*/run.json")}
+
+
+def require_whole(process: Hone, words: Sequence[str], expected: dict[str, Any]) -> None:
+    """After a last restart every run is there, once, with the scores that it would have had."""
+    done = process(*words)
+    assert done.code == 0, done.said
+    assert set(states()) == {"finished"}
+    assert {identity: run["best"] for identity, run in runs().items()} == expected
+    for identity in expected:
+        steps = [row["step"] for row in journal(Path("outputs/grid", identity)) if "train/loss" in row]
+        assert steps == sorted(set(steps))
+
+
+def test_a_killed_sweep_goes_on(process: Hone) -> None:
+    words = (*GRID, "seed=0,1", "log_every=1")
+    expected = undisturbed(process, words)
+    assert killed(words, lambda: any(run["state"] == "finished" for run in runs().values()))
+    require_whole(process, words, expected)
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
+    words = ("train", "-m", *SMALL, "epochs=2", "sweep.name=grid", "log_every=1")
+    grid = ("optimizer.lr=1e-3,2e-3,3e-3", "head=cls,mean", "seed=range(4)")
+    expected = undisturbed(process, (*words, *grid))
+    assert len(expected) == 24
+    chance = random.Random(0)
+    kills = sum(killed((*words, *grid), after(chance.uniform(3.0, 9.0))) for _ in range(10))
+    print(f"{kills} kills reached a sweep at work, {len(runs())} runs were there at the last")
+    require_whole(process, (*words, *grid), expected)
+    before = runs()
+    wider = process(*words, *grid[:2], "seed=range(6)")
+    assert wider.code == 0, wider.said
+    assert len(runs()) == 36
+    assert {identity: runs()[identity]["finished"] for identity in before} == {
+        identity: run["finished"] for identity, run in before.items()
+    }
