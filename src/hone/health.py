@@ -42,7 +42,8 @@ class Sign:
             raise RunError(
                 f"The {self.what} of step {self.step.number} is {value} (summed loss {self.loss.item():.4g}, "
                 f"learning rate {self.lr:.3g}, training rows {', '.join(ids[:8])} …). "
-                f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more scheduler.warmup or clip_norm."
+                f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more "
+                f"scheduler.warmup, or clip_norm."
             )
 
 

@@ -48,7 +48,7 @@ class Jobs:
                 raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
             invocation = replace(invocation, sweep=self.sweep.absolute(), number=cell.number)
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
-        return Ready(job, partial(_work, self.context, config, job))
+        return Ready(tuple(words), job, partial(_work, self.context, config, job))
 
 
 def _work(context: HydraContext, config: DictConfig, job: Job) -> dict[str, Any]:

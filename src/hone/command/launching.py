@@ -34,18 +34,18 @@ def launch(
 
     from hone.sweeps.places import places
 
-    pool: Pool[int] = Pool(places("auto", 1, ready[0].job.settings.devices), timeout=None)
+    pool: Pool = Pool(places("auto", 1, ready[0].job.settings.devices), timeout=None)
     output = Path(ready[0].job.settings.output_root) / "logs"
     output.mkdir(parents=True, exist_ok=True)
-    said: dict[int, dict[str, Any]] = {}
+    said: dict[str, dict[str, Any]] = {}
     waiting = list(enumerate(ready))
     while waiting or pool.workers:
         while waiting and pool.free:
             place, one = waiting.pop(0)
-            pool.start(place, one.work, output / f"{one.identity}.txt")
+            pool.start(str(place), one, output / f"{one.identity}.txt")
         said |= {place: dict(words) for place, words, _ in pool.wait(1.0)}
     application.code = max([application.code, *(int(words["state"] != "finished") for words in said.values())])
-    return [_returned(words, said[place]) for place, words in enumerate(batch)]
+    return [_returned(words, said[str(place)]) for place, words in enumerate(batch)]
 
 
 def _returned(words: Sequence[str], said: dict[str, Any]) -> JobReturn:

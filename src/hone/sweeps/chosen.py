@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from hone.sweeps.ready import Roster
 from hone.sweeps.unseal import unseal
 
 
-def test_scores(groups: Sequence[Group], pool: Pool[str], roster: Roster, logs: Path) -> dict[str, float]:
+def test_scores(groups: Sequence[Group], pool: Pool, roster: Roster, logs: Path) -> dict[str, float]:
     """The means over the seeds of the best config whose seeds are all there."""
     best = next((group for group in groups if group.complete), None)
     if best is None:
         return {}
-    waiting = [entry for entry in best.entries if not _scored(entry.folder)]
+    waiting = [entry for entry in best.entries if _sealed(entry.folder)]
     while waiting or pool.workers:
         while waiting and pool.free:
             entry = waiting.pop()
-            settings = roster.ready(entry.cell).job.settings
+            ready = roster.ready(entry.cell)
+            settings = ready.job.settings
             work = partial(unseal, entry.folder, settings.accelerator, settings.trust)
-            pool.start(entry.identity, work, logs / f"{entry.identity}.txt")
+            pool.start(entry.identity, replace(ready, work=work), logs / f"{entry.identity}.txt")
         pool.wait(0.5)
     found = [_scored(entry.folder) for entry in best.entries]
     names = [name for name in found[0] if "/" not in name.removeprefix("test/")]
@@ -35,3 +37,8 @@ def test_scores(groups: Sequence[Group], pool: Pool[str], roster: Roster, logs: 
 def _scored(folder: Path) -> dict[str, float]:
     scores = Record.load(folder / "run.json")["scores"] or {}
     return {name: value for name, value in scores.items() if name.startswith("test/")}
+
+
+def _sealed(folder: Path) -> bool:
+    """Whether the run has a test split that it has not been scored on."""
+    return "test" in Record.load(folder / "run.json")["data"]["rows"] and not _scored(folder)

@@ -15,11 +15,11 @@ from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.entry import Entry
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.modules import load
-from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.story import Story
+from hone.sweeps.workers import Workers
 from hone.types import Rerun
 
 _ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
@@ -31,7 +31,7 @@ class Driver:
     """May be killed at any time: the next one finds all in the runs' own records."""
 
     def __init__(
-        self, search: Search, roster: Roster, ledger: Ledger, pool: Pool[str], screen: Screen, story: Story
+        self, search: Search, roster: Roster, ledger: Ledger, pool: Workers, screen: Screen, story: Story
     ) -> None:
         self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
         self.screen, self.story = screen, story
@@ -45,7 +45,7 @@ class Driver:
         self.budget, self.rerun = budget, rerun
         with self._listening():
             try:
-                while self._starts() or self.pool.workers or self.elsewhere:
+                while self._starts() or self.pool.working or self.elsewhere:
                     self._show(total)
                     for identity, words, seconds in self.pool.wait(_PAUSE):
                         self._end(self.entries[identity], words, seconds)
@@ -61,7 +61,7 @@ class Driver:
             if cell is None:
                 return not self.search.over
             self._begin(cell)
-        return bool(self.pool.workers) and not self._enough()
+        return bool(self.pool.working) and not self._enough()
 
     def _enough(self) -> bool:
         ours = [entry for entry in self.entries.values() if entry.here]
@@ -96,7 +96,7 @@ class Driver:
         entry.here, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self.pool.start(entry.identity, ready.work, logs / f"{entry.identity}.txt")
+        self.pool.start(entry.identity, ready, logs / f"{entry.identity}.txt")
 
     def _end(self, entry: Entry, words: Mapping[str, Any], seconds: float) -> None:
         load(words.get("modules", ()))
@@ -134,8 +134,7 @@ class Driver:
                 self._start(entry, self.roster.ready(entry.cell))
 
     def _show(self, total: int) -> None:
-        working = {identity: worker.seconds for identity, worker in self.pool.workers.items()}
-        self.screen.show(self.entries.values(), working, max(total, len(self.entries)))
+        self.screen.show(self.entries.values(), self.pool.working, max(total, len(self.entries)))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

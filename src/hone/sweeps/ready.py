@@ -14,8 +14,9 @@ from hone.sweeps.cell import Cell
 @final
 @dataclass(frozen=True)
 class Ready:
-    """A cell's job, checked, and what its process does."""
+    """A cell's job, checked: the words that make it, and what its process does."""
 
+    words: tuple[str, ...]
     job: Job
     work: Callable[[], Mapping[str, Any]]
 
