@@ -67,6 +67,24 @@ def test_only_the_chosen_config_is_tested(hone: Hone) -> None:
     assert tested == {cell["identity"] for cell in told["cells"] if cell["values"]["optimizer.lr"] == best}
 
 
+def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Hone) -> None:
+    words = (*GRID[:-1], "seed=0,1")
+    assert hone(*words).code == 0
+    first = {identity: run["started"] for identity, run in runs().items()}
+    for identity in first:
+        path = Path("outputs/grid", identity, "run.json")
+        told = json.loads(path.read_text())
+        told["versions"]["torch"] = "0.1"
+        path.write_text(json.dumps(told))
+    assert "2 runs are of before: torch was 0.1" in hone(*words).out
+    again = hone(*words, "sweep.rerun=stale")
+    assert again.code == 0, again.said
+    assert "of before" not in again.out
+    assert runs().keys() == first.keys()
+    assert {run["versions"]["torch"] for run in runs().values()} != {"0.1"}
+    assert len(list(Path("outputs/grid/superseded").iterdir())) == 2
+
+
 MISHAPS = {
     "Fine": "finished",
     "Raises": "RuntimeError: it raised",

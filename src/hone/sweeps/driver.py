@@ -18,6 +18,7 @@ from hone.sweeps.modules import load
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Search
 from hone.sweeps.screen import Screen
+from hone.sweeps.staleness import Staleness
 from hone.sweeps.story import Story
 from hone.sweeps.workers import Workers
 from hone.types import Rerun
@@ -35,6 +36,7 @@ class Driver:
     ) -> None:
         self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
         self.screen, self.story = screen, story
+        self.staleness = Staleness()
         self.entries: dict[str, Entry] = {}
         self.elsewhere: set[str] = set()
         self.asked: int | None = None
@@ -82,7 +84,7 @@ class Driver:
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in self._settled():
+        elif entry.state in self._settled() and not self._renewed(entry, ready):
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
@@ -90,9 +92,16 @@ class Driver:
     def _settled(self) -> set[str]:
         return {"all": set[str](), "nothing": {"finished", "failed"}}.get(self.rerun, {"finished"})
 
+    def _renewed(self, entry: Entry, ready: Ready) -> bool:
+        """Whether a run is made again because it would not come out the same today."""
+        if entry.state == "finished":
+            entry.stale = self.staleness.reason(ready.job, entry.folder)
+        return self.rerun == "stale" and entry.stale is not None
+
     def _start(self, entry: Entry, ready: Ready) -> None:
-        if self.rerun == "all" and not entry.here:
+        if not entry.here and (self.rerun == "all" or entry.stale):
             self.ledger.set_aside(entry.identity)
+            entry.stale = None
         entry.here, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)

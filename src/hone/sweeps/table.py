@@ -35,6 +35,12 @@ def final_screen(story: Story, groups: Sequence[Group], entries: Collection[Entr
             console.print(f"        {escape(' '.join(entry.cell.words))}  {shown(entry.folder)}")
         if len(failed) > 5:
             console.print(f"        and {len(failed) - 5} more")
+    stale = [entry for entry in entries if entry.stale]
+    if stale:
+        why = escape("; ".join(sorted({str(entry.stale) for entry in stale})))
+        console.print(
+            f"[bold]{'stale':10}[/bold]  {len(stale)} runs are of before: {why}; sweep.rerun=stale makes them again"
+        )
     for name, value in test.items():
         console.print(f"[bold]{name:10}[/bold]  {value:.4f}  the best config's, which alone was looked at")
     console.print(f"[bold]{'folder':10}[/bold]  {shown(story.folder)}")
