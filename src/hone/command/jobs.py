@@ -42,6 +42,7 @@ class Jobs:
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
         settings, parts, invocation = self.application.prepared(config)
+        invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
