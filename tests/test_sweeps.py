@@ -175,3 +175,22 @@ def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
     assert {identity: runs()[identity]["finished"] for identity in before} == {
         identity: run["finished"] for identity, run in before.items()
     }
+
+
+def test_a_cell_has_the_config_that_hydra_would_compose(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    from omegaconf import OmegaConf
+
+    from hone.command.compose import Composer
+
+    quickly, seen = Composer.compose, []
+
+    def both(self: Composer, words: Sequence[str]) -> Any:
+        made = quickly(self, words)
+        assert OmegaConf.to_container(made) == OmegaConf.to_container(self._composed(words))
+        seen.append(tuple(words[-3:]))
+        return made
+
+    monkeypatch.setattr(Composer, "compose", both)
+    rest = "checkpoint.hyperparameters={num_hidden_layers:1},{num_hidden_layers:2}"
+    assert hone("train", "-m", *SMALL, "optimizer.lr=-1,-2", "head=cls,mean", rest).code == 2  # composed, but not run
+    assert len(set(seen)) == 8
