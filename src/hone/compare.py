@@ -1,4 +1,4 @@
-"""`hone compare`: what differs between runs, how good each configuration is over its seeds, and whether that is chance."""
+"""`hone compare`: what differs between runs, how good each configuration is over its seeds, what of it is chance."""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ def of_sweep(sweep: Sweep, metric: str | None, higher: bool | None, by_example: 
     """By the sweep's own keys and metric, cells that have not begun or failed early included."""
     about = About(sweep.name, sweep.command, sweep.sampler, sweep.state, sweep.started, sweep.seconds)
     keys = {key: [] for key in sorted(sweep.keys, key=lambda key: key != SEED)}
-    decided = _metric(sweep.entries, metric, higher, sweep.metric)
+    known = sweep.metric or (None if any(entry.best for entry in sweep.entries) else Metric("validation/loss", False))
+    decided = _metric(sweep.entries, metric, higher, known)
     return _compared(about, sweep.entries, keys, decided, by_example, told_by_origin(sweep.entries)[1])
 
 

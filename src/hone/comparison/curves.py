@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
@@ -72,16 +73,13 @@ def rounded(value: float) -> float:
 
 def parts(entry: Entry, journal: Course) -> dict[str, float]:
     """Seconds until the first logged row, from there to the last, and from there to the end; of runs in one go."""
-    begun, ended = _seconds(entry.started), _seconds(entry.finished)
-    if None in (begun, ended, journal.first, journal.last) or not entry.seconds:
+    moments = [_seconds(entry.started), journal.first, journal.last, _seconds(entry.finished)]
+    known = [moment for moment in moments if moment is not None]
+    if len(known) < len(moments) or not entry.seconds:
         return {}
-    assert begun is not None and ended is not None and journal.first is not None and journal.last is not None
-    found = {
-        "set-up": max(journal.first - begun, 0.0),
-        "training and evaluating": journal.last - journal.first,
-        "final scores and saving": max(ended - journal.last, 0.0),
-    }
-    return found if abs(sum(found.values()) - entry.seconds) <= 2 + 0.2 * entry.seconds else {}
+    lengths = [max(after - before, 0.0) for before, after in pairwise(known)]
+    found = dict(zip(("set-up", "training and evaluating", "final scores and saving"), lengths, strict=True))
+    return found if abs(sum(lengths) - entry.seconds) <= 2 + 0.2 * entry.seconds else {}
 
 
 def _seconds(stamp: str) -> float | None:

@@ -36,7 +36,13 @@ def _meant(asked: str, scores: Sequence[str]) -> str:
     if f"validation/{asked}" in scores:
         return f"validation/{asked}"
     whole = [score for score in scores if score.count("/") == 1]
-    raise UserError(f"metric={asked}: no run has it.{nearest(asked, scores)} There are {listed(whole)}.")
+    raise UserError(
+        f"metric={asked}: no run has it.{nearest(asked, [*scores, *_bare(whole)])} There are {listed(whole)}."
+    )
+
+
+def _bare(scores: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(score.partition("/")[2] for score in scores))
 
 
 def _lower(name: str, entries: Sequence[Entry]) -> bool:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -65,14 +65,14 @@ def as_csv(told: Comparison) -> str:
 
 
 def as_markdown(told: Comparison) -> str:
-    head, body = _compact(told)
+    head, body = compact(told)
     lines = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def as_latex(told: Comparison) -> str:
     """A `booktabs` table."""
-    head, body = _compact(told)
+    head, body = compact(told)
     lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
     columns = "l" * len(told.apart) + "r" * (len(head) - len(told.apart))
     parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
@@ -92,18 +92,23 @@ def as_json(told: Comparison) -> str:
     return json.dumps(story, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def _compact(told: Comparison) -> tuple[list[str], list[list[str]]]:
-    """For people: mean ± std in one cell, the best one bold nowhere, for that is a matter of taste."""
+def compact(told: Comparison) -> tuple[list[str], list[list[str]]]:
+    """For people: a heading and cells; nothing is bold, for whether that is deserved is said in words."""
     others = other_scores(told)
     head = [*told.apart, "n", told.metric.name, "95 %", "best", "worst", "p seeds", "p examples", *others]
     body = []
     for row in rows(told):
         mean = f"{_told(row['mean'])} ± {_told(row['std'])}" if row["std"] is not None else _told(row["mean"])
-        interval = f"{_told(row['low'])}–{_told(row['high'])}" if row["low"] is not None else "–"
-        cells = [*(row[key] for key in told.apart), str(row["finished"]), mean, interval]
-        cells += [_told(row[name]) for name in ("best", "worst", "p_seeds", "p_examples", *others)]
-        body.append(cells)
+        margin = "–" if row["high"] is None else f"± {_told(row['high'] - row['mean'])}"
+        cells = [*(row[key] for key in told.apart), str(row["finished"]), mean, margin]
+        cells += [_told(row[name]) for name in ("best", "worst")]
+        cells += [_chance(row[name]) for name in ("p_seeds", "p_examples")]
+        body.append([*cells, *(_told(row[name]) for name in others)])
     return head, body
+
+
+def _chance(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _told(value: float | None) -> str:
@@ -115,13 +120,13 @@ def _known(value: float) -> float | None:
 
 
 def _latex(cell: str) -> str:
-    return cell.translate(_LATEX).replace("±", r"$\pm$").replace("–", "--")
+    return cell.translate(_LATEX).replace("±", r"$\pm$").replace("–", "--").replace("< ", "$<$ ")
 
 
 def _contrast(contrast: Contrast) -> Mapping[str, Any]:
     return {
         "configuration": contrast.group.values,
-        "by_seeds": asdict(contrast.seeds) | {"p_corrected": contrast.p_seeds},
+        "by_seeds": asdict(contrast.seeds) | {"needed": contrast.seeds.needed} | {"p_corrected": contrast.p_seeds},
         "by_examples": asdict(contrast.examples) | {"p_corrected": contrast.p_examples} if contrast.examples else None,
     }
 
@@ -140,9 +145,3 @@ def _run(told: Comparison, entry: Entry) -> Mapping[str, Any]:
 FORMATS: Mapping[str, Callable[[Comparison], str]] = {
     "csv": as_csv, "markdown": as_markdown, "latex": as_latex, "json": as_json,
 }  # fmt: skip
-
-
-def listed_rows(told: Comparison) -> Sequence[Sequence[str]]:
-    """The heading and the cells of the compact table."""
-    head, body = _compact(told)
-    return [head, *body]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hone.comparison.collection import Comparison
-from hone.comparison.formats import listed_rows
+from hone.comparison.formats import compact
 from hone.comparison.verdict import verdict
 
 
@@ -29,11 +30,14 @@ def show(told: Comparison) -> None:
 
 
 def _table(told: Comparison) -> Table:
-    head, *body = listed_rows(told)
-    table = Table()
+    """Words may be folded, numbers not."""
+    head, body = compact(told)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for place, name in enumerate(head):
         words = place < len(told.apart)
-        table.add_column(Text(name), justify="left" if words else "right", overflow="fold" if words else "ellipsis")
+        short = name.removeprefix("validation/") if name == told.metric.name else name
+        heading = name if words else short.replace(" ", "\n").replace("/", "/\n")
+        table.add_column(Text(heading), justify="left" if words else "right", overflow="fold", no_wrap=not words)
     for cells in body:
         table.add_row(*map(Text, cells))
     return table

@@ -43,49 +43,56 @@ def _against(best: Group, contrasts: Sequence[Contrast]) -> Iterator[str]:
         )
     if tested and not level:
         worst = max(each.p_seeds for each in tested if each.p_seeds is not None)
-        yield f"It is better than {_count(len(tested))} beyond the noise of the seeds (p ≤ {worst:.2g}, corrected)."
+        yield f"It is better than {_count(len(tested))} beyond the noise of the seeds (p ≤ {worst:.2g})."
     if level:
         yield from _undecided(level, len(tested))
     yield from _by_examples(contrasts)
 
 
 def _undecided(level: Sequence[Contrast], tested: int) -> Iterator[str]:
-    nearest = level[0]
+    """The nearest rival of those that cannot be told from the best one, and what would tell them apart."""
+    nearest, needed = level[0], level[0].seeds.needed
+    among = "" if tested == 1 else f" It cannot be told from {len(level)} of {_count(tested)}."
+    if nearest.seeds.difference == 0:
+        yield f"{nearest.group.label} is just as good.{among}"
+        return
+    lead = number(abs(nearest.seeds.difference))
     yield (
-        f"Its lead over {nearest.group.label} ({number(abs(nearest.seeds.difference))}) is inside the noise of the seeds "
-        f"(p = {nearest.p_seeds:.2g}, corrected, {_kind(nearest)}); of {_count(tested)} it "
-        f"cannot be told from {len(level)}."
+        f"Its lead over {nearest.group.label} ({lead}) is inside the noise of the seeds: p = {_p(nearest.p_seeds)}, "
+        f"{_kind(nearest)}.{among}"
     )
-    needed = nearest.seeds.needed
     if needed is None:
-        yield "More than a thousand seeds would be needed to tell these two apart: take either."
+        yield "To tell these two apart would take more than a thousand seeds: take either."
     elif needed > nearest.seeds.count:
         yield (
-            f"If the true difference is as large as this one, about {needed} seeds each ({needed - nearest.seeds.count} "
-            "more) would show it in four of five cases."
+            f"If the true difference is as large as this one, about {needed} seeds each "
+            f"({needed - nearest.seeds.count} more) would show it in four of five cases."
         )
 
 
 def _kind(contrast: Contrast) -> str:
     seeds = contrast.seeds
     return (
-        f"{seeds.count} seeds in common" if seeds.kind == "paired" else f"{seeds.count} seeds or more, none in common"
+        f"{seeds.count} seeds in common" if seeds.kind == "paired" else f"at least {seeds.count} seeds, not in common"
     )
 
 
 def _by_examples(contrasts: Sequence[Contrast]) -> Iterator[str]:
-    known = [each for each in contrasts if each.p_examples is not None]
-    open_ = [each for each in known if (each.p_examples or 0.0) >= LEVEL]
-    if not known:
+    known = [each for each in contrasts if each.examples is not None]
+    unsure = [each for each in known if (each.p_examples or 0.0) >= LEVEL]
+    if not known or known[0].examples is None:
         return
-    if open_:
-        yield (
-            f"With other examples than these {known[0].examples.examples if known[0].examples else 0:,} the order might "
-            f"be another one for {len(open_)} of {_count(len(known))} (p = {open_[0].p_examples:.2g}, corrected, for "
-            f"{open_[0].group.label})."
-        )
+    count = f"{known[0].examples.examples:,}"
+    if unsure:
+        others = f", or {len(unsure) - 1} more of {_count(len(known))}" if len(unsure) > 1 else ""
+        chance = f"p = {_p(unsure[0].p_examples)}"
+        yield f"Other examples than these {count} might have put it behind {unsure[0].group.label} ({chance}){others}."
     else:
-        yield f"The examples at hand are enough to tell it from {_count(len(known))} (for these very seeds)."
+        yield f"Of these very seeds, the {count} examples are enough to tell it from {_count(len(known))}."
+
+
+def _p(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2g}" if value >= 0.001 else "< 0.001"
 
 
 def _count(others: int) -> str:

@@ -2,7 +2,7 @@
 
 The examples are drawn anew (paired bootstrap), or each exchanges what the two made of it at the toss of a coin
 (approximate randomisation). All seeds of both see the same draw. Examples that every seed of both treated alike are
-counted together: what is drawn is how many of each kind there are, so ten thousand examples cost little more than a few.
+counted together, and what is drawn is how many of each kind there are: ten thousand cost little more than a few.
 """
 
 from __future__ import annotations

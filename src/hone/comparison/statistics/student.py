@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _TINY = 1e-300
 _ENOUGH = 1e-15
@@ -41,6 +42,7 @@ def two_sided(t: float, freedom: float) -> float:
     return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) if math.isfinite(t) else 0.0
 
 
+@lru_cache(maxsize=4096)
 def quantile(share: float, freedom: float) -> float:
     """The t below which this share of the distribution lies, by bisection."""
     if share < 0.5:
@@ -48,7 +50,7 @@ def quantile(share: float, freedom: float) -> float:
     low, high = 0.0, 1.0
     while 1 - two_sided(high, freedom) / 2 < share and high < 1e150:
         low, high = high, 2 * high
-    for _ in range(100):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if 1 - two_sided(middle, freedom) / 2 < share else (low, middle)
     return (low + high) / 2

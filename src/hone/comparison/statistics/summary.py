@@ -15,7 +15,7 @@ _CONFIDENCE = 0.95
 @final
 @dataclass(frozen=True)
 class Summary:
-    """Mean, sample deviation and the interval that has the true mean in 95 of 100 cases; a single value has no spread."""
+    """Mean, sample deviation and the 95 % interval of the mean; of a single value nobody knows the spread."""
 
     values: tuple[float, ...]
     higher_is_better: bool
@@ -26,7 +26,7 @@ class Summary:
 
     @property
     def mean(self) -> float:
-        return math.fsum(self.values) / self.count if self.values else math.nan
+        return mean(self.values)
 
     @property
     def deviation(self) -> float:
@@ -48,9 +48,14 @@ class Summary:
         return (min if self.higher_is_better else max)(self.values, default=math.nan)
 
 
+def mean(values: Sequence[float]) -> float:
+    """Not a number, where there are no values."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
 def deviation(values: Sequence[float]) -> float:
     """The sample standard deviation; of a single value nobody knows it."""
     if len(values) < 2:
         return math.nan
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    middle = mean(values)
+    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
