@@ -52,7 +52,7 @@ def _against(best: Group, contrasts: Sequence[Contrast]) -> Iterator[str]:
 def _undecided(level: Sequence[Contrast], tested: int) -> Iterator[str]:
     """The nearest rival of those that cannot be told from the best one, and what would tell them apart."""
     nearest, needed = level[0], level[0].seeds.needed
-    among = "" if tested == 1 else f" It cannot be told from {len(level)} of {_count(tested)}."
+    among = "" if tested == 1 else f" It cannot be told from {_part(len(level), tested)}."
     if nearest.seeds.difference == 0:
         yield f"{nearest.group.label} is just as good.{among}"
         return
@@ -84,7 +84,7 @@ def _by_examples(contrasts: Sequence[Contrast]) -> Iterator[str]:
         return
     count = f"{known[0].examples.examples:,}"
     if unsure:
-        others = f", or {len(unsure) - 1} more of {_count(len(known))}" if len(unsure) > 1 else ""
+        others = f" or one of {len(unsure) - 1} more" if len(unsure) > 1 else ""
         chance = f"p = {_p(unsure[0].p_examples)}"
         yield f"Other examples than these {count} might have put it behind {unsure[0].group.label} ({chance}){others}."
     else:
@@ -93,6 +93,10 @@ def _by_examples(contrasts: Sequence[Contrast]) -> Iterator[str]:
 
 def _p(value: float | None) -> str:
     return "?" if value is None else f"{value:.2g}" if value >= 0.001 else "< 0.001"
+
+
+def _part(some: int, others: int) -> str:
+    return f"any of the {others} others" if some == others else f"{some} of the {others} others"
 
 
 def _count(others: int) -> str:

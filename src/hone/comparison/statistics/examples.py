@@ -7,6 +7,7 @@ counted together, and what is drawn is how many of each kind there are: ten thou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -16,6 +17,7 @@ import numpy as np
 from hone.comparison.measures.base import Array, Measure
 
 DRAWS = 2000
+_FEW = 10
 _AT_ONCE = 4_000_000
 """Numbers that a draw may hold in memory."""
 
@@ -75,11 +77,18 @@ def compare_examples(
     again = np.concatenate([pairing.difference(weights) for weights in _bootstrap(pairing, draws, rng)])
     swapped = np.concatenate([pairing.difference(kept, gone) for kept, gone in _exchanges(pairing, draws, rng)])
     low, high = np.quantile(again, [0.025, 0.975])
-    as_large = np.abs(swapped) >= abs(difference) - 1e-12
     leads = (again > 0).mean() if higher_is_better else (again < 0).mean()
-    return ExampleTest(
-        pairing.examples, difference, float(low), float(high), float((1 + as_large.sum()) / (1 + draws)), float(leads)
-    )
+    p = _chance(difference, swapped)
+    return ExampleTest(pairing.examples, difference, float(low), float(high), p, float(leads))
+
+
+def _chance(difference: float, swapped: Array) -> float:
+    """The share of exchanges as large; where hardly any is, that of the normal curve they lie on, which reaches further."""
+    count = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
+    if count >= _FEW:
+        return (1 + count) / (1 + len(swapped))
+    spread = float(np.sqrt(np.mean(swapped**2)))
+    return min(math.erfc(abs(difference) / spread / math.sqrt(2)), (1 + _FEW) / (1 + len(swapped)))
 
 
 def _bootstrap(pairing: Pairing, draws: int, rng: np.random.Generator) -> Iterator[Array]:

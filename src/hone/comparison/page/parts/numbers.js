@@ -2,11 +2,13 @@
 function told(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  return value === 0 || (size >= 1e-3 && size < 1e4) ? value.toFixed(4) : value.toPrecision(4);
+  return value === 0 || (size >= 5e-5 && size < 1e4) ? value.toFixed(4) : value.toPrecision(4);
 }
 
 function brief(value) {
-  return value === null || value === undefined ? "–" : String(Number(value.toPrecision(4)));
+  if (value === null || value === undefined) return "–";
+  const short = Number(value.toPrecision(4));
+  return short !== 0 && Math.abs(short) < 1e-3 ? short.toExponential() : String(short);
 }
 
 function chance(p) {
@@ -48,6 +50,16 @@ function ticks([low, high], most) {
   const found = [];
   for (let at = Math.ceil(low / step); at * step <= high + step * 1e-9; at++) found.push(Number((at * step).toPrecision(12)));
   return found;
+}
+
+// Powers of ten, and where those are few their threefold.
+function decades([low, high]) {
+  const found = [];
+  const factors = Math.log10(high / low) < 2.5 ? [1, 3] : [1];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    for (const factor of factors) found.push(factor * 10 ** power);
+  }
+  return found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
 }
 
 // Whether a key's values are all numbers, and whether they span so much that only a logarithm shows them.

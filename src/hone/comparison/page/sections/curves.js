@@ -56,6 +56,6 @@ function title(run) {
 
 function legend(data) {
   const shown = data.groups.slice(0, 8).map((group, place) => el("span", {}, dot(place), short(group.label, 60)));
-  const rest = data.groups.length > 8 ? [el("span", {}, dot(8), `${data.groups.length - 8} others`)] : [];
+  const rest = data.groups.length > 8 ? [el("span", {}, dot(8), `${data.groups.length - 8} more`)] : [];
   return el("div", { class: "legend" }, shown, rest);
 }

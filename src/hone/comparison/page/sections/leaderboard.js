@@ -10,11 +10,11 @@ parts.leaderboard = (data, box) => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const left = rows.filter((row) => (!state || row.states.includes(state)) && words.every((word) => row.text.includes(word)));
     const column = columns[order[board]];
-    if (column) left.sort((one, other) => compare(column.of(one), column.of(other)) * (back[board] ? -1 : 1));
+    if (column) left.sort((one, other) => compare(column.of(one), column.of(other), back[board] ? -1 : 1));
     const head = columns.map((each, place) => el("th", { class: each.num ? "num" : null, "aria-sort": order[board] === place ? (back[board] ? "descending" : "ascending") : "none" },
       el("button", { type: "button", onclick: () => turn(place) }, `${each.name}${order[board] === place ? (back[board] ? " ↓" : " ↑") : ""}`)));
     const body = left.map((row) => el("tr", { onpointerenter: () => heat(row.runs), onpointerleave: () => heat(null) },
-      columns.map((each) => el("td", { class: each.num ? "num" : "text" }, each.show(row)))));
+      columns.map((each) => el("td", { class: each.num ? "num" : String(each.of(row)).length > 32 ? "long" : null }, each.show(row)))));
     holder.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
     count.textContent = `${left.length} of ${rows.length}`;
     leave(words.length || state ? left.flatMap((row) => row.runs) : null);
@@ -33,15 +33,22 @@ parts.leaderboard = (data, box) => {
   show();
 };
 
-function compare(one, other) {
+// What is missing comes last, whichever way is sorted.
+function compare(one, other, way = 1) {
   const missing = [one, other].map((value) => value === null || value === undefined || value === "–");
   if (missing[0] || missing[1]) return missing[0] - missing[1];
   const numbers = [Number(one), Number(other)];
-  return numbers.some(Number.isNaN) ? String(one).localeCompare(String(other), undefined, { numeric: true }) : numbers[0] - numbers[1];
+  const order = numbers.some(Number.isNaN) ? String(one).localeCompare(String(other), undefined, { numeric: true }) : numbers[0] - numbers[1];
+  return order * way;
 }
 
 function number(name, of, show, backwards) {
   return { name, num: true, of, show: (row) => show(of(row)), backwards };
+}
+
+// The page says at its head which split it is of.
+function bare(data) {
+  return data.metric.name.replace(/^validation\//, "");
 }
 
 function keyColumns(data) {
@@ -57,9 +64,9 @@ function byConfiguration(data) {
   });
   const columns = [
     { name: "#", of: (row) => row.place, show: (row) => [dot(row.place), String(row.place + 1)] },
-    ...keyColumns(data),
-    number(data.metric.name, (row) => row.mean, told, higher),
+    number(bare(data), (row) => row.mean, told, higher),
     number("± std", (row) => row.std, told),
+    ...keyColumns(data),
     number("95 %", (row) => row.margin, (value) => value === null ? "–" : `± ${told(value)}`),
     number("best", (row) => row.best, told, higher),
     number("worst", (row) => row.worst, told, higher),
@@ -77,10 +84,10 @@ function byRun(data) {
   rows.sort((one, other) => rank(one) - rank(other) || one.place - other.place);
   const columns = [
     { name: "run", of: (row) => row.number ?? row.name, show: (row) => [dot(row.group), row.number === null ? row.name : `${row.number}`] },
+    number(bare(data), (row) => row.value, told, higher),
     { name: "state", of: (row) => row.state, show: (row) => el("span", { class: `pill ${row.state}`, title: row.reason }, row.state) },
     ...keyColumns(data),
     ...(data.has_seeds ? [{ name: "seed", num: true, of: (row) => row.seed, show: (row) => row.seed }] : []),
-    number(data.metric.name, (row) => row.value, told, higher),
     ...data.others.map((name, at) => number(name, (row) => row.others[at], told, higher)),
     number("took", (row) => row.seconds, lasting),
     { name: "folder", of: (row) => row.folder, show: (row) => row.folder || "–" },

@@ -1,7 +1,7 @@
 parts.parallel = (data, box) => {
-  const runs = data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null);
+  const runs = data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
   const keys = data.keys.filter((key) => new Set(runs.map((run) => run.values[key])).size > 1);
-  if (runs.length < 2 || !keys.length) return box.append(empty("This needs two runs with a score that differ in more than their seed."));
+  if (runs.length < 2 || !keys.length) return box.append(empty("This needs two finished runs that differ in more than their seed."));
   const scores = extent(runs.map((run) => run.value));
   const share = scale(scores, data.metric.higher_is_better ? [0, 1] : [1, 0]);
   runs.sort((one, other) => share(one.value) - share(other.value));
@@ -23,11 +23,11 @@ parts.parallel = (data, box) => {
       const anchor = place === 0 ? "start" : place === axes.length - 1 ? "end" : "middle";
       root.append(svg("text", { class: "strong", x: anchor === "start" ? 4 : anchor === "end" ? width - 4 : at(place), y: place % 2 ? 30 : 14, "text-anchor": anchor }, short(names[place], 28)));
       const last = place === axes.length - 1;
-      for (const [y, words] of axis.marks) root.append(svg("text", { x: at(place) + (last ? -6 : 6), y: y + 4, "text-anchor": last ? "end" : "start" }, short(words, 18)));
+      root.append(svg("g", { class: "names" }, axis.marks.map(([y, words]) => svg("text", { x: at(place) + (last ? -6 : 6), y: y + 4, "text-anchor": last ? "end" : "start" }, short(words, 18)))));
     });
     return root;
   }, Math.max(300, 110 * (keys.length + 1)));
-  box.append(el("p", { class: "quiet" }, `A line is a run; the deeper its colour, the better its ${data.metric.name}.`));
+  box.append(el("p", { class: "quiet" }, `A line is a finished run; the deeper its colour, the better its ${data.metric.name}.`));
 };
 
 function keyAxis(values, range) {
@@ -36,7 +36,7 @@ function keyAxis(values, range) {
     const span = extent(numbers.found);
     const place = scale(span, range, numbers.logarithmic);
     const distinct = [...new Set(numbers.found)].sort((one, other) => one - other);
-    const marked = distinct.length <= 8 ? distinct : [span[0], ...ticks(span, 4).filter((value) => !numbers.logarithmic && value > span[0] && value < span[1]), span[1]];
+    const marked = distinct.length <= 8 ? distinct : numbers.logarithmic ? decades(span) : ticks(span, 5);
     return { at: numbers.found.map(place), marks: marked.map((value) => [place(value), brief(value)]) };
   }
   const names = [...new Set(values)].sort((one, other) => compare(one, other));

@@ -1,7 +1,7 @@
 parts.seeds = (data, box) => {
   const groups = data.groups.map((group, place) => ({ ...group, place })).filter((group) => group.count);
   if (!groups.some((group) => group.count > 1)) return box.append(empty("This needs a configuration with two finished seeds: add seed=0,1,2."));
-  const most = groups.slice(0, 20);
+  const most = groups.slice(0, 12);
   const of = (group) => data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.group === group.place && run.state === "finished" && run.value !== null);
   drawn(box, (width) => {
     const row = 34, top = 6, bottom = 26, side = 10, height = top + bottom + row * most.length;

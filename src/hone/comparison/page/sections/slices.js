@@ -12,7 +12,7 @@ parts.slices = (data, box) => {
     const ys = padded(extent(runs.map((run) => run.value)));
     const options = numbers ? { logarithmic: numbers.logarithmic } : { marks: names.map((name, place) => [place, short(name, Math.max(4, Math.floor((width - 80) / names.length / 7)))]) };
     const xs = numbers ? extent(numbers.found) : [-0.5, names.length - 0.5];
-    if (numbers && numbers.logarithmic) options.marks = [xs[0], Math.sqrt(xs[0] * xs[1]), xs[1]].map((each) => [each, String(Number(each.toPrecision(2)))]);
+    if (numbers && numbers.logarithmic) options.marks = decades(xs).map((each) => [each, brief(each)]);
     const { root, x, y } = frame(width, 260, xs, ys, { ...options, below: key, label: `${data.metric.name} by ${key}` });
     runs.forEach((run, row) => {
       const place = numbers ? numbers.found[row] : names.indexOf(values[row]) + jitter(row);
