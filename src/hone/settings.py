@@ -92,6 +92,27 @@ class Evaluate:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Compare:
+    """`conf/compare.yaml`."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+    metric: str | None
+    higher_is_better: bool | None
+    format: Literal["table", "csv", "markdown", "latex", "json"]
+    by_example: Index
+    report: Place | None
+
+    def __post_init__(self) -> None:
+        if not self.folders:
+            raise UserError("There is nothing to compare: say hone compare DIR…, of runs or of folders that hold runs.")
+        if self.report is not None and not self.report.endswith(".html"):
+            raise UserError(f"report={self.report}: expected the name of a file that ends in .html.")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """`conf/export.yaml`."""
 

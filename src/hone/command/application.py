@@ -46,6 +46,7 @@ class Application:
             self.line = self.line.resumed() if self.command == "train" else self.line
             known = words_of(self.command)
             self.line = self.line.reading(known) if "inputs" in known else self.line
+            self.line = self.line.placing(known) if "folders" in known else self.line
             sys.argv = [f"hone {self.command}", *self.line.words]
             with _errors_handed_over(), vetted(self.line.vouched):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
@@ -90,6 +91,7 @@ class Application:
             raise explain(error, self.command, self.line) from error
         self._require_vouched(values.get("trust"))
         values |= {"inputs": self.line.inputs} if self.line.inputs else {}
+        values |= {"folders": list(self.line.folders)} if self.line.folders else {}
         return check(self.command, values)
 
     def _require_vouched(self, trust: Any) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self, final
 
 from hydra._internal.utils import get_args_parser
@@ -31,6 +32,8 @@ class CommandLine:
     """The packages named by `trust=…`; no file can add to them."""
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """The texts that were typed as they are, by role, for a command that reads some."""
+    folders: tuple[str, ...] = ()
+    """The words that are no key=value, for a command that reads folders."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -66,6 +69,15 @@ class CommandLine:
                 raise UserError(f"{key}: no such key. Did you mean {meant}?")
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
+
+    def placing(self, known: Collection[str]) -> Self:
+        """`hone compare outputs/a` names a folder: any word without a key, or a folder with = in its name."""
+        folders = [
+            word for word in self.overrides if "=" not in word or (_key(word) not in known and Path(word).is_dir())
+        ]
+        return replace(
+            self, overrides=tuple(word for word in self.overrides if word not in folders), folders=tuple(folders)
+        )
 
     def resumed(self) -> Self:
         """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""
