@@ -39,7 +39,7 @@ def test_a_grid_is_run_once_and_widened(hone: Hone) -> None:
     assert len(first) == 4
 
     again = hone(*GRID, "seed=0,1")
-    assert "4 of them before this command" in again.out
+    assert "4 runs were finished before" in again.out
     assert runs() == first
 
     wider = hone(*GRID, "seed=0,1,2")
@@ -76,10 +76,10 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
         told = json.loads(path.read_text())
         told["versions"]["torch"] = "0.1"
         path.write_text(json.dumps(told))
-    assert "2 runs are of before: torch was 0.1" in hone(*words).out
+    assert "2 of them would be others today: torch was 0.1" in hone(*words).out
     again = hone(*words, "sweep.rerun=stale")
     assert again.code == 0, again.said
-    assert "of before" not in again.out
+    assert "others today" not in again.out
     assert runs().keys() == first.keys()
     assert {run["versions"]["torch"] for run in runs().values()} != {"0.1"}
     assert len(list(Path("outputs/grid/superseded").iterdir())) == 2

@@ -22,9 +22,9 @@ def conduct(
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     cells = sweep.sampler.preview(space)
     mistakes = roster.mistakes(cells)
-    jobs = [roster.ready(cell).job for cell in cells if cell not in mistakes]
+    jobs = [roster.ready(cell) for cell in cells if cell not in mistakes]
     _require_possible(mistakes, len(cells), sweep.skip_impossible and bool(jobs))
-    spare(compiler=not any(job.settings.compile for job in jobs))
+    spare(compiler=not any(ready.job.settings.compile for ready in jobs))
 
     from hone.sweeps.perform import perform  # with it, torch
 

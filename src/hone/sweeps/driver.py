@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, final
 
+from hone.comparison.report import write_page
 from hone.errors import UserError
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell, Outcome
@@ -25,6 +26,7 @@ from hone.types import Rerun
 
 _ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _PAUSE = 0.5
+_PAGE_EVERY = 10.0
 
 
 @final
@@ -40,7 +42,7 @@ class Driver:
         self.entries: dict[str, Entry] = {}
         self.elsewhere: set[str] = set()
         self.asked: int | None = None
-        self.begun = time.monotonic()
+        self.begun = self.drawn = time.monotonic()
 
     def run(self, total: int, budget: Budget, rerun: Rerun) -> None:
         """Until nothing is left, or somebody asks to stop."""
@@ -125,6 +127,9 @@ class Driver:
         self.search.tell(entry.cell, entry.outcome)
         self.screen.ended(entry)
         self.story.write(self.entries.values(), "running")
+        if time.monotonic() - self.drawn > _PAGE_EVERY:
+            self.drawn = time.monotonic()
+            write_page(self.story.folder)
 
     def _look_elsewhere(self) -> None:
         """Runs of other drivers: their end is ours to know, and what they drop is ours to pick up."""

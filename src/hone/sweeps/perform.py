@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from hone.comparison.collection import of_sweep
+from hone.comparison.report import PAGE, write_report
+from hone.comparison.sweep import read_sweep
 from hone.errors import HoneError, Interrupted, Preempted
-from hone.job import Job
 from hone.sweeps.aim import aim_of
 from hone.sweeps.budget import Budget
 from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
-from hone.sweeps.groups import grouped
+from hone.sweeps.entry import Entry
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.places import places
 from hone.sweeps.pool import Pool
-from hone.sweeps.ready import Roster
+from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
 from hone.sweeps.story import Story
@@ -25,20 +27,24 @@ from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
 
+_RIVALS = 5
+"""Configs that are compared with the best by their examples too."""
+
 
 def perform(
     sweep: Sweep,
     space: Space,
     roster: Roster,
-    jobs: Sequence[Job],
+    jobs: Sequence[Ready],
     folder: Path,
     command: str,
     budget: Budget,
     launched: Workers | None,
 ) -> int:
     """Returns the command's exit code."""
-    aim = aim_of(jobs[0])
-    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
+    one = jobs[0]
+    aim = aim_of(one.job)
+    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices), sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, command, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
@@ -50,9 +56,24 @@ def perform(
     story.write(entries, "interrupted" if driver.asked else "failed" if failed else "finished")
     if driver.asked is not None:
         raise _stopped(driver.asked, folder)
-    groups = grouped(entries, aim.higher_is_better)
-    final_screen(story, groups, entries, test_scores(groups, pool, roster, folder / "logs"))
+    told = of_sweep(read_sweep(folder), None, None, _RIVALS)
+    test = test_scores(told.groups, pool, one)
+    write_report(told, folder / PAGE)
+    final_screen(told, folder, test, _remarks(entries))
     return int(failed)
+
+
+def _remarks(entries: Collection[Entry]) -> dict[str, str]:
+    """What else there is to say."""
+    said = {}
+    before = sum(not entry.here and entry.state == "finished" for entry in entries)
+    if before:
+        said["before"] = f"{before} runs were finished before this command"
+    stale = [entry for entry in entries if entry.stale]
+    if stale:
+        why = "; ".join(sorted({str(entry.stale) for entry in stale}))
+        said["stale"] = f"{len(stale)} of them would be others today: {why}; sweep.rerun=stale makes them again"
+    return said
 
 
 def _stopped(number: int, folder: Path) -> HoneError:
