@@ -108,6 +108,12 @@ def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, mon
         assert name == "Fine" or said in done.out
     assert {run["state"] for run in runs("mishaps").values()} == {"finished", "failed"}
 
+    status = process("sweep", "status", "outputs/mishaps")
+    assert all(said in status.out for said in list(MISHAPS.values())[1:])
+    retried = process("sweep", "retry", "outputs/mishaps", "trust=[prototypes]", "sweep.trial_timeout=1")
+    assert retried.code == 1
+    assert "1 runs were finished before" in retried.out
+
 
 def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:
     """Starts a sweep and kills it with all its runs; whether it had not come to its end by then."""

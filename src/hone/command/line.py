@@ -91,6 +91,16 @@ class CommandLine:
         return replace(self, overrides=(*saved, *self.overrides))
 
 
+def retried(folder: str) -> list[str]:
+    """The words of a sweep that was begun, from wherever; its file is trusted no more than a run's."""
+    from hone.sweeps.saved import saved_words
+
+    path = Path(folder).expanduser().absolute()
+    place = [f"output_root='{path.parent}'", f"sweep.name='{path.name}'"]
+    ours = {"-m", *map(_key, place)}
+    return ["-m", *_harmless([word for word in saved_words(folder) if _key(word) not in ours], folder), *place]
+
+
 def _key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
@@ -121,7 +131,7 @@ def _harmless(saved: Iterable[str], folder: str) -> list[str]:
         try:
             value = _value(word)
         except HydraException as error:
-            raise UserError(f"resume={folder}: its saved command has {word!r}, which is no key=value.") from error
+            raise UserError(f"{folder}: its saved command has {word!r}, which is no key=value.") from error
         steps = {*re.split(r"[./@]", _key(word))}
         if not steps & _NOT_FROM_A_FILE and not _mentions(value):
             kept.append(word)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hone.errors import UserError
+from hone.invocation import Invocation
 from hone.lean import spare
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
@@ -16,7 +17,7 @@ from hone.sweeps.workers import Workers
 
 
 def conduct(
-    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, command: str, launched: Workers | None
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, asked: Invocation, launched: Workers | None
 ) -> int:
     """Checks, runs, tells; returns the command's exit code."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
@@ -28,7 +29,7 @@ def conduct(
 
     from hone.sweeps.perform import perform  # with it, torch
 
-    return perform(sweep, space, roster, jobs, folder, command, budget, launched)
+    return perform(sweep, space, roster, jobs, folder, asked, budget, launched)
 
 
 def _require_possible(mistakes: Mapping[Cell, UserError], total: int, skip: bool) -> None:

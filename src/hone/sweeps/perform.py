@@ -11,6 +11,7 @@ from hone.comparison.collection import of_sweep
 from hone.comparison.report import PAGE, write_report
 from hone.comparison.sweep import read_sweep
 from hone.errors import HoneError, Interrupted, Preempted
+from hone.invocation import Invocation
 from hone.sweeps.aim import aim_of
 from hone.sweeps.budget import Budget
 from hone.sweeps.chosen import test_scores
@@ -37,7 +38,7 @@ def perform(
     roster: Roster,
     jobs: Sequence[Ready],
     folder: Path,
-    command: str,
+    asked: Invocation,
     budget: Budget,
     launched: Workers | None,
 ) -> int:
@@ -46,7 +47,7 @@ def perform(
     aim = aim_of(one.job)
     pool = Pool(places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices), sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
-    story = Story(folder, command, space.keys, type(sweep.sampler).__name__.lower(), aim)
+    story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it

@@ -12,8 +12,7 @@ from typing import final
 from hone.runs.record import now, write_atomically
 from hone.sweeps.entry import Entry
 from hone.sweeps.samplers.base import Aim
-
-FILE = "sweep.json"
+from hone.sweeps.saved import FILE
 
 
 @final
@@ -23,6 +22,7 @@ class Story:
 
     folder: Path
     command: str
+    words: tuple[str, ...]
     keys: tuple[str, ...]
     sampler: str
     aim: Aim
@@ -34,6 +34,7 @@ class Story:
         told = {
             "name": self.folder.name,
             "command": self.command,
+            "words": list(self.words),
             "keys": list(self.keys),
             "sampler": self.sampler,
             "metric": self.aim.metric,

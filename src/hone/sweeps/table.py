@@ -1,4 +1,4 @@
-"""The last screen of a sweep: configs with their seeds taken together, what went wrong, the chosen one's test scores."""
+"""The last screen of a sweep: configs over their seeds, what went wrong, the test scores of the chosen one."""
 
 from __future__ import annotations
 

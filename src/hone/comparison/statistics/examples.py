@@ -83,7 +83,7 @@ def compare_examples(
 
 
 def _chance(difference: float, swapped: Array) -> float:
-    """The share of exchanges as large; where hardly any is, that of the normal curve they lie on, which reaches further."""
+    """The share of exchanges as large; where hardly any is, that of the normal curve that they lie on."""
     count = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
     if count >= _FEW:
         return (1 + count) / (1 + len(swapped))

@@ -1,0 +1,32 @@
+"""A sweep's own file, and the words that it was begun with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hone.errors import UserError, nearest
+from hone.runs.redact import BLANK
+
+FILE = "sweep.json"
+
+
+def find_sweep(folder: str) -> dict[str, Any]:
+    """What a sweep's folder says of it."""
+    path = Path(folder).expanduser()
+    try:
+        return dict(json.loads((path / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        parent = path if path.is_dir() else path.parent
+        others = sorted(str(each.parent) for each in parent.glob(f"**/{FILE}")) if parent.is_dir() else []
+        raise UserError(f"{folder}: no sweep there (a sweep's folder holds {FILE}).{nearest(path, others)}") from None
+
+
+def saved_words(folder: str) -> list[str]:
+    """What `hone train -m` was given."""
+    words = [str(word) for word in find_sweep(folder).get("words") or ()]
+    blank = next((word for word in words if BLANK in word), None)
+    if blank is not None or not words:
+        raise UserError(f"{folder}: its command has a secret that was not stored ({blank}); repeat it yourself.")
+    return words
