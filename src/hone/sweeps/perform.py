@@ -7,6 +7,7 @@ import signal
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from hone.build import build
 from hone.comparison.collection import of_sweep
 from hone.comparison.report import PAGE, write_report
 from hone.comparison.sweep import read_sweep
@@ -18,15 +19,18 @@ from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
 from hone.sweeps.entry import Entry
 from hone.sweeps.ledger import Ledger
+from hone.sweeps.mirror import mirror
 from hone.sweeps.places import places
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.saved import mirror_of
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
 from hone.sweeps.story import Story
 from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
+from hone.tracking.base import Tracker
 
 _RIVALS = 5
 """Configs that are compared with the best by their examples too."""
@@ -47,6 +51,7 @@ def perform(
     aim = aim_of(one.job)
     pool = Pool(places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices), sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
+    mirrored = mirror_of(folder)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
@@ -54,12 +59,15 @@ def perform(
     driver.run(len(jobs), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
-    story.write(entries, "interrupted" if driver.asked else "failed" if failed else "finished")
+    state = "interrupted" if driver.asked else "failed" if failed else "finished"
+    story.write(entries, state, mirrored)
     if driver.asked is not None:
         raise _stopped(driver.asked, folder)
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
     test = test_scores(told.groups, pool, one)
     write_report(told, folder / PAGE)
+    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
     final_screen(told, folder, test, _remarks(entries))
     return int(failed)
 

@@ -30,3 +30,12 @@ def saved_words(folder: str) -> list[str]:
     if blank is not None or not words:
         raise UserError(f"{folder}: its command has a secret that was not stored ({blank}); repeat it yourself.")
     return words
+
+
+def mirror_of(folder: Path) -> dict[str, Any] | None:
+    """Where the sweep was mirrored, if it has been."""
+    try:
+        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told.get("wandb") if isinstance(told, dict) else None

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, final, get_args
@@ -61,6 +61,17 @@ class WandbTracker(Tracker):
     def log(self, row: Mapping[str, float]) -> None:
         self._safely(lambda run: run.log(dict(row)))
 
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        import wandb
+
+        table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+
+        def log_table(run: Any) -> None:
+            run.define_metric(name, summary="last")
+            run.log({name: table})
+
+        self._safely(log_table)
+
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
@@ -94,6 +105,7 @@ class WandbTracker(Tracker):
                     id=identity,
                     name=run.name,
                     group=run.group,
+                    job_type=run.job_type,
                     notes=run.notes or None,
                     tags=self.tags,
                     config=dict(run.config),
