@@ -67,8 +67,8 @@ class WandbTracker(Tracker):
         table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
 
         def log_table(run: Any) -> None:
-            run.define_metric(name, summary="last")
             run.log({name: table})
+            run.summary[name] = table  # where W&B's own tables over runs look for it
 
         self._safely(log_table)
 
