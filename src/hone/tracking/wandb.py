@@ -56,7 +56,7 @@ class WandbTracker(Tracker):
             return None
         self.run.define_metric("step", hidden=True)
         self.run.define_metric("*", step_metric="step", summary="none")
-        return {"id": identity, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
+        return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def log(self, row: Mapping[str, float]) -> None:
         self._safely(lambda run: run.log(dict(row)))
