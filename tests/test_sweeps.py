@@ -85,6 +85,24 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
     assert len(list(Path("outputs/grid/superseded").iterdir())) == 2
 
 
+def test_mistakes_are_told(hone: Hone) -> None:
+    mistakes = {
+        ("-m",): "nothing has several",
+        ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected more than nothing",
+        ("-m", "seed=0,1", "sweep.workers=64"): "this machine has",
+        ("-m", "seed=0,1", "monitor=nothing"): "nobody computes that",
+    }
+    for words, said in mistakes.items():
+        done = hone("train", *SMALL, *words)
+        assert done.code == 2, words
+        assert said in done.err, words
+    Path("outputs/grid").mkdir(parents=True)
+    Path("outputs/grid/sweep.json").write_text('{"version": 0}')
+    done = hone(*GRID)
+    assert done.code == 2
+    assert "another version" in done.err
+
+
 MISHAPS = {
     "Fine": "finished",
     "Raises": "RuntimeError: it raised",

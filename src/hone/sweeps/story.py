@@ -12,7 +12,7 @@ from typing import Any, final
 from hone.runs.record import now, write_atomically
 from hone.sweeps.entry import Entry
 from hone.sweeps.samplers.base import Aim
-from hone.sweeps.saved import FILE
+from hone.sweeps.saved import FILE, VERSION
 
 
 @final
@@ -32,6 +32,7 @@ class Story:
     def write(self, entries: Collection[Entry], state: str, wandb: Mapping[str, Any] | None = None) -> None:
         """How all stands now; `wandb` is where the sweep as a whole is mirrored."""
         told = {
+            "version": VERSION,
             "name": self.folder.name,
             "command": self.command,
             "words": list(self.words),
