@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from hone.runs.identity import identity
+
 LABELS = ["joy", "rage", "fear"]
 BEGUN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -53,7 +55,7 @@ def make_run(folder: Path, accuracy: float = 0.8, seed: int = 0, lr: float = 1e-
     scores |= {f"{split}/loss": float(records["loss"].mean()) for split in ("validation", "test")}
     record = {
         "id": folder.name,
-        "identity": f"{abs(hash(json.dumps(config, sort_keys=True, default=str))):08x}"[:8],
+        "identity": identity(config),
         "state": "finished",
         "reason": None,
         "started": stamp(minutes),
@@ -130,19 +132,19 @@ def _values(number: int) -> dict[str, str]:
 
 def _cell(folder: Path, number: int) -> dict[str, Any]:
     values = _values(number)
-    identity = f"{number:08x}"
+    name = f"{number:08x}"
     rng = np.random.default_rng(number)
     accuracy = 0.9 - 0.09 * abs(np.log10(float(values["optimizer.lr"])) + 3) - 0.02 * (values["head"] == "cls")
     make_run(
-        folder / identity,
+        folder / name,
         accuracy=float(accuracy + 0.01 * rng.normal()),
         seed=int(values["seed"]),
         lr=float(values["optimizer.lr"]),
         minutes=number,
-        identity=identity,
+        identity=name,
     )
-    record = json.loads((folder / identity / "run.json").read_text())
-    return _row(number, values, "finished", value=record["best"]["value"], seconds=60.0, folder=identity)
+    record = json.loads((folder / name / "run.json").read_text())
+    return _row(number, values, "finished", value=record["best"]["value"], seconds=60.0, folder=name)
 
 
 _LOST = (
@@ -158,14 +160,14 @@ _LOST = (
 
 def _lost(folder: Path, number: int, how: tuple[str, str]) -> dict[str, Any]:
     state, reason = how
-    values, identity = _values(number), f"{number:08x}"
+    values, name = _values(number), f"{number:08x}"
     if state in ("failed", "pruned", "running"):
         make_run(
-            folder / identity, seed=int(values["seed"]), minutes=number, identity=identity, state=state, reason=reason,
+            folder / name, seed=int(values["seed"]), minutes=number, identity=name, state=state, reason=reason,
             scores=None, finished=None if state == "running" else stamp(number + 1),
             best={"step": 8, "metric": "validation/f1_macro", "value": 0.31},
         )  # fmt: skip
-    return _row(number, values, state, reason=reason, folder=identity)
+    return _row(number, values, state, reason=reason, folder=name)
 
 
 def _row(number: int, values: dict[str, str], state: str, **more: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Comparison:
     about: About
     entries: tuple[Entry, ...]
     keys: dict[str, list[str]]
-    """What the runs differ in, the seed first; behind each the keys that only ever change along with it."""
+    """What the runs differ in; behind each the keys that only ever change along with it."""
     metric: Metric
     groups: list[Group]
     contrasts: list[Contrast]
@@ -70,7 +70,7 @@ def compare(places: Sequence[str], metric: str | None, higher: bool | None, by_e
 def of_sweep(sweep: Sweep, metric: str | None, higher: bool | None, by_example: int) -> Comparison:
     """By the sweep's own keys and metric, cells that have not begun or failed early included."""
     about = About(sweep.name, sweep.command, sweep.sampler, sweep.state, sweep.started, sweep.seconds)
-    keys = {key: [] for key in sorted(sweep.keys, key=lambda key: key != SEED)}
+    keys: dict[str, list[str]] = {key: [] for key in sweep.keys}
     known = sweep.metric or (None if any(entry.best for entry in sweep.entries) else Metric("validation/loss", False))
     decided = _metric(sweep.entries, metric, higher, known)
     return _compared(about, sweep.entries, keys, decided, by_example, told_by_origin(sweep.entries)[1])

@@ -32,7 +32,7 @@ def story(told: Comparison) -> dict[str, Any]:
     most = min(max(_POINTS // max(len(told.entries), 1), 16), 150)
     courses = [course(entry, names, most) for entry in told.entries]
     group_of = {id(entry): place for place, group in enumerate(told.groups) for entry in group.entries}
-    return known(
+    plain: dict[str, Any] = known(
         {
             "title": told.about.title,
             "state": told.about.state,
@@ -58,6 +58,7 @@ def story(told: Comparison) -> dict[str, Any]:
             "commands": commands(told),
         }
     )
+    return plain
 
 
 def _curve_names(told: Comparison) -> list[str]:

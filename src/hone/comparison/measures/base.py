@@ -25,7 +25,7 @@ class Measure:
 
     codes: Array
     """A row of numbers for each record."""
-    finish: Callable[[Array], Array]
+    finish: Callable[[Array], Any]
     """From sums (their last axis) to scores."""
     expand: Callable[[Array], Array] = as_they_are
     """From codes to what is added up."""
@@ -48,7 +48,7 @@ Maker = Callable[[Read, Told], Measure]
 """Makes the measure of a run's records; a KeyError or ValueError where they are of another kind."""
 
 
-def ratio(sums: Array) -> Array:
+def ratio(sums: Array) -> Any:
     """The first column for each of the second."""
     return sums[..., 0] / np.maximum(sums[..., 1], 1e-12)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from hone.comparison.measures.base import Array, Maker, Measure, Read, Told, as_they_are, share_of
 
-Finish = Callable[[Array], Array]
+Finish = Callable[[Array], Any]
 
 
 def _one_label(read: Read, told: Told, finish: Finish) -> Measure:
@@ -67,7 +68,7 @@ def _flat(values: object) -> Array:
     return array
 
 
-def _counts(codes: Array, classes: int) -> Array:
+def _counts(codes: Array, classes: int) -> Any:
     """Right, predicted and true, each a column a class."""
     label, prediction = (np.eye(classes)[codes[..., column].astype(int)] for column in (0, 1))
     return np.concatenate([label * prediction, prediction, label], axis=-1)
@@ -78,34 +79,34 @@ def _split(sums: Array) -> tuple[Array, Array, Array]:
     return right, predicted, true
 
 
-def _each(sums: Array) -> Array:
+def _each(sums: Array) -> Any:
     right, predicted, true = _split(sums)
     return 2 * right / np.maximum(predicted + true, 1e-12)
 
 
-def _macro(sums: Array) -> Array:
+def _macro(sums: Array) -> Any:
     """Classes that neither occur nor are predicted do not count."""
     _, predicted, true = _split(sums)
     there = predicted + true > 0
     return (_each(sums) * there).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
 
 
-def _macro_of_all(sums: Array) -> Array:
+def _macro_of_all(sums: Array) -> Any:
     """Every class counts, as torchmetrics has it where a record has several labels."""
     return _each(sums).mean(axis=-1)
 
 
-def _weighted(sums: Array) -> Array:
+def _weighted(sums: Array) -> Any:
     true = _split(sums)[2]
     return (_each(sums) * true).sum(axis=-1) / np.maximum(true.sum(axis=-1), 1e-12)
 
 
-def _micro(sums: Array) -> Array:
+def _micro(sums: Array) -> Any:
     right, predicted, true = (part.sum(axis=-1) for part in _split(sums))
     return 2 * right / np.maximum(predicted + true, 1e-12)
 
 
-def _matthews(sums: Array) -> Array:
+def _matthews(sums: Array) -> Any:
     right, predicted, true = _split(sums)
     rows = true.sum(axis=-1)
     covariance = right.sum(axis=-1) * rows - (predicted * true).sum(axis=-1)

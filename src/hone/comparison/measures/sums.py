@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def _correlation(read: Read, told: Told, name: str) -> Measure:
     return Measure(np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1), _pearson)
 
 
-def _pearson(sums: Array) -> Array:
+def _pearson(sums: Array) -> Any:
     count, x, y, xx, yy, xy = np.moveaxis(sums / np.maximum(sums[..., :1], 1e-12), -1, 0)
     spread = (xx - x * x) * (yy - y * y)
     return np.where(spread > 1e-18, (xy - x * y) / np.sqrt(np.maximum(spread, 1e-18)), 0.0) * (count > 0)

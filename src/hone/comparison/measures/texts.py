@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from hone.comparison.measures.base import Array, Maker, Measure, Read, Told, mea
 from hone.entities import find_spans, read_tag
 
 
-def _spans(read: Read, told: Told, finish: Callable[[Array], Array]) -> Measure:
+def _spans(read: Read, told: Told, finish: Callable[[Array], Any]) -> Measure:
     """How many spans of a record are predicted, true, and both."""
     tags = [read_tag(label) for label in told.labels]
     rows = []
@@ -21,15 +22,15 @@ def _spans(read: Read, told: Told, finish: Callable[[Array], Array]) -> Measure:
     return Measure(np.array(rows, dtype=np.float64), finish)
 
 
-def _f1(sums: Array) -> Array:
+def _f1(sums: Array) -> Any:
     return 2 * sums[..., 2] / np.maximum(sums[..., 0] + sums[..., 1], 1)
 
 
-def _precision(sums: Array) -> Array:
+def _precision(sums: Array) -> Any:
     return sums[..., 2] / np.maximum(sums[..., 0], 1)
 
 
-def _recall(sums: Array) -> Array:
+def _recall(sums: Array) -> Any:
     return sums[..., 2] / np.maximum(sums[..., 1], 1)
 
 
@@ -66,14 +67,20 @@ def _bleu(read: Read, told: Told) -> Measure:
 
     tokens = told.options.get("bleu_tokens", "13a")
     counts = [pair_counts(ours, theirs, tokens) for ours, theirs in _texts(read)]
-    return Measure(np.array(counts, dtype=np.float64), lambda sums: np.apply_along_axis(of_counts, -1, sums))
+    return Measure(np.array(counts, dtype=np.float64), partial(_one_by_one, of_counts))
 
 
 def _chrf(read: Read, told: Told) -> Measure:
     from hone.overlap.chrf import of_counts, pair_counts
 
     counts = [pair_counts(ours, theirs) for ours, theirs in _texts(read)]
-    return Measure(np.array(counts, dtype=np.float64), lambda sums: np.apply_along_axis(of_counts, -1, sums))
+    return Measure(np.array(counts, dtype=np.float64), partial(_one_by_one, of_counts))
+
+
+def _one_by_one(score: Callable[[Sequence[float]], float], sums: Array) -> Array:
+    """A score of single sums, for many."""
+    rows = sums.reshape(-1, sums.shape[-1]).tolist()
+    return np.array([score(row) for row in rows]).reshape(sums.shape[:-1])
 
 
 def _texts(read: Read) -> list[tuple[str, str]]:

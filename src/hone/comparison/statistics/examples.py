@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -57,13 +57,13 @@ class Pairing:
     def examples(self) -> int:
         return int(self.counts.sum())
 
-    def difference(self, ours: Array, theirs: Array | None = None) -> Array:
+    def difference(self, ours: Array, theirs: Array | None = None) -> Any:
         """Of the mean scores over the seeds, for each draw; `theirs` of the weights go to the other side's results."""
         if theirs is None:
             return self._mean(ours @ self.ours) - self._mean(ours @ self.theirs)
         return self._mean(ours @ self.ours + theirs @ self.theirs) - self._mean(theirs @ self.ours + ours @ self.theirs)
 
-    def _mean(self, sums: Array) -> Array:
+    def _mean(self, sums: Array) -> Any:
         return np.asarray(self.finish(sums)).mean(axis=0)
 
 
@@ -83,7 +83,7 @@ def compare_examples(
 
 
 def _chance(difference: float, swapped: Array) -> float:
-    """The share of exchanges as large; where hardly any is, that of the normal curve that they lie on."""
+    """The share of exchanges as large; where hardly any is, that of the normal curve on which they lie."""
     count = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
     if count >= _FEW:
         return (1 + count) / (1 + len(swapped))

@@ -39,7 +39,11 @@ def _fraction(a: float, b: float, x: float) -> float:
 
 def two_sided(t: float, freedom: float) -> float:
     """How often chance alone is at least as far from zero."""
-    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) if math.isfinite(t) else 0.0
+    if not math.isfinite(t):
+        return 0.0
+    if t * t < freedom:  # the share inside, for the one outside is close to 1
+        return 1 - incomplete_beta(0.5, freedom / 2, t * t / (freedom + t * t))
+    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
 @lru_cache(maxsize=4096)
