@@ -166,7 +166,7 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
     made = build.parts(parts, settings.trust)
     rows = prepare(made.dataset, made.task)
     task = made.task.equip(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
-    encoded = encode(rows, task)
+    encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
     assert min(encoded["train"]["length"]) > 2

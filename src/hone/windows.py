@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from hone.answers import Answer
-from hone.errors import UserError
+from hone.errors import RowError
 
 _LEAST_ROOM = 8
 """Tokens of a context in each of its windows, without which reading it makes no sense."""
@@ -92,10 +92,11 @@ def _rooms(tokenizer: Any, ids: Sequence[int], questions: Sequence[str], length:
     rooms = [length - own - len(tokens) for tokens in read]
     for row, room in enumerate(rooms):
         if room < _LEAST_ROOM:
-            raise UserError(
-                f"The question of row {ids[row]} has {len(read[row])} tokens, and windows of task.max_length={length} "
-                f"have room for {length - own - _LEAST_ROOM}, so that there is some for its context: make the windows "
-                f"longer if the model allows it, or shorten the question."
+            raise RowError(
+                ids[row],
+                "question",
+                f"it makes more than {length - own - _LEAST_ROOM} tokens, which leaves no room for its context in "
+                f"windows of {length} (task.max_length, if the model allows more)",
             )
     return rooms
 

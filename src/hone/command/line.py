@@ -15,6 +15,8 @@ from hydra.errors import HydraException
 
 from hone.errors import UserError, closest, nearest
 
+_COLUMNS = re.compile(r"^(dataset\.columns[.=])")
+"""Any role may have a column, whether or not the data set's file names it; `check` knows the roles."""
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
 
@@ -45,9 +47,10 @@ class CommandLine:
         flags = list(words)
         for word in reversed(parsed.overrides):
             del flags[len(flags) - 1 - flags[::-1].index(word)]
+        overrides = [_COLUMNS.sub(r"++\1", word) for word in parsed.overrides]
         trust = [word for word in parsed.overrides if _key(word) == "trust"]
         vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
-        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched)
+        return cls(tuple(flags), tuple(overrides), parsed.config_dir, parsed.config_name, vouched)
 
     @property
     def words(self) -> list[str]:
