@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import fake_hub
+from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
 from hone import build, train
 from hone.check import check
@@ -296,8 +297,15 @@ def test_every_experiment_says_what_to_type_and_what_to_expect(group: str, optio
 
 
 @options_of("experiment")
-def test_every_experiment_runs(group: str, option: str, hub: Path, hone: Hone, tmp_path: Path) -> None:
+def test_every_experiment_runs(
+    group: str, option: str, hub: Path, hone: Hone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of every task the card of the exported model runs, too."""
     done = hone("train", f"experiment={option}", *BRIEF, f"output_root={tmp_path}")
     assert done.code == 0, done.said
-    require_sound(only_run(tmp_path))
-    assert record(only_run(tmp_path))["group"] == option
+    run = only_run(tmp_path)
+    require_sound(run)
+    assert record(run)["group"] == option
+    if option.startswith("toy/"):
+        monkeypatch.chdir(tmp_path)
+        require_card(hone, run, option.partition("/")[2])

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from hone.check import check
 from hone.command.explain import explain
 from hone.command.guard import vetted
-from hone.command.line import CommandLine
+from hone.command.line import CommandLine, as_typed_in
 from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
@@ -60,7 +60,7 @@ class Application:
             about = HydraConfig.get()
             _remove_copy(about)
             settings, parts = self._checked(config)
-            invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
+            invocation = Invocation.of([as_typed_in(word) for word in about.overrides.task], about.runtime.choices)
             spare(compiler=not getattr(settings, "compile", False))
             return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:

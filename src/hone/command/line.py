@@ -15,8 +15,7 @@ from hydra.errors import HydraException
 
 from hone.errors import UserError, closest, nearest
 
-_COLUMNS = re.compile(r"^(dataset\.columns[.=])")
-"""Any role may have a column, whether or not the data set's file names it; `check` knows the roles."""
+_COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
 
@@ -47,14 +46,14 @@ class CommandLine:
         flags = list(words)
         for word in reversed(parsed.overrides):
             del flags[len(flags) - 1 - flags[::-1].index(word)]
-        overrides = [_COLUMNS.sub(r"++\1", word) for word in parsed.overrides]
         trust = [word for word in parsed.overrides if _key(word) == "trust"]
         vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
-        return cls(tuple(flags), tuple(overrides), parsed.config_dir, parsed.config_name, vouched)
+        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched)
 
     @property
     def words(self) -> list[str]:
-        return [*self.flags, *self.overrides]
+        """As Hydra gets them."""
+        return [*self.flags, *map(with_open_columns, self.overrides)]
 
     def reading(self, known: Collection[str]) -> Self:
         """`text="it's [done]"` is a text, not a value in Hydra's grammar: any plain key that is not `known`."""
@@ -80,6 +79,16 @@ class CommandLine:
         given = {_key(word) for word in self.overrides}
         saved = [word for word in _harmless(saved_overrides(str(folder)), str(folder)) if _key(word) not in given]
         return replace(self, overrides=(*saved, *self.overrides))
+
+
+def with_open_columns(word: str) -> str:
+    """Any role may have a column, whether or not the data set's file names it; `check` knows the roles."""
+    return _COLUMNS.sub("++", word)
+
+
+def as_typed_in(word: str) -> str:
+    """The other way round."""
+    return word.removeprefix("++") if _COLUMNS.match(word.removeprefix("++")) else word
 
 
 def _key(word: str) -> str:
