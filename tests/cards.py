@@ -29,7 +29,7 @@ def require_card(hone: Hone, run: Path, task: str) -> None:
     said = next((row[name] for name in ("answer", "translation", "summary", "choice") if name in row), None)
     if said is not None:
         assert printed.getvalue().strip() == said
-    for name in ("label", "fills"):
+    for name in ("label", "fills", "predicted_text"):
         found = row.get(name, "")
-        assert (found if isinstance(found, str) else repr(found[0][0]["text"])) in printed.getvalue()
-    assert printed.getvalue().strip()
+        assert (found if isinstance(found, str) else found[0][0]["text"]) in printed.getvalue()
+    assert printed.getvalue()

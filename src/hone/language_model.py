@@ -50,9 +50,8 @@ class LanguageModel(Task):
     def count_targets(self, batch: Batch) -> float:
         return token_loss.count(batch)
 
-    @final
     def example(self, place: str) -> str:
-        return usage.by_pipeline(self.pipeline, place, repr(self.question()["text"]))
+        return usage.by_pipeline(self.pipeline, place, usage.quoted(self.question()["text"]))
 
     @final
     def merge(self, predictions: Columns) -> Columns:

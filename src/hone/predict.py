@@ -75,7 +75,7 @@ def _rows(settings: Predict, asked: Asked) -> Iterator[Row | Broken]:
         return read(settings.input, asked.required[0])
     inputs = settings.inputs or {}
     asked.require_known(inputs)
-    return typed(inputs)
+    return map(asked.with_lists, typed(inputs))
 
 
 def _outcomes(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 _POOLED = {
@@ -15,6 +16,11 @@ _POOLED = {
 }
 
 
+def quoted(value: Any) -> str:
+    """Texts, and lists of them, as Python that looks the same wherever it is printed."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def alone(auto_model: str, place: str) -> str:
     """The network, for whoever knows what to do with it."""
     return f"from transformers import {auto_model}\n\nmodel = {auto_model}.from_pretrained({place})"
@@ -22,27 +28,27 @@ def alone(auto_model: str, place: str) -> str:
 
 def by_pipeline(name: str, place: str, said: str, **options: Any) -> str:
     """`said` is what the pipeline is called with."""
-    told = "".join(f", {option}={value!r}" for option, value in options.items())
+    told = "".join(f", {option}={quoted(value)}" for option, value in options.items())
     return (
         f'from transformers import pipeline\n\npredict = pipeline("{name}", model={place}{told})\n'
         f"print(predict({said}))"
     )
 
 
-def answers(place: str, question: str, context: str) -> str:
+def answers(place: str, question: str, context: str, longest: int) -> str:
     """A context that fits in one window, and has an answer."""
     return _by_network(
         "AutoModelForQuestionAnswering",
         place,
-        f"question = {question!r}",
-        f"context = {context!r}",
+        f"question = {quoted(question)}",
+        f"context = {quoted(context)}",
         'read = tokenizer(question, context, truncation="only_second", return_offsets_mapping=True, '
         'return_tensors="pt")',
         'places = read.pop("offset_mapping")[0]',
         "with torch.no_grad():",
         "    said = model(**read)",
         "inside = torch.tensor([part == 1 for part in read.sequence_ids()])",
-        "allowed = (inside[:, None] & inside).triu().tril(29)  # ends behind beginnings, and no more than 30 tokens",
+        f"allowed = (inside[:, None] & inside).triu().tril({longest - 1})  # at most {longest} tokens of the context",
         "scores = said.start_logits[0][:, None] + said.end_logits[0]",
         "first, last = divmod(int(scores.masked_fill(~allowed, -torch.inf).argmax()), len(inside))",
         "print(context[places[first][0] : places[last][1]])",
@@ -54,8 +60,8 @@ def texts(place: str, source: str, language: str | None) -> str:
     return _by_network(
         "AutoModelForSeq2SeqLM",
         place,
-        *([f"tokenizer.src_lang = {language!r}"] if language else []),
-        f'read = tokenizer([{source!r}], return_tensors="pt")',
+        *([f"tokenizer.src_lang = {quoted(language)}"] if language else []),
+        f'read = tokenizer([{quoted(source)}], return_tensors="pt")',
         "with torch.no_grad():",
         "    written = model.generate(**read)",
         "print(tokenizer.batch_decode(written, skip_special_tokens=True)[0])",
@@ -67,8 +73,8 @@ def choices(place: str, question: str, among: list[str]) -> str:
     return _by_network(
         "AutoModelForMultipleChoice",
         place,
-        f"question = {question!r}",
-        f"choices = {among!r}",
+        f"question = {quoted(question)}",
+        f"choices = {quoted(among)}",
         'read = tokenizer([question] * len(choices), choices, padding=True, truncation=True, return_tensors="pt")',
         "with torch.no_grad():",
         "    scores = model(**{name: values[None] for name, values in read.items()}).logits[0]",
@@ -81,11 +87,11 @@ def embeddings(place: str, alike: list[str], pooling: str) -> str:
     return _by_network(
         "AutoModel",
         place,
-        f"texts = {alike!r}",
+        f"texts = {quoted(alike)}",
         'read = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")',
         "with torch.no_grad():",
         "    states = model(**read).last_hidden_state",
-        'mask = read["attention_mask"][..., None]',
+        'mask = read["attention_mask"][..., None]  # if a pooler was missing: none is needed',
         f"vectors = torch.nn.functional.normalize({_POOLED[pooling]}, dim=-1)",
         "print(vectors @ vectors.T)",
     )
@@ -94,7 +100,7 @@ def embeddings(place: str, alike: list[str], pooling: str) -> str:
 def _by_network(auto_model: str, place: str, *lines: str) -> str:
     return "\n".join(
         [
-            f"import torch\nfrom transformers import AutoTokenizer, {auto_model}\n",
+            f"import torch\nfrom transformers import {auto_model}, AutoTokenizer\n",
             f"tokenizer = AutoTokenizer.from_pretrained({place})",
             f"model = {auto_model}.from_pretrained({place})",
             *lines,

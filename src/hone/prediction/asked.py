@@ -60,6 +60,10 @@ class Asked:
         if chunk:
             yield chunk
 
+    def with_lists(self, row: Row) -> Row:
+        """A row that was typed, where lists can only be written in JSON."""
+        return {role: _listed(text) if role in self.task.lists else text for role, text in row.items()}
+
     def encoded(self, chunk: Mapping[int, Row]) -> Columns:
         """As the task reads them; without rows that it cannot read, where that is allowed."""
         readable = self._without(chunk, self._faults(chunk))

@@ -10,7 +10,7 @@ import numpy as np
 from datasets import Dataset
 from torch import nn
 
-from hone import blocks, padding, perplexity, token_loss
+from hone import blocks, padding, perplexity, token_loss, usage
 from hone.blocks import CONTEXT, Numbers, Tokens
 from hone.causality import require_causal
 from hone.documents import end_token, frame, plain_ids, require_end_token, rest, tokenised
@@ -128,6 +128,11 @@ class CausalLM(LanguageModel):
         alone = {name: [value] for name, value in record.items()}
         return {"perplexity": perplexity.perplexity(alone), "tokens": int(record["targets"])}
 
+    def example(self, place: str) -> str:
+        text, how = usage.quoted(self.question()["text"]), self._writing(int(self.processor.model_max_length))
+        told = "".join(f", {name}={value}" for name, value in how.options().items())
+        return usage.by_pipeline(self.pipeline, place, text + told)
+
     @classmethod
     def sample(cls) -> Columns:
         return {"text": ["what a lovely day it is", "this is dreadful", "i could not be happier", "so sad it is over"]}
@@ -156,9 +161,12 @@ class CausalLM(LanguageModel):
     def _written(self, network: nn.Module, prompts: list[Numbers], seed: int) -> list[str]:
         """Of a prompt that leaves no room the last part is read."""
         most = int(self.processor.model_max_length)
+        how = self._writing(most)
+        return write(network, self.processor, [ids[how.max_new_tokens - most :] for ids in prompts], how, seed)
+
+    def _writing(self, most: int) -> Writing:
         new = min(self.max_new_tokens, most - 1)
-        how = Writing(new, self.do_sample, self.temperature, self.top_p, self.num_beams)
-        return write(network, self.processor, [ids[new - most :] for ids in prompts], how, seed)
+        return Writing(new, self.do_sample, self.temperature, self.top_p, self.num_beams)
 
 
 def _end(token: int | None, number: int, size: int) -> Tokens:

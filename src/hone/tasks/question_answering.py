@@ -159,7 +159,7 @@ class QuestionAnswering(Task):
         return Facts(_NEVER)
 
     def example(self, place: str) -> str:
-        return usage.answers(place, **self.question())
+        return usage.answers(place, **self.question(), longest=self.max_answer_length)
 
     @classmethod
     def sample(cls) -> Columns:

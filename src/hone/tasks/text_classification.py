@@ -133,7 +133,7 @@ class TextClassification(Task):
 
     def example(self, place: str) -> str:
         pairs = '  # of a pair of texts: {"text": "…", "text_pair": "…"}'
-        return usage.by_pipeline(self.pipeline, place, repr(self.question()["text"])) + pairs
+        return usage.by_pipeline(self.pipeline, place, usage.quoted(self.question()["text"])) + pairs
 
     @classmethod
     def sample(cls) -> Columns:

@@ -154,7 +154,7 @@ class TokenClassification(Task):
         return recall_tags(config, self.kind)
 
     def example(self, place: str) -> str:
-        text = repr(" ".join(self.question()["words"]))
+        text = usage.quoted(" ".join(self.question()["words"]))
         return usage.by_pipeline(self.pipeline, place, text, aggregation_strategy="first")
 
     @classmethod
