@@ -108,13 +108,15 @@ class Asked:
             rows = Dataset.from_dict(self._roles(chunk))
         except (TypeError, ValueError, OverflowError) as error:  # what pyarrow says of values that make no column
             if len(chunk) == 1:
-                return {numbers[0]: f"its values have no type ({error})"}
+                return {numbers[0]: f"its values are of several types, or no text ({error})"}
             return {number: said for one in numbers for number, said in self._faults({one: chunk[one]}).items()}
         found = list(self.task.find_faults(rows, self.task.facts))[::-1]  # of several in one row the first is told
         return {numbers[fault.row]: f"{', '.join(self._names(fault.role))}: {fault.problem}" for fault in found}
 
     def _roles(self, chunk: Mapping[int, Row]) -> Columns:
-        here = [role for role in self.known if any(self._has(role, row) for row in chunk.values())]
+        here = [
+            role for role in self.known if role in self.required or any(self._has(role, row) for row in chunk.values())
+        ]
         return {role: [self._value(role, row) for row in chunk.values()] for role in here}
 
     def _value(self, role: str, row: Row) -> Any:
