@@ -102,7 +102,7 @@ class Training:
         rows = prepare(source, self.task, limit=self.rows)
         task = self.task.equip(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)
         data = DataModule(
-            encode(Rows(rows.splits, rows.facts), task),
+            encode(Rows(rows.splits, rows.facts), task, source)[1],
             task,
             self.batching,
             self.batch_size,

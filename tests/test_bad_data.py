@@ -36,7 +36,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     ),
     "no such role": (
         {"a.csv": csv()},
-        "dataset.path=a.csv +dataset.columns.txt=label",
+        "dataset.path=a.csv dataset.columns.txt=label",
         "dataset.columns.txt|text, label, text_pair",
     ),
     "labels in one split": (
@@ -183,7 +183,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "too long a text": (
         {"a.jsonl": labelled(lambda row: row % 2, lambda row: "x " * 200 * (row == 5) + "x")},
         "dataset.path=a.jsonl task.truncation=do_not_truncate",
-        "The text of row 5 has 203 tokens and 128 are allowed",
+        "(row 5)|128 tokens that are allowed, and task.truncation=do_not_truncate|dataset.on_bad_row=skip",
     ),
     "half a saved data set": (
         {"d/dataset_dict.json": "nonsense"},

@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import fake_hub
+from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
 from hone import train
 from hone.check import check
@@ -167,7 +168,7 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
     made = Parts.of(parts, settings.trust)
     rows = prepare(made.dataset, made.task)
     task = made.task.equip(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
-    encoded = encode(rows, task)
+    encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
     assert min(encoded["train"]["length"]) > 2
@@ -297,8 +298,15 @@ def test_every_experiment_says_what_to_type_and_what_to_expect(group: str, optio
 
 
 @options_of("experiment")
-def test_every_experiment_runs(group: str, option: str, hub: Path, hone: Hone, tmp_path: Path) -> None:
+def test_every_experiment_runs(
+    group: str, option: str, hub: Path, hone: Hone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of every task the card of the exported model runs, too."""
     done = hone("train", f"experiment={option}", *BRIEF, f"output_root={tmp_path}")
     assert done.code == 0, done.said
-    require_sound(only_run(tmp_path))
-    assert record(only_run(tmp_path))["group"] == option
+    run = only_run(tmp_path)
+    require_sound(run)
+    assert record(run)["group"] == option
+    if option.startswith("toy/"):
+        monkeypatch.chdir(tmp_path)
+        require_card(hone, run, option.partition("/")[2])

@@ -153,7 +153,7 @@ def encoded(**options: Any) -> Dataset:
     )
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
     task = TextClassification(**options).equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
-    return encode(Rows({"train": rows}, facts), task)["train"]
+    return encode(Rows({"train": rows}, facts), task, TinyEmotion(1, 1, 1))[1]["train"]
 
 
 def words(rows: Dataset, row: int = 0) -> list[str]:

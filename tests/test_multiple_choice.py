@@ -182,10 +182,14 @@ WRONG = {
     "a label of no choice": ("a.jsonl", "label=right", "label 'gren' is none of red, green|Did you mean green"),
     "no such column": ("a.jsonl", "choices=[question,endng]", "no column 'endng' for the role 'choices'"),
     "numbers beside texts": ("a.csv", "choices=[c1,n]", "c1 is string|n is int64"),
-    "text for choices": ("a.csv", "choices=c1", "expected a list of texts|dataset.columns.choices=[a, b, c]"),
+    "text for choices": ("a.csv", "choices=c1", "expected a list of texts|{choices: [a, b, c]}"),
     "no column": ("a.csv", "choices=[]", "expected a column"),
-    "long rows": ("a.jsonl", "label=label task.max_length=6 task.truncation=do_not_truncate", "row 0|6 are allowed"),
-    "long choices": ("a.jsonl", "label=label task.max_length=4 task.truncation=only_first", "row 0|only_first"),
+    "long rows": (
+        "a.jsonl",
+        "label=label task.max_length=6 task.truncation=do_not_truncate",
+        "the 6 tokens that are allowed",
+    ),
+    "long choices": ("a.jsonl", "label=label task.max_length=4 task.truncation=only_first", "only_first cuts none"),
 }
 
 
@@ -195,14 +199,14 @@ def test_what_cannot_be_read_is_refused(case: str, hone: Hone) -> None:
     table = "".join(f"{place}?,red,green,{place},{place % 2}\n" for place in range(9))
     told = [row(place, right=row(place)["choices"][place % 2]) for place in range(9)] + [row(0, right="gren")]
     store({"a.jsonl": lines(told), "a.csv": "question,c1,c2,n,label\n" + table})
-    refused(hone(*LOCAL, f"dataset.path={file}", *f"++dataset.columns.{words}".split()), *said.split("|"))
+    refused(hone(*LOCAL, f"dataset.path={file}", *f"dataset.columns.{words}".split()), *said.split("|"))
 
 
 def test_a_table_with_a_column_a_choice_is_enough(hone: Hone) -> None:
     """With an empty cell where a row has fewer, and letters for labels."""
     table = "".join(f"{place}?,red,green,{['', 'blue'][place % 2]},{'ABC'[place % 2]}\n" for place in range(12))
     store({"a.csv": "q,c1,c2,c3,right\n" + table})
-    words = "+dataset.columns={question: q, choices: [c1, c2, c3], label: right}"
+    words = "dataset.columns={question: q, choices: [c1, c2, c3], label: right}"
     trains(hone(*LOCAL, "dataset.path=a.csv", words, "dataset.holdout=0.3"))
 
 

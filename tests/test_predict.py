@@ -117,6 +117,32 @@ def test_bad_rows_are_named_or_left_out(hone: Hone, run: Path) -> None:
     assert "2 rows cannot be used" in done.err
 
 
+ODD = {
+    "a number": ('{"text": 5}', "text: expected text"),
+    "nothing": ('{"text": null}', "text: the text is missing"),
+    "no such key": ('{"label": "joy"}', "text: the text is missing"),
+    "a list": ('{"text": ["fine"]}', "text: expected text"),
+    "half a letter": ('{"text": "\\ud800"}', "or no text"),
+    "half a line": ('{"text": "fi', "no JSON"),
+    "a bare text": ('"fine"', "no JSON object"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_a_row_that_is_no_text_is_a_bad_row(case: str, hone: Hone, run: Path) -> None:
+    line, said = ODD[case]
+    Path("odd.jsonl").write_text(f'{{"text": "fine"}}\n{line}\n{{"text": "fine too"}}\n')
+    refused(hone("predict", f"run={run}", "input=odd.jsonl"), "row 1 (counting from 0)", said)
+    done = hone("predict", f"run={run}", "input=odd.jsonl", "on_bad_row=skip")
+    assert [row["text"] for row in rows(done)] == ["fine", "fine too"]
+
+
+def test_where_no_row_can_be_used_that_is_a_mistake(hone: Hone, run: Path) -> None:
+    Path("odd.jsonl").write_text('{"text": ""}\nno json\n')
+    refused(hone("predict", f"run={run}", "input=odd.jsonl", "on_bad_row=skip", "output=all.csv"), "none of 2 rows")
+    assert not Path("all.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from hone.data.tiny_neighbours import TinyNeighbours
 from hone.facts import Facts
 from hone.nbest import best_spans, decided, pooled
 from hone.scores import compute_scores
-from hone.squad import Squad
+from hone.squad import Measure, Squad
 from hone.tasks.question_answering import QuestionAnswering
 from hone.windows import cut
 from mistakes import lines, refused, store, trains
@@ -127,9 +127,9 @@ def test_version_2_scores_as_published(seed: int) -> None:
     assert rules.of_those(True)(records)["f1"] == pytest.approx(raw[answered, 1].mean())
     assert rules.of_those(False)(records)["exact_match"] == pytest.approx(raw[~answered, 0].mean())
     bare = np.array([published_raw(*pair) for pair in zip(spans, meant, strict=True)])
-    for place, measure in enumerate(("exact", "f1")):
+    for place, measure in enumerate(get_args(Measure)):
         best = published_best(spans, list(bare[:, place]), list(gaps), list(answered))
-        assert rules.best(measure)(records) == pytest.approx(best)  # type: ignore[arg-type]
+        assert rules.best(measure)(records) == pytest.approx(best)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -366,13 +366,13 @@ WRONG = {
     "a question without end": (
         [{**ROWS[0], "question": "who " * 200}],
         "",
-        "The question of row 9|task.max_length=128",
+        "(row 9)|windows of 128|dataset.on_bad_row=skip",
     ),
     "no answer anywhere": (None, "", "No training row has an answer"),
     "windows too wide": ([], "task.max_length=4000", "the model takes at most 128 tokens"),
     "windows all the same": ([], "task.max_length=64 task.stride=64", "task.stride=64: windows have 64 tokens"),
     "padded too far": ([], "task.pad_to_multiple_of=100", "task.pad_to_multiple_of=100"),
-    "no such role": ([], "+dataset.columns.answer=answers", "dataset.columns.answer|question, context, answers"),
+    "no such role": ([], "dataset.columns.answer=answers", "dataset.columns.answer|question, context, answers"),
     "a network without such a head": ([], "checkpoint=tiny_t5 checkpoint.hyperparameters=null head=mean", "head=auto"),
 }
 
@@ -385,13 +385,31 @@ def test_what_cannot_be_read_is_refused(case: str, hone: Hone) -> None:
     refused(hone(*LOCAL, *words.split()), *said.split("|"))
 
 
+def test_a_question_that_leaves_no_room_can_be_left_out(hone: Hone) -> None:
+    """In training and in prediction, whose other rows keep their places."""
+    long = {**ROWS[0], "question": "who " * 200}
+    store({"a.jsonl": lines([*GOOD[:4], long, *GOOD[4:]])})
+    done = hone(*LOCAL, "dataset.on_bad_row=skip", "dataset.holdout=0.3")
+    trains(done)
+    assert "no room for its context in windows of 128" in done.err
+    assert sum(record(only_run())["data"]["rows"].values()) == 9
+
+    words = ("predict", f"run={only_run()}", "input=a.jsonl")
+    done = hone(*words)
+    assert done.code == 2
+    assert "row 4 (counting from 0): question: it makes more than" in done.err
+    done = hone(*words, "on_bad_row=skip")
+    assert [json.loads(line)["question"] for line in done.out.splitlines()] == [row["question"] for row in GOOD]
+    assert "1 rows cannot be used" in done.err
+
+
 def test_a_table_with_one_answer_a_row_is_enough(hone: Hone) -> None:
     """Plain text, its offset in a column of its own; no text where there is no answer."""
     rows = "".join(f'q{row},"It was Anna, I think.",{["Anna,7", ",-1"][row % 4 == 3]}\n' for row in range(16))
     store({"a.csv": "ask,passage,found,at\n" + rows})
     done = hone(
         *LOCAL[:-1], "dataset.path=a.csv", "dataset.holdout=0.4",
-        "+dataset.columns={question: ask, context: passage, answers: found, answer_start: at}",
+        "dataset.columns={question: ask, context: passage, answers: found, answer_start: at}",
     )  # fmt: skip
     trains(done)
     assert "validation/no_answer/f1" in record(only_run())["scores"]

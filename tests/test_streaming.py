@@ -363,7 +363,7 @@ MISTAKES = {
     "batch.by=tokens batch_size=900": "Say batch.by=examples with a batch_size in rows, or dataset.streaming=false",
     "dataset.columns.text=body": "no column 'body'",
     "dataset.shuffle_buffer=0": "dataset.shuffle_buffer",
-    "task.max_length=4 task.truncation=do_not_truncate": "task.truncation=do_not_truncate does not cut it",
+    "task.max_length=4 task.truncation=do_not_truncate": "task.truncation=do_not_truncate cuts none",
 }
 
 

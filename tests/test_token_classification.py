@@ -264,7 +264,7 @@ def file(change: dict[str, Any] | None = None, at: int = 3) -> str:
 
 
 LOCAL = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "task=token_classification",
-         "dataset.path=a.jsonl", "+dataset.columns={words: words, label: label}")  # fmt: skip
+         "dataset.path=a.jsonl", "dataset.columns={words: words, label: label}")  # fmt: skip
 WRONG = {
     "fewer tags": ({"label": ["O", "O"]}, "column 'label': 3 words and 2 tags (row 3)|dataset.on_bad_row=skip"),
     "no words": ({"words": [], "label": []}, "column 'words': there are no words (row 3)"),
@@ -298,7 +298,10 @@ def test_tags_that_mark_nothing_cannot_be_spans(hone: Hone) -> None:
 
 def test_a_row_too_long_is_refused_where_cutting_is(hone: Hone) -> None:
     store({"a.jsonl": file({"words": ["w"] * 300, "label": ["O"] * 300})})
-    refused(hone(*LOCAL, "task.truncation=false"), "The words of row 3 make 302 tokens and 128 are allowed")
+    refused(hone(*LOCAL, "task.truncation=false"), "(row 3)", "128 tokens that are allowed, and task.truncation=false")
+    done = hone(*LOCAL, "task.truncation=false", "dataset.on_bad_row=skip")
+    trains(done)
+    assert "1 of " in done.err
 
 
 def test_files_are_learned_from_and_evaluated(hone: Hone) -> None:

@@ -47,16 +47,15 @@ class AdamWBf16(torch.optim.Optimizer):
             weights = [weight for weight in group["params"] if weight.grad is not None]
             generators = {device: torch.Generator(device).manual_seed(word) for device in {w.device for w in weights}}
             for weight in weights:
-                put(weight, self._moved(weight, group), generators[weight.device])
+                put(weight, self._moved(weight, weight.grad.float(), group), generators[weight.device])
         return loss
 
-    def _moved(self, weight: Tensor, group: Mapping[str, Any]) -> Tensor:
+    def _moved(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> Tensor:
         """Where a weight goes, in fp32."""
         state, (first, second) = self.state[weight], group["betas"]
         if not state:
             state |= {name: torch.zeros_like(weight, dtype=torch.float32) for name in ("exp_avg", "exp_avg_sq")}
         mean, square = state["exp_avg"], state["exp_avg_sq"]
-        gradient = weight.grad.float()  # type: ignore[union-attr]
         mean.lerp_(gradient, 1 - first)
         square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         size = square.sqrt().div_(math.sqrt(1 - second ** group["step"])).add_(group["eps"])

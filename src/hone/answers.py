@@ -53,7 +53,7 @@ def _one(text: str | None, start: Any) -> list[Answer]:
     if text == "" or (isinstance(start, int | float) and start < 0):
         return []
     if start is None:
-        raise ValueError("the answer has no offset: name its column with +dataset.columns.answer_start=…")
+        raise ValueError("the answer has no offset: name its column with dataset.columns.answer_start=…")
     return [_answer(text, start)]
 
 

@@ -19,17 +19,12 @@ def made(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> 
     return owner(**{name: build(config[name], kind, name, trust) for name, kind in kinds.items()})
 
 
-def build(node: Mapping[str, Any], kind: type[Part], place: str, trust: Iterable[str]) -> Part:
-    """The object a config node describes, which must be a `kind`."""
-    return locate(node, kind, place, trust)(**_arguments(node, place, trust))
-
-
-def locate(node: Mapping[str, Any], kind: type[Part], place: str, trust: Iterable[str]) -> type[Part]:
-    """The class a config node names, which must be a `kind`."""
+def build(node: Mapping[str, Any], kind: type, place: str, trust: Iterable[str]) -> Any:
+    """The object a config node describes, which must be a `kind`; an abstract one is no `type[Part]` to a checker."""
     cls = _locate(str(node["_target_"]), place, trust)
     if not issubclass(cls, kind):
         raise UserError(f"{place}._target_={node['_target_']}: {cls.__name__} is no {kind.__name__}.")
-    return cls
+    return cls(**_arguments(node, place, trust))
 
 
 def _arguments(node: Mapping[str, Any], place: str, trust: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,24 @@ from huggingface_hub import EvalResult, ModelCardData
 from hone.results import flat
 from hone.runs.folder import Folder
 from hone.runs.record import Record
+from hone.tasks.base import Task
+from hone.wording import as_typed
+
+_HERE = "this/folder"
 
 
-def model_card(folder: Folder, record: Record, config: Mapping[str, Any], pipeline: str) -> str:
+def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: Task) -> str:
     """A README with the hub's metadata in front."""
     model = json.loads((folder.model / "config.json").read_text(encoding="utf-8"))
     name = f"{record['group']}-{record['identity']}".replace("/", "-")
     public = _without_local_paths(config)
     sections = [
-        f"---\n{_metadata(name, record, public, pipeline).to_yaml()}\n---",
+        f"---\n{_metadata(name, record, public, task.pipeline).to_yaml()}\n---",
         f"# {name}",
         f"`{record['checkpoint']['name']}` fine-tuned on `{record['data']['name']}` with hone.",
-        _usage(pipeline, own_code="auto_map" in model),
+        _usage(task, own_code="auto_map" in model),
         "## Scores\n\n" + _scores(record),
-        "## Data\n\n" + _data(record, model),
+        "## Data\n\n" + _data(record, task.facts.labels),
         "## Training\n\n" + _training(record, public),
         "## Provenance\n\n" + _provenance(record),
     ]
@@ -52,25 +58,28 @@ def _metadata(name: str, record: Record, public: Mapping[str, Any], pipeline: st
     )
 
 
-_WRITES = ("translation", "summarization")
-"""transformers has no pipelines for these any more."""
-
-
-def _usage(pipeline: str, own_code: bool) -> str:
-    if pipeline in _WRITES:
-        return (
-            "```python\nfrom transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
-            'tokenizer = AutoTokenizer.from_pretrained("this/folder")\n'
-            'model = AutoModelForSeq2SeqLM.from_pretrained("this/folder")\n'
-            'read = tokenizer(["a text"], return_tensors="pt")\n'
-            "print(tokenizer.batch_decode(model.generate(**read), skip_special_tokens=True))\n```"
-        )
+def _usage(task: Task, own_code: bool) -> str:
     trust = ", trust_remote_code=True" if own_code else ""
-    why = "\nIts head is not one of transformers' own: the code lies beside the weights.\n" if own_code else ""
-    return (
-        "```python\nfrom transformers import pipeline\n\n"
-        f'predict = pipeline("{pipeline}", model="this/folder"{trust})\n```\n{why}'
-    ).rstrip()
+    python = "```python\n" + task.example(f'"{_HERE}"{trust}') + "\n```"
+    if own_code:
+        return f"{python}\nIts head is not one of transformers' own: the code lies beside the weights."
+    ours = type(task).__module__.startswith("hone.tasks.")
+    return python + (f"\n\nor, with files of rows too,\n\n```sh\n{_command(task)}\n```" if ours else "")
+
+
+def _command(task: Task) -> str:
+    """`hone predict` with the model alone, which knows nothing of the options that its task had."""
+    options: Any = [(option.name, getattr(task, option.name), option.default) for option in fields(task)]  # type: ignore[arg-type]  # tasks of ours are dataclasses
+    told = [f"task.{name}={_typed(value)}" for name, value, usual in options if value != usual]
+    asked = task.question()
+    row = [f"{role}={value if isinstance(value, str) else json.dumps(value)}" for role, value in asked.items()]
+    name = type(task).__module__.rpartition(".")[2]
+    words = ["hone", "predict", "checkpoint=hub", f"checkpoint.path={_HERE}", f"task={name}", *told, *row]
+    return shlex.join(words)
+
+
+def _typed(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else as_typed(value)
 
 
 def _scores(record: Record) -> str:
@@ -81,14 +90,14 @@ def _scores(record: Record) -> str:
         lines.append(f"| {metric} | {split} | {value:.4f} | {'–' if baseline is None else f'{baseline:.4f}'} |")
     best = record["best"]
     chosen = f"The weights are those of step {best['step']} of {record['steps']}, chosen by {best['metric']}."
-    blind = "The baseline knows how often each label occurs in the training rows and nothing else."
-    return "\n".join([*lines, "", blind, chosen])
+    blind = "The baseline never looks at what it is asked."
+    return "\n".join([*lines, "", *([blind] if record["baseline"] else []), chosen])
 
 
-def _data(record: Record, model: Mapping[str, Any]) -> str:
+def _data(record: Record, names: Iterable[str]) -> str:
     data = record["data"]
     rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
-    labels = ", ".join(str(name) for name in model.get("id2label", {}).values())
+    labels = ", ".join(names)
     return f"`{data['name']}`: {rows} rows; fingerprint `{data['fingerprint']}`." + (
         f"\n\nLabels: {labels}." if labels else ""
     )

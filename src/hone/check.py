@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from hone import settings, signatures
+from hone import roles, settings, signatures
 from hone.errors import UserError, listed, nearest
 from hone.signatures import Parameter, Signature
 from hone.wording import as_typed, expectation, literals
@@ -28,7 +28,12 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     told = kind(**check_arguments(words, f"hone.settings.{kind.__name__}", ""))
     trust = getattr(told, "trust", ())
     absent = {name for name, part in made_of.items() if not part.required and config.get(name) is None}
-    return told, {name: None if name in absent else _check_part(config.get(name), name, trust) for name in made_of}
+    parts: dict[str, Any] = {
+        name: None if name in absent else _check_part(config.get(name), name, trust) for name in made_of
+    }
+    if {"dataset", "task"} <= parts.keys():
+        roles.require_known(parts["dataset"], parts["task"])
+    return told, parts
 
 
 def _parts(owner: str | None) -> Mapping[str, Parameter]:

@@ -99,7 +99,7 @@ def _problem_of(choices: Any) -> str | None:
     if choices is None:
         return "the choices are missing"
     if not isinstance(choices, list):
-        return "expected a list of texts (several columns make one: dataset.columns.choices=[a, b, c])"
+        return "expected a list of texts; several columns make one with {choices: [a, b, c]} among the columns"
     kept = there(choices)
     if any(choice is None or (isinstance(choice, str) and not choice.strip()) for choice in kept):
         return "a choice is empty"

@@ -22,11 +22,19 @@ class RunError(HoneError):
     """The run itself went wrong: a loss that is not a number, a disk that filled up."""
 
 
-@final
 class UserError(HoneError):
     """A mistake in the config or the data, found before any training."""
 
     exit_code: ClassVar[int] = 2
+
+
+@final
+class RowError(UserError):
+    """A row that the model cannot read, which shows when it is encoded: its id, the role at fault and what is wrong."""
+
+    def __init__(self, row: int, role: str, problem: str) -> None:
+        super().__init__(f"row {row} (counting from 0), {role}: {problem}.")
+        self.role, self.problem = role, problem
 
 
 @final

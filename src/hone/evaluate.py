@@ -66,7 +66,8 @@ def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
     precision = settle(settings.precision or run.record["precision"], settings.accelerator)
     fabric = devices.make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
-    data = DataModule(encode(rows, run.task), run.task, Random(), batch_size)
+    _, encoded = encode(rows, run.task, run.source)
+    data = DataModule(encoded, run.task, Random(), batch_size)
     return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)
 
 

@@ -67,7 +67,7 @@ def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
 
 @contextmanager
 def _evaluating(fabric: Fabric, module: Any) -> Iterator[None]:
-    """Without gradients; autocast casts the weights once for all batches, which inference mode would not let it."""
+    """Without gradients; autocast casts weights once for all batches, which inference mode would deny it."""
     was_training = module.training
     module.eval()
     with torch.no_grad(), fabric.autocast(), _in_step(module):

@@ -11,22 +11,21 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from hone.build import locate
 from hone.card import model_card
+from hone.check import check_node
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.paths import shown
-from hone.runs.finished import require_model
+from hone.runs.finished import equipped, require_model
 from hone.runs.folder import require_writable
 from hone.settings import Export
-from hone.tasks.base import Task
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Copies the model folder and writes the card; what is there before stays unless told otherwise."""
     folder, record = require_model(settings.run)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    task = locate(config["task"], Task, "task", settings.trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    task = equipped(folder, check_node(config["task"], "task", settings.trust), settings.trust)
     target = Path(settings.output) if settings.output else folder.path / "export"
     if target.exists() and not settings.overwrite:
         raise UserError(f"output={target}: exists already; say overwrite=true to replace it, or another output=….")
@@ -36,7 +35,7 @@ def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> 
     draft = target.with_name(f".{target.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(folder.model, draft)
-    (draft / "README.md").write_text(model_card(folder, record, config, task.pipeline), encoding="utf-8")
+    (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
     console = Console(highlight=False, soft_wrap=True)

@@ -65,7 +65,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     monitor = find_monitor(settings.monitor, task)
     shape = (parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
     recompute(rehearse(*shape), settings.gradient_checkpointing)
-    encoded = encode(rows, task)
+    rows, encoded = encode(rows, task, parts.dataset)
     if parts.batch.by == "tokens":
         _require_room(encoded["train"], settings.batch_size)
     seeds.seed_everything(settings.seed, "weights")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from hone.errors import UserError
-from hone.text import require_padded_room, token_limit
+from hone.text import require_padded_room, require_room, token_limit
 
 Truncation = Literal["longest_first", "only_first", "do_not_truncate"]
 
@@ -21,12 +20,12 @@ def read_pairs(
 ) -> dict[str, list[list[int]]]:
     """What the network reads of each pair; `ids` are the rows they come from, for messages."""
     limit = token_limit(tokenizer, max_length)
-    cuts = truncation != "do_not_truncate"
+    cuts, uncut = truncation != "do_not_truncate", f"task.truncation={truncation}"
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
     if truncation == "only_first":
         own = tokenizer.num_special_tokens_to_add(pair=True)
         kept = [len(each) + own for each in tokenizer(seconds, add_special_tokens=False, verbose=False)["input_ids"]]
-        _require_room(ids, kept, limit - 1, truncation)
+        require_room(ids, "choices", kept, limit - 1, uncut)
     tokens = tokenizer(
         firsts,
         seconds,
@@ -37,15 +36,6 @@ def read_pairs(
         verbose=False,
     )
     lengths = [len(each) for each in tokens["input_ids"]]
-    _require_room(ids, lengths, limit, truncation)
+    require_room(ids, "choices", lengths, limit, uncut)
     require_padded_room(tokenizer, max(lengths), multiple)
     return dict(tokens)
-
-
-def _require_room(ids: Sequence[int], lengths: Sequence[int], limit: int, truncation: Truncation) -> None:
-    for row, length in zip(ids, lengths, strict=True):
-        if length > limit:
-            raise UserError(
-                f"A choice of row {row} takes {length} tokens and {limit} are allowed: task.truncation={truncation} "
-                f"does not cut it."
-            )

@@ -27,7 +27,7 @@ from hone.prediction.sinks import open_sink
 from hone.prediction.zero_shot import ZeroShot
 from hone.progress import console
 from hone.settings import Predict
-from hone.tasks.base import Predictive
+from hone.tasks.base import Columns, Predictive
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
@@ -44,11 +44,13 @@ def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) ->
         network = predictor(fabric, found.network, found.task)
         done = 0
         for chunk in asked.chunks(_rows(settings, asked), _CHUNK):
-            outcomes = _outcomes(fabric, network, found.task, _encoded(asked, chunk), settings.batch_size)
-            sink.write([_together(chunk[number], outcome) for number, outcome in outcomes])
-            done += len(chunk)
+            encoded = asked.encoded(chunk)
+            if encoded:
+                outcomes = list(_outcomes(fabric, network, found.task, encoded, settings.batch_size))
+                sink.write([_together(chunk[number], outcome) for number, outcome in outcomes])
+                done += len(outcomes)
             told(done)
-        asked.tell()
+        asked.tell(done)
 
 
 def _model(settings: Predict, parts: Mapping[str, Any]) -> Model:
@@ -73,36 +75,14 @@ def _rows(settings: Predict, asked: Asked) -> Iterator[Row | Broken]:
         return read(settings.input, asked.required[0])
     inputs = settings.inputs or {}
     asked.require_known(inputs)
-    return typed(inputs)
-
-
-def _encoded(asked: Asked, chunk: Mapping[int, Row]) -> Dataset:
-    """As the task reads them; a row that it refuses is left out where that is allowed."""
-    try:
-        return Dataset.from_dict(asked.encoded(chunk))
-    except UserError as error:
-        if asked.on_bad_row == "error" or len(chunk) == 1:
-            raise
-        kept = {number: row for number, row in chunk.items() if _fits(asked, number, row)}
-        if not kept:
-            raise UserError(f"input: no row of {len(chunk)} can be used. {error}") from error
-        return Dataset.from_dict(asked.encoded(kept))
-
-
-def _fits(asked: Asked, number: int, row: Row) -> bool:
-    try:
-        asked.encoded({number: row})
-    except UserError as refused:
-        asked.skip(number, str(refused))
-        return False
-    return True
+    return map(asked.with_lists, typed(inputs))
 
 
 def _outcomes(
-    fabric: Fabric, network: Any, task: Predictive, encoded: Dataset, batch_size: int
+    fabric: Fabric, network: Any, task: Predictive, encoded: Columns, batch_size: int
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The number of each row and what is predicted of it, in the order of the rows."""
-    rows = encoded.with_format("arrow")
+    rows = Dataset.from_dict(encoded).with_format("arrow")
     plan = sorted_batches(lengths(rows), batch_size)
     batches = Batches(plan, lambda _, places: task.collate(columns(rows, places), seeds.stream(0, "collate")))
     records = task.merge(run_through(fabric, network, batches))

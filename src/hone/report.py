@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console
@@ -10,6 +11,8 @@ from rich.table import Table
 from hone.paths import shown
 from hone.results import flat
 from hone.runs.record import Record
+
+_FEW, _LOWEST = 4, 3
 
 
 def final_screen(record: Record, advice: str | None) -> None:
@@ -28,16 +31,30 @@ def final_screen(record: Record, advice: str | None) -> None:
 
 
 def comparison_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
-    """Scores side by side; those of single classes are left to the files, unless one of them decides."""
-    table = Table()
+    """Scores side by side; of those of many classes the lowest, and the one that decides: the files have all."""
+    names, note = _chosen(columns, best)
+    table = Table(caption=note, caption_justify="left")
     table.add_column("metric")
     for name in columns:
         table.add_column(name, justify="right", style="dim" if "baseline" in name else None)
-    names = dict.fromkeys(name for scores in columns.values() for name in scores if "/" not in name or name == best)
     for name in names:
         cells = [f"{scores[name]:.4f}" if name in scores else "–" for scores in columns.values()]
         table.add_row(f"{name} *" if name == best else name, *cells)
     return table
+
+
+def _chosen(columns: Mapping[str, Mapping[str, float]], best: str) -> tuple[list[str], str | None]:
+    """The names to show, and a word about the others."""
+    names = list(dict.fromkeys(name for scores in columns.values() for name in scores))
+    first = next(iter(columns.values()), {})
+    hidden, notes = set[str](), []
+    for metric in dict.fromkeys(name.partition("/")[0] for name in names if "/" in name):
+        parts = [name for name in names if name.startswith(f"{metric}/")]
+        if len(parts) > _FEW:
+            lowest = sorted(parts, key=lambda name: first.get(name, math.inf))[:_LOWEST]
+            hidden |= set(parts) - {*lowest, best}
+            notes.append(f"{metric}/…: the {_LOWEST} lowest of {len(parts)}")
+    return [name for name in names if name not in hidden], "; ".join(notes) or None
 
 
 def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:

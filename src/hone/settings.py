@@ -140,7 +140,7 @@ class Predict:
     run: Place | None
     inputs: dict[str, list[Any]] | None
     input: Place | None
-    columns: dict[str, str] | None
+    columns: dict[str, str | list[str]] | None
     output: Place | None
     options: dict[str, Any] | None
     zero_shot: list[str] | None

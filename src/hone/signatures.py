@@ -67,6 +67,22 @@ def exists(target: str) -> bool:
     return _find(module, name) is not None
 
 
+def constant_of(target: str, name: str) -> Any:
+    """What a class, or a base of it, sets an attribute to; None where the source has no plain value."""
+    module, _, cls = target.rpartition(".")
+    home, node = _find(module, cls) or (module, None)
+    if not isinstance(node, ast.ClassDef):
+        return None
+    for part in node.body:
+        if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == name and part.value is not None:
+            try:
+                return ast.literal_eval(part.value)
+            except ValueError:
+                return None
+    inherited = (constant_of(f"{home}.{ast.unparse(base)}", name) for base in node.bases)
+    return next((value for value in inherited if value is not None), None)
+
+
 def names_in(module: str) -> list[str]:
     """The classes a module defines, or at least passes on, for a suggestion."""
     own = [node.name for node in _parse(module) if isinstance(node, ast.ClassDef)]

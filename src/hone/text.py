@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from hone.errors import UserError
+from hone.errors import RowError, UserError
 from hone.tasks.base import Fault
 
 
@@ -43,6 +43,13 @@ def token_limit(tokenizer: Any, max_length: int | None, option: str = "max_lengt
     if max_length is not None and max_length <= own:
         raise UserError(f"task.{option}={max_length}: the tokenizer's own {own} tokens leave no room for text.")
     return max_length or limit
+
+
+def require_room(ids: Sequence[int], role: str, lengths: Sequence[int], limit: int, uncut: str) -> None:
+    """Rows must not be longer than the model takes, where an option (`uncut`) says that they are not cut."""
+    for row, length in zip(ids, lengths, strict=True):
+        if length > limit:
+            raise RowError(row, role, f"it makes more than the {limit} tokens that are allowed, and {uncut} cuts none")
 
 
 def require_padded_room(tokenizer: Any, width: int, multiple: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from hone.answers import Answer
-from hone.errors import UserError
+from hone.errors import RowError, UserError
 
 _LEAST_ROOM = 8
 """Tokens of a context in each of its windows, without which reading it makes no sense."""
@@ -89,13 +89,19 @@ def _rooms(tokenizer: Any, ids: Sequence[int], questions: Sequence[str], length:
     """The tokens that each question leaves for its context."""
     read = tokenizer(list(questions), add_special_tokens=False, verbose=False)["input_ids"]
     own = tokenizer.num_special_tokens_to_add(pair=True)
+    most = length - own - _LEAST_ROOM
+    if most < 1:
+        raise UserError(
+            f"task.max_length={length}: too short for a question and its context; give at least {length + 1 - most}."
+        )
     rooms = [length - own - len(tokens) for tokens in read]
     for row, room in enumerate(rooms):
         if room < _LEAST_ROOM:
-            raise UserError(
-                f"The question of row {ids[row]} has {len(read[row])} tokens, and windows of task.max_length={length} "
-                f"have room for {length - own - _LEAST_ROOM}, so that there is some for its context: make the windows "
-                f"longer if the model allows it, or shorten the question."
+            raise RowError(
+                ids[row],
+                "question",
+                f"it makes more than {most} tokens, which leaves no room for its context in "
+                f"windows of {length} (task.max_length, if the model allows more)",
             )
     return rooms
 

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from hone.check import check
 from hone.command.explain import explain
 from hone.command.guard import vetted
-from hone.command.line import CommandLine, retried
+from hone.command.line import CommandLine, as_typed_in, retried
 from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
@@ -86,7 +86,7 @@ class Application:
 
     def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
         settings, parts = self._checked(config)
-        invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
+        invocation = Invocation.of([as_typed_in(word) for word in about.overrides.task], about.runtime.choices)
         if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == _SWEEPER:
             invocation = replace(invocation, sweep=Path(about.sweep.dir).absolute(), number=about.job.num)
         return settings, parts, invocation

@@ -13,7 +13,7 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from hone.command.line import CommandLine
+from hone.command.line import CommandLine, with_open_columns
 from hone.command.unknown_keys import unknown_key
 from hone.conf import CONF, options
 from hone.errors import UserError, listed, nearest
@@ -141,6 +141,7 @@ def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | 
     searchpath = [f"hydra.searchpath=[file://{line.config_dir}]"] if line.config_dir else []
     try:
         with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(line.config_name or command, [*searchpath, *words], return_hydra_config=True)
+            given = [*searchpath, *map(with_open_columns, words)]
+            return compose(line.config_name or command, given, return_hydra_config=True)
     except Exception:  # whatever it is, this is not the config we look for
         return None

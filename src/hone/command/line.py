@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 
 from hone.errors import UserError, closest, nearest
 
+_COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
 
@@ -54,7 +55,8 @@ class CommandLine:
 
     @property
     def words(self) -> list[str]:
-        return [*self.flags, *self.overrides]
+        """As Hydra gets them."""
+        return [*self.flags, *map(with_open_columns, self.overrides)]
 
     def reading(self, known: Collection[str]) -> Self:
         """`text="it's [done]"` is a text, not a value in Hydra's grammar: any plain key that is not `known`."""
@@ -99,6 +101,16 @@ def retried(folder: str) -> list[str]:
     place = [f"output_root='{path.parent}'", f"sweep.name='{path.name}'"]
     ours = {"-m", *map(_key, place)}
     return ["-m", *_harmless([word for word in saved_words(folder) if _key(word) not in ours], folder), *place]
+
+
+def with_open_columns(word: str) -> str:
+    """Any role may have a column, whether or not the data set's file names it; `check` knows the roles."""
+    return _COLUMNS.sub("++", word)
+
+
+def as_typed_in(word: str) -> str:
+    """The other way round."""
+    return word.removeprefix("++") if _COLUMNS.match(word.removeprefix("++")) else word
 
 
 def _key(word: str) -> str:

@@ -18,6 +18,7 @@ from hone.command import space
 from hone.command.application import Application
 from hone.command.jobs import Jobs
 from hone.command.launched import Launched
+from hone.command.line import as_typed_in
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.sweeps.cell import Cell
@@ -48,7 +49,7 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     from hone.sweeps.conduct import conduct
 
     launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *words], {}), launcher)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), launcher)
 
 
 def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,27 @@ import hone
 from hone import cache
 from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
-from hone.tasks.base import Task
+from hone.data.source import Source
+from hone.data.tally import Tally, judge
+from hone.errors import RowError
+from hone.misfits import misfits
+from hone.tasks.base import Fault, Task
 
 
-def encode(rows: Rows, task: Task) -> dict[str, Dataset]:
-    """Every split, encoded."""
+def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Dataset]]:
+    """Every split, encoded; and the rows without those that do not go into the model, which are treated as any bad
+    row is."""
     facts = rows.facts
     about = [options(task), code(task, encode), processor_digest(task.processor), facts.kind, facts.labels]
     recipe = [hone.__version__, *about]
-    return {split: _encode(part, task, recipe) for split, part in rows.splits.items()}
+    usable, encoded = dict(rows.splits), {}
+    for split, part in rows.splits.items():
+        try:
+            encoded[split] = _encode(part, task, recipe)
+        except RowError:
+            usable[split] = _fitting(part, split, task, source)
+            encoded[split] = _encode(usable[split], task, recipe)
+    return replace(rows, splits=usable), encoded
 
 
 def processor_digest(processor: Any) -> str:
@@ -49,3 +62,11 @@ def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
         )
 
     return cache.remember("encoded", name, make)
+
+
+def _fitting(rows: Dataset, split: str, task: Task, source: Source) -> Dataset:
+    found = misfits(lambda start, stop: task.encode(rows[start:stop]), len(rows))
+    tally = Tally()
+    fitting = tally.sift(rows, (Fault(place, error.role, error.problem) for place, error in found))
+    judge(tally.bad, tally.rows, tally.told(source), split, source)
+    return fitting

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
 
-from hone import padding
+from hone import padding, usage
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.generation.languages import Languages
@@ -125,6 +125,11 @@ class Seq2Seq(Task):
     @final
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("texts")
+
+    @final
+    def example(self, place: str) -> str:
+        source = self._languages.mark(self.processor) + self.source_prefix + self.question()["source"]
+        return usage.texts(place, source, self.source_language)
 
     @cached_property
     def _languages(self) -> Languages:

@@ -12,8 +12,15 @@ from hone.adapters.base import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.errors import UserError
 from hone.heads.base import Head
+from hone.heads.pooled import MODELS
 from hone.optim import Optimizer
 from hone.tasks.base import Task
+
+_WANTED = {
+    "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",
+    "AutoModelForMaskedLM": "an encoder, such as checkpoint=distilbert",
+    "AutoModelForSeq2SeqLM": "an encoder with a decoder, such as checkpoint=t5_small",
+}
 
 
 @final
@@ -24,9 +31,11 @@ class Auto(Head):
     def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:
         own = config.auto_map if hasattr(config, "auto_map") else {}  # of a checkpoint that brings its code
         if type(config) not in getattr(transformers, task.auto_model)._model_mapping and task.auto_model not in own:
+            remedy = _WANTED.get(task.auto_model, "another checkpoint")
+            remedy += ", or a head of ours such as head=mean" if task.auto_model in MODELS else ""
             raise UserError(
                 f"head=auto: transformers has no {task.auto_model} for a {config.model_type} checkpoint. "
-                f"Choose another checkpoint, or a head of ours such as head=mean."
+                f"Choose {remedy}."
             )
         if task.auto_model == "AutoModel" and config.is_encoder_decoder:
             raise UserError(

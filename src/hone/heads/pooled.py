@@ -14,12 +14,12 @@ from hone.errors import UserError
 from hone.heads.pooled_model import PooledConfig, PooledForSequenceClassification
 from hone.tasks.base import Task
 
-_MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
+MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
 
 
 def refuse_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
     """Raises UserError where a pooled head cannot work."""
-    if task.auto_model not in _MODELS:
+    if task.auto_model not in MODELS:
         raise UserError(f"A pooled head gives one answer a row, and this task wants {task.auto_model}: use head=auto.")
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(
@@ -39,7 +39,7 @@ def attach_pooled(checkpoint: Checkpoint, config: PretrainedConfig, task: Task, 
     backbone = checkpoint.network("AutoModel", config)
     labels = {name: getattr(config, name) for name in task.model_config() if name != "num_labels"}
     pooled = PooledConfig(backbone=backbone.config.to_dict(), pad_token_id=config.pad_token_id, **labels, **head)
-    network: PreTrainedModel = _MODELS[task.auto_model](pooled, backbone)
+    network: PreTrainedModel = MODELS[task.auto_model](pooled, backbone)
     network.train()
     return network
 
@@ -47,5 +47,5 @@ def attach_pooled(checkpoint: Checkpoint, config: PretrainedConfig, task: Task, 
 def make_known() -> None:
     """Lets transformers load our models by our own code instead of the copy that lies beside their weights."""
     AutoConfig.register(PooledConfig.model_type, PooledConfig, exist_ok=True)
-    for auto_model, cls in _MODELS.items():
+    for auto_model, cls in MODELS.items():
         getattr(transformers, auto_model).register(PooledConfig, cls, exist_ok=True)

@@ -93,7 +93,7 @@ class PooledForSequenceClassification(PreTrainedModel):
         self.classifier = nn.Sequential(
             *layers, nn.Dropout(config.dropout), nn.Linear(width, int(config.num_labels or 0))
         )
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()  # type: ignore[no-untyped-call]  # transformers says no types
 
     def featurise(self, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
         """The pooled states of the backbone."""
@@ -121,7 +121,7 @@ class PooledForSequenceClassification(PreTrainedModel):
             module.reset_parameters()
 
 
-PooledConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
-PooledForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]
+PooledConfig.register_for_auto_class()  # type: ignore[no-untyped-call]  # likewise
+PooledForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]  # likewise
     "AutoModelForSequenceClassification"
 )

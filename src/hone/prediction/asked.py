@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
-from hone.errors import UserError, listed, nearest
+from datasets import Dataset
+
+from hone.errors import RowError, UserError, listed, nearest
+from hone.misfits import misfits
 from hone.prediction.rows import Broken, Row
 from hone.tasks.base import Columns, Predictive
 from hone.types import OnBadRow
@@ -20,17 +24,18 @@ _SHOWN = 5
 @final
 @dataclass
 class Asked:
-    """`columns` says what the input calls a role, where that is not the role's own name."""
+    """`columns` says what the input calls a role, where that is not the role's own name; several make a list."""
 
     task: Predictive
-    columns: Mapping[str, str]
+    columns: Mapping[str, str | list[str]]
     on_bad_row: OnBadRow
     skipped: list[str] = field(default_factory=list)
     left_out: int = 0
+    begun: bool = False
 
     def __post_init__(self) -> None:
         self.required = [role for role in self.task.roles if role not in self.task.targets]
-        self.known = [*self.required, *self.task.optional_roles]
+        self.known = [*self.required, *(role for role in self.task.optional_roles if role not in self.task.targets)]
         self.require_known(self.columns)
 
     def require_known(self, roles: Iterable[str]) -> None:
@@ -41,28 +46,46 @@ class Asked:
                 raise UserError(f"{role}: to predict, the task reads {listed(self.known)}.{hint}")
 
     def chunks(self, rows: Iterable[Row | Broken], size: int) -> Iterator[dict[int, Row]]:
-        """The usable rows by their number in the input, so many at a time."""
+        """The readable rows by their number in the input, so many at a time."""
         chunk: dict[int, Row] = {}
         for number, row in enumerate(rows):
-            problem = row.problem if isinstance(row, Broken) else self._problem(row)
-            if problem:
-                self.skip(number, problem)
-            elif not isinstance(row, Broken):
-                chunk[number] = row
+            if isinstance(row, Broken):
+                self._skip(number, row.problem)
+                continue
+            self._require_columns(row)
+            chunk[number] = row
             if len(chunk) == size:
                 yield chunk
                 chunk = {}
         if chunk:
             yield chunk
 
-    def encoded(self, chunk: Mapping[int, Row]) -> Columns:
-        """As the task reads them."""
-        first = next(iter(chunk.values()))
-        here = [role for role in self.known if self._column(role) in first]
-        columns: Columns = {role: [row.get(self._column(role)) for row in chunk.values()] for role in here}
-        return self.task.encode(self.task.ask(columns | {"id": list(chunk)}))
+    def with_lists(self, row: Row) -> Row:
+        """A row that was typed, where lists can only be written in JSON."""
+        return {role: _listed(text) if role in self.task.lists else text for role, text in row.items()}
 
-    def skip(self, number: int, problem: str) -> None:
+    def encoded(self, chunk: Mapping[int, Row]) -> Columns:
+        """As the task reads them; without rows that it cannot read, where that is allowed."""
+        readable = self._without(chunk, self._faults(chunk))
+        try:
+            return self._encode(readable)
+        except RowError:
+            rows = list(readable.items())
+            found = misfits(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
+            problems = {rows[place][0]: f"{error.role}: {error.problem}" for place, error in found}
+            return self._encode(self._without(readable, problems))
+
+    def tell(self, done: int) -> None:
+        """How many rows were left out, and why the first of them."""
+        if not self.left_out:
+            return
+        more = f"\n  and {self.left_out - _SHOWN} more" if self.left_out > _SHOWN else ""
+        told = "\n  ".join(self.skipped) + more
+        if not done:
+            raise UserError(f"input: none of {self.left_out} rows can be used:\n  {told}")
+        log.warning("%d rows cannot be used and are left out:\n  %s", self.left_out, told)
+
+    def _skip(self, number: int, problem: str) -> None:
         """Ends the command, unless the user agreed to go on without such rows."""
         said = f"row {number} (counting from 0): {problem}"
         if self.on_bad_row == "error":
@@ -70,25 +93,63 @@ class Asked:
         self.left_out += 1
         self.skipped = [*self.skipped, said][:_SHOWN]
 
-    def tell(self) -> None:
-        """How many rows were left out, and why the first of them."""
-        if self.left_out:
-            more = f"\n  and {self.left_out - _SHOWN} more" if self.left_out > _SHOWN else ""
-            log.warning(
-                "%d rows cannot be used and are left out:\n  %s%s", self.left_out, "\n  ".join(self.skipped), more
-            )
+    def _without(self, chunk: Mapping[int, Row], problems: Mapping[int, str]) -> dict[int, Row]:
+        for number in sorted(problems):
+            self._skip(number, problems[number])
+        return {number: row for number, row in chunk.items() if number not in problems}
 
-    def _problem(self, row: Row) -> str:
-        for role in self.required:
-            column = self._column(role)
+    def _encode(self, chunk: Mapping[int, Row]) -> Columns:
+        return self.task.encode(self.task.ask(self._roles(chunk) | {"id": list(chunk)})) if chunk else {}
+
+    def _faults(self, chunk: Mapping[int, Row]) -> dict[int, str]:
+        """What is wrong with rows, by their numbers."""
+        numbers = list(chunk)
+        try:
+            rows = Dataset.from_dict(self._roles(chunk))
+        except (TypeError, ValueError, OverflowError) as error:  # what pyarrow says of values that make no column
+            if len(chunk) == 1:
+                return {numbers[0]: f"its values are of several types, or no text ({error})"}
+            return {number: said for one in numbers for number, said in self._faults({one: chunk[one]}).items()}
+        found = list(self.task.find_faults(rows, self.task.facts))[::-1]  # of several in one row the first is told
+        return {numbers[fault.row]: f"{', '.join(self._names(fault.role))}: {fault.problem}" for fault in found}
+
+    def _roles(self, chunk: Mapping[int, Row]) -> Columns:
+        here = [
+            role for role in self.known if role in self.required or any(self._has(role, row) for row in chunk.values())
+        ]
+        return {role: [self._value(role, row) for row in chunk.values()] for role in here}
+
+    def _value(self, role: str, row: Row) -> Any:
+        values = [row.get(name) for name in self._names(role)]
+        value = values[0] if isinstance(self.columns.get(role, role), str) else values
+        return _listed(value) if role in self.task.lists and isinstance(value, str) else value
+
+    def _require_columns(self, row: Row) -> None:
+        """The first row must have them; where one of the others lacks some, that is a fault of its own."""
+        if self.begun:
+            return
+        self.begun = True
+        needed = [(role, column) for role in self.required for column in self._names(role)]
+        for role, column in needed:
             if column not in row:
                 raise UserError(
                     f"input: no column {column!r} for the role {role!r}.{nearest(column, row)} It has {listed(row)}; "
                     f"say which with columns={{{role}: …}}."
                 )
-            if row[column] is None or row[column] == [] or (isinstance(row[column], str) and not row[column].strip()):
-                return f"{column} is empty"
-        return ""
 
-    def _column(self, role: str) -> str:
-        return self.columns.get(role) or role
+    def _has(self, role: str, row: Row) -> bool:
+        return all(name in row for name in self._names(role))
+
+    def _names(self, role: str) -> list[str]:
+        names = self.columns.get(role) or role
+        return [names] if isinstance(names, str) else names
+
+
+def _listed(text: str) -> Any:
+    """A list that was written in JSON; any other text as it is."""
+    if not text.lstrip().startswith("["):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -47,8 +47,8 @@ def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
 
 def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:
     """Weights that were trained elsewhere, head and all."""
-    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)  # type: ignore[type-abstract]
-    task: Task = build(parts["task"], Task, "task", trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
+    task: Task = build(parts["task"], Task, "task", trust)
     config = checkpoint.config({})
     _require_head(checkpoint, task, config)
     facts = task.recall(config)
@@ -64,7 +64,7 @@ def of_entailment(run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot
         found = finished.load(run, trust)
         zero_shot.equip(found.task.processor, found.network.config)
         return Model(zero_shot, found.network, found.record["precision"])
-    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)  # type: ignore[type-abstract]
+    checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
     config = checkpoint.config({})
     _require_head(checkpoint, zero_shot, config)
     zero_shot.equip(checkpoint.processor(zero_shot.auto_processor, recalled(config)), config)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
+from datasets import Dataset
 from torch import nn
 from transformers import PretrainedConfig
 
 from hone import padding
 from hone.errors import UserError, listed
+from hone.facts import Facts
 from hone.targets import label_names
-from hone.tasks.base import Batch, Columns, Predictive
+from hone.tasks.base import Batch, Columns, Fault, Predictive
+from hone.text import text_faults
 
 _WORDS = ("entail", "contradict")
 """How the classes that matter are called, or begin to be."""
@@ -23,6 +26,7 @@ class ZeroShot(Predictive):
     """Each text is read once for each candidate, as `hypothesis` with the candidate in place of its braces."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
+    facts = Facts("text")
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
 
     def __init__(self, candidates: Sequence[str], hypothesis: str, several: bool) -> None:
@@ -43,6 +47,9 @@ class ZeroShot(Predictive):
                 f"with classes called entailment and contradiction."
             )
         self.places = [place for place in found if place is not None]
+
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        yield from text_faults(rows, "text")
 
     def encode(self, rows: Columns) -> Columns:
         count = len(self.candidates)

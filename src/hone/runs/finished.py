@@ -43,16 +43,21 @@ def require_model(path: str) -> tuple[Folder, Record]:
     return folder, record
 
 
+def equipped(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
+    """The task of a run, with the processor and the facts that lie with its model."""
+    task: Task = build(node, Task, "task", trust)
+    processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
+    return task.equip(processor, Facts.load(folder.facts))
+
+
 def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
     """Reads a run back, with other options of its task; its config is trusted no more than any other."""
     folder, record = require_model(path)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
-    facts = Facts.load(folder.facts)
-    task: Task = build(nodes["task"], Task, "task", trust)  # type: ignore[type-abstract]  # a concrete one comes back
-    processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
+    task = equipped(folder, nodes["task"], trust)
     pooled.make_known()
     network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
-    source: Source = build(nodes["dataset"], Source, "dataset", trust)  # type: ignore[type-abstract]
-    return FinishedRun(folder, record, config, source, task.equip(processor, facts), network)
+    source: Source = build(nodes["dataset"], Source, "dataset", trust)
+    return FinishedRun(folder, record, config, source, task, network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from hone.errors import UserError, listed, nearest
 from hone.facts import Facts
@@ -26,6 +27,15 @@ def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[st
         return given
     numeric = all(name.removeprefix("-").isdigit() for name in counts)
     return tuple(sorted(counts, key=int if numeric else None))
+
+
+def config_of(names: Sequence[str]) -> dict[str, Any]:
+    """What a network's config says of its classes."""
+    return {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: index for index, name in enumerate(names)},
+    }
 
 
 def joined(first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:

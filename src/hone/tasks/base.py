@@ -21,6 +21,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone import usage
 from hone.errors import UserError
 from hone.facts import Facts
 
@@ -55,15 +56,24 @@ class Predictive(ABC):
     optional_roles: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
     """The roles among them that a prediction does without."""
+    lists: ClassVar[tuple[str, ...]] = ()
+    """The roles that hold lists; where a file or a command line has room for text alone, these are lists in JSON."""
     auto_model: ClassVar[str]
     """The transformers class that has this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
 
     processor: Any
+    facts: Facts
+
+    @abstractmethod
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        """The rows that must not reach the model; those of a prediction have no targets."""
 
     @abstractmethod
     def encode(self, rows: Columns) -> Columns:
-        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example)."""
+        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example).
+
+        A `RowError` says of a row that it does not go into the model, which only the processor can tell."""
 
     @abstractmethod
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
@@ -97,15 +107,9 @@ class Task(Predictive):
     shown: int = 0
     """How many validation rows `show` gets to see."""
 
-    facts: Facts
-
     @abstractmethod
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         """What the network must know of the training rows; `names` are labels the data set's config gives."""
-
-    @abstractmethod
-    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        """The rows that must not reach the model."""
 
     @abstractmethod
     def check(self, facts: Facts) -> None:
@@ -140,6 +144,15 @@ class Task(Predictive):
     @abstractmethod
     def sample(cls) -> Columns:
         """A few raw rows made in code, for tests and examples."""
+
+    def question(self) -> dict[str, Any]:
+        """A raw row to predict, for examples."""
+        asked = [role for role in self.roles if role not in self.targets]
+        return {role: values[0] for role, values in self.sample().items() if role in asked}
+
+    def example(self, place: str) -> str:
+        """Python that uses the saved model without hone, for its card; `usage` has some, and says what `place` is."""
+        return usage.alone(self.auto_model, place)
 
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         """The facts of these rows and of those before them; by such steps the facts of a stream are found."""

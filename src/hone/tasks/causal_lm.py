@@ -8,16 +8,16 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 from datasets import Dataset
-from torch import Tensor, nn
+from torch import nn
 
-from hone import blocks, padding, perplexity, token_loss
+from hone import blocks, padding, perplexity, token_loss, usage
 from hone.blocks import CONTEXT, Numbers, Tokens
 from hone.causality import require_causal
 from hone.documents import end_token, frame, plain_ids, require_end_token, rest, tokenised
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import text_faults
+from hone.language_model import PERPLEXITY, LanguageModel
+from hone.tasks.base import Batch, Columns, Metric
 from hone.types import Count, Index, Positive, Share
 from hone.writing import Writing, write
 
@@ -27,11 +27,9 @@ _OPENING = 12
 
 @final
 @dataclass(eq=False)
-class CausalLM(Task):
+class CausalLM(LanguageModel):
     """The options are the fields; `conf/task/causal_lm.yaml` says what each does."""
 
-    block_size: Count | None = None
-    max_length: Count | None = None
     max_new_tokens: Count = 40
     do_sample: bool = False
     temperature: Positive = 1.0
@@ -39,12 +37,9 @@ class CausalLM(Task):
     num_beams: Count = 1
     shown: Index = 3
 
-    roles: ClassVar[tuple[str, ...]] = ("text",)
     optional_roles: ClassVar[tuple[str, ...]] = ("prompt",)
-    targets: ClassVar[tuple[str, ...]] = ()
     auto_model: ClassVar[str] = "AutoModelForCausalLM"
     pipeline: ClassVar[str] = "text-generation"
-    monitor: ClassVar[str] = "perplexity"
 
     @property
     def limit(self) -> int:
@@ -67,17 +62,9 @@ class CausalLM(Task):
                 "task.block_size: blocks run on over all rows, so prompts have no place in them; say "
                 "task.block_size=null, or dataset.columns.prompt=null."
             )
-        return Facts("text")
-
-    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for role in ("text", "prompt"):
-            if role in rows.column_names:
-                yield from text_faults(rows, role)
+        return super().find_facts(rows, names)
 
     def check(self, facts: Facts) -> None: ...
-
-    def model_config(self) -> dict[str, Any]:
-        return {}
 
     def examine(self, network: Any) -> None:
         require_causal(network, len(self.processor))
@@ -112,24 +99,15 @@ class CausalLM(Task):
         batch |= {"owner": owner, "texts": blocks.texts(rows)}
         return token_loss.chosen(batch, row_of, place, wanted, before=1)
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return token_loss.mean_loss(network, batch)
-
-    def count_targets(self, batch: Batch) -> float:
-        return token_loss.count(batch)
-
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         if "wanted" not in batch:
             return {"id": batch["id"], "prediction": self._written(network, batch["rows"], batch["seed"])}
         losses = token_loss.token_losses(token_loss.chosen_logits(network, batch), batch)
         return token_loss.by_document(batch, {"loss": losses})
 
-    def merge(self, predictions: Columns) -> Columns:
-        return token_loss.added_up(predictions) if "documents" in predictions else predictions
-
     def metrics(self) -> Mapping[str, Metric]:
         return {
-            "perplexity": Metric(perplexity.perplexity, higher_is_better=False),
+            "perplexity": PERPLEXITY,
             "bits_per_byte": Metric(perplexity.bits_per_byte, higher_is_better=False),
         }
 
@@ -149,6 +127,11 @@ class CausalLM(Task):
             return {"text": str(record["prediction"])}
         alone = {name: [value] for name, value in record.items()}
         return {"perplexity": perplexity.perplexity(alone), "tokens": int(record["targets"])}
+
+    def example(self, place: str) -> str:
+        text, how = usage.quoted(self.question()["text"]), self._writing(int(self.processor.model_max_length))
+        told = "".join(f", {name}={value}" for name, value in how.options().items())
+        return usage.by_pipeline(self.pipeline, place, text + told)
 
     @classmethod
     def sample(cls) -> Columns:
@@ -178,9 +161,12 @@ class CausalLM(Task):
     def _written(self, network: nn.Module, prompts: list[Numbers], seed: int) -> list[str]:
         """Of a prompt that leaves no room the last part is read."""
         most = int(self.processor.model_max_length)
+        how = self._writing(most)
+        return write(network, self.processor, [ids[how.max_new_tokens - most :] for ids in prompts], how, seed)
+
+    def _writing(self, most: int) -> Writing:
         new = min(self.max_new_tokens, most - 1)
-        how = Writing(new, self.do_sample, self.temperature, self.top_p, self.num_beams)
-        return write(network, self.processor, [ids[new - most :] for ids in prompts], how, seed)
+        return Writing(new, self.do_sample, self.temperature, self.top_p, self.num_beams)
 
 
 def _end(token: int | None, number: int, size: int) -> Tokens:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy as np
-from datasets import Dataset
 from torch import Tensor, nn
 
 from hone import blocks, padding, perplexity, token_loss
@@ -16,35 +15,24 @@ from hone.documents import frame, require_end_token, tokenised
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.filling import fills
+from hone.language_model import PERPLEXITY, LanguageModel
 from hone.masking import Masking
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import text_faults, token_limit
+from hone.tasks.base import Batch, Columns, Metric
+from hone.text import token_limit
 from hone.types import Count, PartialShare
 
 
 @final
 @dataclass(eq=False)
-class MaskedLM(Task):
+class MaskedLM(LanguageModel):
     """The options are the fields; `conf/task/masked_lm.yaml` says what each does."""
 
-    block_size: Count | None = None
-    max_length: Count | None = None
     probability: PartialShare = 0.15
     whole_words: bool = False
     top_k: Count = 5
 
-    roles: ClassVar[tuple[str, ...]] = ("text",)
-    optional_roles: ClassVar[tuple[str, ...]] = ()
-    targets: ClassVar[tuple[str, ...]] = ()
     auto_model: ClassVar[str] = "AutoModelForMaskedLM"
     pipeline: ClassVar[str] = "fill-mask"
-    monitor: ClassVar[str] = "perplexity"
-
-    def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        return Facts("text")
-
-    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        yield from text_faults(rows, "text")
 
     def check(self, facts: Facts) -> None:
         if not self.probability:
@@ -56,9 +44,6 @@ class MaskedLM(Task):
                 "checkpoint: its tokenizer has no mask token, so nothing can be hidden; choose one that was trained "
                 "this way, such as checkpoint=distilbert, or task=causal_lm."
             )
-
-    def model_config(self) -> dict[str, Any]:
-        return {}
 
     def ask(self, rows: Columns) -> Columns:
         return {"blanks" if name == "text" else name: values for name, values in rows.items()}
@@ -98,12 +83,6 @@ class MaskedLM(Task):
         wanted = np.concatenate([each[found] for each, found in zip(ids, places, strict=True)])
         return token_loss.chosen(batch, row_of, np.concatenate(places), wanted)
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return token_loss.mean_loss(network, batch)
-
-    def count_targets(self, batch: Batch) -> float:
-        return token_loss.count(batch)
-
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         if "wanted" not in batch:
             logits = network(**batch["inputs"]).logits
@@ -113,12 +92,9 @@ class MaskedLM(Task):
         hits = logits.argmax(dim=-1) == batch["wanted"]
         return token_loss.by_document(batch, {"loss": token_loss.token_losses(logits, batch), "hits": hits})
 
-    def merge(self, predictions: Columns) -> Columns:
-        return token_loss.added_up(predictions) if "documents" in predictions else predictions
-
     def metrics(self) -> Mapping[str, Metric]:
         return {
-            "perplexity": Metric(perplexity.perplexity, higher_is_better=False),
+            "perplexity": PERPLEXITY,
             "masked_accuracy": Metric(perplexity.accuracy),
         }
 
@@ -133,6 +109,9 @@ class MaskedLM(Task):
         if "prediction" in record:
             return {"fills": record["prediction"]}
         return {"right": int(record["hits"]), "hidden": int(record["targets"])}
+
+    def question(self) -> dict[str, Any]:
+        return {"text": f"what a lovely {self.processor.mask_token} it was"}
 
     @classmethod
     def sample(cls) -> Columns:

@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import metrics, padding, ragged
+from hone import metrics, padding, ragged, usage
 from hone.choices import Way, choice_faults, find_way, place_of, places, there
 from hone.facts import Facts
 from hone.pairs import read_pairs
@@ -35,6 +35,7 @@ class MultipleChoice(Task):
 
     roles: ClassVar[tuple[str, ...]] = ("question", "choices", "label")
     optional_roles: ClassVar[tuple[str, ...]] = ("stem", "names")
+    lists: ClassVar[tuple[str, ...]] = ("choices", "names")
     auto_model: ClassVar[str] = "AutoModelForMultipleChoice"
     pipeline: ClassVar[str] = "multiple-choice"
     monitor: ClassVar[str] = "accuracy"
@@ -128,6 +129,9 @@ class MultipleChoice(Task):
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("index")
+
+    def example(self, place: str) -> str:
+        return usage.choices(place, *self.question().values())
 
     @classmethod
     def sample(cls) -> Columns:

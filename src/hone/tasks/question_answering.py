@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding, squad
+from hone import padding, squad, usage
 from hone.answers import answer_faults, answers_of, readable_answers
 from hone.errors import UserError
 from hone.facts import Facts
@@ -157,6 +157,9 @@ class QuestionAnswering(Task):
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts(_NEVER)
+
+    def example(self, place: str) -> str:
+        return usage.answers(place, **self.question(), longest=self.max_answer_length)
 
     @classmethod
     def sample(cls) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
@@ -12,13 +12,13 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding
-from hone.errors import UserError
+from hone import padding, usage
 from hone.facts import Facts
 from hone.targets import guess_kind, recalled, target_class
 from hone.targets.base import Target, TargetOptions
+from hone.targets.classes import config_of
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import require_padded_room, text_faults, token_limit
+from hone.text import require_padded_room, require_room, text_faults, token_limit
 from hone.types import ClassWeights, Count, Kind, PartialShare, Share
 
 
@@ -59,7 +59,8 @@ class TextClassification(Task):
         for role in ("text", "text_pair"):
             if role in rows.column_names:
                 yield from text_faults(rows, role)
-        yield from target_class(facts.kind).find_faults(rows, facts)
+        if "label" in rows.column_names:
+            yield from target_class(facts.kind).find_faults(rows, facts)
 
     def check(self, facts: Facts) -> None:
         self._target(facts)
@@ -68,13 +69,7 @@ class TextClassification(Task):
         processor.truncation_side = self.truncation_side
 
     def model_config(self) -> dict[str, Any]:
-        labels = self.facts.labels
-        return {
-            "num_labels": len(labels),
-            "id2label": dict(enumerate(labels)),
-            "label2id": {name: index for index, name in enumerate(labels)},
-            "problem_type": self.target.problem_type,
-        }
+        return {**config_of(self.facts.labels), "problem_type": self.target.problem_type}
 
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_length)
@@ -89,7 +84,9 @@ class TextClassification(Task):
             verbose=False,
         )
         lengths = [len(ids) for ids in tokens["input_ids"]]
-        self._require_room(rows["id"], lengths, limit)
+        require_room(rows["id"], "text", lengths, limit, f"task.truncation={self.truncation}")
+        width = limit if self.padding == "max_length" else max(lengths)
+        require_padded_room(self.processor, width, self.pad_to_multiple_of)
         labels = {"label": self.target.encode(rows["label"])} if "label" in rows else {}
         return {"id": rows["id"], "length": lengths, **tokens, **labels}
 
@@ -134,6 +131,10 @@ class TextClassification(Task):
     def recall(self, config: PretrainedConfig) -> Facts:
         return recalled(config)
 
+    def example(self, place: str) -> str:
+        pairs = '  # of a pair of texts: {"text": "…", "text_pair": "…"}'
+        return usage.by_pipeline(self.pipeline, place, usage.quoted(self.question()["text"])) + pairs
+
     @classmethod
     def sample(cls) -> Columns:
         return {
@@ -144,16 +145,6 @@ class TextClassification(Task):
     def _target(self, facts: Facts) -> Target:
         options = TargetOptions(self.class_weights, self.label_smoothing, self.threshold)
         return target_class(facts.kind)(facts, options)
-
-    def _require_room(self, ids: Sequence[int], lengths: Sequence[int], limit: int) -> None:
-        longest = int(np.argmax(lengths))
-        if lengths[longest] > limit:
-            raise UserError(
-                f"The text of row {ids[longest]} has {lengths[longest]} tokens and {limit} are allowed: "
-                f"task.truncation={self.truncation} does not cut it."
-            )
-        width = limit if self.padding == "max_length" else lengths[longest]
-        require_padded_room(self.processor, width, self.pad_to_multiple_of)
 
     def _inputs(self, rows: Columns) -> dict[str, Tensor]:
         if "features" in rows:

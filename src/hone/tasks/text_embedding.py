@@ -18,7 +18,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding
+from hone import padding, usage
 from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
@@ -152,6 +152,9 @@ class TextEmbedding(Task):
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("pairs")
+
+    def example(self, place: str) -> str:
+        return usage.embeddings(place, [self.sample()[role][0] for role in _PARTS], self.pooling)
 
     @classmethod
     def sample(cls) -> Columns:

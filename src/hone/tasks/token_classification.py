@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
@@ -13,14 +13,13 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding, word_pieces
+from hone import padding, usage, word_pieces
 from hone.entities import entities, read_tag
-from hone.errors import UserError
 from hone.facts import Facts
 from hone.tags import find_tags, recall_tags, require_scheme, split_words, tag_faults, tag_metrics, word_faults
-from hone.targets.classes import class_name, require_choice
+from hone.targets.classes import class_name, config_of, require_choice
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import token_limit
+from hone.text import require_room, token_limit
 from hone.types import Count, PartialShare
 
 _IGNORED = -100
@@ -38,6 +37,7 @@ class TokenClassification(Task):
     label_smoothing: PartialShare = 0.0
 
     roles: ClassVar[tuple[str, ...]] = ("words", "label")
+    lists: ClassVar[tuple[str, ...]] = ("words",)
     auto_model: ClassVar[str] = "AutoModelForTokenClassification"
     pipeline: ClassVar[str] = "token-classification"
 
@@ -72,19 +72,14 @@ class TokenClassification(Task):
         word_pieces.prepare(processor)
 
     def model_config(self) -> dict[str, Any]:
-        labels = self.facts.labels
-        return {
-            "num_labels": len(labels),
-            "id2label": dict(enumerate(labels)),
-            "label2id": {name: index for index, name in enumerate(labels)},
-        }
+        return config_of(self.facts.labels)
 
     def encode(self, rows: Columns) -> Columns:
         words = [split_words(row) for row in rows["words"]]
         limit = token_limit(self.processor, self.max_length)
         ids, owners = word_pieces.tokenise(self.processor, words, limit if self.truncation else None)
         lengths = [len(row) for row in ids]
-        self._require_fit(rows["id"], lengths, limit)
+        require_room(rows["id"], "words", lengths, limit, "task.truncation=false")
         first = [word_pieces.firsts(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
         encoded = {"id": rows["id"], "length": lengths, "input_ids": ids, "first": first, "words": words}
         if "label" not in rows:
@@ -158,6 +153,10 @@ class TokenClassification(Task):
     def recall(self, config: PretrainedConfig) -> Facts:
         return recall_tags(config, self.kind)
 
+    def example(self, place: str) -> str:
+        text = usage.quoted(" ".join(self.question()["words"]))
+        return usage.by_pipeline(self.pipeline, place, text, aggregation_strategy="first")
+
     @classmethod
     def sample(cls) -> Columns:
         return {
@@ -183,14 +182,6 @@ class TokenClassification(Task):
             return list(places.values())
         names = [f"I{label[1:]}" if mark == "B" else label for label, (mark, _) in zip(places, self.tags, strict=True)]
         return [places.get(name, place) for name, place in zip(names, places.values(), strict=True)]
-
-    def _require_fit(self, ids: Sequence[int], lengths: Sequence[int], limit: int) -> None:
-        longest = int(np.argmax(lengths))
-        if lengths[longest] > limit:
-            raise UserError(
-                f"The words of row {ids[longest]} make {lengths[longest]} tokens and {limit} are allowed: "
-                f"task.truncation=false does not cut them."
-            )
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Of each token; 0 where no tag is asked for."""

@@ -85,7 +85,7 @@ class Trimmed(Vocabulary):
             with self.whole():
                 self.read[ids.unique()] = True
             places = self.places[ids]
-        found: Tensor = _LookUp.apply(self.weight, places, self)  # type: ignore[no-untyped-call]
+        found: Tensor = _LookUp.apply(self.weight, places, self)  # type: ignore[no-untyped-call]  # torch says no types
         return found
 
     @torch.no_grad()

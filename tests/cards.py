@@ -1,0 +1,35 @@
+"""The card of an exported model does what it says: its Python is run as it stands, and so is its command."""
+
+import contextlib
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+
+from conftest import Hone
+
+SURE = ("precision=32-true",)
+ALWAYS = {"question_answering": ("task.null_threshold=1e9",)}
+"""What the Python of a card does not know: that there may be no answer."""
+
+
+def require_card(hone: Hone, run: Path, task: str) -> None:
+    """Both ways to use the model say the same."""
+    exported = hone("export", f"run={run}", "output=shared")
+    assert exported.code == 0, exported.said
+    card = Path("shared/README.md").read_text()
+    code, command = re.findall(r"```(?:python|sh)\n(.*?)```", card, re.DOTALL)[:2]
+    assert "this/folder" in code
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code.replace("this/folder", "shared"), {})
+    asked = hone(*shlex.split(command.replace("this/folder", "shared"))[1:], *SURE, *ALWAYS.get(task, ()))
+    assert asked.code == 0, asked.said
+    row = json.loads(asked.out)
+    said = next((row[name] for name in ("answer", "translation", "summary", "choice") if name in row), None)
+    if said is not None:
+        assert printed.getvalue().strip() == said
+    for name in ("label", "fills", "predicted_text"):
+        found = row.get(name, "")
+        assert (found if isinstance(found, str) else found[0][0]["text"]) in printed.getvalue()
+    assert printed.getvalue()
