@@ -188,8 +188,8 @@ def test_measures_of_numbers_and_of_texts() -> None:
     assert measured("bleu", told) == pytest.approx([bleu(written, wanted)])
     assert measured("chrf", told) == pytest.approx([chrf(written, wanted)])
     assert measured("ter", told) == pytest.approx([ter(written, wanted)])
-    assert measured("f1", told) == pytest.approx([Squad(1).f1(told)])
-    assert measured("exact_match", told) == pytest.approx([1 / 30])
+    assert measured("f1", told) == pytest.approx([Squad(1).f1(told), Squad(2).f1(told)])
+    assert measured("exact_match", told) == pytest.approx([1 / 30, 1 / 30])
 
 
 # Tests by examples.

@@ -16,23 +16,42 @@ def differing(entries: Sequence[Entry]) -> list[str]:
 
 
 def told_apart(entries: Sequence[Entry], keys: Sequence[str]) -> dict[str, list[str]]:
-    """Keys that part the runs in the same way, under the one of them that the commands name, or else the shortest."""
-    typed = {word.lstrip("+~").partition("=")[0] for entry in entries for word in entry.words}
-    by_parting: dict[tuple[int, ...], list[str]] = {}
+    """Keys that part the runs in the same way, under the one that the commands name, or else the shortest; and keys
+    that no command names, under the choice (`head=mean`, `experiment=…`) that brought them."""
+    typed = {key for entry in entries for key in entry.typed}
+    choices = [key for key in sorted(typed) if not any(key in entry.settings for entry in entries)]
+    alike: dict[str, list[str]] = {}
+    left = []
     for key in keys:
-        values: dict[str, int] = {}
-        parting = tuple(values.setdefault(value_of(entry, key), len(values)) for entry in entries)
-        by_parting.setdefault(parting, []).append(key)
-    alike = {}
+        choice = None if key in typed else next((each for each in choices if _decides(entries, each, key)), None)
+        if choice is None:
+            left.append(key)
+        else:
+            alike.setdefault(choice, []).append(key)
+    by_parting: dict[tuple[int, ...], list[str]] = {}
+    for key in left:
+        by_parting.setdefault(_parting(entries, key), []).append(key)
     for together in by_parting.values():
         first, *others = sorted(together, key=lambda key: (key != SEED, key not in typed, "_target_" in key, len(key)))
         alike[first] = others
     return alike
 
 
+def _parting(entries: Sequence[Entry], key: str) -> tuple[int, ...]:
+    """Which runs have the same value."""
+    values: dict[str, int] = {}
+    return tuple(values.setdefault(value_of(entry, key), len(values)) for entry in entries)
+
+
+def _decides(entries: Sequence[Entry], choice: str, key: str) -> bool:
+    """Whether runs of the same choice have the same value of the key."""
+    choices = _parting(entries, choice)
+    return max(choices, default=0) > 0 and len({*zip(choices, _parting(entries, key), strict=True)}) == len({*choices})
+
+
 def value_of(entry: Entry, key: str) -> str:
-    """As it would be typed."""
-    return as_typed(entry.settings[key]) if key in entry.settings else NOTHING
+    """As it would be typed, or was."""
+    return as_typed(entry.settings[key]) if key in entry.settings else entry.typed.get(key, NOTHING)
 
 
 def values_of(entry: Entry, keys: Iterable[str]) -> dict[str, str]:

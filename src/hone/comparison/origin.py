@@ -17,6 +17,7 @@ def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
     changes = f"+{_digest(folder)}" if git.get("dirty") else ""
     parts = {
         "code": f"{git['sha'][:8]}{changes}" if git.get("sha") else "",
+        "data set": (record.get("data") or {}).get("name"),
         **{name: (record.get(name) or {}).get("fingerprint") for name in ("data", "checkpoint")},
         **(record.get("versions") or {}),
     }

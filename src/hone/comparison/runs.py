@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -48,6 +49,12 @@ class Entry:
         if found is None and not self.counts and self.best.get("metric") == metric:
             found = self.best.get("value")
         return math.nan if found is None else float(found)
+
+    @cached_property
+    def typed(self) -> Mapping[str, str]:
+        """What its command said, by key."""
+        words = (word.lstrip("+~").partition("=") for word in self.words)
+        return {key: value for key, _, value in words if key != "resume"}
 
     @property
     def seed(self) -> str:

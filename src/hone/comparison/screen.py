@@ -14,6 +14,7 @@ from rich.text import Text
 from hone.comparison.collection import Comparison
 from hone.comparison.formats import compact, other_scores
 from hone.comparison.verdict import verdict
+from hone.errors import listed
 
 _GAP = 2
 _WORD = 16
@@ -69,4 +70,4 @@ def _room(told: Comparison, name: str, cells: Sequence[str]) -> int:
 
 
 def _along(told: Comparison) -> list[str]:
-    return [f"{', '.join(others)} changes along with {key}" for key, others in told.keys.items() if others]
+    return [f"{listed(others, 8)} changes along with {key}" for key, others in told.keys.items() if others]
