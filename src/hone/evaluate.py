@@ -56,7 +56,7 @@ def _rows(run: FinishedRun, settings: Evaluate) -> Rows:
     limit = run.config["limit"] if settings.limit is None else settings.limit
     rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
     if settings.split not in rows.splits:
-        raise UserError(f"split={settings.split}: {run.source.name} has {listed(rows.splits)}.")
+        raise UserError(f"split={settings.split}: {run.source.name} has {listed(rows.splits)}; say split=….")
     return Rows({settings.split: rows.splits[settings.split]}, rows.facts)
 
 
