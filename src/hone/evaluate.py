@@ -57,7 +57,7 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
     limit = run.config["limit"] if limit is None else limit
     rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
     if split not in rows.splits:
-        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}.")
+        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}; say split=….")
     return Rows({split: rows.splits[split]}, rows.facts)
 
 

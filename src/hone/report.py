@@ -69,7 +69,7 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"
-    yield "next", f"hone evaluate run={folder}"
+    yield "next", f"hone evaluate run={folder}" + ("" if "test" in data["rows"] else " split=validation")
     yield "", f"hone export run={folder}"
     if advice:
         yield "W&B", advice
