@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -32,6 +32,7 @@ from hone.runs.record import write_atomically
 from hone.scores import baseline_scores, compute_scores
 from hone.settings import Evaluate
 from hone.tasks.base import Columns
+from hone.types import Split
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
@@ -41,8 +42,8 @@ def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -
         run = finished.load(settings.run, settings.trust)
         folder = Path(settings.output) if settings.output else run.folder.path / "evaluation"
         require_writable(folder)
-        rows = _rows(run, settings)
-        records = _records(run, rows, settings)
+        rows = rows_of(run, settings.split, settings.limit)
+        records = records_of(run, rows, settings)
         scores, baseline = compute_scores(run.task, records), baseline_scores(run.task, records)
         _store(folder, settings.split, records, scores, baseline, run)
         _show(run, rows, records, scores, baseline, settings)
@@ -51,16 +52,17 @@ def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -
         )
 
 
-def _rows(run: FinishedRun, settings: Evaluate) -> Rows:
+def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None = None) -> Rows:
     """The split, as the run saw it unless more or fewer rows are asked for."""
-    limit = run.config["limit"] if settings.limit is None else settings.limit
+    limit = run.config["limit"] if limit is None else limit
     rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
-    if settings.split not in rows.splits:
-        raise UserError(f"split={settings.split}: {run.source.name} has {listed(rows.splits)}.")
-    return Rows({settings.split: rows.splits[settings.split]}, rows.facts)
+    if split not in rows.splits:
+        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}.")
+    return Rows({split: rows.splits[split]}, rows.facts)
 
 
-def _records(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+    """What the run predicts of them."""
     precision = settle(settings.precision or run.record["precision"], settings.accelerator)
     fabric = devices.make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]

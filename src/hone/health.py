@@ -38,11 +38,12 @@ class Sign:
 
     def require_number(self, value: float) -> None:
         if not math.isfinite(value):
-            ids = [identity for batch in self.step.batches for identity in batch["id"]]
+            ids = [str(identity) for batch in self.step.batches for identity in batch["id"]]
             raise RunError(
                 f"The {self.what} of step {self.step.number} is {value} (summed loss {self.loss.item():.4g}, "
-                f"learning rate {self.lr:.3g}, training rows {ids[:8]}…). The last checkpoint holds finite weights; "
-                f"try a smaller optimizer.lr, more scheduler.warmup or clip_norm."
+                f"learning rate {self.lr:.3g}, training rows {', '.join(ids[:8])} …). "
+                f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more "
+                f"scheduler.warmup, or clip_norm."
             )
 
 

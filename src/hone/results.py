@@ -24,7 +24,9 @@ from hone.types import Split
 Scores = dict[str, float]
 
 
-def conclude(fabric: Fabric, module: Any, data: DataModule, folder: Folder, splits: Sequence[Split]) -> tuple[Scores, Scores]:
+def conclude(
+    fabric: Fabric, module: Any, data: DataModule, folder: Folder, splits: Sequence[Split]
+) -> tuple[Scores, Scores]:
     """The scores of the splits, and those of a model that never looks; everything is stored."""
     scores: Scores = {}
     baseline: Scores = {}

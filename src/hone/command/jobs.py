@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -15,30 +15,20 @@ from omegaconf import DictConfig, open_dict
 from hone.command.application import Application
 from hone.command.explain import explain
 from hone.errors import HoneError, UserError, briefly
-from hone.invocation import Invocation
 from hone.job import Job
 from hone.runs.identity import with_absolute_paths
 from hone.runs.redact import redact_text
 from hone.sweeps.cell import Cell
 from hone.sweeps.modules import loaded
-
-
-@final
-@dataclass(frozen=True)
-class Ready:
-    """A cell's run, before it is started."""
-
-    cell: Cell
-    job: Job
-    work: Callable[[], Mapping[str, Any]]
+from hone.sweeps.ready import Ready
 
 
 @final
 class Jobs:
     """Makes them."""
 
-    def __init__(self, application: Application, context: HydraContext, config: DictConfig, folder: Path) -> None:
-        self.application, self.context, self.config, self.folder = application, context, config, folder
+    def __init__(self, application: Application, context: HydraContext, config: DictConfig, sweep: Path | None) -> None:
+        self.application, self.context, self.config, self.sweep = application, context, config, sweep
 
     def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
         """Raises UserError where the words make no run that could work."""
@@ -52,13 +42,13 @@ class Jobs:
             raise explain(error, self.application.command, line) from error
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
-            config.hydra.sweep.dir = str(self.folder)
         settings, parts, invocation = self.application.prepared(config)
-        if settings.resume not in (None, "auto"):
-            raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
-        invocation = replace(invocation, sweep=self.folder.absolute(), number=cell.number)
+        if self.sweep is not None:
+            if settings.resume not in (None, "auto"):
+                raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
+            invocation = replace(invocation, sweep=self.sweep.absolute(), number=cell.number)
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
-        return Ready(cell, job, partial(_work, self.context, config, job))
+        return Ready(tuple(words), job, partial(_work, self.context, config, job))
 
 
 def _work(context: HydraContext, config: DictConfig, job: Job) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
-from hone.command.jobs import Jobs, Ready
+from hone.command.jobs import Jobs
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.sweeps.cell import Cell
+from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 

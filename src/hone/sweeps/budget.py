@@ -29,7 +29,9 @@ class Budget:
         found = _FORM.fullmatch(text)
         amount = float(found[1].replace("_", "")) if found and found[1].count(".") < 2 else 0.0
         if not found or amount <= 0:
-            raise UserError(f'sweep.budget={text}: expected more than nothing, as "20 trials", "2 hours", "50_000 steps".')
+            raise UserError(
+                f'sweep.budget={text}: expected more than nothing, as "20 trials", "2 hours", "50_000 steps".'
+            )
         unit = found[2]
         if unit in _SECONDS:
             return cls(seconds=amount * _SECONDS[unit])

@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import gc
+import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from hone.errors import HoneError, Interrupted, Preempted, UserError
-from hone.sweeps.cell import Cell, Outcome
-from hone.sweeps.entry import Entry
-from hone.sweeps.ledger import Ledger
+from hone.lean import spare
+from hone.sweeps.budget import Budget
+from hone.sweeps.cell import Cell
+from hone.sweeps.groups import grouped
+from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 
-if TYPE_CHECKING:
-    from hone.command.jobs import Ready
+
+def conduct(sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, command: str) -> int:
+    """Checks, runs, tells; returns the command's exit code."""
+    budget, roster = Budget.parse(sweep.budget), Roster(make)
+    cells = sweep.sampler.preview(space)
+    mistakes = roster.mistakes(cells)
+    jobs = [roster.ready(cell).job for cell in cells if cell not in mistakes]
+    _require_possible(mistakes, len(cells), sweep.skip_impossible and bool(jobs))
+    spare(compiler=not any(job.settings.compile for job in jobs))  # what follows loads torch
+
+    from hone.sweeps.aim import aim_of
+    from hone.sweeps.chosen import test_scores
+    from hone.sweeps.driver import Driver
+    from hone.sweeps.ledger import Ledger
+    from hone.sweeps.places import places
+    from hone.sweeps.pool import Pool
+    from hone.sweeps.screen import screen
+    from hone.sweeps.story import Story
+    from hone.sweeps.table import final_screen
+
+    aim = aim_of(jobs[0])
+    pool: Pool[str] = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
+    folder.mkdir(parents=True, exist_ok=True)
+    story = Story(folder, command, space.keys, type(sweep.sampler).__name__.lower(), aim)
+    search = sweep.sampler.search(space, aim, sweep.pruner, folder)
+    driver = Driver(search, roster, Ledger(folder), pool, screen(aim), story)
+    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
+    driver.run(len(cells), budget, sweep.rerun)
+    entries = driver.entries.values()
+    failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
+    story.write(entries, "interrupted" if driver.asked else "failed" if failed else "finished")
+    if driver.asked is not None:
+        raise _stopped(driver.asked, folder)
+    groups = grouped(entries, aim.higher_is_better)
+    final_screen(story, groups, entries, test_scores(groups, pool, roster, folder / "logs"))
+    return int(failed)
 
 
-def conduct(sweep: Sweep, space: Space, ready: Callable[[Cell], Ready], folder: Path, command: str) -> int:
-    """Runs what is to be run; returns the command's exit code."""
-    begun = time.monotonic()
-    known, impossible = _composed(sweep.sampler.preview(space), ready)
-    _refuse(impossible, len(known), sweep.skip_impossible)
+def _stopped(number: int, folder: Path) -> HoneError:
+    said = f"{folder}: the sweep was asked to stop by {signal.Signals(number).name}; the same command goes on with it."
+    return Interrupted(said) if number == signal.SIGINT else Preempted(said)
+
+
+def _require_possible(mistakes: Mapping[Cell, UserError], total: int, skip: bool) -> None:
+    """Names every cell that cannot work, before anything is started."""
+    if not mistakes or skip:
+        return
+    reasons: dict[str, list[str]] = {}
+    for cell, error in mistakes.items():
+        reasons.setdefault(str(error), []).append(" ".join(cell.words))
+    told = [f"  {reason}\n    in {len(words)} of {total} runs: {words[0]}" for reason, words in reasons.items()]
+    raise UserError(
+        "\n".join([f"{len(mistakes)} of {total} runs cannot work, and none was started:", *told])
+        + ("\n  sweep.skip_impossible=true runs the others." if len(mistakes) < total else "")
+    )

@@ -1,16 +1,14 @@
-"""What is known of the cells of a sweep: the runs' own records, one folder an identity, and a summary for readers."""
+"""What is known of the cells of a sweep: the runs' own records, one folder an identity."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from hone.runs.folder import Folder
-from hone.runs.record import Record, now, write_atomically
+from hone.runs.record import Record, now
 from hone.sweeps.cell import Outcome
-
-SUMMARY = "sweep.json"
 
 
 @final
@@ -50,7 +48,3 @@ class Ledger:
             aside = self.folder / "superseded"
             aside.mkdir(exist_ok=True)
             old.rename(aside / f"{identity}-{len(list(aside.glob(f'{identity}-*')))}")
-
-    def summarise(self, story: dict[str, Any]) -> None:
-        """For the report and for people."""
-        write_atomically(self.folder / SUMMARY, json.dumps(story, indent=2, ensure_ascii=False) + "\n")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, final
+from typing import final
 
 from hone.sweeps.places import Place
-from hone.sweeps.worker import Work, Worker
-
-Key = TypeVar("Key")
+from hone.sweeps.ready import Ready
+from hone.sweeps.worker import Worker
+from hone.sweeps.workers import Ended, Workers
 
 _GRACE = 10.0
 """Seconds between asking a run to end and ending it."""
@@ -19,39 +19,43 @@ _GLANCE = 0.02
 
 
 @final
-class Pool(Generic[Key]):
+class Pool(Workers):
     """As many workers as there are places."""
 
     def __init__(self, places: Sequence[Place], timeout: float | None) -> None:
-        self.free = list(places)
+        self.places = list(places)
         self.timeout = timeout
-        self.workers: dict[Key, Worker] = {}
+        self.workers: dict[str, Worker] = {}
 
-    def start(self, key: Key, work: Work, output: Path) -> None:
-        """There must be a free place."""
-        self.workers[key] = Worker(work, self.free.pop(0), output)
+    @property
+    def free(self) -> bool:
+        return bool(self.places)
 
-    def wait(self, seconds: float) -> list[tuple[Key, Mapping[str, Any], float]]:
-        """Those that have ended, with their last words and how long they were at work; after so long perhaps none."""
+    @property
+    def working(self) -> dict[str, float]:
+        return {key: worker.seconds for key, worker in self.workers.items()}
+
+    def start(self, key: str, ready: Ready, output: Path) -> None:
+        self.workers[key] = Worker(ready.work, self.places.pop(0), output)
+
+    def wait(self, seconds: float) -> list[Ended]:
         until = time.monotonic() + seconds
         while not (ended := self._ended()) and time.monotonic() < until:
             time.sleep(_GLANCE)
         return ended
 
     def ask_all(self, number: int) -> None:
-        """Passes a signal on."""
         for worker in self.workers.values():
             worker.signal(number)
 
     def end_all(self) -> None:
-        """Nobody stays behind."""
         for worker in self.workers.values():
             worker.signal(signal.SIGKILL)
         while self.workers:
             self._ended()
             time.sleep(_GLANCE)
 
-    def _ended(self) -> list[tuple[Key, Mapping[str, Any], float]]:
+    def _ended(self) -> list[Ended]:
         found = []
         for key, worker in list(self.workers.items()):
             words = worker.ended()
@@ -61,7 +65,7 @@ class Pool(Generic[Key]):
             if worker.asked_to_end is not None:
                 words = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
             found.append((key, words, worker.seconds))
-            self.free.append(worker.place)
+            self.places.append(worker.place)
             del self.workers[key]
         return found
 

@@ -1,1 +1,1 @@
-"""Where Hydra looks for plugins. It imports these modules in every program that uses Hydra, so they hold next to nothing."""
+"""Hydra imports these modules at the start of every program that uses it, so they hold next to nothing."""

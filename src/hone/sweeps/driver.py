@@ -1,0 +1,155 @@
+"""Drives a sweep: asks for cells, keeps the workers busy, writes down what came of each run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, final
+
+from hone.errors import UserError
+from hone.sweeps.budget import Budget
+from hone.sweeps.cell import Cell, Outcome
+from hone.sweeps.entry import Entry
+from hone.sweeps.ledger import Ledger
+from hone.sweeps.modules import load
+from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.samplers.base import Search
+from hone.sweeps.screen import Screen
+from hone.sweeps.story import Story
+from hone.sweeps.workers import Workers
+from hone.types import Rerun
+
+_ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+_PAUSE = 0.5
+
+
+@final
+class Driver:
+    """May be killed at any time: the next one finds all in the runs' own records."""
+
+    def __init__(
+        self, search: Search, roster: Roster, ledger: Ledger, pool: Workers, screen: Screen, story: Story
+    ) -> None:
+        self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
+        self.screen, self.story = screen, story
+        self.entries: dict[str, Entry] = {}
+        self.elsewhere: set[str] = set()
+        self.asked: int | None = None
+        self.begun = time.monotonic()
+
+    def run(self, total: int, budget: Budget, rerun: Rerun) -> None:
+        """Until nothing is left, or somebody asks to stop."""
+        self.budget, self.rerun = budget, rerun
+        with self._listening():
+            try:
+                while self._starts() or self.pool.working or self.elsewhere:
+                    self._show(total)
+                    for identity, words, seconds in self.pool.wait(_PAUSE):
+                        self._end(self.entries[identity], words, seconds)
+                    self._look_elsewhere()
+            finally:
+                self.pool.end_all()
+                self.screen.close()
+
+    def _starts(self) -> bool:
+        """Whether anything may still come, after all free places have been filled."""
+        while self.pool.free and not self._enough():
+            cell = self.search.ask()
+            if cell is None:
+                return not self.search.over
+            self._begin(cell)
+        return bool(self.pool.working) and not self._enough()
+
+    def _enough(self) -> bool:
+        ours = [entry for entry in self.entries.values() if entry.here]
+        steps = sum(entry.outcome.steps or 0 for entry in ours)
+        return self.asked is not None or self.budget.spent(len(ours), time.monotonic() - self.begun, steps)
+
+    def _begin(self, cell: Cell) -> None:
+        """Starts the run of a cell, unless that is done, or being done by somebody else."""
+        try:
+            ready = self.roster.ready(cell)
+        except UserError as error:
+            entry = Entry(cell, f"impossible-{cell.number}", self.ledger.folder, Outcome("impossible", str(error)))
+            self.entries[entry.identity] = entry
+            self.search.tell(cell, entry.outcome)
+            return
+        known = self.ledger.outcome(ready.identity)
+        entry = Entry(cell, ready.identity, self.ledger.folder / ready.identity, known or Outcome("waiting"))
+        self.entries[ready.identity] = entry
+        if entry.state == "running":
+            self.elsewhere.add(ready.identity)
+        elif entry.state in self._settled():
+            self.search.tell(cell, entry.outcome)
+        else:
+            self._start(entry, ready)
+
+    def _settled(self) -> set[str]:
+        return {"all": set[str](), "nothing": {"finished", "failed"}}.get(self.rerun, {"finished"})
+
+    def _start(self, entry: Entry, ready: Ready) -> None:
+        if self.rerun == "all" and not entry.here:
+            self.ledger.set_aside(entry.identity)
+        entry.here, entry.outcome = True, Outcome("running")
+        logs = self.ledger.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.pool.start(entry.identity, ready, logs / f"{entry.identity}.txt")
+
+    def _end(self, entry: Entry, words: Mapping[str, Any], seconds: float) -> None:
+        load(words.get("modules", ()))
+        known = self.ledger.outcome(entry.identity)
+        if known is not None and known.state == "running":  # another driver was quicker
+            self.elsewhere.add(entry.identity)
+            return
+        said = Outcome(words["state"], words.get("reason"), known.value if known else None, round(seconds, 2))
+        if known is None or said.state == "failed" != known.state:
+            entry.outcome = said
+            self.ledger.close(entry.identity, said)
+        else:
+            entry.outcome = known
+        self._ended(entry)
+
+    def _ended(self, entry: Entry) -> None:
+        self.search.tell(entry.cell, entry.outcome)
+        self.screen.ended(entry)
+        self.story.write(self.entries.values(), "running")
+
+    def _look_elsewhere(self) -> None:
+        """Runs of other drivers: their end is ours to know, and what they drop is ours to pick up."""
+        for identity in sorted(self.elsewhere):
+            entry, known = self.entries[identity], self.ledger.outcome(identity)
+            if known is None or known.state == "running":
+                continue
+            if known.state not in ("interrupted", "preempted"):
+                self.elsewhere.discard(identity)
+                entry.outcome = known
+                self._ended(entry)
+            elif self.asked is not None:
+                self.elsewhere.discard(identity)
+            elif self.pool.free:
+                self.elsewhere.discard(identity)
+                self._start(entry, self.roster.ready(entry.cell))
+
+    def _show(self, total: int) -> None:
+        self.screen.show(self.entries.values(), self.pool.working, max(total, len(self.entries)))
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """While this is open, being asked to stop means: start nothing more, and let the runs save themselves."""
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.asked is not None:
+                self.pool.ask_all(signal.SIGKILL)
+            self.asked = self.asked or number
+            self.pool.ask_all(signal.SIGTERM)
+            self.elsewhere.clear()
+
+        before: dict[int, Any] = {number: signal.signal(number, ask) for number in _ASKING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

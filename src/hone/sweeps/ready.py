@@ -1,0 +1,56 @@
+"""A run that could be started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from hone.errors import UserError
+from hone.job import Job
+from hone.sweeps.cell import Cell
+
+
+@final
+@dataclass(frozen=True)
+class Ready:
+    """A cell's job, checked: the words that make it, and what its process does."""
+
+    words: tuple[str, ...]
+    job: Job
+    work: Callable[[], Mapping[str, Any]]
+
+    @property
+    def identity(self) -> str:
+        return self.job.identity
+
+
+@final
+class Roster:
+    """Makes each cell ready once; what cannot work stays a mistake."""
+
+    def __init__(self, make: Callable[[Cell], Ready]) -> None:
+        self.make = make
+        self.made: dict[tuple[str, ...], Ready | UserError] = {}
+
+    def ready(self, cell: Cell) -> Ready:
+        """Raises UserError where a run of these words cannot work."""
+        if cell.words not in self.made:
+            try:
+                self.made[cell.words] = self.make(cell)
+            except UserError as error:
+                self.made[cell.words] = error
+        made = self.made[cell.words]
+        if isinstance(made, UserError):
+            raise made
+        return made
+
+    def mistakes(self, cells: Sequence[Cell]) -> dict[Cell, UserError]:
+        """What is wrong with which cell."""
+        found = {}
+        for cell in cells:
+            try:
+                self.ready(cell)
+            except UserError as error:
+                found[cell] = error
+        return found

@@ -1,0 +1,32 @@
+"""The test split of a chosen run, which no sweep looks at before it has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hone.evaluate import records_of, rows_of
+from hone.results import save_records
+from hone.runs import finished
+from hone.runs.record import Record
+from hone.scores import baseline_scores, compute_scores
+from hone.settings import Evaluate
+from hone.types import Accelerator
+
+
+def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
+    """Scores it and writes it down, as a run outside a sweep does for itself."""
+    run = finished.load(str(folder), trust)
+    settings = Evaluate(
+        run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
+        accelerator=accelerator, precision=None, trust=list(trust),
+    )  # fmt: skip
+    rows = rows_of(run, "test")
+    records = records_of(run, rows, settings)
+    scores = {f"test/{name}": value for name, value in compute_scores(run.task, records).items()}
+    blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}
+    save_records(records, run.folder.predictions / "test.parquet")
+    record = Record.load(run.folder.record)
+    record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
+    return {"state": "finished", "scores": scores}

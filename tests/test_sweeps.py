@@ -1,0 +1,154 @@
+"""Sweeps: what is done is not done again, what goes wrong stays where it is, what cannot work is told first."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import PROTOTYPES, SMALL, Hone, journal, record
+
+GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
+
+
+def story(name: str = "grid") -> dict[str, Any]:
+    return json.loads(Path("outputs", name, "sweep.json").read_text())
+
+
+def states(name: str = "grid") -> list[str]:
+    return [cell["state"] for cell in story(name)["cells"]]
+
+
+def runs(name: str = "grid") -> dict[str, Any]:
+    """The records of all runs, by identity."""
+    return {path.parent.name: record(path.parent) for path in Path("outputs", name).glob("*/run.json")}
+
+
+def test_a_grid_is_run_once_and_widened(hone: Hone) -> None:
+    done = hone(*GRID, "seed=0,1")
+    assert done.code == 0, done.said
+    assert states() == ["finished"] * 4
+    first = runs()
+    assert len(first) == 4
+
+    again = hone(*GRID, "seed=0,1")
+    assert "4 of them before this command" in again.out
+    assert runs() == first
+
+    wider = hone(*GRID, "seed=0,1,2")
+    assert wider.code == 0, wider.said
+    assert states() == ["finished"] * 6
+    assert {identity: runs()[identity] for identity in first} | {} == scored(first)
+
+
+def scored(before: dict[str, Any]) -> dict[str, Any]:
+    """Test scores come to a run once it is chosen, and another may be chosen by more seeds."""
+    now = runs()
+    for identity, run in before.items():
+        run["scores"], run["baseline"] = now[identity]["scores"], now[identity]["baseline"]
+    return before
+
+
+def test_only_the_chosen_config_is_tested(hone: Hone) -> None:
+    assert hone(*GRID, "seed=0,1").code == 0
+    told = story()
+    tested = {identity for identity, run in runs().items() if "test/f1_macro" in run["scores"]}
+    by_lr: dict[str, list[float]] = {}
+    for cell in told["cells"]:
+        by_lr.setdefault(cell["values"]["optimizer.lr"], []).append(cell["value"])
+    best = max(by_lr, key=lambda lr: sum(by_lr[lr]))
+    assert tested == {cell["identity"] for cell in told["cells"] if cell["values"]["optimizer.lr"] == best}
+
+
+MISHAPS = {
+    "Fine": "finished",
+    "Raises": "RuntimeError: it raised",
+    "Exits": "SystemExit: 3",
+    "Killed": "ended by SIGKILL",
+    "Crashes": "ended by SIGSEGV",
+    "Diverges": " is nan",
+    "Hangs": "no end within sweep.trial_timeout=5 seconds",
+}
+
+
+def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
+    targets = ",".join(f"prototypes.mishaps.{name}" for name in MISHAPS)
+    words = ("trust=[prototypes]", "sweep.trial_timeout=5", f"optimizer.algorithm._target_={targets}")
+    done = process("train", "-m", *SMALL, "limit=64", "sweep.name=mishaps", *words)
+    assert done.code == 1, done.said
+    for cell, (name, said) in zip(story("mishaps")["cells"], MISHAPS.items(), strict=True):
+        assert said in (cell["reason"] or cell["state"]), name
+        assert cell["state"] == ("finished" if name == "Fine" else "failed")
+        assert name == "Fine" or said in done.out
+    assert {run["state"] for run in runs("mishaps").values()} == {"finished", "failed"}
+
+
+def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:
+    """Starts a sweep and kills it with all its runs; whether it had not come to its end by then."""
+    command = [sys.executable, "-m", "hone", *words]
+    with subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as driver:
+        while driver.poll() is None:
+            if when():
+                os.killpg(driver.pid, signal.SIGKILL)
+                return True
+            time.sleep(0.01)
+    return False
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+def undisturbed(process: Hone, words: Sequence[str]) -> dict[str, Any]:
+    """The scores of a sweep that nobody kills."""
+    done = process(*words, "output_root=undisturbed")
+    assert done.code == 0, done.said
+    return {path.parent.name: record(path.parent)["best"] for path in Path("undisturbed/grid").glob("*/run.json")}
+
+
+def require_whole(process: Hone, words: Sequence[str], expected: dict[str, Any]) -> None:
+    """After a last restart every run is there, once, with the scores that it would have had."""
+    done = process(*words)
+    assert done.code == 0, done.said
+    assert set(states()) == {"finished"}
+    assert {identity: run["best"] for identity, run in runs().items()} == expected
+    for identity in expected:
+        steps = [row["step"] for row in journal(Path("outputs/grid", identity)) if "train/loss" in row]
+        assert steps == sorted(set(steps))
+
+
+def test_a_killed_sweep_goes_on(process: Hone) -> None:
+    words = (*GRID, "seed=0,1", "log_every=1")
+    expected = undisturbed(process, words)
+    assert killed(words, lambda: any(run["state"] == "finished" for run in runs().values()))
+    require_whole(process, words, expected)
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
+    words = ("train", "-m", *SMALL, "epochs=2", "sweep.name=grid", "log_every=1")
+    grid = ("optimizer.lr=1e-3,2e-3,3e-3", "head=cls,mean", "seed=range(4)")
+    expected = undisturbed(process, (*words, *grid))
+    assert len(expected) == 24
+    chance = random.Random(0)
+    kills = sum(killed((*words, *grid), after(chance.uniform(3.0, 9.0))) for _ in range(10))
+    print(f"{kills} kills reached a sweep at work, {len(runs())} runs were there at the last")
+    require_whole(process, (*words, *grid), expected)
+    before = runs()
+    wider = process(*words, *grid[:2], "seed=range(6)")
+    assert wider.code == 0, wider.said
+    assert len(runs()) == 36
+    assert {identity: runs()[identity]["finished"] for identity in before} == {
+        identity: run["finished"] for identity, run in before.items()
+    }
