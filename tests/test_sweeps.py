@@ -105,9 +105,14 @@ def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:
     return False
 
 
-def after(seconds: float) -> Callable[[], bool]:
-    until = time.monotonic() + seconds
-    return lambda: time.monotonic() > until
+def rows_later(count: int) -> Callable[[], bool]:
+    """So many rows of journals from now: at any moment of a sweep, however fast the machine is."""
+    before = all_rows()
+    return lambda: all_rows() > before + count
+
+
+def all_rows() -> int:
+    return sum(path.read_text().count("\n") for path in Path("outputs/grid").glob("*/metrics.jsonl"))
 
 
 def undisturbed(process: Hone, words: Sequence[str]) -> dict[str, Any]:
@@ -142,7 +147,7 @@ def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
     expected = undisturbed(process, (*words, *grid))
     assert len(expected) == 24
     chance = random.Random(0)
-    kills = sum(killed((*words, *grid), after(chance.uniform(3.0, 9.0))) for _ in range(10))
+    kills = sum(killed((*words, *grid), rows_later(chance.randrange(40))) for _ in range(10))
     print(f"{kills} kills reached a sweep at work, {len(runs())} runs were there at the last")
     require_whole(process, (*words, *grid), expected)
     before = runs()

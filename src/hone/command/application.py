@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -25,6 +26,8 @@ from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.invocation import Invocation
 from hone.lean import spare
 from hone.wording import as_typed
+
+_SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
 
 
 @final
@@ -74,7 +77,10 @@ class Application:
 
     def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
         settings, parts = self._checked(config)
-        return settings, parts, Invocation.of(list(about.overrides.task), about.runtime.choices)
+        invocation = Invocation.of(list(about.overrides.task), about.runtime.choices)
+        if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == _SWEEPER:
+            invocation = replace(invocation, sweep=Path(about.sweep.dir).absolute(), number=about.job.num)
+        return settings, parts, invocation
 
     def _checked(self, config: Any) -> tuple[Any, dict[str, Any]]:
         """The config with every value in its place and of its type, while nothing heavy is loaded."""

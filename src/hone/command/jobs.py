@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, final
 
 from hydra.core.utils import JobStatus, run_job
@@ -27,8 +26,8 @@ from hone.sweeps.ready import Ready
 class Jobs:
     """Makes them."""
 
-    def __init__(self, application: Application, context: HydraContext, config: DictConfig, sweep: Path | None) -> None:
-        self.application, self.context, self.config, self.sweep = application, context, config, sweep
+    def __init__(self, application: Application, context: HydraContext, config: DictConfig) -> None:
+        self.application, self.context, self.config = application, context, config
 
     def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
         """Raises UserError where the words make no run that could work."""
@@ -43,10 +42,8 @@ class Jobs:
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
         settings, parts, invocation = self.application.prepared(config)
-        if self.sweep is not None:
-            if settings.resume not in (None, "auto"):
-                raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
-            invocation = replace(invocation, sweep=self.sweep.absolute(), number=cell.number)
+        if invocation.sweep is not None and settings.resume not in (None, "auto"):
+            raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         return Ready(tuple(words), job, partial(_work, self.context, config, job))
 

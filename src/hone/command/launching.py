@@ -29,7 +29,7 @@ def launch(
     if not isinstance(application, Application) or application.command != "train":
         raise UserError("hydra/launcher=local runs `hone train` alone; here say hydra/launcher=basic.")
     setup_globals()
-    jobs = Jobs(application, context, config, sweep=None)
+    jobs = Jobs(application, context, config)
     ready = [jobs.ready([], Cell(first + place, tuple(words))) for place, words in enumerate(batch)]
 
     from hone.sweeps.places import places

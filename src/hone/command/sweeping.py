@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
 from hone.command.jobs import Jobs
+from hone.command.launched import Launched
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
+
+_LAUNCHER = "hydra_plugins.hone_sweeper.launcher.HoneLauncher"
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
@@ -31,15 +36,27 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     setup_globals()
     told = _told(config, application)
     fixed, axes = space.read(words, told, context.config_loader)
-    folder = Path(str(config.output_root)) / (told.name or _name(config, fixed, axes))
-    jobs = Jobs(application, context, config, folder)
+    folder = Path(str(config.output_root), told.name or _name(config, fixed, axes)).absolute()
+    with open_dict(config):
+        config.hydra.sweep.dir = str(folder)
+    place = f"hydra.sweep.dir='{folder}'"
+    jobs = Jobs(application, context, config)
 
     def ready(cell: Cell) -> Ready:
-        return jobs.ready(fixed, cell)
+        return jobs.ready([place, *fixed], cell)
 
     from hone.sweeps.conduct import conduct
 
-    application.code = conduct(told, axes, ready, folder, Invocation.of(list(words), {}).command)
+    launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(list(words), {}).command, launcher)
+
+
+def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:
+    """Another launcher than ours, with all it can be given: it has no places of its own to wait for."""
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task_function, config=config
+    )
+    return Launched(launcher, batch=sys.maxsize if told.workers == "auto" else told.workers)
 
 
 def _told(config: DictConfig, application: Application) -> Sweep:

@@ -15,9 +15,12 @@ from hone.sweeps.groups import grouped
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
+from hone.sweeps.workers import Workers
 
 
-def conduct(sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, command: str) -> int:
+def conduct(
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, command: str, launched: Workers | None
+) -> int:
     """Checks, runs, tells; returns the command's exit code."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     cells = sweep.sampler.preview(space)
@@ -37,13 +40,13 @@ def conduct(sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: P
     from hone.sweeps.table import final_screen
 
     aim = aim_of(jobs[0])
-    pool: Pool[str] = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
+    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, command, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
-    driver = Driver(search, roster, Ledger(folder), pool, screen(aim), story)
+    driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
-    driver.run(len(cells), budget, sweep.rerun)
+    driver.run(sweep.sampler.total(space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
     story.write(entries, "interrupted" if driver.asked else "failed" if failed else "finished")

@@ -82,16 +82,16 @@ class Driver:
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in self._settled():
+        elif entry.state in self._settled() and not cell.again:
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
 
     def _settled(self) -> set[str]:
-        return {"all": set[str](), "nothing": {"finished", "failed"}}.get(self.rerun, {"finished"})
+        return {"all": set[str](), "nothing": {"finished", "pruned", "failed"}}.get(self.rerun, {"finished", "pruned"})
 
     def _start(self, entry: Entry, ready: Ready) -> None:
-        if self.rerun == "all" and not entry.here:
+        if self.rerun == "all" and not entry.here and not entry.cell.again:
             self.ledger.set_aside(entry.identity)
         entry.here, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"

@@ -51,6 +51,10 @@ class Sampler(ABC):
         """Cells that show every value, to be checked before anything starts."""
         return [Cell(number, words) for number, words in enumerate(space.specimens())]
 
+    def total(self, space: Space) -> int:
+        """How many cells there will be, at most."""
+        return len(self.preview(space))
+
     @abstractmethod
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
         """The search of a space, to be gone on with if the sweep's folder already has one."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hone.sweeps.cell import Cell
 from hone.sweeps.lines import Lines
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.pursuit import Pursuit
@@ -25,8 +26,14 @@ class Drawn(Sampler):
     trials: Count
     seed: Index
 
-    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+    def preview(self, space: Space) -> Sequence[Cell]:
         self.require(space)
+        return super().preview(space)
+
+    def total(self, space: Space) -> int:
+        return self.trials
+
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
         turns, study = Turns(pruner, folder, aim), Study(Lines(folder / "study.jsonl"))
         direction = "maximize" if aim.higher_is_better else "minimize"
         study.open(space.described() | {direction: aim.metric, "fixed": constants(space)})
