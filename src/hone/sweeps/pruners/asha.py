@@ -18,6 +18,9 @@ from hone.sweeps.reports import Curve, Reports
 from hone.types import Factor, ProperShare
 
 
+_ROUNDING = 1e-6
+
+
 @final
 @dataclass(frozen=True)
 class Asha(Rule):
@@ -28,8 +31,9 @@ class Asha(Rule):
 
     @property
     def rungs(self) -> tuple[float, ...]:
-        count = math.ceil(math.log(1 / self.first, self.eta) - 1e-6)
-        return tuple(self.first * self.eta**power for power in range(count))
+        """A later one must be worth it: what passes has as many times as far to go."""
+        count = math.floor(math.log(1 / self.first, self.eta) + _ROUNDING)
+        return tuple(self.first * self.eta**power for power in range(max(count, 1)))
 
     def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
         rung = curves[run].newest(self.rungs)

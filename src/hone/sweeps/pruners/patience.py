@@ -1,4 +1,4 @@
-"""A run stops when it gets no better."""
+"""A run that gets no better stops, unless no other is as good."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from hone.types import Count, NotNegative
 @final
 @dataclass(frozen=True)
 class Patience(Rule):
-    """Looks at nothing but the run itself."""
+    """The one that leads goes on in any case, so that a sweep ends with a model."""
 
     evaluations: Count
     gain: NotNegative
 
     def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
         merits = curves[run].merits
-        return len(merits) > self.evaluations and not merits[-1] > merits[-1 - self.evaluations] + self.gain
+        leads = all(merits[-1] >= curve.merits[-1] for curve in curves.values())
+        waited = len(merits) > self.evaluations
+        return waited and not leads and not merits[-1] > merits[-1 - self.evaluations] + self.gain
