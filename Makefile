@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
+BROWSER_INSTALLED := $(VENV)/.browser-installed
 DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint types bench toys bench-short bench-accuracy wheel clean
+.PHONY: help install train test test-all lint types browser bench toys bench-short bench-accuracy wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ lint: $(INSTALLED) ## check style and formatting
 types: $(INSTALLED) ## check the types, strictly
 	$(BIN)/mypy
 
+browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is installed if there is none (BROWSER_PATH=…: that one)
+	$(BIN)/pytest tests/browser
+
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)
 
@@ -52,6 +56,13 @@ bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy: make bench-accuracy DATA
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+$(BROWSER_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	@test -n "$$BROWSER_PATH" || which chromium || which chromium-browser || which google-chrome \
+	  || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-dejavu-core; } \
+	  || { echo 'no browser: install chromium, or say where one is with BROWSER_PATH=…'; exit 2; }
 	@touch $@
 
 wheel: $(INSTALLED) ## build the wheel into dist/

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import evaluation
+import overhead
 import report
 import rows
 import saving
@@ -33,6 +34,7 @@ SCENES: dict[str, Callable[[Stage], list[Figure]]] = {
     "start-up": startup.measure,
     "saving": saving.measure,
     "sweep": sweep.three,
+    "overhead": overhead.measure,
 }
 SHORT: dict[str, Callable[[Stage], list[Figure]]] = {"batch-16": speed.short, "evaluation": evaluation.short}
 SMALL, VALIDATION = 1000, 200

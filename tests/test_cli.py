@@ -182,10 +182,17 @@ def test_ctrl_c_before_a_run_ends_with_130(hone: Hone, monkeypatch: pytest.Monke
     assert hone("train").code == 130
 
 
-@pytest.mark.parametrize("bad", ["batch_size=0,16", "batch_size=16,0", "monitor=nothing,loss"])
-def test_a_bad_job_does_not_end_the_others(bad: str, hone: Hone) -> None:
+@pytest.mark.parametrize("bad", ["batch_size=0,16", "batch_size=16,0"])
+def test_a_cell_that_cannot_work_is_told_before_any_is_started(bad: str, hone: Hone) -> None:
     done = hone("train", "-m", *SMALL, "limit=8", bad)
     assert done.code == 2
-    assert len(runs()) == 1
+    assert "1 of 2 runs cannot work" in done.err
+    assert "sweep.skip_impossible=true" in done.err
+    assert not Path("outputs").exists()
+
+
+def test_the_other_cells_run_if_one_that_cannot_work_is_to_be_skipped(hone: Hone) -> None:
+    done = hone("train", "-m", *SMALL, "limit=8", "batch_size=0,16", "sweep.skip_impossible=true")
+    assert done.code == 0, done.said
+    assert "batch_size=0: expected" in done.out
     assert record(runs()[0])["state"] == "finished"
-    assert "Traceback" not in done.err

@@ -39,7 +39,7 @@ def test_a_grid_is_run_once_and_widened(hone: Hone) -> None:
     assert len(first) == 4
 
     again = hone(*GRID, "seed=0,1")
-    assert "4 of them before this command" in again.out
+    assert "4 runs were finished before" in again.out
     assert runs() == first
 
     wider = hone(*GRID, "seed=0,1,2")
@@ -67,6 +67,42 @@ def test_only_the_chosen_config_is_tested(hone: Hone) -> None:
     assert tested == {cell["identity"] for cell in told["cells"] if cell["values"]["optimizer.lr"] == best}
 
 
+def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Hone) -> None:
+    words = (*GRID[:-1], "seed=0,1")
+    assert hone(*words).code == 0
+    first = {identity: run["started"] for identity, run in runs().items()}
+    for identity in first:
+        path = Path("outputs/grid", identity, "run.json")
+        told = json.loads(path.read_text())
+        told["versions"]["torch"] = "0.1"
+        path.write_text(json.dumps(told))
+    assert "2 of them would be others today: torch was 0.1" in hone(*words).out
+    again = hone(*words, "sweep.rerun=stale")
+    assert again.code == 0, again.said
+    assert "others today" not in again.out
+    assert runs().keys() == first.keys()
+    assert {run["versions"]["torch"] for run in runs().values()} != {"0.1"}
+    assert len(list(Path("outputs/grid/superseded").iterdir())) == 2
+
+
+def test_mistakes_are_told(hone: Hone) -> None:
+    mistakes = {
+        ("-m",): "nothing has several",
+        ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected more than nothing",
+        ("-m", "seed=0,1", "sweep.workers=64"): "this machine has",
+        ("-m", "seed=0,1", "monitor=nothing"): "nobody computes that",
+    }
+    for words, said in mistakes.items():
+        done = hone("train", *SMALL, *words)
+        assert done.code == 2, words
+        assert said in done.err, words
+    Path("outputs/grid").mkdir(parents=True)
+    Path("outputs/grid/sweep.json").write_text('{"version": 0}')
+    done = hone(*GRID)
+    assert done.code == 2
+    assert "another version" in done.err
+
+
 MISHAPS = {
     "Fine": "finished",
     "Raises": "RuntimeError: it raised",
@@ -89,6 +125,12 @@ def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, mon
         assert cell["state"] == ("finished" if name == "Fine" else "failed")
         assert name == "Fine" or said in done.out
     assert {run["state"] for run in runs("mishaps").values()} == {"finished", "failed"}
+
+    status = process("sweep", "status", "outputs/mishaps")
+    assert all(said in status.out for said in list(MISHAPS.values())[1:])
+    retried = process("sweep", "retry", "outputs/mishaps", "trust=[prototypes]", "sweep.trial_timeout=1")
+    assert retried.code == 1
+    assert "1 runs were finished before" in retried.out
 
 
 def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:
@@ -157,3 +199,22 @@ def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
     assert {identity: runs()[identity]["finished"] for identity in before} == {
         identity: run["finished"] for identity, run in before.items()
     }
+
+
+def test_a_cell_has_the_config_that_hydra_would_compose(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    from omegaconf import OmegaConf
+
+    from hone.command.compose import Composer
+
+    quickly, seen = Composer.compose, []
+
+    def both(self: Composer, words: Sequence[str]) -> Any:
+        made = quickly(self, words)
+        assert OmegaConf.to_container(made) == OmegaConf.to_container(self._composed(words))
+        seen.append(tuple(words[-3:]))
+        return made
+
+    monkeypatch.setattr(Composer, "compose", both)
+    rest = "checkpoint.hyperparameters={num_hidden_layers:1},{num_hidden_layers:2}"
+    assert hone("train", "-m", *SMALL, "optimizer.lr=-1,-2", "head=cls,mean", rest).code == 2  # composed, but not run
+    assert len(set(seen)) == 8

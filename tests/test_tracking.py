@@ -57,6 +57,12 @@ def test_every_job_of_a_multirun_is_a_run_of_its_own(hone: Hone) -> None:
     seeds = {inspect(run, "--summary")["config"]["seed"]: record(run)["wandb"]["id"] for run in runs()}
     assert set(seeds) == {0, 1}
     assert len(set(seeds.values())) == 2
+    sweep = json.loads((runs()[0].parent / "sweep.json").read_text())
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", "--summary", sweep["wandb"]["dir"]]
+    whole = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert whole["config"]["sweep"]["keys"] == ["seed"]
+    assert whole["summary"]["runs/finished"] == 2
+    assert whole["summary"]["trials"]["nrows"] == 2
 
 
 WITH_A_KEY = {"WANDB_API_KEY": "0123456789" * 4}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ class Invocation:
     """The folder of the sweep that the run is a cell of."""
     number: int = 0
     """Of the cell."""
+    cell: tuple[str, ...] = ()
+    """The words that only this run of the sweep has."""
 
     @classmethod
     def of(cls, overrides: list[str], choices: Mapping[str, str | None]) -> Invocation:
@@ -46,4 +49,5 @@ class Invocation:
     @property
     def title(self) -> str:
         """What was asked for beyond the defaults, for lists of runs."""
-        return " ".join(word for word in self.overrides if word.partition("=")[0] not in _NO_TITLE)[:96]
+        words = self.cell or [word for word in self.overrides if re.split(r"[.=]", word)[0] not in _NO_TITLE]
+        return " ".join(words)[:96]

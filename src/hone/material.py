@@ -49,6 +49,7 @@ class Material:
             },
             "checkpoint": {"name": parts.checkpoint.name, "fingerprint": parts.checkpoint.fingerprint()},
             "parameters": count_parameters(self.network),
+            "lower_is_better": [name for name, metric in metrics_of(self.task).items() if not metric.higher_is_better],
         }
 
 

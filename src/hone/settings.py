@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from hone.errors import UserError
+from hone.errors import UserError, nearest
 from hone.runs.record import find_run
+from hone.sweeps.saved import find_sweep
 from hone.types import (
     Accelerator,
     Count,
@@ -22,6 +23,8 @@ from hone.types import (
     Strategy,
 )
 from hone.wording import as_typed
+
+_ACTIONS = ("status", "retry", "report")
 
 
 @final
@@ -92,6 +95,27 @@ class Evaluate:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Compare:
+    """`conf/compare.yaml`."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+    metric: str | None
+    higher_is_better: bool | None
+    format: Literal["table", "csv", "markdown", "latex", "json"]
+    by_example: Index
+    report: Place | None
+
+    def __post_init__(self) -> None:
+        if not self.folders:
+            raise UserError("There is nothing to compare: say hone compare DIR…, of runs or of folders that hold runs.")
+        if self.report is not None and not self.report.endswith(".html"):
+            raise UserError(f"report={self.report}: expected the name of a file that ends in .html.")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """`conf/export.yaml`."""
 
@@ -134,6 +158,32 @@ class Predict:
             raise UserError(f'{said}: say text="…" (or another role of the task), or input=FILE.')
         if self.run is not None:
             find_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """`conf/sweep.yaml`."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+
+    def __post_init__(self) -> None:
+        if len(self.folders) != 2 or self.action not in _ACTIONS:
+            said = nearest(self.folders[0], _ACTIONS) if self.folders else ""
+            raise UserError(
+                f"hone sweep: say what to do and with which sweep: hone sweep {'|'.join(_ACTIONS)} DIR.{said}"
+            )
+        find_sweep(self.folder)
+
+    @property
+    def action(self) -> str:
+        return self.folders[0]
+
+    @property
+    def folder(self) -> str:
+        return self.folders[1]
 
 
 @final

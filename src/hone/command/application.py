@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from hone.check import check
 from hone.command.explain import explain
 from hone.command.guard import vetted
-from hone.command.line import CommandLine
+from hone.command.line import CommandLine, retried
 from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
@@ -46,6 +46,9 @@ class Application:
             self.line = self.line.resumed() if self.command == "train" else self.line
             known = words_of(self.command)
             self.line = self.line.reading(known) if "inputs" in known else self.line
+            self.line = self.line.placing(known) if "folders" in known else self.line
+            if self.command == "sweep" and self.line.folders[:1] == ("retry",):
+                return self._retried()
             sys.argv = [f"hone {self.command}", *self.line.words]
             with _errors_handed_over(), vetted(self.line.vouched):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
@@ -56,6 +59,12 @@ class Application:
         except Exception as error:  # no job is running: whatever it is, the config made Hydra stumble
             raise explain(error, self.command, self.line) from error
         return self.code
+
+    def _retried(self) -> int:
+        """The sweep's own command, with what is added to it: finished runs stay as they are."""
+        if len(self.line.folders) != 2:
+            raise UserError("hone sweep retry DIR: name one sweep's folder.")
+        return Application("train", self.debug).run([*retried(self.line.folders[1]), *self.line.words])
 
     def _job(self, config: Any) -> Any:
         """One job; its failure is told and remembered, and does not end the jobs after it."""
@@ -90,6 +99,7 @@ class Application:
             raise explain(error, self.command, self.line) from error
         self._require_vouched(values.get("trust"))
         values |= {"inputs": self.line.inputs} if self.line.inputs else {}
+        values |= {"folders": list(self.line.folders)} if self.line.folders else {}
         return check(self.command, values)
 
     def _require_vouched(self, trust: Any) -> None:

@@ -49,7 +49,10 @@ class _Vetting(ConfigLoaderImpl):
         return self.repositories[key].get_group_options(group_name, results_filter)
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
-        config = super().load_configuration(*arguments, **options)
+        return self.vet(super().load_configuration(*arguments, **options))
+
+    def vet(self, config: DictConfig) -> DictConfig:
+        """The config, if it may be used."""
         require_harmless(config.hydra, self.trust)
         return config
 

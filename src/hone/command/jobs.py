@@ -12,6 +12,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from hone.command.application import Application
+from hone.command.compose import Composer
 from hone.command.explain import explain
 from hone.errors import HoneError, UserError, briefly
 from hone.job import Job
@@ -27,13 +28,14 @@ class Jobs:
     """Makes them."""
 
     def __init__(self, application: Application, context: HydraContext, config: DictConfig) -> None:
-        self.application, self.context, self.config = application, context, config
+        self.application, self.context = application, context
+        self.composer = Composer(context.config_loader, config)
 
     def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
         """Raises UserError where the words make no run that could work."""
         words = [*fixed, *cell.words]
         try:
-            config = self.context.config_loader.load_sweep_config(self.config, words)
+            config = self.composer.compose(words)
         except HoneError:
             raise
         except Exception as error:
@@ -42,6 +44,7 @@ class Jobs:
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
         settings, parts, invocation = self.application.prepared(config)
+        invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)

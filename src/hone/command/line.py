@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self, final
 
 from hydra._internal.utils import get_args_parser
@@ -31,6 +32,8 @@ class CommandLine:
     """The packages named by `trust=…`; no file can add to them."""
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """The texts that were typed as they are, by role, for a command that reads some."""
+    folders: tuple[str, ...] = ()
+    """The words that are no key=value, for a command that reads folders."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -67,6 +70,15 @@ class CommandLine:
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
 
+    def placing(self, known: Collection[str]) -> Self:
+        """`hone compare outputs/a` names a folder: any word without a key, or a folder with = in its name."""
+        folders = [
+            word for word in self.overrides if "=" not in word or (_key(word) not in known and Path(word).is_dir())
+        ]
+        return replace(
+            self, overrides=tuple(word for word in self.overrides if word not in folders), folders=tuple(folders)
+        )
+
     def resumed(self) -> Self:
         """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""
         folder = next((_value(word) for word in self.overrides if _key(word) == "resume"), None)
@@ -77,6 +89,16 @@ class CommandLine:
         given = {_key(word) for word in self.overrides}
         saved = [word for word in _harmless(saved_overrides(str(folder)), str(folder)) if _key(word) not in given]
         return replace(self, overrides=(*saved, *self.overrides))
+
+
+def retried(folder: str) -> list[str]:
+    """The words of a sweep that was begun, from wherever; its file is trusted no more than a run's."""
+    from hone.sweeps.saved import saved_words
+
+    path = Path(folder).expanduser().absolute()
+    place = [f"output_root='{path.parent}'", f"sweep.name='{path.name}'"]
+    ours = {"-m", *map(_key, place)}
+    return ["-m", *_harmless([word for word in saved_words(folder) if _key(word) not in ours], folder), *place]
 
 
 def _key(word: str) -> str:
@@ -109,7 +131,7 @@ def _harmless(saved: Iterable[str], folder: str) -> list[str]:
         try:
             value = _value(word)
         except HydraException as error:
-            raise UserError(f"resume={folder}: its saved command has {word!r}, which is no key=value.") from error
+            raise UserError(f"{folder}: its saved command has {word!r}, which is no key=value.") from error
         steps = {*re.split(r"[./@]", _key(word))}
         if not steps & _NOT_FROM_A_FILE and not _mentions(value):
             kept.append(word)

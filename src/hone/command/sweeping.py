@@ -48,7 +48,7 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     from hone.sweeps.conduct import conduct
 
     launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(list(words), {}).command, launcher)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *words], {}), launcher)
 
 
 def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:

@@ -21,18 +21,28 @@ _APART = (
 
 def bleu(written: Sequence[str], wanted: Sequence[str], tokens: BleuTokens = "13a") -> float:
     """The score of texts against a reference each."""
-    cut = _CUTS[tokens]
-    ours, theirs = [cut(text.rstrip()) for text in written], [cut(text.rstrip()) for text in wanted]
+    counts = [pair_counts(ours, theirs, tokens) for ours, theirs in zip(written, wanted, strict=True)]
+    return of_counts([sum(column) for column in zip(*counts, strict=True)] or [0] * (2 * _ORDERS + 2))
+
+
+def pair_counts(written: str, wanted: str, tokens: BleuTokens) -> list[int]:
+    """What one text adds: its runs that are right, all its runs, by their length; its tokens and the reference's."""
+    ours, theirs = (_CUTS[tokens](text.rstrip()) for text in (written, wanted))
     right, total = [0] * _ORDERS, [0] * _ORDERS
-    for hypothesis, reference in zip(ours, theirs, strict=True):
-        for order in range(_ORDERS):
-            found = ngrams(hypothesis, order + 1)
-            right[order] += shared(found, ngrams(reference, order + 1))
-            total[order] += sum(found.values())
-    return 100 * _brevity(sum(map(len, ours)), sum(map(len, theirs))) * _precision(right, total)
+    for order in range(_ORDERS):
+        found = ngrams(ours, order + 1)
+        right[order] = shared(found, ngrams(theirs, order + 1))
+        total[order] = sum(found.values())
+    return [*right, *total, len(ours), len(theirs)]
 
 
-def _precision(right: Sequence[int], total: Sequence[int]) -> float:
+def of_counts(counts: Sequence[float]) -> float:
+    """The score of what texts add up to."""
+    right, total, (ours, theirs) = counts[:_ORDERS], counts[_ORDERS:-2], counts[-2:]
+    return 100 * _brevity(ours, theirs) * _precision(right, total)
+
+
+def _precision(right: Sequence[float], total: Sequence[float]) -> float:
     """The geometric mean over the orders."""
     if not any(right) or not all(total):
         return 0.0
@@ -44,7 +54,7 @@ def _precision(right: Sequence[int], total: Sequence[int]) -> float:
     return math.exp(logarithms / _ORDERS)
 
 
-def _brevity(ours: int, theirs: int) -> float:
+def _brevity(ours: float, theirs: float) -> float:
     """What is said too briefly costs."""
     if ours >= theirs:
         return 1.0

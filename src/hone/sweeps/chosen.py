@@ -8,28 +8,27 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from hone.comparison.groups import Group
 from hone.runs.record import Record
-from hone.sweeps.groups import Group
 from hone.sweeps.pool import Pool
-from hone.sweeps.ready import Roster
+from hone.sweeps.ready import Ready
 from hone.sweeps.unseal import unseal
 
 
-def test_scores(groups: Sequence[Group], pool: Pool, roster: Roster, logs: Path) -> dict[str, float]:
-    """The means over the seeds of the best config whose seeds are all there."""
-    best = next((group for group in groups if group.complete), None)
-    if best is None:
+def test_scores(groups: Sequence[Group], pool: Pool, one: Ready) -> dict[str, float]:
+    """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
+    if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
-    waiting = [entry for entry in best.entries if _sealed(entry.folder)]
-    while waiting or pool.workers:
+    folders = [entry.folder for entry in groups[0].entries if entry.folder is not None]
+    waiting = [folder for folder in folders if _sealed(folder)]
+    settings = one.job.settings
+    while waiting or pool.working:
         while waiting and pool.free:
-            entry = waiting.pop()
-            ready = roster.ready(entry.cell)
-            settings = ready.job.settings
-            work = partial(unseal, entry.folder, settings.accelerator, settings.trust)
-            pool.start(entry.identity, replace(ready, work=work), logs / f"{entry.identity}.txt")
+            folder = waiting.pop()
+            work = partial(unseal, folder, settings.accelerator, settings.trust)
+            pool.start(folder.name, replace(one, work=work), folder.parent / "logs" / f"{folder.name}.txt")
         pool.wait(0.5)
-    found = [_scored(entry.folder) for entry in best.entries]
+    found = [_scored(folder) for folder in folders]
     names = [name for name in found[0] if "/" not in name.removeprefix("test/")]
     return {name: statistics.fmean(each[name] for each in found if name in each) for name in names}
 

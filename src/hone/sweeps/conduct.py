@@ -1,17 +1,15 @@
-"""A sweep from its cells to its table: what cannot work is told first, what is done is not done again."""
+"""The beginning of a sweep: its cells are composed, and what cannot work is told before anything heavy is loaded."""
 
 from __future__ import annotations
 
-import gc
-import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hone.errors import HoneError, Interrupted, Preempted, UserError
+from hone.errors import UserError
+from hone.invocation import Invocation
 from hone.lean import spare
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
-from hone.sweeps.groups import grouped
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
@@ -19,26 +17,19 @@ from hone.sweeps.workers import Workers
 
 
 def conduct(
-    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, command: str, launched: Workers | None
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, asked: Invocation, launched: Workers | None
 ) -> int:
     """Checks, runs, tells; returns the command's exit code."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     cells = sweep.sampler.preview(space)
     mistakes = roster.mistakes(cells)
-    jobs = [roster.ready(cell).job for cell in cells if cell not in mistakes]
+    jobs = [roster.ready(cell) for cell in cells if cell not in mistakes]
     _require_possible(mistakes, len(cells), sweep.skip_impossible and bool(jobs))
-    spare(compiler=not any(job.settings.compile for job in jobs))  # what follows loads torch
+    spare(compiler=not any(ready.job.settings.compile for ready in jobs))
 
-    from hone.sweeps.aim import aim_of
-    from hone.sweeps.chosen import test_scores
-    from hone.sweeps.driver import Driver
-    from hone.sweeps.ledger import Ledger
-    from hone.sweeps.places import places
-    from hone.sweeps.pool import Pool
-    from hone.sweeps.screen import screen
-    from hone.sweeps.story import Story
-    from hone.sweeps.table import final_screen
+    from hone.sweeps.perform import perform  # with it, torch
 
+<<<<<<< HEAD
     aim = aim_of(jobs[0])
     pool = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,17 +51,19 @@ def conduct(
 def _stopped(number: int, folder: Path) -> HoneError:
     said = f"{folder}: the sweep was asked to stop by {signal.Signals(number).name}; the same command goes on with it."
     return Interrupted(said) if number == signal.SIGINT else Preempted(said)
+=======
+    return perform(sweep, space, roster, jobs, folder, asked, budget, launched)
+>>>>>>> sweeps
 
 
 def _require_possible(mistakes: Mapping[Cell, UserError], total: int, skip: bool) -> None:
-    """Names every cell that cannot work, before anything is started."""
+    """Names every cell that cannot work, unless the others are to be run without them."""
     if not mistakes or skip:
         return
     reasons: dict[str, list[str]] = {}
     for cell, error in mistakes.items():
         reasons.setdefault(str(error), []).append(" ".join(cell.words))
     told = [f"  {reason}\n    in {len(words)} of {total} runs: {words[0]}" for reason, words in reasons.items()]
-    raise UserError(
-        "\n".join([f"{len(mistakes)} of {total} runs cannot work, and none was started:", *told])
-        + ("\n  sweep.skip_impossible=true runs the others." if len(mistakes) < total else "")
-    )
+    others = "\nsweep.skip_impossible=true runs the others." if len(mistakes) < total else ""
+    count = f"{len(mistakes)} of {total} runs cannot work, and none was started:"
+    raise UserError("\n".join([count, *told]) + others)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, final
 
+from hone.comparison.report import write_page
 from hone.errors import UserError
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell, Outcome
@@ -18,12 +19,14 @@ from hone.sweeps.modules import load
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Search
 from hone.sweeps.screen import Screen
+from hone.sweeps.staleness import Staleness
 from hone.sweeps.story import Story
 from hone.sweeps.workers import Workers
 from hone.types import Rerun
 
 _ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _PAUSE = 0.5
+_PAGE_EVERY = 10.0
 
 
 @final
@@ -35,14 +38,16 @@ class Driver:
     ) -> None:
         self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
         self.screen, self.story = screen, story
+        self.staleness = Staleness()
         self.entries: dict[str, Entry] = {}
         self.elsewhere: set[str] = set()
         self.asked: int | None = None
-        self.begun = time.monotonic()
+        self.begun = self.drawn = time.monotonic()
 
     def run(self, total: int, budget: Budget, rerun: Rerun) -> None:
         """Until nothing is left, or somebody asks to stop."""
         self.budget, self.rerun = budget, rerun
+        self._recall()
         with self._listening():
             try:
                 while self._starts() or self.pool.working or self.elsewhere:
@@ -53,6 +58,15 @@ class Driver:
             finally:
                 self.pool.end_all()
                 self.screen.close()
+
+    def _recall(self) -> None:
+        """What came of the cells of earlier commands: a search that draws them may not ask for them again."""
+        for cell in self.search.listed():
+            with suppress(UserError):
+                identity = self.roster.ready(cell).identity
+                known = self.ledger.outcome(identity)
+                if known is not None:
+                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, known)
 
     def _starts(self) -> bool:
         """Whether anything may still come, after all free places have been filled."""
@@ -82,7 +96,7 @@ class Driver:
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in self._settled() and not cell.again:
+        elif entry.state in self._settled() and not cell.again and not self._renewed(entry, ready):
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
@@ -90,9 +104,16 @@ class Driver:
     def _settled(self) -> set[str]:
         return {"all": set[str](), "nothing": {"finished", "pruned", "failed"}}.get(self.rerun, {"finished", "pruned"})
 
+    def _renewed(self, entry: Entry, ready: Ready) -> bool:
+        """Whether a run is made again because it would not come out the same today."""
+        if entry.state == "finished":
+            entry.stale = self.staleness.reason(ready.job, entry.folder)
+        return self.rerun == "stale" and entry.stale is not None
+
     def _start(self, entry: Entry, ready: Ready) -> None:
-        if self.rerun == "all" and not entry.here and not entry.cell.again:
+        elif entry.state in self._settled() and not cell.again and not self._renewed(entry, ready):
             self.ledger.set_aside(entry.identity)
+            entry.stale = None
         entry.here, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -116,6 +137,9 @@ class Driver:
         self.search.tell(entry.cell, entry.outcome)
         self.screen.ended(entry)
         self.story.write(self.entries.values(), "running")
+        if time.monotonic() - self.drawn > _PAGE_EVERY:
+            self.drawn = time.monotonic()
+            write_page(self.story.folder)
 
     def _look_elsewhere(self) -> None:
         """Runs of other drivers: their end is ours to know, and what they drop is ours to pick up."""

@@ -22,6 +22,8 @@ class Entry:
     outcome: Outcome
     here: bool = False
     """Whether this very command ran it."""
+    stale: str | None = None
+    """What has changed since it was finished."""
 
     @property
     def state(self) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from hone.runs.record import now, write_atomically
 from hone.sweeps.entry import Entry
 from hone.sweeps.samplers.base import Aim
-
-FILE = "sweep.json"
+from hone.sweeps.saved import FILE, VERSION
 
 
 @final
@@ -23,17 +22,20 @@ class Story:
 
     folder: Path
     command: str
+    words: tuple[str, ...]
     keys: tuple[str, ...]
     sampler: str
     aim: Aim
     started: str = field(default_factory=now)
     begun: float = field(default_factory=time.monotonic)
 
-    def write(self, entries: Collection[Entry], state: str) -> None:
-        """How all stands now."""
+    def write(self, entries: Collection[Entry], state: str, wandb: Mapping[str, Any] | None = None) -> None:
+        """How all stands now; `wandb` is where the sweep as a whole is mirrored."""
         told = {
+            "version": VERSION,
             "name": self.folder.name,
             "command": self.command,
+            "words": list(self.words),
             "keys": list(self.keys),
             "sampler": self.sampler,
             "metric": self.aim.metric,
@@ -41,6 +43,7 @@ class Story:
             "started": self.started,
             "seconds": round(time.monotonic() - self.begun, 2),
             "state": state,
+            "wandb": dict(wandb) if wandb else None,
             "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
         write_atomically(self.folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -20,6 +20,7 @@ class RunInfo:
     notes: str
     config: Mapping[str, Any]
     root: Path
+    job_type: str = "train"
     tracker: Mapping[str, Any] = field(default_factory=dict)
     """What this tracker said of itself when the run began, if it goes on."""
 
@@ -34,6 +35,10 @@ class Tracker(ABC):
     @abstractmethod
     def log(self, row: Mapping[str, float]) -> None:
         """One line of the journal."""
+
+    @abstractmethod
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Rows to look at."""
 
     @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:

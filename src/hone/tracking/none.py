@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -18,6 +18,8 @@ class NoTracker(Tracker):
         return None
 
     def log(self, row: Mapping[str, float]) -> None: ...
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
 

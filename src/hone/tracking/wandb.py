@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, final, get_args
@@ -56,10 +56,21 @@ class WandbTracker(Tracker):
             return None
         self.run.define_metric("step", hidden=True)
         self.run.define_metric("*", step_metric="step", summary="none")
-        return {"id": identity, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
+        return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def log(self, row: Mapping[str, float]) -> None:
         self._safely(lambda run: run.log(dict(row)))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        import wandb
+
+        table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+
+        def log_table(run: Any) -> None:
+            run.log({name: table})
+            run.summary[name] = table  # where W&B's own tables over runs look for it
+
+        self._safely(log_table)
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         def close(run: Any) -> None:
@@ -94,6 +105,7 @@ class WandbTracker(Tracker):
                     id=identity,
                     name=run.name,
                     group=run.group,
+                    job_type=run.job_type,
                     notes=run.notes or None,
                     tags=self.tags,
                     config=dict(run.config),

@@ -1,0 +1,33 @@
+"""`hone compare`: what differs between runs, how good each configuration is over its seeds, what of it is chance."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hone.comparison.collection import compare
+from hone.comparison.formats import FORMATS
+from hone.comparison.report import require_place, write_report
+from hone.comparison.screen import show
+from hone.invocation import Invocation
+from hone.paths import shown
+from hone.settings import Compare
+
+
+def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:
+    """Reads, tests and tells; a format for programs has standard output to itself."""
+    place = require_place(Path(settings.report)) if settings.report else None
+    told = compare(settings.folders, settings.metric, settings.higher_is_better, settings.by_example)
+    if settings.format == "table":
+        show(told)
+    else:
+        sys.stdout.write(FORMATS[settings.format](told))
+    if place is not None:
+        write_report(told, place)
+        Console(stderr=settings.format != "table", highlight=False, soft_wrap=True).print(
+            f"[bold]report[/bold]  {shown(place)}"
+        )

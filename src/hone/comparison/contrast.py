@@ -1,0 +1,81 @@
+"""The best configuration against each other one, by seeds and by examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from hone.comparison.groups import Group
+from hone.comparison.measures.stored import Stored, stored
+from hone.comparison.runs import Entry
+from hone.comparison.statistics.examples import ExampleTest, compare_examples
+from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm
+
+LEVEL = 0.05
+
+
+@final
+@dataclass(frozen=True)
+class Contrast:
+    """How a configuration stands to the best one; the p values are corrected for there being several questions."""
+
+    group: Group
+    seeds: SeedTest
+    examples: ExampleTest | None
+    p_seeds: float | None
+    p_examples: float | None
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the best one is better beyond the noise of the seeds."""
+        return self.p_seeds is not None and self.p_seeds < LEVEL
+
+
+def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
+    """In the order of the groups; by examples only so many, the nearest rivals, for reading records takes time."""
+    ranked = [group for group in groups if group.counted]
+    if len(ranked) < 2:
+        return []
+    best, *others = ranked
+    seeds = [compare_seeds(best.seeds, other.seeds) for other in others]
+    reading = Reading()
+    examples = [reading.compare(best, other) if rank < by_example else None for rank, other in enumerate(others)]
+    asked = len(ranked) * (len(ranked) - 1) // 2  # the best one was not known beforehand: any pair might have been it
+    p_seeds = holm([test.p for test in seeds], asked)
+    p_examples = holm([test.p if test else None for test in examples], asked)
+    return [Contrast(*parts) for parts in zip(others, seeds, examples, p_seeds, p_examples, strict=True)]
+
+
+@final
+class Reading:
+    """Reads the records of a run once, however many others it is compared with."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], Stored | None] = {}
+
+    def compare(self, best: Group, other: Group) -> ExampleTest | None:
+        """By common seeds, or where there is none in their order; None where the examples are not the same."""
+        common = [seed for seed in best.seeds if seed in other.seeds]
+        sides = [self._records(group, common) for group in (best, other)]
+        pairs = list(zip(*sides, strict=False))
+        ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+        measured = [each for each in (*ours, *theirs) if each is not None]
+        if len(measured) < 2 * len(pairs) or not all(measured[0].same_examples(each) for each in measured):
+            return None
+        return compare_examples(
+            [each.measure for each in measured[: len(pairs)]],
+            [each.measure for each in measured[len(pairs) :]],
+            best.metric.higher_is_better,
+        )
+
+    def _records(self, group: Group, seeds: Sequence[str]) -> list[Stored | None]:
+        by_seed = {entry.seed: entry for entry in group.counted}
+        chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
+        return [self._read(entry, group.metric.name) for entry in chosen]
+
+    def _read(self, entry: Entry, metric: str) -> Stored | None:
+        place = (str(entry.folder), metric)
+        if place not in self.known:
+            self.known[place] = stored(entry, metric)
+        return self.known[place]

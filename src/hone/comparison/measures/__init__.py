@@ -1,0 +1,1 @@
+"""Metrics as sums over records, so that they can be computed of any resample of the records at once."""

@@ -1,0 +1,1 @@
+"""The report in one HTML file: its skeleton, its style, its scripts."""

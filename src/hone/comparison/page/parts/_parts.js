@@ -1,0 +1,2 @@
+// What the sections of the page are drawn by, under the names that the skeleton calls them.
+const parts = {};

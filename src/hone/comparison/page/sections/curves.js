@@ -1,0 +1,61 @@
+parts.curves = (data, box) => {
+  if (!data.curves.length) return box.append(empty("No run has been evaluated yet."));
+  let name = data.curves[0];
+  let again = () => {};
+  const runs = data.runs.map((run, place) => ({ ...run, place })).sort((one, other) => other.group - one.group);
+
+  const draw = (width) => {
+    const lines = runs.filter((run) => (run.curves[name] || []).length);
+    const points = lines.flatMap((run) => run.curves[name]);
+    const xs = extent(points.map(([step]) => step)), ys = padded(extent(points.map(([, value]) => value)));
+    const { root, x, y } = frame(width, Math.min(380, Math.max(240, width * 0.42)), xs, ys, { below: "step", label: `${name} by step` });
+    for (const run of lines) {
+      const curve = run.curves[name].map(([step, value]) => [x(step), y(value)]);
+      const paint = { "data-run": run.place, style: { stroke: colourOf(run.group), fill: colourOf(run.group) } };
+      root.append(curve.length > 1 ? svg("path", { ...paint, class: "line", style: { stroke: colourOf(run.group) }, d: path(curve) }) : svg("circle", { ...paint, cx: curve[0][0], cy: curve[0][1], r: 3 }));
+    }
+    const mark = svg("circle", { r: 4, visibility: "hidden", style: { fill: "var(--ink)" } });
+    root.append(mark);
+    hover(root, lines, name, x, y, mark);
+    return root;
+  };
+  box.append(el("div", { class: "bar" }, choice(data.curves, 0, (place) => { name = data.curves[place]; again(); })));
+  again = drawn(box, draw);
+  box.append(legend(data));
+};
+
+function hover(root, lines, name, x, y, mark) {
+  const move = (event) => {
+    const at = root.getBoundingClientRect();
+    const [px, py] = [event.clientX - at.left, event.clientY - at.top];
+    let found = null, least = 40 ** 2;
+    for (const run of lines) {
+      if (wanted && !wanted.has(run.place)) continue;
+      for (const [step, value] of run.curves[name]) {
+        const far = (x(step) - px) ** 2 + (y(value) - py) ** 2;
+        if (far < least) { least = far; found = { run, step, value }; }
+      }
+    }
+    if (!found) return out();
+    mark.setAttribute("cx", x(found.step));
+    mark.setAttribute("cy", y(found.value));
+    mark.setAttribute("visibility", "visible");
+    heat([found.run.place]);
+    point(event, `${title(found.run)}\nstep ${found.step}: ${told(found.value)}`);
+  };
+  const out = () => { mark.setAttribute("visibility", "hidden"); heat(null); unpoint(); };
+  root.addEventListener("pointermove", move);
+  root.addEventListener("pointerdown", move);
+  root.addEventListener("pointerleave", out);
+}
+
+function title(run) {
+  const values = Object.entries(run.values).map(([key, value]) => `${key}=${value}`);
+  return [...values, run.seed === "–" ? null : `seed=${run.seed}`].filter(Boolean).join(" ") || run.name;
+}
+
+function legend(data) {
+  const shown = data.groups.slice(0, 8).map((group, place) => el("span", {}, dot(place), short(group.label, 60)));
+  const rest = data.groups.length > 8 ? [el("span", {}, dot(8), `${data.groups.length - 8} more`)] : [];
+  return el("div", { class: "legend" }, shown, rest);
+}

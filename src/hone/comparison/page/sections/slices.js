@@ -1,0 +1,36 @@
+parts.slices = (data, box) => {
+  const runs = data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
+  const keys = [...data.keys, ...(data.has_seeds ? ["seed"] : [])];
+  const value = (run, key) => key === "seed" ? run.seed : run.values[key];
+  if (!runs.length || !keys.length) return box.append(empty("This needs finished runs that differ."));
+  let key = keys[0];
+  let again = () => {};
+  const draw = (width) => {
+    const values = runs.map((run) => value(run, key));
+    const names = [...new Set(values)].sort((one, other) => compare(one, other));
+    const numbers = names.length > 8 ? numeric(values) : null;
+    const ys = padded(extent(runs.map((run) => run.value)));
+    const options = numbers ? { logarithmic: numbers.logarithmic } : { marks: names.map((name, place) => [place, short(name, Math.max(4, Math.floor((width - 80) / names.length / 7)))]) };
+    const xs = numbers ? extent(numbers.found) : [-0.5, names.length - 0.5];
+    if (numbers && numbers.logarithmic) options.marks = decades(xs).map((each) => [each, brief(each)]);
+    const { root, x, y } = frame(width, 260, xs, ys, { ...options, below: key, label: `${data.metric.name} by ${key}` });
+    runs.forEach((run, row) => {
+      const place = numbers ? numbers.found[row] : names.indexOf(values[row]) + jitter(row);
+      root.append(svg("circle", { cx: x(place), cy: y(run.value), r: 4, "data-run": run.place, style: { fill: colourOf(run.group), opacity: 0.75 },
+        onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${told(run.value)}`); }, onpointerleave: () => { heat(null); unpoint(); } }));
+    });
+    if (!numbers) names.forEach((name, place) => {
+      const of = runs.filter((run) => value(run, key) === name).map((run) => run.value);
+      const mean = of.reduce((sum, each) => sum + each, 0) / of.length;
+      root.append(svg("line", { x1: x(place - 0.28), x2: x(place + 0.28), y1: y(mean), y2: y(mean), style: { stroke: "var(--ink)", strokeWidth: 2 } }));
+    });
+    return root;
+  };
+  box.append(el("div", { class: "bar" }, keys.length < 4 ? choice(keys, 0, (place) => { key = keys[place]; again(); }) : pick(keys, "Key", (place) => { key = keys[place]; again(); })));
+  again = drawn(box, draw);
+  box.append(el("p", { class: "quiet" }, `A dot is a finished run, a bar the mean of ${data.metric.name} over all runs with that value.`));
+};
+
+function jitter(row) {
+  return ((row * 0.618034) % 1 - 0.5) * 0.34;
+}

@@ -1,0 +1,1 @@
+"""Intervals, tests and what they need; plain numbers in, plain numbers out."""

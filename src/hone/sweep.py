@@ -1,0 +1,27 @@
+"""`hone sweep`: how a sweep stands, its page; `retry` is `hone train -m` with the words that it was begun with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hone.comparison.collection import of_sweep
+from hone.comparison.report import write_page
+from hone.comparison.sweep import read_sweep
+from hone.invocation import Invocation
+from hone.paths import shown
+from hone.settings import Sweep
+from hone.sweeps.table import final_screen
+
+
+def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> None:
+    """Reads what the runs say of themselves; a driver may be at work meanwhile."""
+    folder = Path(settings.folder)
+    page = write_page(folder)
+    if settings.action == "status":
+        final_screen(of_sweep(read_sweep(folder), None, None, 0), folder, {}, {})
+    else:
+        Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {shown(page)}")

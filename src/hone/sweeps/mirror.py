@@ -1,0 +1,43 @@
+"""A sweep as one run of the tracker's: all trials, what each key changes, what failed, which config was chosen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hone.comparison.collection import Comparison
+from hone.comparison.failures import failures
+from hone.comparison.importance import importances
+from hone.comparison.keys import values_of
+from hone.runs.redact import redact_text
+from hone.tracking.base import RunInfo, Tracker
+
+
+def mirror(
+    told: Comparison, test: Mapping[str, float], tracker: Tracker, folder: Path, before: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """The trials' runs are in a group of the sweep's name, and so is this one; `before` is what it was last time."""
+    keys = list(told.keys)
+    about = {"command": told.about.command, "sampler": told.about.sampler, "keys": keys, "metric": told.metric.name}
+    info = RunInfo(
+        id=folder.name, name=f"sweep {folder.name}", group=folder.name, notes="", config={"sweep": about},
+        root=folder.parent, job_type="sweep", tracker=before or {},
+    )  # fmt: skip
+    known = tracker.start(info)
+    rows = [
+        [entry.identity, entry.state, entry.value(told.metric.name), entry.seconds, redact_text(entry.reason)]
+        + [values_of(entry, keys)[key] for key in keys]
+        for entry in told.entries
+    ]
+    tracker.table("trials", ["run", "state", told.metric.name, "seconds", "reason", *keys], rows)
+    weights = importances(told.entries, keys, told.metric.name)
+    tracker.table("importance", ["key", "share"], [[each.key, each.share] for each in weights])
+    causes = [[each.state, redact_text(each.cause), len(each.entries)] for each in failures(told.entries)]
+    tracker.table("failures", ["state", "cause", "runs"], causes)
+    counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
+    best = told.groups[0]
+    chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}
+    tracker.finish("finished", 0, {**counts, **chosen, **test})
+    return known

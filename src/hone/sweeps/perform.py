@@ -1,0 +1,90 @@
+"""The rest of a sweep: the search, the runs, the choice, the last screen."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from hone.build import build
+from hone.comparison.collection import of_sweep
+from hone.comparison.report import PAGE, write_report
+from hone.comparison.sweep import read_sweep
+from hone.errors import HoneError, Interrupted, Preempted
+from hone.invocation import Invocation
+from hone.sweeps.aim import aim_of
+from hone.sweeps.budget import Budget
+from hone.sweeps.chosen import test_scores
+from hone.sweeps.driver import Driver
+from hone.sweeps.entry import Entry
+from hone.sweeps.ledger import Ledger
+from hone.sweeps.mirror import mirror
+from hone.sweeps.places import places
+from hone.sweeps.pool import Pool
+from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.saved import mirror_of
+from hone.sweeps.screen import screen
+from hone.sweeps.space import Space
+from hone.sweeps.story import Story
+from hone.sweeps.sweep import Sweep
+from hone.sweeps.table import final_screen
+from hone.sweeps.workers import Workers
+from hone.tracking.base import Tracker
+
+_RIVALS = 5
+"""Configs that are compared with the best by their examples too."""
+
+
+def perform(
+    sweep: Sweep,
+    space: Space,
+    roster: Roster,
+    jobs: Sequence[Ready],
+    folder: Path,
+    asked: Invocation,
+    budget: Budget,
+    launched: Workers | None,
+) -> int:
+    """Returns the command's exit code."""
+    one = jobs[0]
+    aim = aim_of(one.job)
+    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices), sweep.trial_timeout)
+    folder.mkdir(parents=True, exist_ok=True)
+    mirrored = mirror_of(folder)
+    story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
+    search = sweep.sampler.search(space, aim, sweep.pruner, folder)
+    driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
+    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
+    driver.run(len(jobs), budget, sweep.rerun)
+    entries = driver.entries.values()
+    failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
+    state = "interrupted" if driver.asked else "failed" if failed else "finished"
+    story.write(entries, state, mirrored)
+    if driver.asked is not None:
+        raise _stopped(driver.asked, folder)
+    told = of_sweep(read_sweep(folder), None, None, _RIVALS)
+    test = test_scores(told.groups, pool, one)
+    write_report(told, folder / PAGE)
+    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
+    final_screen(told, folder, test, _remarks(entries))
+    return int(failed)
+
+
+def _remarks(entries: Collection[Entry]) -> dict[str, str]:
+    """What else there is to say."""
+    said = {}
+    before = sum(not entry.here and entry.state == "finished" for entry in entries)
+    if before:
+        said["before"] = f"{before} runs were finished before this command"
+    stale = [entry for entry in entries if entry.stale]
+    if stale:
+        why = "; ".join(sorted({str(entry.stale) for entry in stale}))
+        said["stale"] = f"{len(stale)} of them would be others today: {why}; sweep.rerun=stale makes them again"
+    return said
+
+
+def _stopped(number: int, folder: Path) -> HoneError:
+    said = f"{folder}: the sweep was asked to stop by {signal.Signals(number).name}; the same command goes on with it."
+    return Interrupted(said) if number == signal.SIGINT else Preempted(said)

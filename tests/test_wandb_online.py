@@ -1,0 +1,72 @@
+"""W&B online: the real client and the real agent against a stand-in for its server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
+from wandb_server.server import Fault, Server, serving
+
+TRACKED = ("tracker=wandb", *SMALL[1:])
+SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as served:
+        monkeypatch.setenv("WANDB_BASE_URL", served.address)
+        monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+        yield served
+
+
+def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
+    done = process("train", *TRACKED)
+    assert done.code == 0, done.said
+    told, (arrived,) = record(only_run()), server.state.runs.values()
+    assert arrived.name == told["wandb"]["id"]
+    assert arrived.state == "finished"
+    assert arrived.about["groupName"] == told["group"]
+    assert arrived.config["provenance"]["data"]["fingerprint"] == told["data"]["fingerprint"]
+    assert arrived.summary["validation/f1_macro"] == pytest.approx(told["best"]["value"])
+    assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
+
+
+def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hone) -> None:
+    server.faults.append(Fault(matching="UpsertBucket", status=403, body="<html>proxy</html>"))
+    done = process("train", *TRACKED, "tracker.init_timeout=5", "tracker.finish_timeout=5")
+    assert done.code == 0, done.said
+    assert done.err.count("goes on offline") == 1
+    assert record(only_run())["wandb"]["mode"] == "offline"
+
+
+@pytest.mark.slow
+def test_an_agent_drives_hone(server: Server) -> None:
+    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    sweep = yaml.safe_load((ROOT / "sweeps/grid.yaml").read_text())
+    sweep["command"][-1:] = [*SMALL[1:], sweep["command"][-1]]
+    Path("sweep.yaml").write_text(yaml.safe_dump(sweep))
+
+    def wandb(*words: str) -> None:
+        subprocess.run(["wandb", *words], env={**os.environ, "PATH": tools}, check=True, capture_output=True)
+
+    wandb("sweep", "sweep.yaml")
+    (identity,) = server.state.sweeps
+    wandb("agent", "--count", "3", f"someone/hone/{identity}")
+    assert {run.state for run in server.state.runs.values()} == {"finished"}
+    assert {run.sweep for run in server.state.runs.values()} == {identity}
+    assert {run.config["seed"] for run in server.state.runs.values()} == {0, 1, 2}
+    assert {record(run)["wandb"]["id"] for run in runs()} == set(server.state.runs)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_sweep_names_keys_that_there_are(path: Path, hone: Hone) -> None:
+    sweep = yaml.safe_load(path.read_text())
+    fixed = [word for word in sweep["command"] if "=" in word]
+    words = [f"{key}={each.get('values', [each.get('min')])[0]}" for key, each in sweep["parameters"].items()]
+    assert hone("train", "--cfg", "job", *fixed, *words).code == 0
+    assert sweep["metric"]["name"] == "validation/f1_macro"
