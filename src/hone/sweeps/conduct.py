@@ -29,31 +29,7 @@ def conduct(
 
     from hone.sweeps.perform import perform  # with it, torch
 
-<<<<<<< HEAD
-    aim = aim_of(jobs[0])
-    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, jobs[0].settings.devices), sweep.trial_timeout)
-    folder.mkdir(parents=True, exist_ok=True)
-    story = Story(folder, command, space.keys, type(sweep.sampler).__name__.lower(), aim)
-    search = sweep.sampler.search(space, aim, sweep.pruner, folder)
-    driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
-    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
-    driver.run(sweep.sampler.total(space), budget, sweep.rerun)
-    entries = driver.entries.values()
-    failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
-    story.write(entries, "interrupted" if driver.asked else "failed" if failed else "finished")
-    if driver.asked is not None:
-        raise _stopped(driver.asked, folder)
-    groups = grouped(entries, aim.higher_is_better)
-    final_screen(story, groups, entries, test_scores(groups, pool, roster, folder / "logs"))
-    return int(failed)
-
-
-def _stopped(number: int, folder: Path) -> HoneError:
-    said = f"{folder}: the sweep was asked to stop by {signal.Signals(number).name}; the same command goes on with it."
-    return Interrupted(said) if number == signal.SIGINT else Preempted(said)
-=======
     return perform(sweep, space, roster, jobs, folder, asked, budget, launched)
->>>>>>> sweeps
 
 
 def _require_possible(mistakes: Mapping[Cell, UserError], total: int, skip: bool) -> None:

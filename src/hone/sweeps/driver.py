@@ -111,7 +111,7 @@ class Driver:
         return self.rerun == "stale" and entry.stale is not None
 
     def _start(self, entry: Entry, ready: Ready) -> None:
-        elif entry.state in self._settled() and not cell.again and not self._renewed(entry, ready):
+        if not entry.here and not entry.cell.again and (self.rerun == "all" or entry.stale):
             self.ledger.set_aside(entry.identity)
             entry.stale = None
         entry.here, entry.outcome = True, Outcome("running")
