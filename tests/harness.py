@@ -34,6 +34,8 @@ from hone.runs.snapshots import Snapshots
 from hone.schedulers.base import Scheduler
 from hone.schedulers.linear import Linear
 from hone.signals import Stop
+from hone.sweeps.pruners.base import Referee
+from hone.sweeps.pruners.never import Lenient
 from hone.tasks.base import Task
 from hone.tasks.text_classification import TextClassification
 from hone.trainee import Trainee
@@ -85,6 +87,7 @@ class Training:
     save_every: int | None = None
     evaluate_every: int | None = None
     patience: int | None = None
+    referee: Referee = field(default_factory=Lenient)
     hyperparameters: dict[str, Any] = field(default_factory=lambda: {"num_hidden_layers": 1})
     batching: Batching = field(default_factory=Random)
     scheduler: Scheduler = field(default_factory=lambda: Linear(warmup="10%"))
@@ -137,7 +140,7 @@ class Started:
         self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary, compilation)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
-        self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience)
+        self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience, told.referee)
 
     def fit(self, stop: Stop | None = None) -> "Started":
         self.run.resume(self.fabric, self.trainee)

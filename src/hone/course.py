@@ -50,6 +50,11 @@ class Course:
     def evaluates(self, step: int) -> bool:
         return step == self.steps or (self.evaluate_every is not None and step % self.evaluate_every == 0)
 
+    @property
+    def evaluations(self) -> int:
+        """How often the training is interrupted by one, the end not counted."""
+        return (self.steps - 1) // self.evaluate_every if self.evaluate_every else 0
+
     def looks(self, step: int) -> bool:
         """Whether anybody hears of this step."""
         return self.logs(step) or self.saves(step)

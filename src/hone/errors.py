@@ -46,6 +46,14 @@ class Preempted(HoneError):
 
 
 @final
+class Pruned(HoneError):
+    """Not worth going on with for now, which is no mistake of anybody's."""
+
+    exit_code: ClassVar[int] = 0
+    state: ClassVar[str] = "pruned"
+
+
+@final
 class Interrupted(HoneError):
     """Ctrl-C: stopped on purpose, resumable like a pre-empted run."""
 

@@ -50,6 +50,7 @@ def fit(
                 meter.exclude(_evaluate(fabric, trainee, data, run))
             if course.saves(step.number) or asked:
                 run.save(fabric, trainee)
+            run.require_worth()
             if asked:
                 raise stop.error()
             if run.out_of_patience():

@@ -33,6 +33,7 @@ from hone.runs.session import find, recorded
 from hone.runs.snapshots import Snapshots
 from hone.settings import Train
 from hone.signals import Stop
+from hone.sweeps.refereeing import referee
 from hone.trainee import Trainee
 from hone.vocabulary.choice import vocabulary_for
 
@@ -76,7 +77,9 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     trainee = _trainee(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
-        run = Run(audience, Snapshots(folder.snapshots, job.identity), course, material.monitor, settings.patience)
+        judge = referee(fabric, job, parts, course, material.monitor)
+        snapshots = Snapshots(folder.snapshots, job.identity)
+        run = Run(audience, snapshots, course, material.monitor, settings.patience, judge)
         run.resume(fabric, trainee)
         audience.begin(course.steps, run.step)
         with stop.deferred(), trainee.at_work():

@@ -54,6 +54,8 @@ Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 PartialShare = Annotated[float, Ge(0), Lt(1)]
+ProperShare = Annotated[float, Gt(0), Lt(1)]
+Factor = Annotated[int, Ge(2)]
 Length = Annotated[
     str | int | float,
     Predicate(_is_duration),
@@ -85,3 +87,4 @@ ColumnsByRole = Mapping[str, str | list[str] | None]
 Workers = Literal["auto"] | Count
 Rerun = Literal["failed", "stale", "all", "nothing"]
 Documents = Literal["lines", "paragraphs", "files"]
+Objectives = Mapping[str, Literal["maximize", "minimize"]]

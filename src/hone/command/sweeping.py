@@ -36,7 +36,7 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
         raise UserError("hydra/sweeper=hone sweeps `hone train` alone; here say hydra/sweeper=basic.")
     setup_globals()
     told = _told(config, application)
-    fixed, axes = space.read(words, told)
+    fixed, axes = space.read(words, told, context.config_loader)
     folder = Path(str(config.output_root), told.name or _name(config, fixed, axes)).absolute()
     with open_dict(config):
         config.hydra.sweep.dir = str(folder)

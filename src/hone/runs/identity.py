@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ _WITHOUT_EFFECT = {
 
 def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that can change a result."""
-    return {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    return {key: value for key, value in config.items() if has_effect(key)}
+
+
+def has_effect(key: str) -> bool:
+    """Whether a key of the config, or a group, can change a result."""
+    return re.split(r"[./@]", key)[0] not in _WITHOUT_EFFECT
 
 
 def identity(config: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any, final
 from lightning.fabric import Fabric
 
 from hone.course import Course
-from hone.errors import RunError
+from hone.errors import Pruned, RunError
 from hone.runs.audience import Audience
 from hone.runs.snapshots import Snapshot, Snapshots
+from hone.sweeps.pruners.base import Referee
 from hone.trainee import Trainee, load_learned
 
 
@@ -36,13 +38,20 @@ class Run:
     """The same on every process; only the first one has an audience and writes checkpoints."""
 
     def __init__(
-        self, audience: Audience, snapshots: Snapshots, course: Course, monitor: Monitor, patience: int | None
+        self,
+        audience: Audience,
+        snapshots: Snapshots,
+        course: Course,
+        monitor: Monitor,
+        patience: int | None,
+        referee: Referee,
     ) -> None:
         self.audience, self.snapshots, self.course = audience, snapshots, course
-        self.monitor, self.patience = monitor, patience
+        self.monitor, self.patience, self.referee = monitor, patience, referee
         self.step = 0
         self.best: dict[str, Any] | None = None
         self.stale = 0
+        self.stopped = False
 
     def log(self, values: Mapping[str, float]) -> None:
         """A row of the journal, at the present step."""
@@ -62,11 +71,17 @@ class Run:
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
+        self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
     def shown(self, lines: Sequence[str]) -> None:
         """Passes on what the model said of a few validation rows."""
         if lines:
             self.audience.shown(self.step, lines)
+
+    def require_worth(self) -> None:
+        """Ends the run where its referee has said so; its checkpoint must be there by now, for it may go on later."""
+        if self.stopped:
+            raise Pruned(f"stopped at step {self.step} of {self.course.steps} by the pruner of the sweep")
 
     def out_of_patience(self) -> bool:
         return self.patience is not None and self.stale >= self.patience

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 
@@ -14,6 +14,8 @@ class Cell:
 
     number: int
     words: tuple[str, ...]
+    again: bool = False
+    """Asked for once more: its run was stopped, and is to go on."""
 
     @property
     def values(self) -> dict[str, str]:
@@ -31,9 +33,19 @@ class Outcome:
     value: float | None = None
     seconds: float | None = None
     steps: int | None = None
+    identity: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
         """What a run says of itself."""
         best = record.get("best") or {}
-        return cls(record["state"], record.get("reason"), best.get("value"), record.get("seconds"), record.get("steps"))
+        return cls(
+            record["state"],
+            record.get("reason"),
+            best.get("value"),
+            record.get("seconds"),
+            record.get("steps"),
+            record.get("identity"),
+            record.get("scores") or {},
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, final
 
@@ -47,6 +47,7 @@ class Driver:
     def run(self, total: int, budget: Budget, rerun: Rerun) -> None:
         """Until nothing is left, or somebody asks to stop."""
         self.budget, self.rerun = budget, rerun
+        self._recall()
         with self._listening():
             try:
                 while self._starts() or self.pool.working or self.elsewhere:
@@ -57,6 +58,15 @@ class Driver:
             finally:
                 self.pool.end_all()
                 self.screen.close()
+
+    def _recall(self) -> None:
+        """What came of the cells of earlier commands: a search that draws them may not ask for them again."""
+        for cell in self.search.listed():
+            with suppress(UserError):
+                identity = self.roster.ready(cell).identity
+                known = self.ledger.outcome(identity)
+                if known is not None:
+                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, known)
 
     def _starts(self) -> bool:
         """Whether anything may still come, after all free places have been filled."""
@@ -86,13 +96,13 @@ class Driver:
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in self._settled() and not self._renewed(entry, ready):
+        elif entry.state in self._settled() and not cell.again and not self._renewed(entry, ready):
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
 
     def _settled(self) -> set[str]:
-        return {"all": set[str](), "nothing": {"finished", "failed"}}.get(self.rerun, {"finished"})
+        return {"all": set[str](), "nothing": {"finished", "pruned", "failed"}}.get(self.rerun, {"finished", "pruned"})
 
     def _renewed(self, entry: Entry, ready: Ready) -> bool:
         """Whether a run is made again because it would not come out the same today."""
@@ -101,7 +111,7 @@ class Driver:
         return self.rerun == "stale" and entry.stale is not None
 
     def _start(self, entry: Entry, ready: Ready) -> None:
-        if not entry.here and (self.rerun == "all" or entry.stale):
+        if not entry.here and not entry.cell.again and (self.rerun == "all" or entry.stale):
             self.ledger.set_aside(entry.identity)
             entry.stale = None
         entry.here, entry.outcome = True, Outcome("running")

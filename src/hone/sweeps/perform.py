@@ -56,7 +56,7 @@ def perform(
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
-    driver.run(len(jobs), budget, sweep.rerun)
+    driver.run(sweep.sampler.total(space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
     state = "interrupted" if driver.asked else "failed" if failed else "finished"

@@ -1,74 +1,164 @@
-"""What a sweep varies: an axis a key, each with the values that it may take."""
+"""What a sweep varies: its axes, which of them change together, and which are there only at times."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from functools import cached_property
+from itertools import product
+from typing import Any, final
+
+from hone.sweeps.axes import Axis, Choice, Interval
+
+_FEW = 64
 
 
-@dataclass(frozen=True)
-class Axis(ABC):
-    """A key of the config and what it may be."""
+class Dimension(ABC):
+    """What is chosen at once: an axis, or several that are tied."""
 
-    key: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def name(self) -> str:
+        return "+".join(axis.name for axis in self.axes)
+
+    @property
+    def names(self) -> set[str]:
+        return {axis.name for axis in self.axes}
 
     @property
     @abstractmethod
-    def finite(self) -> bool:
-        """Whether all values can be listed."""
+    def outermost(self) -> tuple[tuple[str, ...], ...]:
+        """The overrides of every choice, or of the two ends."""
 
-    @property
     @abstractmethod
-    def words(self) -> tuple[str, ...]:
-        """The values, or the outermost of them, as overrides."""
+    def at(self, share: float) -> tuple[str, ...]:
+        """The overrides at a place from 0 up to 1."""
 
 
 @final
 @dataclass(frozen=True)
-class Choice(Axis):
-    """One of some values, each as it is written in an override."""
+class Options(Dimension):
+    """One of some; tied axes go through their values together."""
 
+    axes: tuple[Choice, ...]
+
+    @cached_property
+    def outermost(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(zip(*(axis.words for axis in self.axes), strict=True))
+
+    def at(self, share: float) -> tuple[str, ...]:
+        return self.outermost[min(int(share * len(self.outermost)), len(self.outermost) - 1)]
+
+
+@final
+@dataclass(frozen=True)
+class Span(Dimension):
+    """Anywhere on an interval."""
+
+    axes: tuple[Interval]
+
+    @property
+    def axis(self) -> Interval:
+        return self.axes[0]
+
+    @property
+    def outermost(self) -> tuple[tuple[str, ...], ...]:
+        return tuple((word,) for word in self.axis.words)
+
+    def at(self, share: float) -> tuple[str, ...]:
+        return (self.axis.word(share),)
+
+
+@final
+@dataclass(frozen=True)
+class Condition:
+    """An axis is there only where another one has one of these values."""
+
+    name: str
     values: tuple[str, ...]
 
     @property
-    def finite(self) -> bool:
-        return True
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(f"{self.key}={value}" for value in self.values)
-
-
-@final
-@dataclass(frozen=True)
-class Interval(Axis):
-    """Any number between two, evenly or in orders of magnitude."""
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-
-    @property
-    def finite(self) -> bool:
-        return False
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(f"{self.key}={bound:g}" for bound in (self.low, self.high))
+    def text(self) -> str:
+        return f"{self.name}={','.join(self.values)}"
 
 
 @final
 @dataclass(frozen=True)
 class Space:
-    """All axes; those that are tied change together, and a conditional one is there only where another has a value."""
+    """All axes; `tied` and `conditions` speak of them by their names."""
 
     axes: tuple[Axis, ...]
     tied: tuple[tuple[str, ...], ...] = ()
-    conditions: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+    """The overrides that all cells share."""
 
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(axis.key for axis in self.axes)
+
+    @cached_property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """In the order of the axes; tied ones are where the first of them is."""
+        together = {name: names for names in self.tied for name in names}
+        bundles = dict.fromkeys(together.get(axis.name, (axis.name,)) for axis in self.axes)
+        return tuple(self._dimension(names) for names in bundles)
+
+    def _dimension(self, names: tuple[str, ...]) -> Dimension:
+        axes = [axis for name in names for axis in self.axes if axis.name == name]
+        if isinstance(axes[0], Interval):
+            return Span((axes[0],))
+        return Options(tuple(axis for axis in axes if isinstance(axis, Choice)))
+
+    def at(self, shares: Iterable[float]) -> tuple[str, ...]:
+        """The cell at a point whose coordinates go from 0 up to 1."""
+        parts = [dimension.at(share) for dimension, share in zip(self.dimensions, shares, strict=True)]
+        return self.kept(word for part in parts for word in part)
+
+    def kept(self, words: Iterable[str]) -> tuple[str, ...]:
+        """The overrides without those of axes that are not there."""
+        chosen = {word.partition("=")[0].lstrip("+~"): word for word in words}
+        return tuple(word for name, word in chosen.items() if self.has(name, chosen))
+
+    def has(self, name: str, chosen: Mapping[str, str]) -> bool:
+        """Whether an axis is there, when these overrides (by name) have been chosen."""
+        condition = self.conditions.get(name)
+        if condition is None:
+            return True
+        value = chosen.get(condition.name, "").partition("=")[2]
+        return value in condition.values and self.has(condition.name, chosen)
+
+    def depth(self, dimension: Dimension) -> int:
+        """How many conditions a dimension waits for."""
+        return max(map(self._waits, dimension.names))
+
+    def _waits(self, name: str) -> int:
+        return 1 + self._waits(self.conditions[name].name) if name in self.conditions else 0
+
+    def combinations(self) -> Iterator[tuple[str, ...]]:
+        """Every one of the choices (of an interval its two ends), none of them twice."""
+        seen = set()
+        for parts in product(*(dimension.outermost for dimension in self.dimensions)):
+            words = self.kept(word for part in parts for word in part)
+            if words not in seen:
+                seen.add(words)
+                yield words
+
+    def specimens(self) -> list[tuple[str, ...]]:
+        """Cells that show all values: every combination where there are few, else one value changed at a time."""
+        if math.prod(len(dimension.outermost) for dimension in self.dimensions) <= _FEW:
+            return list(self.combinations())
+        first = {dimension.name: dimension.outermost[0] for dimension in self.dimensions}
+        shown = [first | {each.name: words} for each in self.dimensions for words in each.outermost]
+        return list(dict.fromkeys(self.kept(word for part in cell.values() for word in part) for cell in shown))
+
+    def described(self) -> dict[str, Any]:
+        """To be told from another space."""
+        return {
+            "axes": {axis.name: axis.text for axis in self.axes},
+            "tied": {"+".join(names): "together" for names in self.tied},
+            "conditions": {name: condition.text for name, condition in self.conditions.items()},
+        }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
-from hone.sweeps.pruners.base import Pruner, Referee
+from hone.sweeps.pruners.base import Pruner, Referee, Standing
 
 
 @final
@@ -14,8 +15,13 @@ from hone.sweeps.pruners.base import Pruner, Referee
 class Never(Pruner):
     """Says nothing to anybody."""
 
-    def referee(self, folder: Path, number: int, higher_is_better: bool) -> Referee:
+    def open(self, folder: Path, about: Mapping[str, Any]) -> None: ...
+
+    def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
         return Lenient()
+
+    def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
+        return None
 
 
 @final

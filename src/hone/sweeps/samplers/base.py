@@ -36,7 +36,7 @@ class Search(ABC):
 
     @abstractmethod
     def tell(self, cell: Cell, outcome: Outcome) -> None:
-        """What came of a cell that was asked for."""
+        """What came of a cell that was asked for; of one that had ended already too, if that is found out now."""
 
     @property
     @abstractmethod
@@ -48,10 +48,12 @@ class Sampler(ABC):
     """A config's `sweep.sampler`."""
 
     def preview(self, space: Space) -> Sequence[Cell]:
-        """Cells that show every value once, to be checked before anything starts."""
-        first = {axis.key: axis.words[0] for axis in space.axes}
-        shown = [first | {axis.key: word} for axis in space.axes for word in axis.words]
-        return [Cell(number, tuple(words.values())) for number, words in enumerate(shown)]
+        """Cells that show every value, to be checked before anything starts."""
+        return [Cell(number, words) for number, words in enumerate(space.specimens())]
+
+    def total(self, space: Space) -> int:
+        """How many cells there will be, at most."""
+        return len(self.preview(space))
 
     @abstractmethod
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:

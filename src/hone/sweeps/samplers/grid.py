@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import final
 
@@ -12,7 +11,8 @@ from hone.errors import UserError
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Aim, Sampler, Search
-from hone.sweeps.space import Choice, Space
+from hone.sweeps.space import Space
+from hone.sweeps.turns import Turns
 
 
 @final
@@ -22,39 +22,51 @@ class Grid(Sampler):
 
     def preview(self, space: Space) -> Sequence[Cell]:
         """All of them."""
-        endless = [axis.key for axis in space.axes if not isinstance(axis, Choice)]
-        if endless:
-            raise UserError(
-                f"{endless[0]}: a grid needs a list of values, and an interval has no end of them; "
-                f"give some, such as {endless[0]}=1,2,3, or draw them: sweep=random, sweep=tpe."
-            )
-        words = product(*(axis.words for axis in space.axes if isinstance(axis, Choice)))
-        return [Cell(number, combination) for number, combination in enumerate(words)]
+        for axis in space.axes:
+            if not axis.finite:
+                raise UserError(
+                    f"{axis.name}: a grid needs a list of values, and an interval has no end of them; "
+                    f"give some, such as {axis.key}=1,2,3, or draw them: sweep=random, sweep=tpe."
+                )
+        return [Cell(number, words) for number, words in enumerate(space.combinations())]
 
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
-        return Walk(self.preview(space))
+        turns = Turns(pruner, folder, aim)
+        turns.open(space)
+        return Walk(self.preview(space), turns)
 
 
 @final
 class Walk(Search):
-    """Cells known beforehand, one after the other."""
+    """Cells known beforehand, one after the other; those that were stopped get their turn first."""
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        self.cells = cells
+    def __init__(self, cells: Sequence[Cell], turns: Turns) -> None:
+        self.cells, self.turns = cells, turns
         self.asked = 0
+        self.running: set[int] = set()
+        self.ended: dict[int, tuple[Cell, Outcome]] = {}
 
     def listed(self) -> Sequence[Cell]:
         return self.cells
 
     def ask(self) -> Cell | None:
-        if self.over:
-            return None
-        self.asked += 1
-        return self.cells[self.asked - 1]
+        cell = self._turn()
+        if cell is None and self.asked < len(self.cells):
+            cell = self.cells[self.asked]
+            self.asked += 1
+        if cell is not None:
+            self.running.add(cell.number)
+            self.ended.pop(cell.number, None)
+        return cell
 
     def tell(self, cell: Cell, outcome: Outcome) -> None:
-        """Nothing depends on it."""
+        self.running.discard(cell.number)
+        self.ended[cell.number] = (cell, outcome)
 
     @property
     def over(self) -> bool:
-        return self.asked == len(self.cells)
+        return self.asked == len(self.cells) and not self.running and self._turn() is None
+
+    def _turn(self) -> Cell | None:
+        last = self.asked == len(self.cells) and not self.running
+        return self.turns.next(self.ended.values(), last)

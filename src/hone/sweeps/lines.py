@@ -1,0 +1,79 @@
+"""A file of JSON lines that several processes add to: a line is there whole or not at all, whoever is killed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from hone.errors import UserError
+
+
+@final
+@dataclass(frozen=True)
+class Lines:
+    """Append-only."""
+
+    path: Path
+
+    @contextmanager
+    def alone(self) -> Iterator[Draft]:
+        """While this is open nobody else adds a line; the kernel ends it when the process dies."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _drop_torn_tail(descriptor)
+            yield Draft(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        with self.alone() as draft:
+            draft.append(row)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All whole lines; one that is still being written, or was cut off at the end, is none."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        lines = content[: content.rfind(b"\n") + 1].splitlines()
+        return [self._read(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
+
+    def _read(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{self.path}, line {number}: this is no line of ours, something has damaged the file. "
+                f"Delete that line ({number}) to go on without what it said."
+            )
+        return row
+
+
+@final
+@dataclass(frozen=True)
+class Draft:
+    """The file, while it is ours alone."""
+
+    descriptor: int
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """One write; when this returns the line survives the machine."""
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        if os.write(self.descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(self.descriptor)
+
+
+def _drop_torn_tail(descriptor: int) -> None:
+    """What is behind the last line end was never whole, and nobody has been told that it was written."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)

@@ -1,0 +1,50 @@
+"""Pruning by comparing what runs have reported: a pruner of this kind is one rule."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from hone.errors import UserError
+from hone.sweeps.pruners.base import Pruner, Referee, Standing
+from hone.sweeps.reports import Curve, Reports
+
+
+class Rule(Pruner):
+    """What it stops stays stopped, unless `revived` says otherwise."""
+
+    @abstractmethod
+    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+        """Whether the run stops here, at its last evaluation."""
+
+    def open(self, folder: Path, about: Mapping[str, Any]) -> None:
+        Reports(folder, higher_is_better=True).open(about)
+
+    def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
+        if evaluations == 0:
+            raise UserError(
+                f"sweep/pruner={type(self).__name__.lower()}: runs are judged by the evaluations on the way, and there "
+                "is none before the end; say evaluate_every=10%, or sweep/pruner=never."
+            )
+        return Judge(self, Reports(folder, higher_is_better), run, steps)
+
+    def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class Judge(Referee):
+    """Applies a rule to a run; one that has come to its end is let through."""
+
+    rule: Rule
+    reports: Reports
+    run: str
+    steps: int
+
+    def stops(self, step: int, value: float) -> bool:
+        self.reports.add(self.run, step, step / self.steps, value)
+        return step < self.steps and self.rule.condemns(self.reports.curves(), self.run)
