@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from hone import roles, settings, signatures
+from hone import roles, signatures
 from hone.errors import UserError, listed, nearest
 from hone.signatures import Parameter, Signature
 from hone.wording import as_typed, expectation, literals
@@ -22,10 +23,10 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command, and the parts of its config; every value checked and brought to its declared type."""
-    kind = getattr(settings, command.capitalize())
+    kind = getattr(importlib.import_module(f"hone.settings.{command}"), command.capitalize())
     made_of = _parts(kind.made_of)
     words = {name: value for name, value in config.items() if name not in made_of}
-    told = kind(**check_arguments(words, f"hone.settings.{kind.__name__}", ""))
+    told = kind(**check_arguments(words, f"{kind.__module__}.{kind.__name__}", ""))
     trust = getattr(told, "trust", ())
     absent = {name for name, part in made_of.items() if not part.required and config.get(name) is None}
     parts: dict[str, Any] = {

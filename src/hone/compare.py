@@ -15,7 +15,7 @@ from hone.comparison.report import require_place, write_report
 from hone.comparison.screen import show
 from hone.invocation import Invocation
 from hone.paths import shown
-from hone.settings import Compare
+from hone.settings.compare import Compare
 
 
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -30,7 +30,7 @@ from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 from hone.scores import baseline_scores, compute_scores
-from hone.settings import Evaluate
+from hone.settings.evaluate import Evaluate
 from hone.tasks.base import Columns
 from hone.types import Split
 

@@ -18,7 +18,7 @@ from hone.invocation import Invocation
 from hone.paths import shown
 from hone.runs.finished import equipped, require_model
 from hone.runs.folder import require_writable
-from hone.settings import Export
+from hone.settings.export import Export
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from hone.invocation import Invocation
 from hone.runs.identity import identity
-from hone.settings import Train
+from hone.settings.train import Train
 from hone.types import Split
 
 

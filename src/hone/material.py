@@ -22,7 +22,7 @@ from hone.parts import Parts
 from hone.recomputing import recompute
 from hone.runs.run import Monitor
 from hone.scores import metrics_of
-from hone.settings import Train
+from hone.settings.train import Train
 from hone.tasks.base import Task
 
 

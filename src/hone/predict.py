@@ -26,7 +26,7 @@ from hone.prediction.rows import Broken, Row, read, typed
 from hone.prediction.sinks import open_sink
 from hone.prediction.zero_shot import ZeroShot
 from hone.progress import console
-from hone.settings import Predict
+from hone.settings.predict import Predict
 from hone.tasks.base import Columns, Predictive
 
 _CHUNK = 1024

@@ -20,7 +20,7 @@ from hone.invocation import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.paths import shown
 from hone.runs.folder import require_writable
-from hone.settings import Tokenizer
+from hone.settings.tokenizer import Tokenizer
 from hone.subwords import train
 from hone.tasks.base import Task
 

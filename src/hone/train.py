@@ -31,7 +31,7 @@ from hone.runs.record import Record
 from hone.runs.run import Run
 from hone.runs.session import find, recorded
 from hone.runs.snapshots import Snapshots
-from hone.settings import Train
+from hone.settings.train import Train
 from hone.signals import Stop
 from hone.sweeps.refereeing import referee
 from hone.trainee import Trainee

@@ -63,7 +63,8 @@ def _launcher(task_function: Callable[..., Any], context: HydraContext, config: 
 def _told(config: DictConfig, application: Application) -> Sweep:
     values: Any = OmegaConf.to_container(config.sweep, resolve=True)
     node = check_node(values, "sweep", application.line.vouched)
-    return build(node, Sweep, "sweep", application.line.vouched)
+    made: Sweep = build(node, Sweep, "sweep", application.line.vouched)
+    return made
 
 
 def _name(config: DictConfig, fixed: Sequence[str], axes: Space) -> str:

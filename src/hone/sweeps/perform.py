@@ -66,7 +66,7 @@ def perform(
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
     test = test_scores(told.groups, pool, one)
     write_report(told, folder / PAGE)
-    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)  # type: ignore[type-abstract]  # a concrete one comes back
+    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
     story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
     final_screen(told, folder, test, _remarks(entries))
     return int(failed)

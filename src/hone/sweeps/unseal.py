@@ -11,7 +11,7 @@ from hone.results import save_records
 from hone.runs import finished
 from hone.runs.record import Record
 from hone.scores import baseline_scores, compute_scores
-from hone.settings import Evaluate
+from hone.settings.evaluate import Evaluate
 from hone.types import Accelerator
 
 
