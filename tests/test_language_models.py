@@ -17,8 +17,6 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 from conftest import Hone, journal, only_run, record
 from harness import Training, same_bits
 from hone.batching.random import Random
-from hone.blocks import CONTEXT
-from hone.causality import require_causal
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.checkpoints.tiny_llama import TinyLlama
@@ -27,7 +25,9 @@ from hone.data.module import DataModule
 from hone.errors import UserError
 from hone.evaluation import Predictor, predict
 from hone.facts import Facts
-from hone.perplexity import bits_per_byte
+from hone.language.blocks import CONTEXT
+from hone.language.causality import require_causal
+from hone.language.perplexity import bits_per_byte
 from hone.scores import compute_scores
 from hone.tasks.base import Columns, Task
 from hone.tasks.causal_lm import CausalLM

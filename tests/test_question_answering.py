@@ -15,15 +15,15 @@ from datasets import Dataset
 from torchmetrics.functional.text import squad
 
 from conftest import Hone, only_run, record
-from hone.answers import Answer, read_answers
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.data.tiny_neighbours import TinyNeighbours
 from hone.facts import Facts
-from hone.nbest import best_spans, decided, pooled
+from hone.reading.answers import Answer, read_answers
+from hone.reading.nbest import best_spans, decided, pooled
+from hone.reading.squad import Measure, Squad
+from hone.reading.windows import cut
 from hone.scores import compute_scores
-from hone.squad import Measure, Squad
 from hone.tasks.question_answering import QuestionAnswering
-from hone.windows import cut
 from mistakes import lines, refused, store, trains
 
 PIECES = [

@@ -16,12 +16,12 @@ from hone.comparison.statistics.examples import Pairing, _bootstrap, _counted, c
 from hone.comparison.statistics.seeds import compare_seeds, holm, seeds_needed
 from hone.comparison.statistics.student import incomplete_beta, quantile, two_sided
 from hone.comparison.statistics.summary import Summary
-from hone.entities import f1 as span_f1
-from hone.entities import precision as span_precision
 from hone.overlap.bleu import bleu
 from hone.overlap.chrf import chrf
 from hone.overlap.ter import ter
-from hone.squad import Squad
+from hone.reading.squad import Squad
+from hone.tagging.entities import f1 as span_f1
+from hone.tagging.entities import precision as span_precision
 
 Records = dict[str, Any]
 

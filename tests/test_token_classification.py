@@ -18,13 +18,13 @@ from transformers import AutoTokenizer, TokenClassificationPipeline
 
 import fake_hub
 from conftest import Hone, only_run, record
-from hone import entities, word_pieces
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.data.columns import columns
 from hone.data.tiny_entities import TAGS, TinyEntities
 from hone.facts import Facts
 from hone.scores import compute_scores
-from hone.tags import find_tags, tag_metrics
+from hone.tagging import entities, word_pieces
+from hone.tagging.tags import find_tags, tag_metrics
 from hone.tasks.token_classification import TokenClassification
 from mistakes import lines, refused, store, trains
 

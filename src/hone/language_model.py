@@ -9,8 +9,9 @@ from typing import Any, ClassVar, final
 from datasets import Dataset
 from torch import Tensor, nn
 
-from hone import perplexity, token_loss, usage
+from hone import usage
 from hone.facts import Facts
+from hone.language import perplexity, token_loss
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 from hone.text import text_faults
 from hone.types import Count

@@ -10,16 +10,17 @@ import numpy as np
 from datasets import Dataset
 from torch import nn
 
-from hone import blocks, padding, perplexity, token_loss, usage
-from hone.blocks import CONTEXT, Numbers, Tokens
-from hone.causality import require_causal
-from hone.documents import end_token, frame, plain_ids, require_end_token, rest, tokenised
+from hone import padding, usage
 from hone.errors import UserError
 from hone.facts import Facts
+from hone.language import blocks, perplexity, token_loss
+from hone.language.blocks import CONTEXT, Numbers, Tokens
+from hone.language.causality import require_causal
+from hone.language.documents import end_token, frame, plain_ids, require_end_token, rest, tokenised
+from hone.language.writing import Writing, write
 from hone.language_model import PERPLEXITY, LanguageModel
 from hone.tasks.base import Batch, Columns, Metric
 from hone.types import Count, Index, Positive, Share
-from hone.writing import Writing, write
 
 _OPENING = 12
 """The tokens of a text without a prompt that the model goes on from when it shows what it can do."""

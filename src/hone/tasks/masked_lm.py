@@ -9,14 +9,15 @@ from typing import Any, ClassVar, final
 import numpy as np
 from torch import Tensor, nn
 
-from hone import blocks, padding, perplexity, token_loss
-from hone.blocks import CONTEXT, Numbers, Tokens
-from hone.documents import frame, require_end_token, tokenised
+from hone import padding
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.filling import fills
+from hone.language import blocks, perplexity, token_loss
+from hone.language.blocks import CONTEXT, Numbers, Tokens
+from hone.language.documents import frame, require_end_token, tokenised
+from hone.language.filling import fills
+from hone.language.masking import Masking
 from hone.language_model import PERPLEXITY, LanguageModel
-from hone.masking import Masking
 from hone.tasks.base import Batch, Columns, Metric
 from hone.text import token_limit
 from hone.types import Count, PartialShare

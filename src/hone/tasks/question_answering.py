@@ -14,15 +14,16 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import padding, squad, usage
-from hone.answers import answer_faults, answers_of, readable_answers
+from hone import padding, usage
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.nbest import decided, of_windows, pooled
+from hone.reading import squad
+from hone.reading.answers import answer_faults, answers_of, readable_answers
+from hone.reading.nbest import decided, of_windows, pooled
+from hone.reading.windows import as_columns, cut
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 from hone.text import require_padded_room, text_faults, token_limit
 from hone.types import Count, Index
-from hone.windows import as_columns, cut
 
 _WINDOW = 384
 _NEVER, _SOMETIMES = "spans", "spans_or_none"

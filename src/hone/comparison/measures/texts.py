@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hone.comparison.measures.base import Array, Maker, Measure, Read, Told, mean_of, share_of
-from hone.entities import find_spans, read_tag
+from hone.tagging.entities import find_spans, read_tag
 
 
 def _spans(read: Read, told: Told, finish: Callable[[Array], Any]) -> Measure:
@@ -36,7 +36,7 @@ def _recall(sums: Array) -> Any:
 
 def _answers(read: Read, told: Told, measure: Literal["exact", "f1"], version: Literal[1, 2]) -> Measure:
     """By the rules of one version of SQuAD; whether they were the task's, the score shows."""
-    from hone.squad import Squad  # torch comes with it
+    from hone.reading.squad import Squad  # torch comes with it
 
     rules = Squad(version)
     pairs = zip(read("prediction"), read("answers"), strict=True)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hone.blocks import Numbers
+from hone.language.blocks import Numbers
 from hone.tasks.base import Batch, Columns
 
 

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from hone.blocks import Numbers
+from hone.language.blocks import Numbers
 
 _MASKED, _REPLACED = 0.8, 0.9
 """Up to where a number from 0 to 1 means a mask, and from there on another token."""

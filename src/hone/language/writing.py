@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hone import padding
-from hone.blocks import Numbers
+from hone.language.blocks import Numbers
 
 
 @final

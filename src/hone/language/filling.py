@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hone.blocks import Numbers
+from hone.language.blocks import Numbers
 
 Fill = dict[str, Any]
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone import entities, metrics
+from hone import metrics
 from hone.data.columns import values
 from hone.errors import UserError, listed, nearest
 from hone.facts import Facts
+from hone.tagging import entities
 from hone.targets import label_names
 from hone.targets.classes import class_name, class_names
 from hone.tasks.base import Columns, Fault, Metric

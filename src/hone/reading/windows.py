@@ -9,8 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.answers import Answer
 from hone.errors import RowError, UserError
+from hone.reading.answers import Answer
 
 _LEAST_ROOM = 8
 """Tokens of a context in each of its windows, without which reading it makes no sense."""

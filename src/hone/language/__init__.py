@@ -1,0 +1,1 @@
+"""What language models share: documents as rows of tokens, what is hidden or foretold, what is written."""

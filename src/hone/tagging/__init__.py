@@ -1,0 +1,1 @@
+"""Words and the tags they bear: pieces, spans, and how well they are found."""
