@@ -64,7 +64,7 @@ def test_seeds_in_common_are_paired_and_others_are_not() -> None:
     assert (apart.kind, apart.count) == ("welch", 3)
     assert apart.p == pytest.approx(stats.ttest_ind(ours, theirs[:3], equal_var=False).pvalue)
     alone = compare_seeds(seeds(ours), seeds(theirs[:1]))
-    assert (alone.kind, alone.p, alone.needed) == ("none", None, None)
+    assert (alone.kind, alone.p, seeds_needed(alone.difference, alone.spread)) == ("none", None, None)
 
 
 def test_seeds_that_do_not_vary_prove_little() -> None:

@@ -10,7 +10,7 @@ from hone.comparison.groups import Group
 from hone.comparison.measures.stored import Stored, stored
 from hone.comparison.runs import Entry
 from hone.comparison.statistics.examples import ExampleTest, compare_examples
-from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm
+from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm, seeds_needed
 
 LEVEL = 0.05
 
@@ -25,6 +25,13 @@ class Contrast:
     examples: ExampleTest | None
     p_seeds: float | None
     p_examples: float | None
+    asked: int
+    """How many pairs could have been the question."""
+
+    @property
+    def needed(self) -> int | None:
+        """How many seeds each would show a true difference of this size, whichever pair it had been."""
+        return seeds_needed(self.seeds.difference, self.seeds.spread, LEVEL / self.asked)
 
     @property
     def beaten(self) -> bool:
@@ -44,7 +51,10 @@ def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
     asked = len(ranked) * (len(ranked) - 1) // 2  # the best one was not known beforehand: any pair might have been it
     p_seeds = holm([test.p for test in seeds], asked)
     p_examples = holm([test.p if test else None for test in examples], asked)
-    return [Contrast(*parts) for parts in zip(others, seeds, examples, p_seeds, p_examples, strict=True)]
+    return [
+        Contrast(*parts)
+        for parts in zip(others, seeds, examples, p_seeds, p_examples, [asked] * len(others), strict=True)
+    ]
 
 
 @final

@@ -126,7 +126,7 @@ def _latex(cell: str) -> str:
 def _contrast(contrast: Contrast) -> Mapping[str, Any]:
     return {
         "configuration": contrast.group.values,
-        "by_seeds": asdict(contrast.seeds) | {"needed": contrast.seeds.needed} | {"p_corrected": contrast.p_seeds},
+        "by_seeds": asdict(contrast.seeds) | {"needed": contrast.needed} | {"p_corrected": contrast.p_seeds},
         "by_examples": asdict(contrast.examples) | {"p_corrected": contrast.p_examples} if contrast.examples else None,
     }
 

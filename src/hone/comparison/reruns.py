@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from hone.comparison.collection import Comparison
 from hone.comparison.groups import Group
 from hone.comparison.runs import SEED
 from hone.paths import shown
 
-_MORE = 2
+_MORE, _MOST = 2, 10
 _SEEDS = re.compile(r"(?<!\S)seed=(\d+(?:,\d+)*)(?!\S)")
 _SINGLE = {"resume", "name", SEED}
 
@@ -54,5 +53,6 @@ def _more_seeds(best: Group, count: int) -> list[str]:
 
 def _wanted(told: Comparison) -> int:
     """As many as would settle the nearest question, within reason."""
-    needs: list[Any] = [each.seeds for each in told.contrasts if not each.beaten and each.seeds.needed]
-    return min(max(needs[0].needed - needs[0].count, 1), 10) if needs else _MORE
+    open_ = next((each for each in told.contrasts if not each.beaten), None)
+    needed = open_.needed if open_ else None
+    return min(max(needed - open_.seeds.count, 1), _MOST) if open_ and needed else _MORE

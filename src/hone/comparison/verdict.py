@@ -51,7 +51,7 @@ def _against(best: Group, contrasts: Sequence[Contrast]) -> Iterator[str]:
 
 def _undecided(level: Sequence[Contrast], tested: int) -> Iterator[str]:
     """The nearest rival of those that cannot be told from the best one, and what would tell them apart."""
-    nearest, needed = level[0], level[0].seeds.needed
+    nearest, needed = level[0], level[0].needed
     among = "" if tested == 1 else f" It cannot be told from {_part(len(level), tested)}."
     if nearest.seeds.difference == 0:
         yield f"{nearest.group.label} is just as good.{among}"

@@ -31,11 +31,6 @@ class SeedTest:
     spread: float = math.nan
     p: float | None = None
 
-    @property
-    def needed(self) -> int | None:
-        """How many seeds each would show a true difference of this size."""
-        return seeds_needed(self.difference, self.spread)
-
 
 def compare_seeds(ours: Seeds, theirs: Seeds) -> SeedTest:
     """Paired by the seeds that both have, by Welch's test where fewer than two are; a single seed tells nothing."""
