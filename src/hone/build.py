@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, final, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from hone.adapters.base import Adapter
 from hone.batching.base import Batching
@@ -23,7 +23,6 @@ from hone.tracking.base import Tracker
 Part = TypeVar("Part")
 
 
-@final
 @dataclass(frozen=True)
 class Parts:
     """What a run is made of: a field a config group."""

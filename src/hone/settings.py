@@ -24,7 +24,6 @@ from hone.types import (
 from hone.wording import as_typed
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Train:
     """`conf/train.yaml`, where the comments say what each word means."""
@@ -67,6 +66,14 @@ class Train:
             raise UserError(
                 "strategy=ddp spreads a run over several processes, but devices=1; say devices=2, or strategy=auto."
             )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Plan(Train):
+    """`conf/plan.yaml`: every word of `hone train`."""
+
+    made_of: ClassVar[str | None] = "hone.planning.options.PlanParts"
 
 
 @final
