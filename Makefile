@@ -9,7 +9,7 @@ DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint types browser bench toys bench-short bench-accuracy wheel clean
+.PHONY: help install train test test-all lint types browser bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-short: $(INSTALLED) ## the guard against slowness: a minute or so, ratios 
 bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy: make bench-accuracy DATA=FOLDER with train, validation, test .jsonl
 	@test -n "$(DATA)" || { echo 'make bench-accuracy DATA=FOLDER: with train.jsonl, validation.jsonl and test.jsonl'; exit 2; }
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA) --output benchmarks/latest.json $(ARGS)
+
+bench-memory: $(BENCH_INSTALLED) ## compare the memory that hone plan expects with what runs take: make bench-memory [ARGS='default lora']
+	$(BIN)/python benchmarks/memory.py $(if $(DATA),--data $(DATA)) $(ARGS)
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -32,10 +32,10 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
 
 def hone_loop(told: dict[str, Any], gate: Gate) -> None:
     """The same work as the plain loop's: no row of the embedding is left out."""
-    from hone import train
+    from hone import outfit
     from hone.vocabulary.base import Untrimmed
 
-    train.vocabulary_for = lambda *network, **more: Untrimmed()
+    outfit.vocabulary_for = lambda *network, **more: Untrimmed()
     hone(told, gate)
 
 

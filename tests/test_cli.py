@@ -182,7 +182,7 @@ def test_ctrl_c_before_a_run_ends_with_130(hone: Hone, monkeypatch: pytest.Monke
     assert hone("train").code == 130
 
 
-@pytest.mark.parametrize("bad", ["batch_size=0,16", "batch_size=16,0"])
+@pytest.mark.parametrize("bad", ["batch_size=0,16", "batch_size=16,0", "monitor=loss,nothing", "head=auto,nonesuch"])
 def test_a_cell_that_cannot_work_is_told_before_any_is_started(bad: str, hone: Hone) -> None:
     done = hone("train", "-m", *SMALL, "limit=8", bad)
     assert done.code == 2

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
-import torch
 import torch.multiprocessing as mp
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
-from hone.errors import HoneError, UserError
+from hone.errors import HoneError
+from hone.hardware import require_devices
 from hone.job import Job
 from hone.plugins import plugins
 from hone.precision import settle_products
@@ -36,21 +36,6 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     fabric.launch()
     settle_products(fabric.device, precision)
     return fabric
-
-
-def require_devices(accelerator: Accelerator, devices: int) -> None:
-    """Raises UserError where the machine lacks what is asked for."""
-    gpus, cores = torch.cuda.device_count(), os.cpu_count() or 1
-    if accelerator == "mps" and not torch.backends.mps.is_available():
-        raise UserError("accelerator=mps: this machine has no Apple GPU.")
-    if accelerator == "cuda" and gpus < devices:
-        raise UserError(f"accelerator=cuda devices={devices}: this machine has {gpus} GPUs.")
-    if accelerator == "auto" and 0 < gpus < devices:
-        raise UserError(
-            f"devices={devices}: this machine has {gpus} GPUs; for processes on the CPU say accelerator=cpu."
-        )
-    if devices > max(gpus, cores):
-        raise UserError(f"devices={devices}: this machine has {cores} cores, and a process each would only wait.")
 
 
 def add_up(fabric: Fabric, values: Tensor) -> list[float]:

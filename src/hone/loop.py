@@ -38,7 +38,7 @@ def fit(
         for step in steps:
             targets, asked = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
-            loss, norm = _learn(fabric, trainee, health, step, targets, clip_norm)
+            loss, norm = learn(fabric, trainee, health, step, targets, clip_norm)
             meter.count(step, loss, targets, norm)
             run.advance(step.number)
 
@@ -64,7 +64,7 @@ def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
     return max(targets, 1e-12), asked > 0
 
 
-def _learn(
+def learn(
     fabric: Fabric, trainee: Trainee, health: Health, step: Step, targets: float, clip_norm: float | None
 ) -> tuple[Tensor, Tensor]:
     """One optimiser step; returns the summed loss and the gradient's norm."""

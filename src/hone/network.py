@@ -29,6 +29,8 @@ class Blank(Checkpoint):
     """A checkpoint's shape without its weights."""
 
     of: Checkpoint
+    strict: bool = False
+    """Whether weights that are there must fit."""
     lr: float = 0.0
 
     @property
@@ -51,6 +53,8 @@ class Blank(Checkpoint):
                 )
         except Exception as error:  # a config can be wrong in as many ways as there are architectures
             raise UserError(f"checkpoint: no {auto_class} can be built of its config ({briefly(error)})") from error
+        if self.strict:
+            self.of.require_fitting(auto_class, config)
         return network
 
     def fingerprint(self) -> str:
@@ -77,12 +81,15 @@ def build_network(
     return network, anatomy
 
 
-def rehearse(checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task) -> Any:
-    """Builds the network without weights, for whatever there is to object; returns it."""
+def rehearse(
+    checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task, strict: bool = False
+) -> tuple[Any, Anatomy]:
+    """Builds the network without weights, for whatever there is to object; `strict` has weights at hand fit it."""
     with torch.device("meta"), Unfilled():
-        network, anatomy = build_network(Blank(checkpoint), head, adapter, optimizer, task)
+        network, anatomy = build_network(Blank(checkpoint, strict), head, adapter, optimizer, task)
     optimizer.groups(network.named_parameters(), anatomy)
-    return network
+    optimizer.require_sound(network)
+    return network, anatomy
 
 
 def count_parameters(network: nn.Module) -> dict[str, int]:

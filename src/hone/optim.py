@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from hone.adamw_bf16 import AdamWBf16
@@ -37,9 +37,20 @@ class Optimizer:
 
     def build(self, network: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
         """The optimiser over the parameters that learn."""
-        groups = self.groups(network.named_parameters(), anatomy)
+        return self._made(self.groups(network.named_parameters(), anatomy))
+
+    def require_sound(self, network: nn.Module) -> None:
+        """Raises UserError where the algorithm does not take its options, or weights of such shapes."""
+        for dims in sorted({weight.ndim for weight in network.parameters() if weight.requires_grad}):
+            self.over(torch.zeros([1] * dims))
+
+    def over(self, weight: Tensor) -> torch.optim.Optimizer:
+        """The algorithm for one weight."""
+        return self._made([nn.Parameter(weight)])
+
+    def _made(self, weights: list[Any]) -> torch.optim.Optimizer:
         try:
-            return self.algorithm(groups, lr=self.lr)
+            return self.algorithm(weights, lr=self.lr)
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"optimizer.algorithm: {error}.") from error
 

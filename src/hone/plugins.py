@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, final
 
-import torch
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
 
+from hone.hardware import device_of
 from hone.types import Accelerator, ExactPrecision
 
 
@@ -36,15 +36,7 @@ def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, An
     if precision == "bf16-true":
         chosen = Half(precision)
     elif precision in ("bf16-mixed", "16-mixed"):
-        chosen = Mixed(precision, _device(accelerator))
+        chosen = Mixed(precision, device_of(accelerator))
     else:
         return {"precision": precision}
     return {"plugins": [chosen]}
-
-
-def _device(accelerator: Accelerator) -> str:
-    if accelerator != "auto":
-        return accelerator
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -7,20 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric import Fabric
-
 from hone import devices
 from hone.allocator import keep_memory
-from hone.compiling import compilation_for
 from hone.course import Course
-from hone.ema import average_of
 from hone.invocation import Invocation
 from hone.job import Job
 from hone.logs import Log, logged, quieten_libraries
 from hone.loop import fit
-from hone.material import Material, gather
-from hone.module import Module
-from hone.optim import schedule
+from hone.material import gather
+from hone.outfit import outfit
 from hone.parts import Parts
 from hone.precision import advise, settle
 from hone.report import final_screen
@@ -28,14 +23,13 @@ from hone.results import conclude
 from hone.runs.folder import Folder, require_writable
 from hone.runs.identity import with_absolute_paths
 from hone.runs.record import Record
+from hone.runs.resuming import find
 from hone.runs.run import Run
-from hone.runs.session import find, recorded
+from hone.runs.session import recorded
 from hone.runs.snapshots import Snapshots
 from hone.settings.train import Train
 from hone.signals import Stop
 from hone.sweeps.refereeing import referee
-from hone.trainee import Trainee
-from hone.vocabulary.choice import vocabulary_for
 
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
@@ -74,7 +68,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
     fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
     material = gather(parts, settings, fabric)
     course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
-    trainee = _trainee(fabric, parts, material, course, settings.compile)
+    trainee = outfit(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
         judge = referee(fabric, job, parts, course, material.monitor)
@@ -89,17 +83,3 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> 
         scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder, job.scored)
         audience.concluded(scores, baseline)
     return folder
-
-
-def _trainee(fabric: Fabric, parts: Parts, material: Material, course: Course, compiled: bool) -> Trainee:
-    """Network, optimiser and schedule, on the device."""
-    module = Module(material.network, material.task, material.anatomy, parts.optimizer, parts.scheduler)
-    optimizer = module.make_optimizer()
-    wrapped, ready = fabric.setup(module, optimizer)
-    scheduler = schedule(optimizer, parts.scheduler, course.clock)
-    average = average_of(material.network, parts.optimizer.ema)
-    alone = fabric.world_size == 1  # processes exchange gradients in buckets made for whole weights
-    seen = material.data.tokens_seen() if alone else None
-    vocabulary = vocabulary_for(module.network, optimizer, seen, averaged=bool(parts.optimizer.ema))
-    compilation = compilation_for(compiled, material.network, material.anatomy, fabric.device)
-    return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary, compilation)

@@ -36,6 +36,14 @@ class Checkpoint(ABC):
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         """The network with its weights, in training mode."""
 
+    def require_fitting(self, auto_class: str, config: PretrainedConfig) -> None:
+        """Raises UserError where the weights, if they are at hand, are none for this network; loads none of them."""
+        return
+
+    def at_hand(self) -> bool:
+        """Whether the weights are on this machine, or need not come from anywhere."""
+        return True
+
     @abstractmethod
     def fingerprint(self) -> str:
         """What tells these weights from others."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 import transformers
+from huggingface_hub import is_offline_mode, try_to_load_from_cache
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.checkpoints.base import Checkpoint
@@ -18,6 +19,9 @@ from hone.facts import Facts
 from hone.paths import nearest_path
 from hone.types import Place, Positive
 from hone.unfilled import Unfilled
+
+_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What weights are called."""
 
 
 @final
@@ -54,23 +58,23 @@ class Pretrained(Checkpoint):
         return load_processor(auto_class, source, self.config({}), access)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
-        auto = getattr(transformers, auto_class)
-        options = headless(auto, config)
-        network: PreTrainedModel
         if self.weights == "random":
-            network = auto.from_config(config, trust_remote_code=self.trust_remote_code, **options)
+            auto = getattr(transformers, auto_class)
+            network: PreTrainedModel = auto.from_config(
+                config, trust_remote_code=self.trust_remote_code, **headless(auto, config)
+            )
             return network
-        try:
-            with Unfilled():
-                network, found = auto.from_pretrained(
-                    self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
-                    **options, **self._access(),
-                )  # fmt: skip
-        except Exception as error:  # what lies in a folder decides what goes wrong
-            raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
-        require_weights(network, found, self.path)
+        network = self._loaded(auto_class, config)
         network.train()
         return network
+
+    def require_fitting(self, auto_class: str, config: PretrainedConfig) -> None:
+        if self.weights == "pretrained" and (self.at_hand() or is_offline_mode()):
+            self._loaded(auto_class, config, device_map={"": "meta"})
+
+    def at_hand(self) -> bool:
+        kept = (try_to_load_from_cache(self.path, name, revision=self.revision) for name in _FILES)
+        return self.weights == "random" or Path(self.path).is_dir() or any(isinstance(file, str) for file in kept)
 
     def fingerprint(self) -> str:
         folder = Path(self.path)
@@ -83,6 +87,20 @@ class Pretrained(Checkpoint):
                 with file.open("rb") as content:
                     digest.update(hashlib.file_digest(content, "sha256").digest())
         return digest.hexdigest()[:16]
+
+    def _loaded(self, auto_class: str, config: PretrainedConfig, **where: Any) -> PreTrainedModel:
+        auto = getattr(transformers, auto_class)
+        network: PreTrainedModel
+        try:
+            with Unfilled():
+                network, found = auto.from_pretrained(
+                    self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
+                    **headless(auto, config), **self._access(), **where,
+                )  # fmt: skip
+        except Exception as error:  # what lies in a folder decides what goes wrong
+            raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
+        require_weights(network, found, self.path)
+        return network
 
     def _access(self) -> dict[str, Any]:
         return {"revision": self.revision or "main", "trust_remote_code": self.trust_remote_code}

@@ -43,7 +43,7 @@ class Application:
     def run(self, words: Sequence[str]) -> int:
         try:
             self.line = CommandLine.read(words)
-            self.line = self.line.resumed() if self.command == "train" else self.line
+            self.line = self.line.resumed() if self.command in ("train", "plan") else self.line
             known = words_of(self.command)
             self.line = self.line.reading(known) if "inputs" in known else self.line
             self.line = self.line.placing(known) if "folders" in known else self.line

@@ -74,7 +74,7 @@ class Layout:
         lengths: Lengths = real.sum(axis=1)
         order = np.argsort(-lengths, kind="stable")
         places = np.concatenate([np.flatnonzero(real[row]) + row * mask.shape[1] for row in order])
-        filled = torch.from_numpy(np.resize(places, _rounded(len(places))))
+        filled = torch.from_numpy(np.resize(places, rounded(len(places))))
         return cls(len(real), mask.shape[1], len(places), filled, tuple(_groups(lengths[order])))
 
     def pack(self, values: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Layout:
         return whole.reshape(self.rows, self.width, *values.shape[2:])
 
 
-def _rounded(tokens: int) -> int:
+def rounded(tokens: int) -> int:
     """Up by a few percent, to one of few sizes: kernels are compiled anew for each, and kept."""
     step = max(8, 1 << max(0, tokens.bit_length() - 5))
     return -(-tokens // step) * step

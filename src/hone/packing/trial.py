@@ -29,13 +29,27 @@ def packing_for(
         return Padded()
     on_cpu = device.type == "cpu"
     packing, reason = _try(network, anatomy, task, batch) if on_cpu else (Padded(), "packing is for CPUs so far")
-    if wanted is True and reason:
-        raise UserError(f"batch.pack=true: this network cannot train packed: {reason}. Say batch.pack=auto.")
+    require_packed(wanted, reason)
     log.info("batches are %s", f"padded: {reason}" if reason else "packed")
     return packing
 
 
+def require_packed(wanted: Pack, reason: str) -> None:
+    """Raises UserError where packing is insisted on and there is a reason against it."""
+    if wanted is True and reason:
+        raise UserError(f"batch.pack=true: this network cannot train packed: {reason}. Say batch.pack=auto.")
+
+
 def _try(network: Any, anatomy: Anatomy, task: Task, batch: Batch) -> tuple[Packing, str]:
+    packing, reason = candidate(network, anatomy, batch)
+    try:
+        return _compare(packing, network, task, batch) if isinstance(packing, Packed) else (packing, reason)
+    except Exception as error:  # networks are built in too many ways to foresee
+        return Padded(), briefly(error)
+
+
+def candidate(network: Any, anatomy: Anatomy, batch: Batch) -> tuple[Packing, str]:
+    """Packed, or why that is out of the question."""
     bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     backbone = cast(PreTrainedModel, bare.base_model)
     attention = backbone.config._attn_implementation
@@ -45,11 +59,7 @@ def _try(network: Any, anatomy: Anatomy, task: Task, batch: Batch) -> tuple[Pack
         return Padded(), f"its attention is {attention}"
     if "attention_mask" not in batch.get("inputs", {}):
         return Padded(), "what it reads has no padding"
-    packing = Packed(backbone, cast(nn.ModuleList, bare.get_submodule(anatomy.stacks[0][0])))
-    try:
-        return _compare(packing, network, task, batch)
-    except Exception as error:  # networks are built in too many ways to foresee
-        return Padded(), briefly(error)
+    return Packed(backbone, cast(nn.ModuleList, bare.get_submodule(anatomy.stacks[0][0]))), ""
 
 
 @torch.no_grad()

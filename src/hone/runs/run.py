@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, final
 
 from lightning.fabric import Fabric
@@ -13,24 +12,10 @@ from lightning.fabric import Fabric
 from hone.course import Course
 from hone.errors import Pruned, RunError
 from hone.runs.audience import Audience
+from hone.runs.monitor import Monitor
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.sweeps.pruners.base import Referee
 from hone.trainee import Trainee, load_learned
-
-
-@final
-@dataclass(frozen=True)
-class Monitor:
-    """The validation metric that decides which weights are the best."""
-
-    name: str
-    higher_is_better: bool
-
-    def improves(self, value: float, best: Mapping[str, Any] | None) -> bool:
-        if best is None:
-            return True
-        before = float(best["value"])
-        return value > before if self.higher_is_better else value < before
 
 
 @final

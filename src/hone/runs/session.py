@@ -20,9 +20,8 @@ from hone.logs import Log
 from hone.progress import display
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
-from hone.runs.folder import Folder, is_run, new_folder, newest, own_folder
-from hone.runs.identity import differences, relevant
-from hone.runs.record import Record, find_run, now, write_atomically
+from hone.runs.folder import Folder, new_folder, own_folder
+from hone.runs.record import Record, now, write_atomically
 from hone.runs.redact import redact, redact_text
 from hone.tracking.base import RunInfo, Tracker
 from hone.tracking.journal import Journal
@@ -32,27 +31,6 @@ log = logging.getLogger(__name__)
 _PROVENANCE = (
     "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "identity", "folder", "command",
 )  # fmt: skip
-
-
-def find(job: Job) -> Folder | None:
-    """The folder of the run to go on with, if there is one; it must be the run that the config describes."""
-    resume = job.settings.resume
-    if job.invocation.sweep is not None:
-        own = Folder(job.invocation.sweep / job.identity)
-        return own if is_run(own.record) else None
-    if resume is None:
-        return None
-    if resume == "auto":
-        return newest(Path(job.settings.output_root), job.name, job.identity)
-    folder = Folder(find_run(resume))
-    if Record.load(folder.record)["identity"] != job.identity:
-        saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-        changed = differences(relevant(job.config), relevant(saved))
-        raise UserError(
-            f"resume={resume}: that run was another one, and going on would mix the two: {'; '.join(changed[:8])}. "
-            "Leave those keys as they were, or start a new run."
-        )
-    return folder
 
 
 @contextmanager

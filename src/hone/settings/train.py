@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar
 
 from hone.errors import UserError
 from hone.types import Accelerator, Count, Extent, FolderName, Index, Length, Place, Positive, Precision, Strategy
 from hone.wording import as_typed
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Train:
     """What the command is told besides the parts it is made of."""

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from hone.build import build
 from hone.comparison.collection import of_sweep
 from hone.comparison.report import PAGE, write_report
 from hone.comparison.sweep import read_sweep
-from hone.errors import HoneError, Interrupted, Preempted
+from hone.errors import HoneError, Interrupted, Preempted, UserError
 from hone.invocation import Invocation
-from hone.sweeps.aim import aim_of
 from hone.sweeps.budget import Budget
+from hone.sweeps.cell import Cell
 from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
 from hone.sweeps.entry import Entry
+from hone.sweeps.impossible import require_possible
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.mirror import mirror
 from hone.sweeps.places import places
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.samplers.base import Aim
 from hone.sweeps.saved import mirror_of
+from hone.sweeps.scout import scout
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
 from hone.sweeps.story import Story
@@ -40,18 +43,19 @@ def perform(
     sweep: Sweep,
     space: Space,
     roster: Roster,
-    jobs: Sequence[Ready],
+    possible: Mapping[Cell, Ready],
     folder: Path,
     asked: Invocation,
     budget: Budget,
     launched: Workers | None,
 ) -> int:
     """Returns the command's exit code."""
-    one = jobs[0]
-    aim = aim_of(one.job)
-    pool = Pool(places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices), sweep.trial_timeout)
-    folder.mkdir(parents=True, exist_ok=True)
+    one = next(iter(possible.values()))
+    room = places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
     mirrored = mirror_of(folder)
+    aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible)
+    pool = Pool(room, sweep.trial_timeout)
+    folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
@@ -70,6 +74,18 @@ def perform(
     story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
     final_screen(told, folder, test, _remarks(entries))
     return int(failed)
+
+
+def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool) -> Aim:
+    """What the runs are judged by; those that cannot work after all are told, or left out."""
+    aim, reasons = scout(list(possible.values()), pool)
+    mistakes = {cell: UserError(reasons[place]) for place, cell in enumerate(possible) if place in reasons}
+    require_possible(mistakes, len(possible), skip and aim is not None)
+    for cell, error in mistakes.items():
+        roster.refuse(cell, error)
+    if aim is None:
+        raise UserError("No run of this sweep can work.")
+    return aim
 
 
 def _remarks(entries: Collection[Entry]) -> dict[str, str]:

@@ -45,6 +45,10 @@ class Roster:
             raise made
         return made
 
+    def refuse(self, cell: Cell, error: UserError) -> None:
+        """What looked possible is not."""
+        self.made[cell.words] = error
+
     def mistakes(self, cells: Sequence[Cell]) -> dict[Cell, UserError]:
         """What is wrong with which cell."""
         found = {}

@@ -1,0 +1,98 @@
+"""How far `hone plan` is from the memory that `hone train` takes: a short run of each scene, a process each.
+
+    python benchmarks/memory.py [SCENE …] [--data FOLDER]
+
+FOLDER holds train.jsonl and validation.jsonl with `text` and a numbered `label`; without it we use the built-in texts.
+Measured is the most that the process of the run ever had, its evaluations and what it stores included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import rows
+
+STEPS = 12
+WITHIN = 0.2
+RUN = ("tracker=none", "epochs=null", f"steps={STEPS}", "evaluate_every=null")
+LONG = "dataset.path={long}"
+TWEETS = "dataset.path={tweets}"
+MINILM = ("dataset=local", "checkpoint=hub", "checkpoint.path={checkpoint}", "optimizer.lr=1e-4")
+GPT2 = (
+    "dataset=local", LONG, "task=causal_lm", "task.block_size=128", "checkpoint=scratch",
+    "checkpoint.architecture=gpt2", "checkpoint.tokenizer={checkpoint}",
+    "checkpoint.hyperparameters={{n_embd:256,n_layer:4,n_head:4}}",
+)  # fmt: skip
+SCENES: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "batch-16": (*MINILM, TWEETS),
+    "batch-64": (*MINILM, TWEETS, "batch_size=64"),
+    "long": (*MINILM, LONG),
+    "long-padded-fp32": (*MINILM, LONG, "batch.pack=false", "batch.split=false", "precision=32-true"),
+    "recomputed": (*MINILM, LONG, "batch_size=64", "gradient_checkpointing=true"),
+    "lora": (*MINILM, TWEETS, "adapter=lora", "batch_size=32"),
+    "averaged": (*MINILM, TWEETS, "optimizer.ema=0.99", "precision=32-true"),
+    "bf16-weights": (*MINILM, TWEETS, "optimizer=adamw_bf16", "precision=bf16-true"),
+    "causal-lm": GPT2,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help=f"of {', '.join(SCENES)}; all, if not told")
+    parser.add_argument("--data", type=Path, help="a folder with train.jsonl and validation.jsonl")
+    told = parser.parse_args()
+    if unknown := set(told.scenes) - set(SCENES):
+        parser.error(f"{', '.join(sorted(unknown))}: no such scene; there are {', '.join(SCENES)}.")
+    if told.data and (fault := rows.fault(told.data, ("train", "validation"), STEPS)):
+        parser.error(fault)
+    print(f"{'':18}{'estimated':>10}{'measured':>10}   ratio")
+    with tempfile.TemporaryDirectory() as scratch:
+        places = prepared(Path(scratch), told.data)
+        ratios = [compared(name, places) for name in told.scenes or SCENES]
+    sys.exit(any(abs(ratio - 1) > WITHIN for ratio in ratios))
+
+
+def prepared(root: Path, data: Path | None) -> dict[str, Any]:
+    """What the words of the scenes stand for."""
+    os.environ["HONE_CACHE"] = str(root / "cache")
+    return {
+        "root": root,
+        "tweets": data.resolve() if data else rows.write_tweets(root / "tweets", 3000),
+        "long": rows.write_long(root / "long", 1000),
+        "checkpoint": rows.minilm() or rows.shaped_like_minilm(root / "checkpoint"),
+    }
+
+
+def compared(name: str, places: dict[str, Any]) -> float:
+    words = [*RUN, *(word.format(**places) for word in SCENES[name]), f"output_root={places['root']}/runs"]
+    plan = hone(places["root"] / "plan.json", "plan", *words, "plan.time=false", "plan.format=json")[0]
+    expected = json.loads(plan)["memory"]["total"]
+    _, measured = hone(places["root"] / "train.txt", "train", *words)
+    ratio = expected / measured
+    print(f"{name:18}{expected / 1e6:7.0f} MB{measured / 1e6:7.0f} MB{ratio:8.2f}", flush=True)
+    return ratio
+
+
+def hone(said: Path, *words: str) -> tuple[str, int]:
+    """What a command says on its standard output, and the most memory that it had."""
+    command = [sys.executable, "-m", "hone", *words]
+    with said.open("w") as out, tempfile.TemporaryFile("w+") as noise:
+        process = subprocess.Popen(command, stdout=out, stderr=noise)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        noise.seek(0)
+        if process.returncode:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{noise.read()[-3000:]}")
+    return said.read_text(), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What is known of a run before its weights are loaded; whatever does not fit is told here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, final
+
+from datasets import Dataset
+
+from hone.anatomy import Anatomy
+from hone.data.columns import lengths
+from hone.data.encoded import encode
+from hone.data.rows import Rows, prepare
+from hone.errors import UserError, listed, nearest
+from hone.network import rehearse
+from hone.parts import Parts
+from hone.recomputing import recompute
+from hone.runs.monitor import Monitor
+from hone.scores import metrics_of
+from hone.settings.train import Train
+from hone.tasks.base import Task
+
+Stage = Literal["rows", "task", "network", "encoded"]
+Found = TypeVar("Found")
+
+
+class Memory(ABC):
+    """Who drafts several jobs need not find out everything for each of them."""
+
+    @abstractmethod
+    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
+        """What `make` gives, or gave for a job that does not differ in what this stage depends on."""
+
+
+@final
+class NoMemory(Memory):
+    """For a single job."""
+
+    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
+        return make()
+
+
+@final
+@dataclass(frozen=True)
+class Draft:
+    """`blank` is the network, with head and adapter, without weights."""
+
+    rows: Rows
+    task: Task
+    monitor: Monitor
+    blank: Any
+    anatomy: Anatomy
+    encoded: Mapping[str, Dataset]
+
+
+def draft(parts: Parts, settings: Train, memory: Memory, strict: bool = False) -> Draft:
+    """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
+    if parts.dataset.streaming:
+        _require_all_rows(parts)
+    rows = memory.once("rows", lambda: prepare(parts.dataset, parts.task, settings.limit))
+    if "validation" not in rows.splits:
+        raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
+    task = memory.once("task", lambda: _equipped(parts, rows))
+    monitor = find_monitor(settings.monitor, task)
+    blank, anatomy = memory.once("network", lambda: _blank(parts, settings, task, strict))
+    rows, encoded = memory.once("encoded", lambda: encode(rows, task, parts.dataset))
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
+    return Draft(rows, task, monitor, blank, anatomy, encoded)
+
+
+def find_monitor(word: str, task: Task) -> Monitor:
+    """The metric that the user, or the task, says decides."""
+    known = metrics_of(task)
+    name = task.monitor if word == "auto" else word.removeprefix("validation/")
+    metric = known.get(name.partition("/")[0])
+    if metric is None:
+        raise UserError(f"monitor={word}: nobody computes that.{nearest(name, known)} There are {listed(known)}.")
+    return Monitor(name, metric.higher_is_better)
+
+
+def _equipped(parts: Parts, rows: Rows) -> Task:
+    return parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+
+
+def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:
+    blank, anatomy = rehearse(parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task, strict)
+    recompute(blank, settings.gradient_checkpointing)
+    return blank, anatomy
+
+
+def _require_all_rows(parts: Parts) -> None:
+    """Refuses to stream what must know every row before the first step."""
+    if parts.head.precomputes:
+        raise UserError(
+            "dataset.streaming=true: this head trains on features computed once for all rows, which a stream never "
+            "holds. Say dataset.streaming=false, or freeze the backbone by head=linear adapter=frozen."
+        )
+    if parts.batch.by == "tokens":
+        raise UserError(
+            "dataset.streaming=true batch.by=tokens: how many steps an epoch has depends on the length of every row, "
+            "which a stream does not know in advance. Say batch.by=examples with a batch_size in rows, or "
+            "dataset.streaming=false."
+        )
+
+
+def _require_room(rows: Dataset, batch_size: int) -> None:
+    longest = int(lengths(rows).max())
+    if longest > batch_size:
+        raise UserError(
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
+            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
+        )

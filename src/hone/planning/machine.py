@@ -1,0 +1,44 @@
+"""What the system says of this process and of the memory there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sys
+from pathlib import Path
+
+_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def resident() -> int:
+    """The memory that this process has; where nobody says, the most it had."""
+    return _said("/proc/self/status", "VmRSS") or peak()
+
+
+def peak() -> int:
+    """The most that it had so far."""
+    return _said("/proc/self/status", "VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PER_UNIT
+
+
+def available() -> int:
+    """What processes can still have; zero where nobody says."""
+    free = _said("/proc/meminfo", "MemAvailable")
+    if not free and hasattr(os, "sysconf"):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([free, *_limits()])
+
+
+def _said(file: str, word: str) -> int:
+    try:
+        found = re.search(rf"^{word}:\s+(\d+) kB$", Path(file).read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
+def _limits() -> list[int]:
+    """Those of a container."""
+    texts = [Path(file).read_text(encoding="ascii").strip() for file in _LIMITS if Path(file).is_file()]
+    return [int(text) for text in texts if text.isdigit()]

@@ -1,0 +1,63 @@
+"""Whether jobs can be run, before any weights are loaded: the cheap questions first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from hone.draft import Draft, draft
+from hone.hardware import require_devices
+from hone.job import Job
+from hone.parts import Parts
+from hone.planning.disk import Disk, disk_of
+from hone.planning.kept import Kept
+from hone.planning.outline import Outline
+from hone.precision import settle
+from hone.runs.folder import Folder, require_writable
+from hone.runs.record import Record
+from hone.runs.resuming import find
+from hone.types import ExactPrecision
+
+
+@final
+@dataclass(frozen=True)
+class Feasible:
+    """A job with nothing to be said against it."""
+
+    job: Job
+    parts: Parts
+    precision: ExactPrecision
+    draft: Draft
+    outline: Outline
+    disk: Disk
+    found: Folder | None
+    """The run it would go on with."""
+
+
+@final
+class Preflight:
+    """Checks one job after the other; what they have in common is loaded once."""
+
+    def __init__(self) -> None:
+        self.store: dict[str, Any] = {}
+
+    def check(self, job: Job) -> Feasible:
+        """Raises UserError with the reason where `hone train` would, or would later run out of disk."""
+        settings = job.settings
+        require_devices(settings.accelerator, settings.devices)
+        parts = Parts.of(job.config, settings.trust)
+        require_writable(Path(settings.output_root))
+        found = find(job)
+        before = Record.load(found.record)["precision"] if found else None
+        precision = settle(settings.precision, settings.accelerator, before)
+        known = draft(parts, settings, Kept(self.store, job), strict=True)
+        outline = Outline.of(parts, settings, known)
+        disk = disk_of(parts, settings, precision, known, outline)
+        disk.require_room()
+        return Feasible(job, parts, precision, known, outline, disk, found)
+
+
+def require_possible(job: Job) -> None:
+    """The same for a single job."""
+    Preflight().check(job)
