@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, Self
 
 from hone.adapters.base import Adapter
 from hone.batching.base import Batching
@@ -19,7 +19,6 @@ from hone.tasks.base import Task
 from hone.tracking.base import Tracker
 
 
-@final
 @dataclass(frozen=True)
 class Parts:
     """A field a config group."""

@@ -18,6 +18,7 @@ from hone.job import Job
 from hone.loop import learn
 from hone.material import gather
 from hone.outfit import outfit
+from hone.parts import Parts
 from hone.trainee import Trainee
 from hone.types import ExactPrecision
 

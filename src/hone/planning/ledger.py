@@ -20,7 +20,7 @@ class Ledger(TorchDispatchMode):
     """
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has left it untyped
         self.live = self.peak = 0
         self.entered: dict[int, Any] = {}
         self.known = {tensor.untyped_storage()._cdata for tensor in known}

@@ -117,7 +117,7 @@ def _process(job: Feasible) -> int:
     kernels.warm_up()
     shares = {"train": min(job.outline.epochs, 1.0)}
     rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.draft.encoded.items())
-    return machine.resident() + round(rows) + _LATER
+    return int(machine.resident() + round(rows) + _LATER)
 
 
 def _beside(job: Feasible, network: nn.Module) -> int:

@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 from hone.course import Course
 from hone.job import Job
 from hone.parts import Parts
-from hone.runs.run import Monitor
+from hone.runs.monitor import Monitor
 from hone.sweeps.pruners.base import Referee
 from hone.sweeps.pruners.never import Lenient
 

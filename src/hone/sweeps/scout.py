@@ -1,4 +1,4 @@
-"""What a sweep must know before its first run, found out in a process of its own: the one that forks computes nothing."""
+"""What a sweep must know before its first run, found out in a process of its own: the driver computes nothing."""
 
 from __future__ import annotations
 
