@@ -1,0 +1,276 @@
+"""`hone plan`: it refuses what a run refuses, what it tells comes true, and it leaves nothing behind."""
+
+import copy
+import json
+import shlex
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+from transformers import BertConfig, BertForSequenceClassification
+
+from conftest import SMALL, Hone, only_run, record
+from hone import build, draft
+from hone.check import check
+from hone.conf import CONF, options
+from hone.errors import UserError
+from hone.invocation import Invocation
+from hone.job import Job
+from hone.optim import Optimizer
+from hone.planning import disk, machine, sizes
+from hone.planning.ledger import Ledger
+from hone.planning.preflight import Preflight, require_possible
+from hone.planning.shadow import Shadow
+
+NO_TRIAL = "plan.time=false"
+
+
+def job_of(*overrides: str) -> Job:
+    """What `hone train` would be told."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed: Any = OmegaConf.to_container(compose("train", [*SMALL, *overrides]), resolve=True)
+    settings, parts = check("train", composed)
+    choices = {"dataset": "tiny_emotion", "checkpoint": "tiny_bert"}
+    return Job(settings, {**asdict(settings), **parts}, Invocation("hone train", overrides, choices))
+
+
+def planned(hone: Hone, *words: str) -> dict[str, Any]:
+    done = hone("plan", *SMALL, *words, "plan.format=json")
+    assert done.code == 0, done.said
+    assert not Path("outputs").exists()
+    told: dict[str, Any] = json.loads(done.out)
+    return told
+
+
+def test_what_it_tells_comes_true(hone: Hone) -> None:
+    words = (
+        "batch_size=10",
+        "accumulate=2",
+        "evaluate_every=2 steps",
+        "head=mean",
+        "adapter=top_layers",
+        "adapter.count=1",
+    )
+    told = planned(hone, *words, NO_TRIAL)
+    done = hone("train", *SMALL, *words)
+    assert done.code == 0, done.said
+    run = record(only_run())
+    checkpoints = sorted(only_run().glob("checkpoints/step-*"))
+    weighed = sum(file.stat().st_size for file in checkpoints[-1].glob("*.safetensors"))
+    assert told["identity"] == run["identity"]
+    assert told["name"] == run["group"]
+    assert told["parameters"] == run["parameters"]
+    assert told["data"]["rows"] == run["data"]["rows"]
+    assert told["course"]["steps"] == run["steps"] == 5
+    assert told["course"]["evaluations"] == done.err.count("validation loss")
+    assert run["best"]["metric"] == f"validation/{told['monitor']['name']}"
+    assert told["disk"]["checkpoint"] == pytest.approx(weighed, rel=0.05)
+    assert told["time"] is None
+    assert told["memory"]["measured"] is None
+
+
+def test_a_table_for_people(hone: Hone) -> None:
+    done = hone("plan", *SMALL)
+    assert done.code == 0, done.said
+    for words in (
+        "6 in 1 epochs of 6",
+        "96 train",
+        "f1_macro, higher is better",
+        "264,966 learn",
+        "about",
+        "activations",
+    ):
+        assert words in done.out
+    assert "not tried" not in done.out
+    assert not Path("outputs").exists()
+
+
+def test_steps_that_are_tried_say_how_long_it_takes(hone: Hone) -> None:
+    time = planned(hone, "epochs=10")["time"]
+    assert 0 < time["step"] < time["epoch"] < time["total"]
+    assert time["total"] > 9 * time["epoch"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "monitor=f1_makro",
+        "batch_sze=4",
+        "adapter=lora adapter.targets=[qwery]",
+        "task.max_length=129",
+        "task=token_classification",
+        "head=mean task=token_classification dataset=tiny_entities",
+        "dataset=local dataset.path=nowhere",
+        "dataset=local dataset.path=. dataset.columns.text=body",
+        "checkpoint=hub checkpoint.path=nowhere",
+        "+optimizer.algorithm.betas=[2,3]",
+        "'optimizer.algorithm.betas=[2,3]'",
+        "batch.by=tokens batch_size=4",
+        "batch.pack=true checkpoint.hyperparameters={hidden_size:33}",
+        "devices=9999",
+        "output_root=train.csv",
+        "resume=nowhere",
+        "scheduler.warmup=-1",
+    ],
+)
+def test_what_a_run_refuses_is_refused_in_the_same_words(line: str, hone: Hone) -> None:
+    Path("train.csv").write_text("text,label\na,b\nc,d\n")
+    others = [word for word in SMALL if not word.startswith("dataset.") or "dataset=local" not in line]
+    words = [*others, *shlex.split(line)]
+    trained, plan = hone("train", *words), hone("plan", *words)
+    assert trained.code == plan.code == 2, plan.said
+    assert plan.err == trained.err
+    assert "Traceback" not in plan.said
+    assert [path.name for path in Path().iterdir()] == ["train.csv"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda at: (at / "model.safetensors").unlink(), "no weights"),
+        (lambda at: (at / "model.safetensors").write_bytes(b""), "no weights"),
+        (
+            lambda at: (at / "config.json").write_text(
+                (at / "config.json").read_text().replace('"hidden_size": 96', '"hidden_size": 48')
+            ),
+            "do not fit",
+        ),
+    ],
+    ids=["none", "empty", "of another size"],
+)
+def test_weights_that_do_not_fit_are_refused_without_being_loaded(
+    spoil: Callable[[Path], object], said: str, hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    model = only_run() / "model"
+    words = (*SMALL, "checkpoint=hub", f"checkpoint.path={model}")
+    assert hone("plan", *words, NO_TRIAL).code == 0
+    spoil(model)
+    plan, trained = hone("plan", *words), hone("train", *words)
+    assert (plan.code, plan.err) == (trained.code, trained.err)
+    assert plan.code == 2
+    assert said in plan.err
+
+
+def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
+    done = hone("plan", *SMALL)
+    assert done.code == 2
+    assert "output_root=outputs: the run's checkpoints" in done.err
+
+
+def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "available", lambda: -machine.resident())
+    done = hone("plan", *SMALL)
+    assert done.code == 0
+    assert "not tried" in done.out
+    assert "more than there is room for" in done.out
+
+
+def test_many_jobs_share_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    prepare = draft.prepare
+    monkeypatch.setattr(draft, "prepare", lambda *told: (made.append(1), prepare(*told))[1])
+    flight = Preflight()
+    for lr in (1e-3, 1e-4):
+        for seed in (0, 1):
+            flight.check(job_of(f"optimizer.lr={lr}", f"seed={seed}", "batch_size=8"))
+    assert len(made) == 1
+    with pytest.raises(UserError, match=r"adapter\.count=9"):
+        flight.check(job_of("adapter=top_layers", "adapter.count=9"))
+    assert flight.check(job_of("limit=40")).outline.course.steps == 3
+    assert len(made) == 2
+
+
+def test_one_job_is_possible_or_not() -> None:
+    require_possible(job_of())
+    with pytest.raises(UserError, match="monitor=nothing"):
+        require_possible(job_of("monitor=nothing"))
+
+
+def test_a_finished_run_is_recognised(hone: Hone) -> None:
+    assert hone("train", *SMALL).code == 0
+    done = hone("plan", *SMALL, "resume=auto", NO_TRIAL)
+    assert "is finished and would only be shown" in done.out
+
+
+@pytest.mark.parametrize("option", options("optimizer"))
+def test_what_an_optimiser_keeps_is_known_from_shapes(option: str) -> None:
+    parts = build.parts(job_of(f"optimizer={option}").config, [])
+    weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((30, 40), (40,), (6, 5, 4))]
+    made: Optimizer = parts.optimizer
+    optimizer = made.algorithm(weights, lr=1e-3)
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    state = [value for kept in optimizer.state.values() for value in kept.values() if isinstance(value, Tensor)]
+    assert sizes.of_state(made, weights) == sizes.of_tensors(state)
+
+
+class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
+    """The bytes of real tensors that an operation leaves alive, and the most there ever were."""
+
+    def __init__(self, known: list[Tensor]) -> None:
+        super().__init__()
+        self.alive: dict[int, Any] = {}
+        self.known = {tensor.untyped_storage()._cdata for tensor in known}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for value in tree_leaves(made):
+            storage = value.untyped_storage() if isinstance(value, Tensor) else None
+            if storage is not None and storage._cdata not in self.known:
+                self.alive[storage._cdata] = torch.multiprocessing.reductions.StorageWeakRef(storage), storage.nbytes()
+        self.alive = {name: kept for name, kept in self.alive.items() if not kept[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self.alive.values()))
+        return made
+
+
+@pytest.mark.parametrize("low", [None, torch.bfloat16])
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_a_rehearsal_takes_what_a_step_takes(low: torch.dtype | None, recomputed: bool) -> None:
+    """Byte for byte nearly: the attention's scores, dropout, casts of autocast and layers computed twice included."""
+    config = BertConfig(
+        vocab_size=50, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, num_labels=3
+    )
+    real, labels = BertForSequenceClassification(config).train(), torch.tensor([0, 1, 2, 1])
+    ids, mask = torch.randint(5, 50, (4, 24)), torch.ones(4, 24, dtype=torch.long)
+    mask[1:, 12:] = 0
+    blank, shadow = copy.deepcopy(real).to("meta"), Shadow("cpu", low)
+
+    def step(network: Any) -> None:
+        logits = network(input_ids=ids, attention_mask=mask).logits.float()
+        torch.autograd.backward(F.cross_entropy(logits, labels))
+
+    if recomputed:
+        real.bert.activation_checkpointing_enable({"use_reentrant": False})
+        blank.bert.activation_checkpointing_enable(
+            {"use_reentrant": False, "context_fn": lambda: (nullcontext(), shadow)}
+        )
+    with (
+        Weighed([*real.parameters(), *real.buffers()]) as weighed,
+        torch.autocast("cpu", torch.bfloat16, enabled=low is not None),
+    ):
+        step(real)
+    with torch.device("meta"), Ledger([*blank.parameters(), *blank.buffers()]) as ledger, shadow:
+        step(blank)
+    assert ledger.peak == pytest.approx(weighed.peak, rel=0.02)
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_short_run_is_measured(process: Hone) -> None:
+    done = process("plan", *SMALL, "plan.probe=true", "plan.format=json")
+    assert done.code == 0, done.said
+    memory = json.loads(done.out)["memory"]
+    assert memory["measured"] == pytest.approx(memory["total"], rel=0.2)
