@@ -25,6 +25,7 @@ def conduct(
     mistakes = roster.mistakes(cells)
     jobs = [roster.ready(cell) for cell in cells if cell not in mistakes]
     _require_possible(mistakes, len(cells), sweep.skip_impossible and bool(jobs))
+    sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in jobs))
     spare(compiler=not any(ready.job.settings.compile for ready in jobs))
 
     from hone.sweeps.perform import perform  # with it, torch

@@ -17,7 +17,6 @@ from hone.sweeps.pruners.rule import Rule
 from hone.sweeps.reports import Curve, Reports
 from hone.types import Factor, ProperShare
 
-
 _ROUNDING = 1e-6
 
 
