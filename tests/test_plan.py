@@ -20,13 +20,14 @@ from torch.utils._pytree import tree_leaves
 from transformers import BertConfig, BertForSequenceClassification
 
 from conftest import SMALL, Hone, only_run, record
-from hone import build, draft
+from hone import draft
 from hone.check import check
 from hone.conf import CONF, options
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.job import Job
 from hone.optim import Optimizer
+from hone.parts import Parts
 from hone.planning import disk, machine, sizes
 from hone.planning.ledger import Ledger
 from hone.planning.preflight import Preflight, require_possible
@@ -206,7 +207,7 @@ def test_a_finished_run_is_recognised(hone: Hone) -> None:
 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_what_an_optimiser_keeps_is_known_from_shapes(option: str) -> None:
-    parts = build.parts(job_of(f"optimizer={option}").config, [])
+    parts = Parts.of(job_of(f"optimizer={option}").config, [])
     weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((30, 40), (40,), (6, 5, 4))]
     made: Optimizer = parts.optimizer
     optimizer = made.algorithm(weights, lr=1e-3)

@@ -75,24 +75,24 @@ def at_once(drive: Drive) -> Drive:
 @pytest.mark.parametrize("option", DRAWN)
 def test_every_way_to_search_goes_on_as_if_it_had_never_stopped(option: str, tmp_path: Path) -> None:
     space = plane(Choice("head", ("mean", "cls")), Interval("size", 8, 64, log=True, whole=True))
-    whole = at_once(Drive(sampler(option, 13), space, hill, tmp_path / "whole"))
-    parts = [at_once(Drive(sampler(option, total), space, hill, tmp_path / "parts")) for total in (5, 9, 13, 13)]
-    assert [len(part.asked) for part in parts] == [5, 4, 4, 0]
+    whole = at_once(Drive(sampler(option, 12), space, hill, tmp_path / "whole"))
+    parts = [at_once(Drive(sampler(option, total), space, hill, tmp_path / "parts")) for total in (4, 11, 12, 12)]
+    assert [len(part.asked) for part in parts] == [4, 7, 1, 0]
     assert [cell for part in parts for cell in part.asked] == whole.asked
-    assert len({cell.words for cell in whole.asked}) == 13
+    assert len({cell.words for cell in whole.asked}) == 12
     for cell in whole.asked:
         assert 1e-5 <= float(cell.values["lr"]) <= 1e-1
         assert 0 <= float(cell.values["decay"]) <= 1
         assert int(cell.values["size"]) in range(8, 65)
         assert cell.values["head"] in ("mean", "cls")
-    other = at_once(Drive(sampler(option, 5, seed=1), space, hill, tmp_path / "other"))
-    assert other.asked != whole.asked[:5]
+    other = at_once(Drive(sampler(option, 4, seed=1), space, hill, tmp_path / "other"))
+    assert other.asked != whole.asked[:4]
 
 
 @pytest.mark.parametrize("option", LEARNING)
 def test_what_is_said_to_learn_does(option: str, tmp_path: Path) -> None:
     """The last third is better than chance would have it, over some seeds."""
-    total, seeds = (24, 2) if option == "gp" else (36, 3)
+    total, seeds = (15, 2) if option == "gp" else (33, 2)
 
     def late(option: str, seed: int) -> float:
         drive = at_once(Drive(sampler(option, total, seed), plane(), hill, tmp_path / f"{option}-{seed}"))
@@ -252,18 +252,19 @@ def test_another_search_in_the_same_folder_is_a_mistake(space: Space, aim: Aim, 
 
 
 def test_several_numbers_are_weighed_against_each_other(tmp_path: Path) -> None:
-    told = Nsga2(60, 0, 10, {"validation/f1_macro": "maximize", "seconds": "minimize"})
-    search = told.search(plane(), AIM, Never(), tmp_path)
-    cells = []
-    while (cell := search.ask()) is not None:
-        cells.append(cell.values)
-        lr, decay = cell.values["lr"], float(cell.values["decay"])
-        good = hill({"lr": lr, "decay": "0.3"}) - decay / 10  # both numbers agree on lr, and not on decay
-        search.tell(cell, Outcome("finished", None, good, 2 - decay, 1, str(cell.number)))
-    off = [abs(math.log10(float(cell["lr"])) + 3) for cell in cells]
-    decays = [float(cell["decay"]) for cell in cells[-20:]]
-    assert statistics.fmean(off[-20:]) < 0.6 * statistics.fmean(off[:20])
-    assert max(decays) - min(decays) > 0.4
+    early, late = [], []
+    for seed in range(3):
+        told = Nsga2(50, seed, 10, {"validation/f1_macro": "maximize", "seconds": "minimize"})
+        search = told.search(plane(), AIM, Never(), tmp_path / str(seed))
+        off = []
+        while (cell := search.ask()) is not None:
+            lr, decay = cell.values["lr"], float(cell.values["decay"])
+            off.append(abs(math.log10(float(lr)) + 3))
+            good = hill({"lr": lr, "decay": "0.3"}) - decay / 10  # both numbers agree on lr, and not on decay
+            search.tell(cell, Outcome("finished", None, good, 2 - decay, 1, str(cell.number)))
+        early += off[:20]
+        late += off[-20:]
+    assert statistics.fmean(late) < 0.85 * statistics.fmean(early)
 
 
 def test_a_number_that_no_run_has_is_a_mistake(tmp_path: Path) -> None:
@@ -298,16 +299,15 @@ def test_a_search_by_the_users_door(hone: Hone) -> None:
         "optimizer.lr=tag(log,interval(1e-4,1e-2))",
     )
     few = (*told, "sweep.sampler.startup=2", "batch_size=8,16")
-    assert hone(*few, "sweep.sampler.trials=3").code == 0
+    assert hone(*few, "sweep.sampler.trials=2").code == 0
     first = {run.name: record(run)["finished"] for run in runs()}
-    assert len(first) == 3
-    more = hone(*few, "sweep.sampler.trials=5")
+    assert len(first) == 2
+    more = hone(*few, "sweep.sampler.trials=3")
     assert more.code == 0, more.said
+    assert "found: 3 runs (3 finished)" in more.out
     second = {run.name: record(run)["finished"] for run in runs()}
-    assert len(second) == 5
+    assert len(second) == 3
     assert first.items() <= second.items()
-    assert hone(*few, "sweep.sampler.trials=5").code == 0
-    assert {run.name: record(run)["finished"] for run in runs()} == second
     other = hone(*few, "sweep.sampler.trials=5", "epochs=2")
     assert other.code == 2
     assert "fixed.epochs: 1 → 2" in other.err

@@ -110,14 +110,14 @@ MISHAPS = {
     "Killed": "ended by SIGKILL",
     "Crashes": "ended by SIGSEGV",
     "Diverges": " is nan",
-    "Hangs": "no end within sweep.trial_timeout=5 seconds",
+    "Hangs": "no end within sweep.trial_timeout=3 seconds",
 }
 
 
 def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
     targets = ",".join(f"prototypes.mishaps.{name}" for name in MISHAPS)
-    words = ("trust=[prototypes]", "sweep.trial_timeout=5", f"optimizer.algorithm._target_={targets}")
+    words = ("trust=[prototypes]", "sweep.trial_timeout=3", f"optimizer.algorithm._target_={targets}")
     done = process("train", "-m", *SMALL, "limit=64", "sweep.name=mishaps", *words)
     assert done.code == 1, done.said
     for cell, (name, said) in zip(story("mishaps")["cells"], MISHAPS.items(), strict=True):
@@ -126,11 +126,20 @@ def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, mon
         assert name == "Fine" or said in done.out
     assert {run["state"] for run in runs("mishaps").values()} == {"finished", "failed"}
 
-    status = process("sweep", "status", "outputs/mishaps")
-    assert all(said in status.out for said in list(MISHAPS.values())[1:])
-    retried = process("sweep", "retry", "outputs/mishaps", "trust=[prototypes]", "sweep.trial_timeout=1")
-    assert retried.code == 1
-    assert "1 runs were finished before" in retried.out
+
+def test_status_and_retry(hone: Hone) -> None:
+    assert hone(*GRID[:-1], "seed=0,1").code == 0
+    assert "2 runs (2 finished)" in hone("sweep", "status", "outputs/grid").out
+    retried = hone("sweep", "retry", "outputs/grid")
+    assert retried.code == 0, retried.said
+    assert "2 runs were finished before" in retried.out
+    for words, said in {
+        ("stauts", "outputs/grid"): "Did you mean status",
+        ("status", "outputs"): "outputs/grid",
+    }.items():
+        done = hone("sweep", *words)
+        assert done.code == 2
+        assert said in done.err
 
 
 def killed(words: Sequence[str], when: Callable[[], bool]) -> bool:

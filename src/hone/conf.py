@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _INSTALLED = Path(__file__).parent / "conf"
@@ -16,8 +17,11 @@ def commands() -> dict[str, str]:
 
 
 def options(group: str) -> list[str]:
-    """The names a config group offers."""
-    return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
+    """The names a config group offers; a folder in it that its files choose from is a group of its own."""
+    files = [path.relative_to(CONF / group) for path in (CONF / group).rglob("*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in (CONF / group).glob("*.yaml")]
+    inner = {name for text in texts for name in re.findall(r"^  - (\w+): ", text, re.MULTILINE)}
+    return sorted(str(path.with_suffix("")) for path in files if path.parts[0] not in inner)
 
 
 def words(command: str) -> set[str]:

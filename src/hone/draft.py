@@ -26,7 +26,7 @@ Stage = Literal["rows", "task", "network", "encoded"]
 Found = TypeVar("Found")
 
 
-class Memory(ABC):
+class Recall(ABC):
     """Who drafts several jobs need not find out everything for each of them."""
 
     @abstractmethod
@@ -35,7 +35,7 @@ class Memory(ABC):
 
 
 @final
-class NoMemory(Memory):
+class NoRecall(Recall):
     """For a single job."""
 
     def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
@@ -55,7 +55,7 @@ class Draft:
     encoded: Mapping[str, Dataset]
 
 
-def draft(parts: Parts, settings: Train, memory: Memory, strict: bool = False) -> Draft:
+def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -> Draft:
     """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
     if parts.dataset.streaming:
         _require_all_rows(parts)

@@ -11,7 +11,7 @@ from hone import seeds
 from hone.anatomy import Anatomy
 from hone.data.module import DataModule
 from hone.data.rows import Rows
-from hone.draft import NoMemory, draft
+from hone.draft import NoRecall, draft
 from hone.network import build_network, count_parameters
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
@@ -52,7 +52,7 @@ class Material:
 
 def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
-    known = draft(parts, settings, NoMemory())
+    known = draft(parts, settings, NoRecall())
     task = known.task
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)

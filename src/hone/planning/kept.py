@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from hone import cache
-from hone.draft import Found, Memory, Stage
+from hone.draft import Found, Recall, Stage
 from hone.job import Job
 
 _ROWS = ("dataset", "task", "limit")
@@ -23,7 +23,7 @@ _RATES = {"checkpoint": "lr", "optimizer": "lr"}
 
 
 @final
-class Kept(Memory):
+class Kept(Recall):
     """Of one job, in a store that it shares with the others."""
 
     def __init__(self, store: dict[str, Any], job: Job) -> None:

@@ -25,6 +25,7 @@ def conduct(
     mistakes = roster.mistakes(cells)
     require_possible(mistakes, len(cells), sweep.skip_impossible)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
+    sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
     spare(compiler=not any(ready.job.settings.compile for ready in possible.values()))
 
     from hone.sweeps.perform import perform  # with it, torch

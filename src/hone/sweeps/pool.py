@@ -13,7 +13,7 @@ from hone.sweeps.ready import Ready
 from hone.sweeps.worker import Worker
 from hone.sweeps.workers import Ended, Workers
 
-_GRACE = 10.0
+_GRACE = 5.0
 """Seconds between asking a run to end and ending it."""
 _GLANCE = 0.02
 

@@ -33,6 +33,10 @@ class Pruner(ABC):
     """A config's `sweep.pruner`."""
 
     @abstractmethod
+    def require(self, evaluated: bool) -> None:
+        """Raises UserError where it could judge nothing: whether every run is evaluated on its way."""
+
+    @abstractmethod
     def open(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Before the first run: `about` is what all of them have in common."""
 

@@ -15,6 +15,8 @@ from hone.sweeps.pruners.base import Pruner, Referee, Standing
 class Never(Pruner):
     """Says nothing to anybody."""
 
+    def require(self, evaluated: bool) -> None: ...
+
     def open(self, folder: Path, about: Mapping[str, Any]) -> None: ...
 
     def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:

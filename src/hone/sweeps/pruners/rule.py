@@ -20,15 +20,18 @@ class Rule(Pruner):
     def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
         """Whether the run stops here, at its last evaluation."""
 
-    def open(self, folder: Path, about: Mapping[str, Any]) -> None:
-        Reports(folder, higher_is_better=True).open(about)
-
-    def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
-        if evaluations == 0:
+    def require(self, evaluated: bool) -> None:
+        if not evaluated:
             raise UserError(
                 f"sweep/pruner={type(self).__name__.lower()}: runs are judged by the evaluations on the way, and there "
                 "is none before the end; say evaluate_every=10%, or sweep/pruner=never."
             )
+
+    def open(self, folder: Path, about: Mapping[str, Any]) -> None:
+        Reports(folder, higher_is_better=True).open(about)
+
+    def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
+        self.require(evaluations > 0)
         return Judge(self, Reports(folder, higher_is_better), run, steps)
 
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
