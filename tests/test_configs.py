@@ -4,7 +4,9 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from functools import reduce
 from itertools import product
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +165,11 @@ def test_every_file_begins_by_saying_what_it_is(file: Path) -> None:
 def test_every_option_composes_and_is_what_it_should_be(group: str, option: str) -> None:
     settings, parts = checked(*chosen(group, option))
     assert {field.name for field in fields(Parts.of(parts, settings.trust))} == parts.keys()
-    assert group == "experiment" or f"_target_: {parts[group]['_target_']}" in source(group, option)
+    if group == "sweep":  # named after what is particular to it
+        assert f".{option}." in parts["sweep"]["sampler"]["_target_"] + parts["sweep"]["pruner"]["_target_"]
+    elif group != "experiment":
+        node = reduce(getitem, group.split("/"), parts)
+        assert f"_target_: {node['_target_']}" in source(group, option)
 
 
 @options_of("dataset")

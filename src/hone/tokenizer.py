@@ -30,7 +30,7 @@ _LABELS = {"label", "labels", "tags"}
 
 @final
 @dataclass(frozen=True)
-class Parts:
+class TokenizerParts:
     """The sections of `conf/tokenizer.yaml`."""
 
     dataset: Source
@@ -41,7 +41,7 @@ def main(settings: Tokenizer, parts: Mapping[str, Any], invocation: Invocation) 
     """Reads the rows, trains, stores a folder and says how to use it."""
     quieten_libraries()
     with logged():
-        made = build.made(Parts, parts, settings.trust)
+        made = build.made(TokenizerParts, parts, settings.trust)
         folder = _folder(settings, made.dataset)
         rows = prepare(made.dataset, made.task, settings.limit).splits["train"]
         roles = _roles(settings, rows)

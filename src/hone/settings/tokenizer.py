@@ -13,7 +13,7 @@ from hone.types import Count, Place
 class Tokenizer:
     """What the command is told besides the parts it is made of."""
 
-    made_of: ClassVar[str | None] = "hone.tokenizer.Parts"
+    made_of: ClassVar[str | None] = "hone.tokenizer.TokenizerParts"
 
     algorithm: Literal["bpe", "wordpiece", "unigram"]
     vocab_size: Count
