@@ -1,5 +1,7 @@
 """The tables of scores: all that tell of the whole, and of many parts those that are worst."""
 
+import io
+
 from rich.console import Console
 
 from hone.report import comparison_table
@@ -7,7 +9,7 @@ from hone.report import comparison_table
 
 def shown(scores: dict[str, float], best: str = "") -> tuple[list[str], str]:
     """The metrics in the table's order, and everything that is printed."""
-    console = Console(width=100, record=True, quiet=True)
+    console = Console(width=100, file=io.StringIO(), record=True)
     table = comparison_table({"test": scores, "test baseline": {}}, best)
     console.print(table)
     return list(table.columns[0].cells), console.export_text()
