@@ -85,6 +85,7 @@ def test_through_the_command(adapter: str, hone: Hone) -> None:
         assert load_file(compiled / file).keys() == load_file(plain / file).keys()
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_trains_and_says_so(process: Hone, tmp_path: Path) -> None:
     done = process("train", *SMALL, "compile=true", PATH="", TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "cache"))
     assert done.code == 0, done.said

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conftest import SMALL, only_run
 
 MARKED = """
@@ -70,6 +72,7 @@ def test_a_run_loads_no_compiler() -> None:
     assert told_by(TRAINED) == {"code": 0, "heavy": []}
 
 
+@pytest.mark.slow
 def test_names_and_marks_are_those_of_the_compiler() -> None:
     found = told_by(FIRST, MARKED, "import lightning.fabric, transformers.masking_utils", COMPILED)
     assert all(found.values()), found

@@ -184,6 +184,7 @@ def require_whole(process: Hone, words: Sequence[str], expected: dict[str, Any])
         assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(process: Hone) -> None:
     words = (*GRID, "seed=0,1", "log_every=1")
     expected = undisturbed(process, words)
