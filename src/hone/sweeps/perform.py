@@ -53,7 +53,7 @@ def perform(
     folder.mkdir(parents=True, exist_ok=True)
     mirrored = mirror_of(folder)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
-    search = sweep.sampler.search(space, aim, sweep.pruner, folder)
+    search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
     driver.run(sweep.sampler.total(space), budget, sweep.rerun)
