@@ -14,6 +14,7 @@ from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
+from hone.types import Rerun
 
 AIM = Aim("validation/f1_macro", higher_is_better=True)
 EVALUATIONS = 27
@@ -48,6 +49,7 @@ class Drive:
     workers: int = 1
     aim: Aim = AIM
     seed: int = 0
+    rerun: Rerun = "failed"
     breaks: Callable[[Cell, int], bool] = lambda cell, step: False
     done: dict[str, int] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Drive:
     steps: int = 0
 
     def search(self) -> Search:
-        return self.sampler.search(self.space, self.aim, self.pruner, self.folder)
+        return self.sampler.search(self.space, self.aim, self.pruner, self.folder, self.rerun)
 
     def run(self, search: Search | None = None) -> "Drive":
         search, clock, order = search or self.search(), random.Random(self.seed), count()

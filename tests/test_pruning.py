@@ -185,10 +185,10 @@ def test_a_driver_that_comes_later_knows_who_waits(tmp_path: Path) -> None:
 
 
 def test_other_runs_than_those_of_before_are_not_compared(tmp_path: Path) -> None:
-    Grid().search(CUBE, AIM, Asha(3, 0.1), tmp_path)
+    Grid().search(CUBE, AIM, Asha(3, 0.1), tmp_path, "failed")
     other = Space(CUBE.axes, fixed=("epochs=9",))
     with pytest.raises(UserError, match=r"fixed.epochs: None → 9.*sweep.name="):
-        Grid().search(other, AIM, Asha(3, 0.1), tmp_path)
+        Grid().search(other, AIM, Asha(3, 0.1), tmp_path, "failed")
 
 
 def test_a_damaged_report_is_named(tmp_path: Path) -> None:

@@ -152,6 +152,15 @@ def test_what_failed_is_asked_for_once_by_each_later_driver(tmp_path: Path) -> N
     assert Drive(Random(6, 0), plane(), lambda *_: 0.5, tmp_path).run().asked == []
 
 
+@pytest.mark.parametrize(
+    ("rerun", "asked"), [("nothing", []), ("failed", [2]), ("stale", [*range(6)]), ("all", [*range(6)])]
+)
+def test_what_is_asked_for_again_is_what_may_have_to_run_again(rerun: Any, asked: list[int], tmp_path: Path) -> None:
+    Drive(Random(6, 0), plane(), lambda *_: 0.5, tmp_path, breaks=lambda cell, step: cell.number == 2).run()
+    again = Drive(Random(6, 0), plane(), lambda *_: 0.5, tmp_path, rerun=rerun).run()
+    assert [cell.number for cell in again.asked] == asked
+
+
 DRIVER = """
 import sys, time, random
 from pathlib import Path
@@ -162,7 +171,7 @@ from hone.sweeps.samplers.base import Aim
 from hone.sweeps.samplers.random import Random
 from hone.sweeps.space import Space
 folder, total = Path(sys.argv[1]), int(sys.argv[2])
-search = Random(total, 0).search(Space((Interval("x", 0, 1),)), Aim("validation/f1", True), Never(), folder)
+search = Random(total, 0).search(Space((Interval("x", 0, 1),)), Aim("validation/f1", True), Never(), folder, "failed")
 while not search.over:
     cell = search.ask()
     if cell is not None:
@@ -194,7 +203,7 @@ def test_drivers_on_one_study_lose_nothing_and_do_nothing_twice_and_one_is_kille
 
 
 def test_a_cell_that_is_at_work_elsewhere_is_left_alone(tmp_path: Path) -> None:
-    one, other = (Random(2, 0).search(plane(), AIM, Never(), tmp_path) for _ in range(2))
+    one, other = (Random(2, 0).search(plane(), AIM, Never(), tmp_path, "failed") for _ in range(2))
     mine, theirs = one.ask(), other.ask()
     assert mine is not None
     assert theirs is not None
@@ -214,7 +223,7 @@ def test_a_study_cut_off_anywhere_is_gone_on_with(tmp_path: Path) -> None:
         cut = tmp_path / str(place)
         cut.mkdir()
         (cut / "study.jsonl").write_bytes(content[: chance.randrange(len(content))])
-        search = Random(12, 0).search(plane(), AIM, Never(), cut)
+        search = Random(12, 0).search(plane(), AIM, Never(), cut, "failed")
         cell = search.ask()
         assert cell is not None
         search.tell(cell, Outcome("finished", None, 0.5))
@@ -228,7 +237,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[:3], lines[3][:20], *lines[4:]]) + "\n")
     with pytest.raises(UserError, match=r"study.jsonl, line 4: .* Delete that line \(4\)"):
-        Random(4, 0).search(plane(), AIM, Never(), tmp_path)
+        Random(4, 0).search(plane(), AIM, Never(), tmp_path, "failed")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +256,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 def test_another_search_in_the_same_folder_is_a_mistake(space: Space, aim: Aim, said: str, tmp_path: Path) -> None:
     at_once(Drive(Random(2, 0), plane(), hill, tmp_path))
     with pytest.raises(UserError, match=rf"{said}.*sweep.name="):
-        Random(2, 0).search(space, aim, Never(), tmp_path)
+        Random(2, 0).search(space, aim, Never(), tmp_path, "failed")
     assert at_once(Drive(Tpe(3, 0, 1), replace(plane(), fixed=("tracker=none",)), hill, tmp_path)).asked
 
 
@@ -255,7 +264,7 @@ def test_several_numbers_are_weighed_against_each_other(tmp_path: Path) -> None:
     early, late = [], []
     for seed in range(3):
         told = Nsga2(50, seed, 10, {"validation/f1_macro": "maximize", "seconds": "minimize"})
-        search = told.search(plane(), AIM, Never(), tmp_path / str(seed))
+        search = told.search(plane(), AIM, Never(), tmp_path / str(seed), "failed")
         off = []
         while (cell := search.ask()) is not None:
             lr, decay = cell.values["lr"], float(cell.values["decay"])
@@ -268,7 +277,7 @@ def test_several_numbers_are_weighed_against_each_other(tmp_path: Path) -> None:
 
 
 def test_a_number_that_no_run_has_is_a_mistake(tmp_path: Path) -> None:
-    search = Nsga2(4, 0, 2, {"second": "minimize"}).search(plane(), AIM, Never(), tmp_path)
+    search = Nsga2(4, 0, 2, {"second": "minimize"}).search(plane(), AIM, Never(), tmp_path, "failed")
     cell = search.ask()
     assert cell is not None
     search.tell(cell, Outcome("finished", None, 0.5, 1.0))

@@ -165,7 +165,7 @@ def test_every_kind_of_sweep_is_a_choice_of_the_command_line(option: str, hone: 
 
 def test_drawn_cells_honour_ties_and_conditions(tmp_path: Path) -> None:
     told = space_of("a=1,2", "b=3,4", "c=interval(0,1)", "d=5,6", tied=[["a", "b"]], conditions={"c": "d=5"})
-    search = Random(30, 0).search(told, AIM, Never(), tmp_path)
+    search = Random(30, 0).search(told, AIM, Never(), tmp_path, "failed")
     found = [cell.values for _ in range(30) if (cell := search.ask())]
     assert len(found) == 30
     assert sum(values["d"] == "6" for values in found) == 2, "there are no more, and none comes twice"

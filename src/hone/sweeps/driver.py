@@ -125,7 +125,8 @@ class Driver:
         if known is not None and known.state == "running":  # another driver was quicker
             self.elsewhere.add(entry.identity)
             return
-        said = Outcome(words["state"], words.get("reason"), known.value if known else None, round(seconds, 2))
+        value = known.value if known else None
+        said = Outcome(words["state"], words.get("reason"), value, round(seconds, 2), identity=entry.identity)
         if known is None or said.state == "failed" != known.state:
             entry.outcome = said
             self.ledger.close(entry.identity, said)

@@ -57,7 +57,7 @@ def perform(
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
-    search = sweep.sampler.search(space, aim, sweep.pruner, folder)
+    search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
     driver.run(sweep.sampler.total(space), budget, sweep.rerun)

@@ -12,12 +12,19 @@ from hone.sweeps.samplers.base import Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial, draw, end, take
 from hone.sweeps.turns import Turns
+from hone.types import Rerun
 
 Propose = Callable[[Sequence[Trial], int, int], Proposal]
 """Proposes a cell after these trials, for this number, at this attempt: it may be one that there has been."""
 
 _ATTEMPTS = 10
-_SETTLED = ("finished", "pruned")
+_SETTLED: dict[Rerun, tuple[str, ...]] = {
+    "failed": ("finished", "pruned"),
+    "nothing": ("finished", "pruned", "failed"),
+    "stale": (),
+    "all": (),
+}
+"""The states in which a cell stays."""
 
 
 @final
@@ -27,8 +34,9 @@ class Pursuit(Search):
     Every decision is made and written down while no other driver can make one.
     """
 
-    def __init__(self, propose: Propose, total: int, space: Space, study: Study, turns: Turns) -> None:
-        self.propose, self.total, self.space, self.study, self.turns = propose, total, space, study, turns
+    def __init__(self, propose: Propose, total: int, space: Space, study: Study, turns: Turns, rerun: Rerun) -> None:
+        self.propose, self.total, self.space = propose, total, space
+        self.study, self.turns, self.rerun = study, turns, rerun
         self.presence = Presence(turns.folder)
         self.taken: set[int] = set()
         self.dry = False
@@ -65,14 +73,18 @@ class Pursuit(Search):
 
     def _again(self, trials: Sequence[Trial]) -> Cell | None:
         """A cell that there has been, and that is to go on."""
-        ended = [(trial.cell, trial.outcome) for trial in trials if trial.outcome is not None]
+        ended = [(trial.cell, trial.outcome) for trial in trials if trial.outcome is not None and self._counts(trial)]
         last = self._drawn(trials) and len(ended) == len(trials)
         return self.turns.next(ended, last) or next((trial.cell for trial in trials if self._dropped(trial)), None)
 
     def _dropped(self, trial: Trial) -> bool:
         if trial.outcome is None:
             return not self.presence.alive(trial.driver)
-        return trial.outcome.state not in _SETTLED and trial.cell.number not in self.taken
+        return trial.outcome.state not in _SETTLED[self.rerun] and trial.cell.number not in self.taken
+
+    def _counts(self, trial: Trial) -> bool:
+        """Whether a run that was stopped may go on; where all begin anew, only one that has done so."""
+        return self.rerun != "all" or trial.cell.number in self.taken
 
     def _new(self, trials: Sequence[Trial]) -> Proposal | None:
         """A cell that there has not been; there may be none left."""

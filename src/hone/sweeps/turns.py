@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import final
 
 from hone.runs.identity import has_effect
+from hone.runs.redact import redact_override
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner, Standing
 from hone.sweeps.samplers.base import Aim
@@ -40,5 +41,5 @@ class Turns:
 
 def constants(space: Space) -> dict[str, str]:
     """What all cells share, as far as it can change a result."""
-    pairs = (word.lstrip("+").partition("=") for word in space.fixed)
+    pairs = (redact_override(word).lstrip("+").partition("=") for word in space.fixed)
     return {key: value for key, _, value in pairs if has_effect(key)}

@@ -11,6 +11,7 @@ from typing import final
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.space import Space
+from hone.types import Rerun
 
 
 @final
@@ -56,5 +57,6 @@ class Sampler(ABC):
         return len(self.preview(space))
 
     @abstractmethod
-    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
-        """The search of a space, to be gone on with if the sweep's folder already has one."""
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
+        """The search of a space, to be gone on with if the sweep's folder already has one. Cells that may have to run
+        once more, as `rerun` has it, are asked for once more: whoever drives it knows how their runs stand."""

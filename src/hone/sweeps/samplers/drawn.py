@@ -16,7 +16,7 @@ from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial
 from hone.sweeps.turns import Turns, constants
-from hone.types import Count, Index
+from hone.types import Count, Index, Rerun
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Drawn(Sampler):
     def total(self, space: Space) -> int:
         return self.trials
 
-    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
         turns, study = Turns(pruner, folder, aim), Study(Lines(folder / "study.jsonl"))
         direction = "maximize" if aim.higher_is_better else "minimize"
         study.open(space.described() | {direction: aim.metric, "fixed": constants(space)})
         turns.open(space)
-        return Pursuit(partial(self.propose, space, aim), self.trials, space, study, turns)
+        return Pursuit(partial(self.propose, space, aim), self.trials, space, study, turns, rerun)
 
     def require(self, space: Space) -> None:
         """Raises UserError for a space that this way of searching is not made for."""

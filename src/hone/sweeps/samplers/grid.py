@@ -13,6 +13,7 @@ from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.turns import Turns
+from hone.types import Rerun
 
 
 @final
@@ -30,7 +31,7 @@ class Grid(Sampler):
                 )
         return [Cell(number, words) for number, words in enumerate(space.combinations())]
 
-    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path) -> Search:
+    def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
         turns = Turns(pruner, folder, aim)
         turns.open(space)
         return Walk(self.preview(space), turns)
