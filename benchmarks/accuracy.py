@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import report
+from contenders import accuracy
 from report import Figure
 from rows import fault, minilm
 
@@ -172,10 +173,10 @@ def with_trainer(told: argparse.Namespace, epochs: int, seed: int) -> float:
             train_dataset=rows["train"],
             eval_dataset=rows["validation"],
             data_collator=DataCollatorWithPadding(tokenizer),
-            compute_metrics=lambda out: {"accuracy": float((out.predictions.argmax(-1) == out.label_ids).mean())},
+            compute_metrics=accuracy,
         )  # fmt: skip
         trainer.train()
-        return float(trainer.predict(rows["test"]).metrics["test_accuracy"])
+        return accuracy(trainer.predict(rows["test"]))["accuracy"]
 
 
 def prepared(told: argparse.Namespace) -> tuple[Any, Any, Any]:

@@ -19,10 +19,10 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
     from hone.cli import main
     from hone.runs.audience import Public
 
-    step = Public.step
+    told_of = Public.step
 
-    def gated(self: Public, number: int) -> None:
-        step(self, number)
+    def gated(self: Public, step: int) -> None:
+        told_of(self, step)
         gate.step()
 
     Public.step = gated  # type: ignore[method-assign]
@@ -35,7 +35,7 @@ def hone_loop(told: dict[str, Any], gate: Gate) -> None:
     from hone import outfit
     from hone.vocabulary.base import Untrimmed
 
-    outfit.vocabulary_for = lambda *network, **more: Untrimmed()
+    outfit.vocabulary_for = lambda *network, **more: Untrimmed()  # type: ignore[attr-defined]
     hone(told, gate)
 
 
@@ -120,6 +120,11 @@ def lightning(told: dict[str, Any], gate: Gate) -> None:
         max_epochs=999, accelerator="cpu", gradient_clip_val=1.0, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
     ).fit(Wrapped(), loader)  # fmt: skip
+
+
+def accuracy(out: Any) -> dict[str, float]:
+    """What Trainer makes of predictions."""
+    return {"accuracy": float((out.predictions.argmax(-1) == out.label_ids).mean())}
 
 
 def prepared(told: dict[str, Any], split: str = "train") -> tuple[Any, Any, Any]:

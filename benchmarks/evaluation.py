@@ -47,7 +47,7 @@ def with_hone(told: dict[str, Any], gate: Gate) -> None:
     rows = prepare(run.source, run.task, None, run.task.facts)
     rows = Rows({"test": rows.splits["test"]}, rows.facts)
     fabric = devices.make_fabric("auto", settle("auto", "auto"))
-    data = DataModule(encode(rows, run.task), run.task, Random(), 2 * told["batch_size"])
+    data = DataModule(encode(rows, run.task, run.source)[1], run.task, Random(), 2 * told["batch_size"])
     module = predictor(fabric, run.network, run.task)
     while True:
         assert len(predict(fabric, module, data, "test")["id"]) == ROWS

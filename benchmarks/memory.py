@@ -74,7 +74,7 @@ def prepared(root: Path, data: Path | None) -> dict[str, Any]:
 def compared(name: str, places: dict[str, Any]) -> float:
     words = [*RUN, *(word.format(**places) for word in SCENES[name]), f"output_root={places['root']}/runs"]
     plan = hone(places["root"] / "plan.json", "plan", *words, "plan.time=false", "plan.format=json")[0]
-    expected = json.loads(plan)["memory"]["total"]
+    expected = float(json.loads(plan)["memory"]["total"])
     _, measured = hone(places["root"] / "train.txt", "train", *words)
     ratio = expected / measured
     print(f"{name:18}{expected / 1e6:7.0f} MB{measured / 1e6:7.0f} MB{ratio:8.2f}", flush=True)

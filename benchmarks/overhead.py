@@ -59,4 +59,5 @@ def _hone(*words: str) -> float:
 def _training(run: Path) -> float:
     """The seconds of a run's optimiser steps."""
     rows = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    return sum(BATCH / row["train/samples_per_second"] for row in rows if "train/samples_per_second" in row)
+    speeds = [float(row["train/samples_per_second"]) for row in rows if "train/samples_per_second" in row]
+    return sum(BATCH / speed for speed in speeds)

@@ -89,7 +89,10 @@ def shaped_like_minilm(folder: Path) -> Path:
 
     tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
     tokenizer.model_max_length = 512
-    size = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
-    BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=6, **size)).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+    )
+    config.num_labels = 6
+    BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contenders import hone_words, prepared
+from contenders import accuracy, hone_words, prepared
 from report import Figure
 from turns import Stage
 
@@ -66,7 +66,7 @@ def trial(told: dict[str, Any]) -> None:
     Trainer(
         model=model, args=arguments, train_dataset=rows, eval_dataset=prepared(told, "validation")[2],
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=lambda out: {"accuracy": float((out.predictions.argmax(-1) == out.label_ids).mean())},
+        compute_metrics=accuracy,
     ).train()  # fmt: skip
 
 
