@@ -9,7 +9,7 @@ DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint types browser bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow lint types browser bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,8 @@ train: $(INSTALLED) ## run the default experiment: six emotions, offline, well u
 test: $(INSTALLED) ## run the quick tests, on as many processes as there are cores
 	$(BIN)/pytest -n auto
 
-test-all: $(INSTALLED) ## run every test, the slow ones too
-	$(BIN)/pytest -n auto -m ''
+test-slow: $(INSTALLED) ## run the slow tests: killed sweeps, the compiler, several processes
+	$(BIN)/pytest -n auto -m slow
 
 lint: $(INSTALLED) ## check style and formatting
 	$(BIN)/ruff check .

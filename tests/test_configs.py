@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import reduce
 from itertools import product
@@ -57,6 +57,18 @@ def options_of(*groups: str) -> Any:
     """A test for every option of these groups."""
     found = [(group, option) for group in groups for option in options(group)]
     return pytest.mark.parametrize(("group", "option"), found, ids=["/".join(pair) for pair in found])
+
+
+def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> Any:
+    """A test for every pair: quick are those that take each of the many once, and the few in turn."""
+    pairs = [(number, left, turn, right) for number, left in enumerate(many) for turn, right in enumerate(few)]
+    return pytest.mark.parametrize(
+        names,
+        [
+            pytest.param(left, right, marks=[pytest.mark.slow] * (number % len(few) != turn))
+            for number, left, turn, right in pairs
+        ],
+    )
 
 
 def source(group: str, option: str) -> str:
@@ -260,7 +272,7 @@ def test_a_model_of_ours_is_a_checkpoint_that_brings_its_code(
     require_sound(only_run(tmp_path / "again"))
 
 
-@pytest.mark.parametrize(("head", "adapter"), list(product(options("head"), options("adapter"))))
+@crossed(("head", "adapter"), options("head"), options("adapter"))
 def test_every_head_goes_with_every_adapter(head: str, adapter: str, trained: Run, hone: Hone) -> None:
     """Where a head freezes the backbone there is nothing to adapt."""
     if head == "linear_probe" and adapter != "none":
@@ -269,12 +281,10 @@ def test_every_head_goes_with_every_adapter(head: str, adapter: str, trained: Ru
         trained(f"head={head}", f"adapter={adapter}", *TINY)
 
 
-@pytest.mark.parametrize("adapter", [name for name in options("adapter") if name != "none"])
-@pytest.mark.parametrize(("kind", "path"), fake_hub.architectures().items())
-def test_every_adapter_goes_with_every_architecture(
-    kind: str, path: str, adapter: str, trained: Run, hone: Hone
-) -> None:
+@crossed(("kind", "adapter"), [*fake_hub.architectures()], [name for name in options("adapter") if name != "none"])
+def test_every_adapter_goes_with_every_architecture(kind: str, adapter: str, trained: Run, hone: Hone) -> None:
     """The word embeddings stay as they are, of several layers the last one learns, and so does a pooler."""
+    path = fake_hub.architectures()[kind]
     told = ["checkpoint=hub", f"checkpoint.path={path}", *fake_hub.task_for(path), f"adapter={adapter}"]
     told += ["adapter.count=1"] if adapter == "top_layers" else []
     if (kind, adapter) == ("albert", "top_layers"):  # its layers share their weights

@@ -35,6 +35,7 @@ def test_two_processes_are_one_with_twice_the_batch(process: Hone) -> None:
     assert record(only_run("outputs/two"))["scores"] == pytest.approx(scores, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_process_may_have_nothing_to_evaluate(process: Hone) -> None:
     """Six rows are one batch, which one of the two processes has."""
     words = ("precision=32-true", "batch_size=4", "devices=2", "dataset.validation=6", "dataset.test=6", "steps=4")
@@ -42,6 +43,7 @@ def test_a_process_may_have_nothing_to_evaluate(process: Hone) -> None:
     assert done.code == 0, done.said
 
 
+@pytest.mark.slow
 def test_a_mistake_among_processes_is_still_one_message(process: Hone) -> None:
     wrong = process("train", *WORDS, "devices=2", "monitor=nonsense")
     assert wrong.code == 2

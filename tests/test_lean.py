@@ -78,6 +78,7 @@ def test_names_and_marks_are_those_of_the_compiler() -> None:
     assert all(found.values()), found
 
 
+@pytest.mark.slow
 def test_a_job_that_compiles_after_one_that_does_not() -> None:
     words = ("name=compiled", "compile=true", "checkpoint.hyperparameters={num_hidden_layers:1}")
     found = told_by(TRAINED, f"train(*{words})")
