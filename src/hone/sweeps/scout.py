@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def scout(ready: Sequence[Ready], pool: Pool) -> tuple[Aim | None, dict[int, str
     """The number that the runs are judged by, and the places of those that cannot work, with the reasons."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        pool.start("scout", Ready((), ready[0].job, partial(_look, ready)), output)
+        pool.start("scout", replace(ready[0], work=partial(_look, ready)), output)
         while not (ended := pool.wait(1.0)):
             continue
         said = output.read_text(encoding="utf-8", errors="replace")
