@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
+from hone import seeds
 from hone.batching.buckets import Buckets
 from hone.batching.random import Random
 from hone.errors import Preempted, RunError
@@ -31,6 +32,18 @@ def test_it_trains_and_says_so(tmp_path: Path) -> None:
     assert started.notebook.steps == list(range(1, 73))
     assert started.notebook.evaluations == [24, 48, 72]
     assert all(row["train/waste"] >= 1 and row["train/samples_per_second"] > 0 for row in started.notebook.rows[:5])
+
+
+def test_seeding_a_step_leaves_nothing_behind() -> None:
+    """For devices that are not there PyTorch keeps a stack for every seed, in case they ever come."""
+    before = len(torch.cuda._queued_calls)
+    seeds.seed_everything(1, "step", 1)
+    drawn = torch.rand(3)
+    seeds.seed_everything(1, "step", 2)
+    assert not torch.equal(torch.rand(3), drawn)
+    seeds.seed_everything(1, "step", 1)
+    assert torch.equal(torch.rand(3), drawn)
+    assert torch.cuda.is_available() or len(torch.cuda._queued_calls) == before
 
 
 @pytest.mark.parametrize("weights", [None, "balanced"])

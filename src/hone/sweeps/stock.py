@@ -10,14 +10,18 @@ from functools import partial
 from hone.data.rows import Rows, prepare
 from hone.job import Job
 from hone.parts import Parts
+from hone.runs.provenance import versions
 from hone.sweeps.ready import Ready
 
 
 def stock(ready: Iterable[Ready]) -> None:
     """Rows alone: networks and tokenizers bring threads, which a fork does not survive."""
     import torch
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     torch.set_num_threads(1)
+    get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
+    versions()
     for each in ready:
         if not each.job.config["dataset"].get("streaming"):
             with suppress(Exception):  # it went well a moment ago; if not now, the run will say why
