@@ -5,21 +5,27 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping
+import sys
+from inspect import isfunction
 from itertools import product
 from typing import Any
 
 import yaml
 
+from wandb_server import artifacts, reading
+from wandb_server.shapes import Operation, Variables
 from wandb_server.state import Run, State, Sweep, loads
 
-Variables = Mapping[str, Any]
 USER = {"id": "dXNlcg==", "entity": "someone", "username": "someone", "name": "Some One", "email": "", "admin": False}
 
 
-def find(name: str) -> Callable[[State, Variables, str], dict[str, Any]] | None:
+def find(name: str) -> Operation | None:
     """The function of an operation; None for those that the client can do without."""
-    return globals().get(name)
+    for module in (sys.modules[__name__], artifacts, reading):
+        found = vars(module).get(name)
+        if isfunction(found) and found.__module__ == module.__name__:
+            return found
+    return None
 
 
 def Viewer(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802 (W&B's name)

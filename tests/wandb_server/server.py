@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from wandb_server import operations
+from wandb_server import artifacts, operations
 from wandb_server.state import Run, State, loads
 
 
@@ -95,7 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("storage", lambda: _store(self.told.state, self.path, body))
 
     def do_GET(self) -> None:
-        self._answer(self.path, dict)
+        if self.path.startswith("/artifact/"):
+            self._answer("download", lambda: artifacts.fetch(self.told.state, self.path))
+        else:
+            self._answer(self.path, dict)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -113,14 +116,20 @@ class _Handler(BaseHTTPRequestHandler):
         with self.told.state.lock:
             self.told.state.requests.append(name)
             fault = self.told.fault(name)
-            text = fault.body if fault else json.dumps(make())
+            body = _as_bytes(fault.body if fault else make())
         self.send_response(fault.status if fault else 200)
-        self.send_header("Content-Type", "application/json" if text[:1] in ("{", "[") else "text/html")
-        self.send_header("Content-Length", str(len(text.encode())))
+        self.send_header("Content-Type", "application/json" if body[:1] in (b"{", b"[") else "text/html")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(body)
 
     def log_message(self, *words: Any) -> None: ...
+
+
+def _as_bytes(answer: Any) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
+    return (answer if isinstance(answer, str) else json.dumps(answer)).encode()
 
 
 def _graphql(server: Server, told: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +166,8 @@ def _take_in(run: Run, file: str, offset: int, lines: list[str]) -> None:
 
 
 def _store(state: State, path: str, body: bytes) -> dict[str, Any]:
+    if path.startswith("/artifact/"):
+        return artifacts.store(state, path, body)
     _, _, name, file = path.split("/", 3)
     state.run(name).files[file] = body
     return {}
