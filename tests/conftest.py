@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from wandb_server.server import Server, serving
 
 ROOT = Path(__file__).parents[1]
 PROTOTYPES = ROOT / "tests" / "prototypes"
@@ -89,6 +91,15 @@ def process() -> Hone:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A stand-in for W&B's, and a key for it."""
+    with serving() as served:
+        monkeypatch.setenv("WANDB_BASE_URL", served.address)
+        monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+        yield served
 
 
 def runs(root: str | Path = "outputs") -> list[Path]:

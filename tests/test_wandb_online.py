@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +14,10 @@ import yaml
 from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
 from hone.tracking.base import RunInfo
 from hone.tracking.wandb import WandbTracker
-from wandb_server.server import Fault, Server, serving
+from wandb_server.server import Fault, Server
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving() as served:
-        monkeypatch.setenv("WANDB_BASE_URL", served.address)
-        monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
-        yield served
 
 
 def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:

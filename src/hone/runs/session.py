@@ -89,10 +89,13 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
         best = record["best"] or {}
         blind = {f"baseline/{name}": value for name, value in (record["baseline"] or {}).items()}
         summary = {**(record["scores"] or {}), **blind, "best/step": best.get("step"), "best/value": best.get("value")}
+        if state == "finished":
+            tracker.keep(Folder(record.path.parent))
         tracker.finish(state, exit_code, {**summary, "state": state, "reason": reason})
 
     try:
         record.update(wandb=tracker.start(_info(record, job)))
+        tracker.uses(record["data"])
         yield
     except HoneError as error:
         log.info("%s: %s", error.state, error)

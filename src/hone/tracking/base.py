@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from hone.runs.folder import Folder
+
 
 @final
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Tracker(ABC):
     @abstractmethod
     def page(self, name: str, html: str) -> None:
         """A page to look at, complete in itself."""
+
+    @abstractmethod
+    def uses(self, data: Mapping[str, Any]) -> None:
+        """The data set of the run, which is only named: no row of it goes anywhere."""
+
+    @abstractmethod
+    def keep(self, folder: Folder) -> None:
+        """The model of the run, now that it is there; it may be kept where others can get it."""
 
     @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from hone.runs.folder import Folder
 from hone.tracking.base import RunInfo, Tracker
 
 
@@ -24,6 +25,10 @@ class NoTracker(Tracker):
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
 
     def page(self, name: str, html: str) -> None: ...
+
+    def uses(self, data: Mapping[str, Any]) -> None: ...
+
+    def keep(self, folder: Folder) -> None: ...
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
 

@@ -8,14 +8,18 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, final, get_args
 from urllib.parse import urlsplit
 
 from hone.errors import UserError
 from hone.paths import shown
+from hone.runs.folder import Folder
 from hone.runs.redact import redact_override
+from hone.tracking import artifacts
 from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.parcels import Parcels
 from hone.types import Positive
 
 log = logging.getLogger(__name__)
@@ -38,10 +42,13 @@ class WandbTracker(Tracker):
         init_timeout: Positive = 15,
         finish_timeout: Positive = 30,
         required: bool = False,
+        log_model: Literal["best", "all"] | bool = False,
     ) -> None:
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
+        self.log_model = log_model
         self.run: Any = None
+        self._parcels = Parcels()
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
@@ -85,11 +92,19 @@ class WandbTracker(Tracker):
 
         self._safely(lambda run: run.log({name: wandb.Html(html, inject=False)}))
 
+    def uses(self, data: Mapping[str, Any]) -> None:
+        self._send(lambda run: artifacts.use_data(run, data))
+
+    def keep(self, folder: Folder) -> None:
+        if self.log_model:
+            self._send(lambda run: artifacts.log_model(run, folder, ("best", "latest")))
+
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
+        self._parcels.settle(self.finish_timeout)
         self._safely(close)
 
     def advice(self) -> str | None:
@@ -146,6 +161,11 @@ class WandbTracker(Tracker):
             finish_timeout=self.finish_timeout,
             x_transaction_log_flush_interval=1.0,
         )
+
+    def _send(self, action: Callable[[Any], None]) -> None:
+        """Does something that may take a while with the run, if there is one."""
+        if self.run is not None:
+            self._parcels.send(partial(action, self.run))
 
     def _safely(self, action: Callable[[Any], None]) -> None:
         """Does something with the run, if there is one; what fails is told once."""

@@ -1,0 +1,49 @@
+"""Things for W&B that take their time, made and handed over by a thread of their own, which nobody waits for long."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import final
+
+log = logging.getLogger(__name__)
+
+
+@final
+class Parcels:
+    """In the order in which they are given; one that fails is told and the others go on."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def send(self, hand_over: Callable[[], None]) -> None:
+        """Returns at once."""
+        self._waiting.put(hand_over)
+        if self._thread is None:
+            # A daemon: a server that never answers must not keep the process alive.
+            self._thread = threading.Thread(target=self._work, name="parcels", daemon=True)
+            self._thread.start()
+
+    def settle(self, seconds: float) -> None:
+        """Waits until all are handed over, but no longer than this."""
+        if self._thread is None:
+            return
+        self._waiting.put(None)
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            log.warning("W&B has not taken all artifacts within %g s; those that it lacks stay here.", seconds)
+        self._thread = None
+
+    def _work(self) -> None:
+        while (hand_over := self._waiting.get()) is not None:
+            try:
+                hand_over()
+            except Exception as error:
+                log.warning("W&B does not take an artifact (%s); the run goes on.", _first_line(error))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,35 @@
+"""Models and data sets as artifacts: the real client against a stand-in for its server, and back."""
+
+import json
+
+import pytest
+
+from conftest import SMALL, Hone, only_run, record
+from wandb_server.server import Fault, Server
+
+TRACKED = ("tracker=wandb", "tracker.log_model=true", *SMALL[1:])
+
+
+def test_a_model_and_its_data_arrive(server: Server, process: Hone) -> None:
+    done = process("train", *TRACKED)
+    assert done.code == 0, done.said
+    told, run = record(only_run()), only_run()
+    data, model = sorted(server.state.artifacts.values(), key=lambda each: each.type)
+    assert (data.type, data.name, data.used_by) == ("dataset", "data-tiny_emotion:v0", [told["wandb"]["id"]])
+    assert data.metadata == told["data"]
+    assert not data.files
+    assert (model.type, model.name, model.made_by) == ("model", f"model-{told['wandb']['id']}:v0", told["wandb"]["id"])
+    assert model.aliases == {"best", "latest"}
+    assert model.metadata["scores"] == pytest.approx(told["scores"])
+    assert model.metadata["data"]["fingerprint"] == told["data"]["fingerprint"]
+    assert model.files["model.safetensors"] == (run / "model/model.safetensors").read_bytes()
+    assert json.loads(model.files["run/run.json"])["state"] == "finished"
+
+
+def test_a_server_that_takes_no_artifact_ends_no_run(server: Server, process: Hone) -> None:
+    server.faults.append(Fault(matching="CreateArtifact", status=403, body="no"))
+    done = process("train", *TRACKED, "tracker.finish_timeout=8")
+    assert done.code == 0, done.said
+    assert server.faults[0].seen
+    assert record(only_run())["state"] == "finished"
+    assert {run.state for run in server.state.runs.values()} == {"finished"}
