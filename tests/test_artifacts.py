@@ -1,6 +1,7 @@
 """Models and data sets as artifacts: the real client against a stand-in for its server, and back."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,34 @@ def test_a_server_that_takes_no_artifact_ends_no_run(server: Server, process: Ho
     assert server.faults[0].seen
     assert record(only_run())["state"] == "finished"
     assert {run.state for run in server.state.runs.values()} == {"finished"}
+
+
+@pytest.fixture
+def kept(server: Server, process: Hone) -> str:
+    """A run whose model lies in W&B and nowhere else; its name there."""
+    assert process("train", *TRACKED).code == 0
+    run = only_run()
+    (run / "model").rename("elsewhere")
+    return f"wandb:someone/hone/model-{record(run)['wandb']['id']}"
+
+
+def test_a_model_is_read_back(kept: str, process: Hone) -> None:
+    told = record(only_run())
+    done = process("evaluate", f"checkpoint={kept}:best", "accelerator=cpu")
+    assert done.code == 0, done.said
+    scores = json.loads(next(Path("evaluation").rglob("test.json")).read_text())["scores"]
+    assert {f"test/{name}": value for name, value in scores.items()} == pytest.approx(
+        {name: value for name, value in told["scores"].items() if name.startswith("test/")}
+    )
+    done = process("predict", f"checkpoint={kept}:v0", "text=how lovely", WANDB_BASE_URL="http://127.0.0.1:9")
+    assert done.code == 0, done.said  # a version that is here already needs no server
+    assert "label" in json.loads(done.out)
+    done = process("train", *SMALL, "steps=2", "epochs=null", f"checkpoint={kept}", "name=further")
+    assert done.code == 0, done.said
+    assert record(only_run("outputs/further"))["checkpoint"]["name"] == kept
+
+
+def test_what_is_not_there_is_told(server: Server, process: Hone) -> None:
+    done = process("evaluate", "checkpoint=wandb:someone/hone/model-0:best")
+    assert (done.code, done.err.count("\n")) == (2, 1), done.said
+    assert "W&B has no such thing" in done.err

@@ -13,21 +13,17 @@ import pyarrow as pa
 from datasets import Dataset
 from filelock import FileLock, Timeout
 
+from hone.paths import cache_folder
+
 log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0
 """Seconds of waiting that nobody needs to hear of."""
 
 
-def root() -> Path:
-    """`HONE_CACHE`, or the usual place for caches."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(os.environ.get("HONE_CACHE") or Path(home, "hone"))
-
-
 def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:
     """The rows called `name`: from the cache, or made (into the given file) while other processes wait."""
-    path = root() / kind / f"{name}.arrow"
+    path = cache_folder() / kind / f"{name}.arrow"
     if (kept := _read(path)) is not None:  # needs no lock: a file gets its name when it is whole
         return kept
     try:
@@ -40,7 +36,7 @@ def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dat
             _make_into(path, make)
             return Dataset.from_file(str(path))
     except OSError as error:
-        log.warning("The cache at %s cannot be used (%s); %s rows are made in memory.", root(), error, kind)
+        log.warning("The cache at %s cannot be used (%s); %s rows are made in memory.", cache_folder(), error, kind)
         return make(None)
 
 

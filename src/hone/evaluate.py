@@ -40,7 +40,7 @@ def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -
     quieten_libraries()
     with logged():
         run = finished.load(settings.run, settings.trust)
-        folder = Path(settings.output) if settings.output else run.folder.path / "evaluation"
+        folder = Path(settings.output) if settings.output else finished.beside(settings.run, run.folder, "evaluation")
         require_writable(folder)
         rows = rows_of(run, settings.split, settings.limit)
         records = records_of(run, rows, settings)

@@ -16,7 +16,7 @@ from hone.check import check_node
 from hone.errors import UserError
 from hone.invocation import Invocation
 from hone.paths import shown
-from hone.runs.finished import equipped, require_model
+from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
 from hone.settings.export import Export
 
@@ -26,7 +26,7 @@ def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> 
     folder, record = require_model(settings.run)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     task = equipped(folder, check_node(config["task"], "task", settings.trust), settings.trust)
-    target = Path(settings.output) if settings.output else folder.path / "export"
+    target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
     if target.exists() and not settings.overwrite:
         raise UserError(f"output={target}: exists already; say overwrite=true to replace it, or another output=….")
     if target.is_file():

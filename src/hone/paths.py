@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hone.errors import closest
+
+
+def cache_folder() -> Path:
+    """`HONE_CACHE`, or the usual place for caches."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(os.environ.get("HONE_CACHE") or Path(home, "hone"))
 
 
 def shown(path: str | Path) -> str:

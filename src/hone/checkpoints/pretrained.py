@@ -1,4 +1,4 @@
-"""Pretrained weights: a hub id or a local folder."""
+"""Pretrained weights: a hub id, a local folder, or a model that lies in W&B."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hone.checkpoints.fitting import apply, headless, load_processor, require_we
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
+from hone.tracking.address import is_address
 from hone.types import Place, Positive
 from hone.unfilled import Unfilled
 
@@ -43,9 +44,20 @@ class Pretrained(Checkpoint):
     def name(self) -> str:
         return self.path.rstrip("/").rpartition("/")[2] if Path(self.path).is_dir() else self.path
 
+    @property
+    def _source(self) -> str:
+        """What transformers can load: a hub id or a folder."""
+        if not is_address(self.path):
+            return self.path
+        from hone.tracking.models import fetched  # who needs none of W&B's models need not know how to get one
+
+        return str(fetched(self.path).model)
+
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         try:
-            config = AutoConfig.from_pretrained(self.path, **self._access())
+            config = AutoConfig.from_pretrained(self._source, **self._access())
+        except UserError:
+            raise
         except Exception as error:  # what lies in a folder decides what goes wrong
             raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
         config.dtype = self.dtype
@@ -53,7 +65,7 @@ class Pretrained(Checkpoint):
         return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
-        source = self.tokenizer or self.path
+        source = self.tokenizer or self._source
         access = self._access() if self.tokenizer is None else {}
         return load_processor(auto_class, source, self.config({}), access)
 
@@ -73,11 +85,11 @@ class Pretrained(Checkpoint):
             self._loaded(auto_class, config, device_map={"": "meta"})
 
     def at_hand(self) -> bool:
-        kept = (try_to_load_from_cache(self.path, name, revision=self.revision) for name in _FILES)
-        return self.weights == "random" or Path(self.path).is_dir() or any(isinstance(file, str) for file in kept)
+        kept = (try_to_load_from_cache(self._source, name, revision=self.revision) for name in _FILES)
+        return self.weights == "random" or Path(self._source).is_dir() or any(isinstance(file, str) for file in kept)
 
     def fingerprint(self) -> str:
-        folder = Path(self.path)
+        folder = Path(self._source)
         if not folder.is_dir():
             return str(getattr(self.config({}), "_commit_hash", None) or self.revision or "unknown")
         digest = hashlib.sha256()
@@ -94,8 +106,8 @@ class Pretrained(Checkpoint):
         try:
             with Unfilled():
                 network, found = auto.from_pretrained(
-                    self.path, config=config, ignore_mismatched_sizes=True, output_loading_info=True, dtype=self.dtype,
-                    **headless(auto, config), **self._access(), **where,
+                    self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
+                    dtype=self.dtype, **headless(auto, config), **self._access(), **where,
                 )  # fmt: skip
         except Exception as error:  # what lies in a folder decides what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error

@@ -45,6 +45,7 @@ class Application:
             self.line = CommandLine.read(words)
             self.line = self.line.resumed() if self.command in ("train", "plan") else self.line
             known = words_of(self.command)
+            self.line = self.line.fetching(known)
             self.line = self.line.reading(known) if "inputs" in known else self.line
             self.line = self.line.placing(known) if "folders" in known else self.line
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):

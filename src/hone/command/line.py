@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hone.errors import UserError, closest, nearest
+from hone.tracking.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
@@ -80,6 +81,19 @@ class CommandLine:
         return replace(
             self, overrides=tuple(word for word in self.overrides if word not in folders), folders=tuple(folders)
         )
+
+    def fetching(self, known: Collection[str]) -> Self:
+        """`checkpoint=wandb:…` names a model: the run that it is of to a command that works on runs, else weights."""
+        words: list[str] = []
+        for word in self.overrides:
+            key, _, place = word.partition("=")
+            if key != "checkpoint" or not is_address(place.strip("'\"")):
+                words.append(word)
+            elif "run" in known:
+                words.append(f"run={place}")
+            else:
+                words += ["checkpoint=hub", f"checkpoint.path={place}"]
+        return replace(self, overrides=tuple(words))
 
     def resumed(self) -> Self:
         """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import transformers
@@ -18,6 +19,7 @@ from hone.heads import pooled
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
 from hone.tasks.base import Task
+from hone.tracking.address import is_address
 from hone.unfilled import Unfilled
 
 
@@ -42,6 +44,11 @@ def require_model(path: str) -> tuple[Folder, Record]:
         said = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
         raise UserError(f"run={path}: there is no model, {said}. Go on with it: hone train resume={path}")
     return folder, record
+
+
+def beside(run: str, folder: Folder, name: str) -> Path:
+    """Where what is made of a run lies: in its folder, or of one that was fetched below the present folder."""
+    return Path(name, folder.path.parent.name) if is_address(run) else folder.path / name
 
 
 def equipped(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:

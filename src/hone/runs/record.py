@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.errors import UserError, nearest
+from hone.tracking.address import is_address
 
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
@@ -57,7 +58,11 @@ def now() -> str:
 
 
 def find_run(folder: str) -> Path:
-    """A run's folder, which must hold a run."""
+    """A run's folder, which must hold a run; one whose model lies in W&B is fetched from there."""
+    if is_address(folder):
+        from hone.tracking.models import fetched_run  # there is a client to import, and a server to be asked
+
+        return fetched_run(folder)
     path = Path(folder).expanduser()
     if (path / "run.json").is_file():
         return path.resolve()

@@ -9,15 +9,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, final, get_args
-from urllib.parse import urlsplit
 
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
 from hone.runs.redact import redact_override
 from hone.tracking import artifacts
+from hone.tracking.access import has_key
 from hone.tracking.base import RunInfo, Tracker
 from hone.tracking.parcels import Parcels
 from hone.types import Positive
@@ -118,7 +117,7 @@ class WandbTracker(Tracker):
         if said in get_args(Mode):
             return cast(Mode, said)
         if self.mode == "auto":
-            return "online" if _has_key() else "offline"
+            return "online" if has_key() else "offline"
         return self.mode
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
@@ -186,19 +185,6 @@ def _redacted_command() -> Iterator[None]:
         yield
     finally:
         sys.argv = words
-
-
-def _has_key() -> bool:
-    """Whether `wandb` could log in without asking."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    import wandb
-
-    hosts = {urlsplit(wandb.setup().settings.base_url).netloc, "api.wandb.ai"}
-    try:
-        return any(netrc(os.environ.get("NETRC")).authenticators(host) for host in hosts)
-    except (OSError, NetrcParseError):
-        return False
 
 
 def _first_line(error: BaseException) -> str:

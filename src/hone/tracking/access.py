@@ -1,0 +1,51 @@
+"""Asking W&B's server for something that a command cannot do without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from netrc import NetrcParseError, netrc
+from typing import Any
+from urllib.parse import urlsplit
+
+from hone.errors import HoneError, UserError, briefly
+
+_PATIENCE = 20
+"""Seconds for one answer."""
+
+
+@contextmanager
+def asking(place: str) -> Iterator[Any]:
+    """W&B's own API; whatever goes wrong there is told of the place that the user named."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    if not has_key():
+        raise UserError(f"{place}: W&B gives nothing without a key; say wandb login, or set WANDB_API_KEY.")
+    import wandb
+
+    try:
+        yield wandb.Api(timeout=_PATIENCE)
+    except HoneError:
+        raise
+    except Exception as error:  # its client raises what it likes
+        raise UserError(f"{place}: {_told(error)}") from error
+
+
+def has_key() -> bool:
+    """Whether `wandb` could log in without asking."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    import wandb
+
+    hosts = {urlsplit(wandb.setup().settings.base_url).netloc, "api.wandb.ai"}
+    try:
+        return any(netrc(os.environ.get("NETRC")).authenticators(host) for host in hosts)
+    except (OSError, NetrcParseError):
+        return False
+
+
+def _told(error: Exception) -> str:
+    said = str(error)
+    if "not found" in said.lower() or "could not find" in said.lower():
+        return f"W&B has no such thing ({briefly(error)}). Is it spelt as on its page, and may your key see it?"
+    return f"W&B does not give it ({briefly(error)}). Is the server reachable, and the key a good one?"
