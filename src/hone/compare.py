@@ -21,7 +21,9 @@ from hone.settings.compare import Compare
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Reads, tests and tells; a format for programs has standard output to itself."""
     place = require_place(Path(settings.report)) if settings.report else None
-    told = compare(settings.folders, settings.metric, settings.higher_is_better, settings.by_example)
+    told = compare(
+        settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=place is not None
+    )
     if settings.format == "table":
         show(told)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from wandb_server.shapes import MADE, Variables, page, project
 from wandb_server.state import Run as Kept
@@ -23,6 +24,17 @@ def Runs(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa
 def Run(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802
     run = _run(state, told)
     return {"project": {"run": _shown(run) if run else None}}
+
+
+def RunFiles(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802
+    """An empty list of names means all of them."""
+    run = _run(state, told)
+    if run is None:
+        return {"project": {"run": None}}
+    wanted = told.get("fileNames") or list(run.files)
+    nodes = [_file(run, name, address) for name in run.files if name in wanted]
+    files = page(nodes, {"cursor": told.get("fileCursor"), "perPage": told.get("fileLimit")})
+    return {"project": {"internalId": "1", "run": {"fileCount": len(nodes), "files": files}}}
 
 
 def RunHistoryKeys(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802
@@ -91,6 +103,15 @@ def _shown(run: Kept) -> dict[str, Any]:
         "createdAt": MADE, "heartbeatAt": MADE, "description": None, "notes": about.get("notes"),
         "systemMetrics": "{}", "summaryMetrics": json.dumps(run.summary), "historyLineCount": len(run.history),
         "user": {"name": "Some One", "username": "someone"}, "historyKeys": _keys(run),
+    }  # fmt: skip
+
+
+def _file(run: Kept, name: str, address: str) -> dict[str, Any]:
+    url = f"{address}/storage/{run.name}/{quote(name)}"
+    size = len(run.files[name])
+    return {
+        "id": name, "name": name, "url": url, "directUrl": url, "sizeBytes": size, "mimetype": "", "updatedAt": MADE,
+        "md5": "",
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from wandb_server import artifacts, operations
 from wandb_server.state import Run, State, loads
@@ -97,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/artifact/"):
             self._answer("download", lambda: artifacts.fetch(self.told.state, self.path))
+        elif self.path.startswith("/storage/"):
+            self._answer("download", lambda: _fetch(self.told.state, self.path))
         else:
             self._answer(self.path, dict)
 
@@ -169,5 +172,10 @@ def _store(state: State, path: str, body: bytes) -> dict[str, Any]:
     if path.startswith("/artifact/"):
         return artifacts.store(state, path, body)
     _, _, name, file = path.split("/", 3)
-    state.run(name).files[file] = body
+    state.run(name).files[unquote(file)] = body
     return {}
+
+
+def _fetch(state: State, path: str) -> bytes:
+    _, _, name, file = path.split("/", 3)
+    return state.run(name).files[unquote(file)]

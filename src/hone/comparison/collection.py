@@ -52,11 +52,13 @@ class Comparison:
         return [key for key in self.keys if key != SEED]
 
 
-def compare(places: Sequence[str], metric: str | None, higher: bool | None, by_example: int) -> Comparison:
+def compare(
+    places: Sequence[str], metric: str | None, higher: bool | None, by_example: int, curves: bool = True
+) -> Comparison:
     """Of the runs in these places and below them; a single sweep is told in its own words."""
     if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).is_file():
         return of_sweep(read_sweep(Path(places[0]).expanduser(), with_config=True), metric, higher, by_example)
-    found = [read_run(path) for path in run_folders(places)]
+    found = [read_run(path) for path in run_folders(places, curves)]
     entries, repeats = without_repeats(found)
     if not entries:
         raise UserError(f"{', '.join(places)}: no run has begun there.")

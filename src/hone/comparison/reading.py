@@ -16,15 +16,22 @@ from hone.errors import UserError
 from hone.paths import nearest_path, shown
 from hone.runs.folder import Folder
 from hone.runs.identity import relevant
+from hone.tracking.address import is_address
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SWEEP = "sweep.json"
 
 
-def run_folders(places: Sequence[str]) -> list[Path]:
-    """The run folders that are meant or lie below, each once; a place that has none is a mistake."""
+def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
+    """The run folders that are meant or lie below, each once; a place that has none is a mistake. Of runs that are
+    fetched, folders are made, with their learning curves only where those are wanted."""
     found: dict[Path, None] = {}
     for place in places:
+        if is_address(place):
+            from hone.tracking.runs import fetched_runs  # there is a client to import, and a server to be asked
+
+            found |= dict.fromkeys(fetched_runs(place, curves))
+            continue
         path = Path(place).expanduser()
         if not path.is_dir():
             said = "is a file, not a folder" if path.exists() else "is not there"

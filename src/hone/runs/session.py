@@ -89,8 +89,7 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
         best = record["best"] or {}
         blind = {f"baseline/{name}": value for name, value in (record["baseline"] or {}).items()}
         summary = {**(record["scores"] or {}), **blind, "best/step": best.get("step"), "best/value": best.get("value")}
-        if state == "finished":
-            tracker.keep(Folder(record.path.parent))
+        tracker.keep(Folder(record.path.parent))
         tracker.finish(state, exit_code, {**summary, "state": state, "reason": reason})
 
     try:

@@ -25,6 +25,9 @@ class Compare:
 
     def __post_init__(self) -> None:
         if not self.folders:
-            raise UserError("There is nothing to compare: say hone compare DIR…, of runs or of folders that hold runs.")
+            raise UserError(
+                "There is nothing to compare: say hone compare DIR…, of runs or of folders that hold runs, or "
+                "hone compare wandb:entity/project."
+            )
         if self.report is not None and not self.report.endswith(".html"):
             raise UserError(f"report={self.report}: expected the name of a file that ends in .html.")

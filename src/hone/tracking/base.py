@@ -56,7 +56,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def keep(self, folder: Folder) -> None:
-        """The model of the run, now that it is there; it may be kept where others can get it."""
+        """What the run leaves, now that it has ended; it may be kept where others can get it."""
 
     @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:

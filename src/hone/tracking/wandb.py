@@ -18,6 +18,7 @@ from hone.runs.redact import redact_override
 from hone.tracking import artifacts
 from hone.tracking.access import has_key
 from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels
 from hone.types import Positive
 
@@ -95,7 +96,8 @@ class WandbTracker(Tracker):
         self._send(lambda run: artifacts.use_data(run, data))
 
     def keep(self, folder: Folder) -> None:
-        if self.log_model:
+        self._send(lambda run: send_papers(run, folder))
+        if self.log_model and folder.model.is_dir():
             self._send(lambda run: artifacts.log_model(run, folder, ("best", "latest")))
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:

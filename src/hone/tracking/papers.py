@@ -1,0 +1,27 @@
+"""What a run's folder tells, as files of its run in W&B: from there it is read as from the folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from hone.runs.folder import Folder
+
+PLACE = "hone"
+"""The folder of a run's files in W&B that holds them."""
+
+
+def send_papers(run: Any, folder: Folder) -> None:
+    """Copies into W&B's own folder, which holds all that a later sync sends; the journal is W&B's history already."""
+    place = Path(run.dir) / PLACE
+    for paper in _papers(folder):
+        copy = place / paper.relative_to(folder.path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(paper, copy)
+        run.save(str(copy), base_path=run.dir, policy="now")
+
+
+def _papers(folder: Folder) -> list[Path]:
+    named = (folder.record, folder.config, folder.facts, folder.diff)
+    return [paper for paper in (*named, *sorted(folder.predictions.glob("*.parquet"))) if paper.is_file()]
