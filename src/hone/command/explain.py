@@ -112,9 +112,8 @@ def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserErr
         return UserError(_plain(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
     if f"{group}={choice}" == "hydra/launcher=joblib":  # the one of Hydra's launchers that we speak of
-        return UserError(
-            f"{typed} needs hydra-joblib-launcher, which is not installed: pip install 'hone-lab[joblib]'."
-        )
+        package = "hydra-joblib-launcher, which is not installed: pip install 'hone-lab[joblib]'"
+        return UserError(f"{typed} needs {package}.")
     return UserError(f"{typed}: no such {group or 'config'}.{nearest(choice, options)} There are {listed(options)}.")
 
 

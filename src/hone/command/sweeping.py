@@ -14,8 +14,8 @@ from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
-from hone.command.jobs import Jobs
 from hone.command.engines import engine
+from hone.command.jobs import Jobs
 from hone.command.line import as_typed_in
 from hone.errors import UserError
 from hone.invocation import Invocation

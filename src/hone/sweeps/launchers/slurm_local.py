@@ -10,7 +10,6 @@ from hone.sweeps.launchers.base import Launcher, require_package
 from hone.sweeps.launchers.submitted import Submitted
 from hone.types import Count, Index, Positive
 
-
 _MORE_GOES = 5
 """As often as submitit itself begins a job of this machine again."""
 
