@@ -11,17 +11,14 @@ from hone.sweeps.launchers.errand import Errand, Running
 
 _SHARE = 0.8
 """Of the time before the end, for the run to save itself; the rest is for queueing again."""
-_PATIENCE = 60.0
 
 
 @final
 class Queued:
     """A run's folder holds all that it goes on with, so nothing else is to be kept between two goes."""
 
-    def __init__(self, errand: Errand, notice: float) -> None:
-        self.errand = errand
-        self.notice = notice
-        """Seconds between submitit's signal and the end."""
+    def __init__(self, errand: Errand, notice: float, patience: float) -> None:
+        self.errand, self.notice, self.patience = errand, notice, patience
         self.running: Running | None = None
 
     def __call__(self) -> dict[str, Any]:
@@ -29,7 +26,7 @@ class Queued:
         signal.signal(signal.SIGTERM, self._pass_on)
         words = self.running.words()
         if words["state"] == "preempted" and self.running.asked:
-            time.sleep(_PATIENCE)  # pre-empted jobs are queued again by SLURM, unless they end by themselves
+            time.sleep(self.patience)
         return words
 
     def checkpoint(self) -> Any:
@@ -38,7 +35,7 @@ class Queued:
 
         if self.running is not None:
             self.running.stop(_SHARE * self.notice)
-        return DelayedSubmission(Queued(self.errand, self.notice))
+        return DelayedSubmission(Queued(self.errand, self.notice, self.patience))
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         if self.running is not None:

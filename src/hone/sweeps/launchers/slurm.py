@@ -11,10 +11,12 @@ from typing import Any, final
 
 from hone.errors import UserError
 from hone.sweeps.launchers.base import Launcher, require_package
-from hone.sweeps.launchers.submitted import Submitted
+from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.types import Count, Index, Line, Positive
 
 _FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
+_PATIENCE = 60.0
+"""A pre-empted job that ends by itself is not queued again; SLURM kills it soon, and does that."""
 
 
 @final
@@ -48,7 +50,8 @@ class Slurm(Launcher):
 
     def workers(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
         make = partial(self._executor, f"hone-{folder.name}")
-        return Submitted(make, self.signal_delay_s, folder / ".submitit", limit, timeout, self.cpus_per_task)
+        habits = Habits(make, lambda job: job.cancel(check=False), notice=self.signal_delay_s, patience=_PATIENCE)
+        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, name: str, folder: Path) -> Any:
         from submitit import SlurmExecutor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from hone.sweeps.launchers.base import Launcher, require_package
-from hone.sweeps.launchers.submitted import Submitted
+from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.types import Count, Index, Positive
 
 _MORE_GOES = 5
@@ -28,7 +31,8 @@ class SlurmLocal(Launcher):
         require_package("submitit", "slurm_local", "slurm")
 
     def workers(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
-        return Submitted(self._executor, self.signal_delay_s, folder / ".submitit", limit, timeout, self.cpus_per_task)
+        habits = Habits(self._executor, _end, notice=self.signal_delay_s, patience=0.0)
+        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, folder: Path) -> Any:
         from submitit import LocalExecutor
@@ -38,3 +42,9 @@ class SlurmLocal(Launcher):
             timeout_min=self.timeout_min, signal_delay_s=self.signal_delay_s, gpus_per_node=self.gpus_per_node
         )
         return executor
+
+
+def _end(job: Any) -> None:
+    """A job's number is that of the process that began it, which passes the signal on."""
+    with suppress(ProcessLookupError):
+        os.kill(int(job.job_id), signal.SIGTERM)

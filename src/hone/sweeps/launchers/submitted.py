@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -20,14 +21,27 @@ _ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 
 @final
+@dataclass(frozen=True)
+class Habits:
+    """How a queue treats its jobs."""
+
+    make: Callable[[Path], Any]
+    """An executor of submitit, with a folder for its files."""
+    end: Callable[[Any], None]
+    """Asks a job to end: it may save itself."""
+    notice: float
+    """Seconds between being told that time is up and being killed."""
+    patience: float
+    """Seconds that a job which was asked to end waits for being killed, and perhaps queued again."""
+
+
+@final
 class Submitted(Distant):
     """A job outlives a driver that is killed: a note with its number lets the next one find it again."""
 
-    def __init__(
-        self, make: Callable[[Path], Any], notice: float, folder: Path, limit: int, timeout: float | None, threads: int
-    ) -> None:
+    def __init__(self, habits: Habits, folder: Path, limit: int, timeout: float | None, threads: int) -> None:
         super().__init__(limit, timeout, threads)
-        self.make, self.notice, self.folder = make, notice, folder
+        self.habits, self.folder = habits, folder / ".submitit"
         self.executor: Any = None
         self.jobs: dict[str, Any] = {}
 
@@ -35,9 +49,13 @@ class Submitted(Distant):
         from submitit.core.utils import FailedSubmissionError, UncompletedJobError
 
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever may write here decides what is run
-        self.executor = self.executor or self.make(self.folder)
+        self.executor = self.executor or self.habits.make(self.folder)
         self.jobs |= {key: job for key in errands if (job := self._left_behind(key)) is not None}
-        new = {key: Queued(errand, self.notice) for key, errand in errands.items() if key not in self.jobs}
+        new = {
+            key: Queued(errand, self.habits.notice, self.habits.patience)
+            for key, errand in errands.items()
+            if key not in self.jobs
+        }
         try:
             jobs = self.executor.submit_array([*new.values()]) if new else []
         except (FailedSubmissionError, UncompletedJobError, OSError) as error:
@@ -54,10 +72,10 @@ class Submitted(Distant):
                 path.unlink(missing_ok=True)
 
     def cancel(self, keys: Iterable[str], kindly: bool) -> None:
-        """A queue always lets a job save itself: it waits a while between asking and killing."""
+        """Always kindly: a queue itself kills what takes too long to end."""
         for key in keys:
             if key in self.jobs:
-                self.jobs[key].cancel(check=False)
+                self.habits.end(self.jobs[key])
 
     def _left_behind(self, key: str) -> Any:
         """A job that a driver before this one had handed over, if it is still there."""
