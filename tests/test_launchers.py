@@ -245,10 +245,10 @@ def test_ray_runs_cells_on_this_machine_alone_and_names_what_goes_wrong(
         "Fine": "",
         "Raises": "RuntimeError: it raised",
         "Killed": "ended by SIGKILL",
-        "Hangs": "trial_timeout=9",
+        "Hangs": "trial_timeout=40",
     }
     targets = ",".join(f"prototypes.mishaps.{name}" for name in mishaps)
-    words = ("trust=[prototypes]", "sweep.trial_timeout=9", f"optimizer.algorithm._target_={targets}")
+    words = ("trust=[prototypes]", "sweep.trial_timeout=40", f"optimizer.algorithm._target_={targets}")
     command = started(*SWEEP, *words, "limit=64", "hydra/launcher=ray", "hydra.launcher.num_cpus=2")
     until(lambda: [*Path("outputs/there").glob("*/run.json")], command)
     assert listening() <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
