@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
+from hone.recall import NoRecall
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.launchers.errand import Errand, Running
 from hone.sweeps.launchers.queued import Queued
@@ -91,7 +92,7 @@ class Desk(Distant):
 
 def ready(work: Callable[[], Mapping[str, Any]] = dict) -> Ready:
     job: Any = None
-    return Ready((), job, work)
+    return Ready((), job, NoRecall(), work)
 
 
 def test_what_begins_together_is_handed_over_at_once_and_nothing_waits_for_the_rest() -> None:

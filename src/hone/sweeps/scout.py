@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def scout(ready: Sequence[Ready], pool: Pool, elsewhere: bool) -> tuple[Aim | No
     `elsewhere`: the runs will be on machines that may have other devices than this one."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        pool.start("scout", Ready((), ready[0].job, partial(_look, ready, elsewhere)), output)
+        pool.start("scout", replace(ready[0], work=partial(_look, ready, elsewhere)), output)
         while not (ended := pool.wait(1.0)):
             continue
         said = output.read_text(encoding="utf-8", errors="replace")

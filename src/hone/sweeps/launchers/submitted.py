@@ -49,9 +49,7 @@ class Submitted(Distant):
     def submit(self, errands: Mapping[str, Errand]) -> None:
         from submitit.core.utils import FailedSubmissionError, UncompletedJobError
 
-        logging.getLogger("submitit").setLevel(
-            logging.ERROR
-        )  # it warns on and on where no accounts are kept
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns on and on where no accounts are kept
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever may write here decides what is run
         self.executor = self.executor or self.habits.make(self.folder)
         self.jobs |= {key: job for key in errands if (job := self._left_behind(key)) is not None}
