@@ -18,8 +18,6 @@ from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 
 _GLANCE = 0.5
-_NOT_FOR_RUNS = ("SLURM_NTASKS", "SLURM_NTASKS_PER_NODE")
-"""Fabric would take them to mean that the processes of a run on several devices are there already."""
 
 
 @final
@@ -45,8 +43,6 @@ class Errand:
             raise RunError(
                 f"{error.filename}: {error.strerror} on {os.uname().nodename}; all must share it."
             ) from error
-        for name in _NOT_FOR_RUNS:
-            os.environ.pop(name, None)
         spare(compiler=not self.ready.job.settings.compile)
         return Running(self)
 
