@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -16,8 +14,8 @@ from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
+from hone.command.engines import engine
 from hone.command.jobs import Jobs
-from hone.command.launched import Launched
 from hone.command.line import as_typed_in
 from hone.errors import UserError
 from hone.invocation import Invocation
@@ -25,8 +23,6 @@ from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
-
-_LAUNCHER = "hydra_plugins.hone_sweeper.launcher.HoneLauncher"
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
@@ -48,16 +44,8 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
 
     from hone.sweeps.conduct import conduct
 
-    launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), launcher)
-
-
-def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:
-    """Another launcher than ours, with all it can be given: it has no places of its own to wait for."""
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=task_function, config=config
-    )
-    return Launched(launcher, batch=sys.maxsize if told.workers == "auto" else told.workers)
+    workers = engine(task_function, context, config, told, folder)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers)
 
 
 def _told(config: DictConfig, application: Application) -> Sweep:

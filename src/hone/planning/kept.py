@@ -7,7 +7,7 @@ from typing import Any, final
 
 from hone.job import Job
 from hone.key import key
-from hone.recall import Found, Recall, Stage
+from hone.recall import Found, NoRecall, Recall, Stage
 
 _ROWS = ("dataset", "task", "limit")
 _TASK = (*_ROWS, "checkpoint")
@@ -28,6 +28,10 @@ class Kept(Recall):
 
     def __init__(self, store: dict[str, Any], job: Job) -> None:
         self.store, self.job = store, job
+
+    def __reduce__(self) -> tuple[type[NoRecall], tuple[()]]:
+        """A job that goes to another machine leaves the store behind."""
+        return NoRecall, ()
 
     def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
         config = self.job.config

@@ -39,13 +39,16 @@ class Feasible:
 class Preflight:
     """Checks one job after the other; what they have in common is loaded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, elsewhere: bool = False) -> None:
+        self.elsewhere = elsewhere
+        """Whether the jobs will be on other machines, with devices of their own."""
         self.store: dict[str, Any] = {}
 
     def check(self, job: Job) -> Feasible:
         """Raises UserError with the reason where `hone train` would, or would later run out of disk."""
         settings = job.settings
-        require_devices(settings.accelerator, settings.devices)
+        if not self.elsewhere:
+            require_devices(settings.accelerator, settings.devices)
         parts = Parts.of(job.config, settings.trust)
         require_writable(Path(settings.output_root))
         found = find(job)

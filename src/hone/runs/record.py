@@ -14,8 +14,8 @@ from hone.tracking.address import is_address
 
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
-    "overrides", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "steps",
-    "best", "scores", "baseline", "lower_is_better", "wandb",
+    "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
+    "steps", "best", "scores", "baseline", "lower_is_better", "wandb",
 )  # fmt: skip
 
 

@@ -17,11 +17,13 @@ from hone.sweeps.ready import Ready
 from hone.sweeps.samplers.base import Aim
 
 
-def scout(ready: Sequence[Ready], pool: Pool) -> tuple[Aim | None, dict[int, str]]:
-    """The number that the runs are judged by, and the places of those that cannot work, with the reasons."""
+def scout(ready: Sequence[Ready], pool: Pool, elsewhere: bool) -> tuple[Aim | None, dict[int, str]]:
+    """The number that the runs are judged by, and the places of those that cannot work, with the reasons.
+
+    `elsewhere`: the runs will be on machines that may have other devices than this one."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        pool.start("scout", replace(ready[0], work=partial(_look, ready)), output)
+        pool.start("scout", replace(ready[0], work=partial(_look, ready, elsewhere)), output)
         while not (ended := pool.wait(1.0)):
             continue
         said = output.read_text(encoding="utf-8", errors="replace")
@@ -33,9 +35,9 @@ def scout(ready: Sequence[Ready], pool: Pool) -> tuple[Aim | None, dict[int, str
     return aim, {int(place): reason for place, reason in words["mistakes"].items()}
 
 
-def _look(ready: Sequence[Ready]) -> Mapping[str, Any]:
+def _look(ready: Sequence[Ready], elsewhere: bool) -> Mapping[str, Any]:
     """Every job as `hone plan` checks it, before weights are loaded; what they share is read once."""
-    before, preflight, aim = loaded(), Preflight(), None
+    before, preflight, aim = loaded(), Preflight(elsewhere), None
     mistakes: dict[int, str] = {}
     for place, each in enumerate(ready):
         try:

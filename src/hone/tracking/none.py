@@ -30,7 +30,8 @@ class NoTracker(Tracker):
 
     def keep(self, folder: Folder) -> None: ...
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        return False
 
     def advice(self) -> str | None:
         return None

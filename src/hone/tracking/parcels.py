@@ -18,6 +18,7 @@ class Parcels:
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._whole = True
 
     def send(self, hand_over: Callable[[], None]) -> None:
         """Returns at once."""
@@ -27,23 +28,27 @@ class Parcels:
             self._thread = threading.Thread(target=self._work, name="parcels", daemon=True)
             self._thread.start()
 
-    def settle(self, seconds: float) -> None:
-        """Waits until all are handed over, but no longer than this."""
+    def settle(self, seconds: float) -> bool:
+        """Waits until all are handed over, but no longer than this; returns whether they are."""
         if self._thread is None:
-            return
+            return self._whole
         self._waiting.put(None)
         self._thread.join(seconds)
         if self._thread.is_alive():
-            log.warning("W&B has not taken all artifacts within %g s; those that it lacks stay here.", seconds)
+            log.warning("W&B has not taken all artifacts within %g s; hone sync sends the rest.", seconds)
+            self._whole = False
         self._thread = None
+        return self._whole
 
     def _work(self) -> None:
         while (hand_over := self._waiting.get()) is not None:
             try:
                 hand_over()
             except Exception as error:
-                log.warning("W&B does not take an artifact (%s); the run goes on.", _first_line(error))
+                self._whole = False
+                log.warning("W&B does not take an artifact (%s); hone sync sends it again.", first_line(error))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What W&B's errors say before they explain."""
     return (str(error).splitlines() or [type(error).__name__])[0]

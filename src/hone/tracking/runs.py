@@ -30,7 +30,7 @@ def fetched_runs(text: str, curves: bool) -> list[Path]:
     address = Address.read(text, _EXPECTED)
     with asking(text) as api:
         found = _found(api, address)
-        ours = [run for run in found if "provenance" in run.config]
+        ours = [run for run in found if "id" in run.config.get("provenance", {})]
         if not ours:
             there = f" Its runs there: {listed((run.name for run in found), 5)}." if found else ""
             raise UserError(f"{text}: no run of hone is there.{there}")
@@ -65,7 +65,7 @@ def _fetch(cache: Path, curves: bool, run: Any) -> Path:
         inner.journal.write_text("".join(json.dumps(_row(row)) + "\n" for row in rows), encoding="utf-8")
     place = cache / run.id
     shutil.rmtree(place, ignore_errors=True)
-    name = Path(json.loads(inner.record.read_text(encoding="utf-8"))["id"]).name
+    name = Path(str(json.loads(inner.record.read_text(encoding="utf-8"))["id"])).name
     place.mkdir()
     inner.path.rename(place / name)
     shutil.rmtree(draft)
@@ -83,10 +83,10 @@ def _record(run: Any) -> dict[str, Any]:
     summary, origin = dict(run.summary), run.config["provenance"]
     state = summary.get("state") or _STATES.get(run.state, "failed")
     silent = f"W&B calls it {run.state}" if state == "failed" else None
-    best = {"step": summary.get("best/step"), "metric": origin.get("metric"), "value": summary.get("best/value")}
+    best = {key: summary.get(f"best/{key}") for key in ("step", "metric", "value")}
     return {
-        **origin, "id": Path(origin.get("folder") or run.id).name, "name": run.name, "group": run.group,
-        "state": state, "reason": summary.get("reason") or silent, "started": run.created_at,
+        **origin, "name": run.name, "group": run.group,
+        "state": state, "reason": summary.get("reason") or silent,
         "scores": _scores(summary) if state == "finished" else None, "best": best if best["step"] else None,
     }  # fmt: skip
 

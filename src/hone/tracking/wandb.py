@@ -19,7 +19,7 @@ from hone.tracking import artifacts
 from hone.tracking.access import has_key
 from hone.tracking.base import RunInfo, Tracker
 from hone.tracking.papers import send_papers
-from hone.tracking.parcels import Parcels
+from hone.tracking.parcels import Parcels, first_line
 from hone.types import Positive
 
 log = logging.getLogger(__name__)
@@ -100,13 +100,13 @@ class WandbTracker(Tracker):
         if self.log_model and folder.model.is_dir():
             self._send(lambda run: artifacts.log_model(run, folder, ("best", "latest")))
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        self._parcels.settle(self.finish_timeout)
-        self._safely(close)
+        settled = self._parcels.settle(self.finish_timeout)
+        return self._safely(close) and settled and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
@@ -146,9 +146,9 @@ class WandbTracker(Tracker):
                 )
         except Exception as error:
             if self.required:
-                raise UserError(f"tracker.required=true, but W&B fails: {_first_line(error)}") from error
+                raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
-            log.warning("W&B fails (%s); the run goes on %s.", _first_line(error), went)
+            log.warning("W&B fails (%s); the run goes on %s.", first_line(error), went)
             wandb.teardown()  # its service would hold on to the run that failed
             return None
 
@@ -168,15 +168,17 @@ class WandbTracker(Tracker):
         if self.run is not None:
             self._parcels.send(partial(action, self.run))
 
-    def _safely(self, action: Callable[[Any], None]) -> None:
+    def _safely(self, action: Callable[[Any], None]) -> bool:
         """Does something with the run, if there is one; what fails is told once."""
         if self.run is None:
-            return
+            return False
         try:
             action(self.run)
+            return True
         except Exception as error:
-            log.warning("W&B fails (%s) and is left alone from here on.", _first_line(error))
+            log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", first_line(error))
             self.run = None
+            return False
 
 
 @contextmanager
@@ -187,7 +189,3 @@ def _redacted_command() -> Iterator[None]:
         yield
     finally:
         sys.argv = words
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

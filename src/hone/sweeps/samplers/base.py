@@ -52,6 +52,11 @@ class Sampler(ABC):
         """Cells that show every value, to be checked before anything starts."""
         return [Cell(number, words) for number, words in enumerate(space.specimens())]
 
+    @property
+    def learns(self) -> bool:
+        """Whether what comes of a cell says something about which is to be drawn next."""
+        return False
+
     def total(self, space: Space) -> int:
         """How many cells there will be, at most."""
         return len(self.preview(space))
