@@ -1,6 +1,8 @@
 """Models and data sets as artifacts: the real client against a stand-in for its server, and back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,17 @@ def test_what_is_not_there_is_told(server: Server, process: Hone) -> None:
     done = process("evaluate", "checkpoint=wandb:someone/hone/model-0:best")
     assert (done.code, done.err.count("\n")) == (2, 1), done.said
     assert "W&B has no such thing" in done.err
+
+
+@pytest.mark.slow
+def test_an_offline_run_takes_its_model_along(server: Server, process: Hone) -> None:
+    assert process("train", *TRACKED, "tracker.mode=offline").code == 0
+    assert all(request.startswith("/sdk/otel") for request in server.state.requests)
+    told = record(only_run())["wandb"]
+    words = [sys.executable, "-m", "wandb", "sync", told["dir"]]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    data, model = sorted(server.state.artifacts.values(), key=lambda each: each.type)
+    assert (data.used_by, model.made_by, model.aliases) == ([told["id"]], told["id"], {"best", "latest"})
+    assert model.files["model.safetensors"] == (only_run() / "model/model.safetensors").read_bytes()
+    assert process("compare", f"wandb:someone/hone/{told['id']}").code == 0

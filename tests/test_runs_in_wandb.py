@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SMALL, Hone, journal, runs
+from conftest import SMALL, Hone, journal, only_run, runs
 from wandb_server.server import Server
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
@@ -38,3 +38,17 @@ def test_the_same_table_from_either_place(server: Server, process: Hone) -> None
 
 def fetched() -> list[Path]:
     return runs(Path(os.environ["HONE_CACHE"]) / "wandb/someone/hone/runs")
+
+
+def test_a_run_that_was_killed_is_told_by_what_w_and_b_heard(server: Server, process: Hone) -> None:
+    assert process("train", *TRACKED).code == 0
+    (run,) = server.state.runs.values()
+    run.files = {name: content for name, content in run.files.items() if not name.startswith("hone/")}
+    run.summary = {name: value for name, value in run.summary.items() if name.startswith("best/")}
+    run.exit_code = 1
+    found = told(process("compare", "wandb:someone/hone", "format=json"))
+    (entry,) = found["runs"]
+    assert (entry["state"], entry["reason"], entry["folder"]) == ("failed", "W&B calls it failed", only_run().name)
+    server.state.run("other", "hone", "someone")
+    done = process("compare", "wandb:someone/hone/other")
+    assert (done.code, "no run of hone is there" in done.err) == (2, True), done.said

@@ -74,6 +74,8 @@ def find_run(folder: str) -> Path:
 
 def saved_overrides(folder: str) -> list[str]:
     """What the command of a run was given; not what it trusted, for that only the user can say."""
+    if is_address(folder):
+        raise UserError(f"resume={folder}: a run goes on in its own folder; W&B has its model, not its checkpoints.")
     record = Record.load(find_run(folder) / "run.json")
     return [
         word for word in record["overrides"] or [] if word.lstrip("+~").partition("=")[0] not in ("trust", "resume")

@@ -11,7 +11,6 @@ from hone.job import Job
 from hone.runs.folder import Folder, is_run, newest
 from hone.runs.identity import differences, relevant
 from hone.runs.record import Record, find_run
-from hone.tracking.address import is_address
 
 
 def find(job: Job) -> Folder | None:
@@ -24,8 +23,6 @@ def find(job: Job) -> Folder | None:
         return None
     if resume == "auto":
         return newest(Path(job.settings.output_root), job.name, job.identity)
-    if is_address(resume):
-        raise UserError(f"resume={resume}: a run goes on in its own folder; W&B has its model, not its checkpoints.")
     folder = Folder(find_run(resume))
     if Record.load(folder.record)["identity"] != job.identity:
         saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))

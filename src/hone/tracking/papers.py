@@ -10,13 +10,15 @@ from hone.runs.folder import Folder
 
 PLACE = "hone"
 """The folder of a run's files in W&B that holds them."""
+RECORD = "record.json"
+"""What a run's record is called there, for a folder with a `run.json` is taken for a run."""
 
 
 def send_papers(run: Any, folder: Folder) -> None:
     """Copies into W&B's own folder, which holds all that a later sync sends; the journal is W&B's history already."""
     place = Path(run.dir) / PLACE
     for paper in _papers(folder):
-        copy = place / paper.relative_to(folder.path)
+        copy = place / (RECORD if paper == folder.record else paper.relative_to(folder.path))
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(paper, copy)
         run.save(str(copy), base_path=run.dir, policy="now")

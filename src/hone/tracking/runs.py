@@ -17,7 +17,7 @@ from hone.errors import UserError, listed
 from hone.runs.folder import Folder
 from hone.tracking.access import asking
 from hone.tracking.address import Address
-from hone.tracking.papers import PLACE
+from hone.tracking.papers import PLACE, RECORD
 
 _EXPECTED = "[/run, /group:NAME or /sweep:ID]"
 _AT_ONCE = 8
@@ -54,11 +54,14 @@ def _fetch(cache: Path, curves: bool, run: Any) -> Path:
     draft = cache / f".{run.id}-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    papers = [file for file in run.files() if file.name.startswith(f"{PLACE}/")]
-    for paper in papers:
-        paper.download(root=str(draft)).close()
+    for file in run.files():
+        if file.name.startswith(f"{PLACE}/"):
+            file.download(root=str(draft)).close()
     inner = Folder(draft / PLACE)
-    if not inner.record.is_file():
+    record = inner.path / RECORD
+    if record.is_file():
+        record.rename(inner.record)
+    else:
         _write(inner, _record(run), _config(run.config))
     if curves:
         rows = sorted(run.scan_history(), key=lambda row: row["_step"])
@@ -67,9 +70,9 @@ def _fetch(cache: Path, curves: bool, run: Any) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     name = Path(str(json.loads(inner.record.read_text(encoding="utf-8"))["id"])).name
     place.mkdir()
-    inner.path.rename(place / name)
+    fetched = inner.path.rename(place / name)
     shutil.rmtree(draft)
-    return place / name
+    return fetched
 
 
 def _write(folder: Folder, record: Mapping[str, Any], config: Mapping[str, Any]) -> None:
