@@ -57,7 +57,9 @@ def perform(
     aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible, elsewhere=isinstance(launched, Distant))
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
-    story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
+    story = Story(
+        folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim, mirrored
+    )
     search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     if launched is None:
@@ -66,7 +68,7 @@ def perform(
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
     state = "interrupted" if driver.asked else "failed" if failed else "finished"
-    story.write(entries, state, mirrored)
+    story.write(entries, state)
     if driver.asked is not None:
         raise _stopped(driver.asked, folder)
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)

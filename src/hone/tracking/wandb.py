@@ -170,6 +170,14 @@ def _redacted_command() -> Iterator[None]:
         sys.argv = words
 
 
+def require_key() -> None:
+    """For what only works online."""
+    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+        raise UserError(f"WANDB_MODE={os.environ['WANDB_MODE']}: nothing is sent; unset it.")
+    if not _has_key():
+        raise UserError("W&B has no key: say wandb login, or set WANDB_API_KEY.")
+
+
 def _has_key() -> bool:
     """Whether `wandb` could log in without asking."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
