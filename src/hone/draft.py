@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, final
 
 from datasets import Dataset
@@ -57,6 +57,15 @@ class Draft:
 
 def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -> Draft:
     """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
+    known = sketch(parts, settings, memory, strict)
+    rows, encoded = memory.once("encoded", lambda: encode(known.rows, known.task, parts.dataset))
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
+    return replace(known, rows=rows, encoded=encoded)
+
+
+def sketch(parts: Parts, settings: Train, memory: Recall, strict: bool) -> Draft:
+    """What takes no time: a draft without encoded rows."""
     if parts.dataset.streaming:
         _require_all_rows(parts)
     rows = memory.once("rows", lambda: prepare(parts.dataset, parts.task, settings.limit))
@@ -65,10 +74,7 @@ def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -
     task = memory.once("task", lambda: _equipped(parts, rows))
     monitor = find_monitor(settings.monitor, task)
     blank, anatomy = memory.once("network", lambda: _blank(parts, settings, task, strict))
-    rows, encoded = memory.once("encoded", lambda: encode(rows, task, parts.dataset))
-    if parts.batch.by == "tokens":
-        _require_room(encoded["train"], settings.batch_size)
-    return Draft(rows, task, monitor, blank, anatomy, encoded)
+    return Draft(rows, task, monitor, blank, anatomy, {})
 
 
 def find_monitor(word: str, task: Task) -> Monitor:

@@ -47,6 +47,7 @@ class Jobs:
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
+        parts = {name: node for name, node in parts.items() if name != "plan"}  # that is asked of us, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         return Ready(tuple(words), job, partial(_work, self.context, config, job))
 

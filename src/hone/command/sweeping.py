@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,17 @@ _LAUNCHER = "hydra_plugins.hone_sweeper.launcher.HoneLauncher"
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
     """All of a sweep; its end is the application's exit code."""
     application = getattr(task_function, "__self__", None)
-    if not isinstance(application, Application) or application.command != "train":
-        raise UserError("hydra/sweeper=hone sweeps `hone train` alone; here say hydra/sweeper=basic.")
+    if not isinstance(application, Application) or application.command not in ("train", "plan"):
+        raise UserError(
+            "hydra/sweeper=hone sweeps `hone train`, and `hone plan` tells of it; here say hydra/sweeper=basic."
+        )
     setup_globals()
     told = _told(config, application)
     fixed, axes = space.read(words, told, context.config_loader)
+    if several := [name for name in axes.keys if name.startswith("plan.")]:
+        raise UserError(f"{several[0]}: it is asked of the plan as a whole; give it one value.")
+    fixed = [word for word in fixed if not word.startswith("plan.")]
+    axes = replace(axes, fixed=tuple(fixed))
     folder = Path(str(config.output_root), told.name or _name(config, fixed, axes)).absolute()
     with open_dict(config):
         config.hydra.sweep.dir = str(folder)
@@ -46,10 +53,23 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     def ready(cell: Cell) -> Ready:
         return jobs.ready([place, *fixed], cell)
 
+    if application.command == "plan":
+        _plan(told, axes, ready, folder, config)
+        return
     from hone.sweeps.conduct import conduct
 
     launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
     application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), launcher)
+
+
+def _plan(told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig) -> None:
+    from hone.planning.options import Options
+    from hone.planning.sweeps.foresee import foresee
+
+    node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
+    options: Options = build(node, Options, "plan", ())
+    launcher = config.hydra.runtime.choices["hydra/launcher"]
+    foresee(told, axes, ready, folder, options, None if launcher == "local" else str(launcher))
 
 
 def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:
