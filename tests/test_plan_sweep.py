@@ -31,31 +31,25 @@ def test_it_tells_how_each_run_stands_and_what_comes_of_it_and_touches_nothing(h
     runs = sorted(path.parent for path in Path("outputs/grid").glob("*/run.json"))
     for run, state in zip(runs, ("running", "failed"), strict=False):
         (run / "run.json").write_text(json.dumps(record(run) | {"state": state, "reason": "it fell over"}))
+    finished = record(runs[2])
+    (runs[2] / "run.json").write_text(json.dumps(finished | {"versions": finished["versions"] | {"torch": "0.1"}}))
     before = files()
 
-    found = told(hone, *WORDS, "optimizer.lr=1e-3,3e-3,5e-3,7e-3", "sweep.workers=1")
+    wider = "optimizer.lr=1e-3,3e-3,5e-3,7e-3,-1"
+    found = told(hone, *WORDS, wider, "sweep.workers=1", "sweep.skip_impossible=true")
     does = {row["identity"]: row["does"] for row in found["runs"]}
     assert [does[run.name] for run in runs] == ["resume", "again", "skip"]
-    assert found["counts"] == {"run": 1, "resume": 1, "again": 1, "skip": 1}
+    assert found["counts"] == {"run": 1, "resume": 1, "again": 1, "skip": 1, "impossible": 1}
     assert found["starts"]["runs"] == 3
     assert found["starts"]["steps"] == 2, "two runs have their steps behind them"
     assert 0 < found["starts"]["seconds"] < 60
     assert found["memory"]["at_once"] == found["memory"]["run"] > 1e8
     assert files() == before
 
-    shown = hone("plan", *WORDS, "optimizer.lr=1e-3,3e-3,5e-3,7e-3", NO_TRIAL, "sweep.rerun=nothing")
-    assert "4: 1 to run, 1 to go on where they stopped, 2 done already" in shown.out
+    shown = hone("plan", *WORDS, wider, "sweep.rerun=nothing")
+    assert "5: 1 to run, 1 to go on where they stopped, 2 done already, 1 impossible" in shown.out
+    assert "done, but would be others today: torch was 0.1" in shown.out
     assert files() == before
-
-
-def test_what_other_code_made_is_told(hone: Hone) -> None:
-    assert hone("train", *WORDS, "seed=0,1").code == 0
-    run = next(Path("outputs/grid").glob("*/run.json"))
-    content = json.loads(run.read_text())
-    content["versions"]["torch"] = "0.1"
-    run.write_text(json.dumps(content))
-    assert "done, but would be others today: torch was 0.1" in hone("plan", *WORDS, "seed=0,1", NO_TRIAL).out
-    assert told(hone, *WORDS, "seed=0,1", NO_TRIAL, "sweep.rerun=stale")["counts"] == {"again": 1, "skip": 1}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +68,6 @@ def test_impossible_cells_are_listed_and_nothing_is_tried(axis: str, reason: str
     assert "not tried" in done.out
     assert "hone train -m would start none; sweep.skip_impossible=true runs the others" in done.err
     assert not Path("outputs").exists()
-    found = told(hone, *WORDS, axis, "seed=0,1", NO_TRIAL, "sweep.skip_impossible=true")
-    assert found["counts"] == {"run": 2, "impossible": 2}
 
 
 def test_of_a_search_it_tells_what_is_drawn_and_what_a_run_may_take(hone: Hone) -> None:

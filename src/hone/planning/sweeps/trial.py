@@ -47,8 +47,8 @@ class Cost:
         """Of what a run has left to do."""
         if self.step is None:
             return None
-        left = note["steps"] - note["done"]
-        evaluations = note["evaluations"] * left / max(note["steps"], 1)
+        left: int = note["steps"] - note["done"]
+        evaluations: float = note["evaluations"] * left / max(note["steps"], 1)
         return self.step * left + self.evaluation * evaluations + self.concluding
 
 
