@@ -16,7 +16,7 @@ from hone.conf import commands, options
 HEAVY = ("torch", "transformers", "datasets", "lightning", "wandb", "pandas", "pyarrow")
 WATCHED = f"""
 import json, sys, time
-begun = time.monotonic()
+begun = time.process_time()
 from hone.cli import main
 sys.argv = ["hone", *sys.argv[1:]]
 code = 0
@@ -26,7 +26,7 @@ except SystemExit as end:
     code = end.code or 0
 heavy = [name for name in {HEAVY} if name in sys.modules]
 with open("watched.json", "w") as file:
-    json.dump({{"code": code, "heavy": heavy, "seconds": time.monotonic() - begun}}, file)
+    json.dump({{"code": code, "heavy": heavy, "seconds": time.process_time() - begun}}, file)
 """
 
 
@@ -37,7 +37,7 @@ def watched(*words: str, **env: str) -> tuple[int, str]:
     )
     told = json.loads(Path("watched.json").read_text())
     assert told["heavy"] == []
-    assert told["seconds"] < 3
+    assert told["seconds"] < 2, "of the processor: the time of day is everybody's"
     return told["code"], done.stdout + done.stderr
 
 

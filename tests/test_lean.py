@@ -46,15 +46,17 @@ HEAVY = ("torch._dynamo.convert_frame", "torch._inductor", "sympy", "scipy.stats
 TRAINED = f"""
 from pathlib import Path
 from hone.cli import main
-def train(*words):
-    sys.argv = ["hone", "train", *{SMALL}, *words]
+def hone(*words):
+    sys.argv = ["hone", *words]
     try:
         main()
     except SystemExit as end:
         told["code"] = told.get("code", 0) or end.code or 0
-train("name=plain")
-model = next(Path("outputs").glob("plain/*/model"))
-train("name=again", "checkpoint=hub", f"checkpoint.path={{model}}", "checkpoint.lr=1e-3")
+hone("train", *{SMALL}, "name=plain")
+run = next(Path("outputs").glob("plain/*"))
+hone("train", *{SMALL}, "name=again", "checkpoint=hub", f"checkpoint.path={{run}}/model", "checkpoint.lr=1e-3")
+hone("evaluate", f"run={{run}}")
+hone("predict", f"run={{run}}", "text=fine")
 told["heavy"] = [name for name in {HEAVY} if name in sys.modules]
 """
 
@@ -68,7 +70,7 @@ def told_by(*parts: str) -> dict[str, Any]:
     return found
 
 
-def test_a_run_loads_no_compiler() -> None:
+def test_no_command_loads_a_compiler() -> None:
     assert told_by(TRAINED) == {"code": 0, "heavy": []}
 
 
@@ -81,7 +83,7 @@ def test_names_and_marks_are_those_of_the_compiler() -> None:
 @pytest.mark.slow
 def test_a_job_that_compiles_after_one_that_does_not() -> None:
     words = ("name=compiled", "compile=true", "checkpoint.hyperparameters={num_hidden_layers:1}")
-    found = told_by(TRAINED, f"train(*{words})")
+    found = told_by(TRAINED, f"hone('train', *{SMALL}, *{words})")
     assert found == {"code": 0, "heavy": []}
     assert "layers are compiled" in (only_run("outputs/compiled") / "log.txt").read_text()
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
+from hone import seeds
 from hone.batching.buckets import Buckets
 from hone.batching.random import Random
 from hone.errors import Preempted, RunError
@@ -31,6 +32,22 @@ def test_it_trains_and_says_so(tmp_path: Path) -> None:
     assert started.notebook.steps == list(range(1, 73))
     assert started.notebook.evaluations == [24, 48, 72]
     assert all(row["train/waste"] >= 1 and row["train/samples_per_second"] > 0 for row in started.notebook.rows[:5])
+
+
+def test_seeding_a_step_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For devices that are not there PyTorch notes the stack at every seed, which takes milliseconds."""
+
+    def noted(*about: Any) -> None:
+        raise AssertionError("a stack was noted")
+
+    if not torch.cuda.is_available():
+        monkeypatch.setattr("traceback.format_stack", noted)
+    drawn = []
+    for step in (1, 2, 1):
+        seeds.seed_everything(1, "step", step)
+        drawn.append(torch.rand(3))
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 @pytest.mark.parametrize("weights", [None, "balanced"])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset
@@ -26,12 +23,6 @@ def root() -> Path:
     """`HONE_CACHE`, or the usual place for caches."""
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     return Path(os.environ.get("HONE_CACHE") or Path(home, "hone"))
-
-
-def key(*ingredients: Any) -> str:
-    """A name for whatever is made from these."""
-    text = json.dumps(ingredients, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:

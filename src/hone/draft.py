@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar, final
+from typing import Any, final
 
 from datasets import Dataset
 
@@ -16,30 +15,12 @@ from hone.data.rows import Rows, prepare
 from hone.errors import UserError, listed, nearest
 from hone.network import rehearse
 from hone.parts import Parts
+from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 from hone.scores import metrics_of
 from hone.settings.train import Train
 from hone.tasks.base import Task
-
-Stage = Literal["rows", "task", "network", "encoded"]
-Found = TypeVar("Found")
-
-
-class Recall(ABC):
-    """Who drafts several jobs need not find out everything for each of them."""
-
-    @abstractmethod
-    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
-        """What `make` gives, or gave for a job that does not differ in what this stage depends on."""
-
-
-@final
-class NoRecall(Recall):
-    """For a single job."""
-
-    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
-        return make()
 
 
 @final

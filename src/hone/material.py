@@ -11,11 +11,12 @@ from hone import seeds
 from hone.anatomy import Anatomy
 from hone.data.module import DataModule
 from hone.data.rows import Rows
-from hone.draft import NoRecall, draft
+from hone.draft import draft
 from hone.network import build_network, count_parameters
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
 from hone.parts import Parts
+from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 from hone.scores import metrics_of
@@ -50,9 +51,9 @@ class Material:
         }
 
 
-def gather(parts: Parts, settings: Train, fabric: Fabric) -> Material:
+def gather(parts: Parts, settings: Train, fabric: Fabric, memory: Recall) -> Material:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
-    known = draft(parts, settings, NoRecall())
+    known = draft(parts, settings, memory)
     task = known.task
     seeds.seed_everything(settings.seed, "weights")
     network, anatomy = build_network(parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)

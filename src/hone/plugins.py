@@ -1,9 +1,14 @@
-"""Fabric's precisions, but what a batch holds beside the network's inputs keeps its digits: labels may be numbers."""
+"""What Fabric is told to use.
+
+Its precisions, but what a batch holds beside the network's inputs keeps its digits, for labels may be numbers. And
+whose processes these are: ours or torchrun's, never those of a scheduler that this one job happens to run under.
+"""
 
 from __future__ import annotations
 
 from typing import Any, final
 
+from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
 
 from hone.hardware import device_of
@@ -33,10 +38,11 @@ class Half(HalfPrecision):
 def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
     """What to tell Fabric."""
     chosen: Precision
+    environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
     if precision == "bf16-true":
         chosen = Half(precision)
     elif precision in ("bf16-mixed", "16-mixed"):
         chosen = Mixed(precision, device_of(accelerator))
     else:
-        return {"precision": precision}
-    return {"plugins": [chosen]}
+        return {"precision": precision, "plugins": [environment]}
+    return {"plugins": [environment, chosen]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hone.material import gather
 from hone.outfit import outfit
 from hone.parts import Parts
 from hone.precision import advise, settle
+from hone.recall import NoRecall, Recall
 from hone.report import final_screen
 from hone.results import conclude
 from hone.runs.folder import Folder, require_writable
@@ -34,15 +36,16 @@ from hone.sweeps.refereeing import referee
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
     """Trains on as many devices as asked for; returns the number that a sweep optimises."""
-    return run(Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation))
+    return run(Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation), NoRecall())
 
 
-def run(job: Job) -> float | None:
-    """The same, of a job that is ready."""
-    return devices.spread(train, job)
+def run(job: Job, memory: Recall) -> float | None:
+    """The same, of a job that is ready; what is known already reaches no other process than this."""
+    alone = job.settings.devices == 1
+    return devices.spread(partial(train, memory=memory if alone else NoRecall()), job)
 
 
-def train(job: Job) -> float | None:
+def train(job: Job, memory: Recall) -> float | None:
     """The whole run, in one of its processes."""
     keep_memory()
     quieten_libraries()
@@ -52,21 +55,21 @@ def train(job: Job) -> float | None:
         require_writable(Path(job.settings.output_root))
         found = find(job)
         if found is None or Record.load(found.record)["state"] != "finished":
-            found = _run(job, parts, found, stop, log)
+            found = _run(job, parts, found, stop, log, memory)
     record = Record.load(found.record)
     if devices.is_first():
         final_screen(record, parts.tracker.advice())
     return record["best"]["value"] if record["best"] else None
 
 
-def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log) -> Folder:
+def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, memory: Recall) -> Folder:
     """Prepares, trains, scores and stores."""
     settings = job.settings
     before = Record.load(found.record)["precision"] if found else None
     precision = settle(settings.precision, settings.accelerator, before)
     advise(precision, parts.optimizer.rounds_at_random)
     fabric = devices.make_fabric(settings.accelerator, precision, settings.devices)
-    material = gather(parts, settings, fabric)
+    material = gather(parts, settings, fabric, memory)
     course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
     trainee = outfit(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}

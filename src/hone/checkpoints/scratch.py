@@ -10,11 +10,11 @@ import transformers
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from hone import cache
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import apply, headless, load_processor, make_config, special_tokens
 from hone.errors import UserError, nearest
 from hone.facts import Facts
+from hone.key import key
 from hone.types import Place, Positive
 
 
@@ -53,4 +53,4 @@ class Scratch(Checkpoint):
         return network
 
     def fingerprint(self) -> str:
-        return cache.key(self.architecture, self.hyperparameters)[:16]
+        return key(self.architecture, self.hyperparameters)[:16]

@@ -16,11 +16,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import hone.data
-from hone.cache import key
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import apply, fit_tokenizer, headless
 from hone.errors import UserError
 from hone.facts import Facts
+from hone.key import key
 from hone.types import Positive
 
 SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}

@@ -16,6 +16,8 @@ from hone.command.compose import Composer
 from hone.command.explain import explain
 from hone.errors import HoneError, UserError, briefly
 from hone.job import Job
+from hone.planning.kept import Kept
+from hone.recall import Recall
 from hone.runs.identity import with_absolute_paths
 from hone.runs.redact import redact_text
 from hone.sweeps.cell import Cell
@@ -30,6 +32,7 @@ class Jobs:
     def __init__(self, application: Application, context: HydraContext, config: DictConfig) -> None:
         self.application, self.context = application, context
         self.composer = Composer(context.config_loader, config)
+        self.store: dict[str, Any] = {}
 
     def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
         """Raises UserError where the words make no run that could work."""
@@ -49,17 +52,18 @@ class Jobs:
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
         parts = {name: node for name, node in parts.items() if name != "plan"}  # that is asked of us, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
-        return Ready(tuple(words), job, partial(_work, self.context, config, job))
+        memory = Kept(self.store, job)
+        return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
 
 
-def _work(context: HydraContext, config: DictConfig, job: Job) -> dict[str, Any]:
+def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -> dict[str, Any]:
     """The whole life of a run's process; what it returns says how it ended."""
     from hone import train
 
     before = loaded()
     try:
         done = run_job(
-            hydra_context=context, task_function=lambda _: train.run(job), config=config,
+            hydra_context=context, task_function=lambda _: train.run(job, memory), config=config,
             job_dir_key="hydra.sweep.dir", job_subdir_key="hydra.sweep.subdir",
         )  # fmt: skip
     except (SystemExit, KeyboardInterrupt) as end:

@@ -17,6 +17,7 @@ from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 from hone.data.tally import Tally, judge
 from hone.errors import RowError
+from hone.key import key
 from hone.misfits import misfits
 from hone.tasks.base import Fault, Task
 
@@ -48,7 +49,7 @@ def processor_digest(processor: Any) -> str:
 
 
 def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
-    name = cache.key(fingerprint([rows]), recipe)
+    name = key(fingerprint([rows]), recipe)
 
     def make(file: str | None) -> Dataset:
         return rows.map(

@@ -12,10 +12,10 @@ import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
-from hone import cache
 from hone.data.incoming import Incoming
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
+from hone.key import key
 from hone.paths import nearest_path
 from hone.types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 
@@ -105,7 +105,7 @@ def _store(path: str) -> str | None:
     if not folder.is_dir():
         return None
     files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.resolve().rglob("*"))]
-    return str(Path(datasets.config.HF_DATASETS_CACHE, "folders", cache.key(files)))
+    return str(Path(datasets.config.HF_DATASETS_CACHE, "folders", key(files)))
 
 
 def _not_in(said: str, path: str, word: str, there: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Self, final
 import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, IterableDataset
 
-from hone import cache
+from hone.key import key
 
 CHUNK = 1_000
 """Rows that are read and checked together."""
@@ -28,7 +28,7 @@ class Incoming:
     def built_by(cls, builder: Any, split: str) -> Self:
         """A split of what one of `datasets`' builders would load."""
         files = builder.config.data_files[split]
-        return cls.of(builder.as_streaming_dataset(split=split), cache.key(files, files.origin_metadata))
+        return cls.of(builder.as_streaming_dataset(split=split), key(files, files.origin_metadata))
 
     @classmethod
     def of(cls, rows: IterableDataset, stamp: str) -> Self:

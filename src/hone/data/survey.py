@@ -23,6 +23,7 @@ from hone.data.source import Source
 from hone.data.tally import Tally, judge
 from hone.errors import UserError
 from hone.facts import Facts
+from hone.key import key
 from hone.tasks.base import Task
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def survey(incoming: Incoming, source: Source, task: Task) -> Survey:
         found = json.dumps(asdict(_look(incoming, source, task)))
         return cache.store(Dataset.from_dict({"survey": [found]}), file)
 
-    kept = json.loads(cache.remember("surveys", cache.key(hone.__version__, incoming.stamp, recipe), make)["survey"][0])
+    kept = json.loads(cache.remember("surveys", key(hone.__version__, incoming.stamp, recipe), make)["survey"][0])
     found = Survey(Facts.of(kept.pop("facts")), **kept)
     judge(found.rows - found.usable, found.rows, found.told, "train", source)
     return found

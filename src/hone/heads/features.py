@@ -14,6 +14,7 @@ from hone import cache
 from hone.data.columns import columns
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
+from hone.key import key
 from hone.tasks.base import Task
 
 _BATCH = 64
@@ -21,7 +22,7 @@ _BATCH = 64
 
 def featurise(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
     """The encoded rows with `features` in place of what the backbone read."""
-    name = cache.key(fingerprint([encoded]), weights_digest(network), repr(network.config), task.processor.padding_side)
+    name = key(fingerprint([encoded]), weights_digest(network), repr(network.config), task.processor.padding_side)
     kept = [column for column in ("id", "label") if column in encoded.column_names]
 
     def make(file: str | None) -> Dataset:

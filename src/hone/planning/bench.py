@@ -19,6 +19,7 @@ from hone.loop import learn
 from hone.material import gather
 from hone.outfit import outfit
 from hone.parts import Parts
+from hone.recall import NoRecall
 from hone.trainee import Trainee
 from hone.types import ExactPrecision
 
@@ -38,7 +39,7 @@ class Bench:
         settings = job.settings
         parts = Parts.of(job.config, settings.trust)
         fabric = make_fabric(settings.accelerator, precision)
-        material = gather(parts, settings, fabric)
+        material = gather(parts, settings, fabric, NoRecall())
         course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
         return cls(job, fabric, material.data, outfit(fabric, parts, material, course, settings.compile))
 

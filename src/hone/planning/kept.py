@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from hone import cache
-from hone.draft import Found, Recall, Stage
 from hone.job import Job
+from hone.key import key
+from hone.recall import Found, Recall, Stage
 
 _ROWS = ("dataset", "task", "limit")
 _TASK = (*_ROWS, "checkpoint")
@@ -31,7 +31,7 @@ class Kept(Recall):
 
     def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
         config = self.job.config
-        name = cache.key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
+        name = key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
         if name not in self.store:
             self.store[name] = make()
         found: Found = self.store[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -25,6 +26,7 @@ def git_diff() -> str:
     return _git("diff", "HEAD")
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the result depends on."""
     found = {"python": platform.python_version()}

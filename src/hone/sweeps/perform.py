@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from hone.sweeps.saved import mirror_of
 from hone.sweeps.scout import scout
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
+from hone.sweeps.stock import stock
 from hone.sweeps.story import Story
 from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
@@ -59,7 +59,8 @@ def perform(
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
     search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
-    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
+    if launched is None:
+        stock(possible.values())
     driver.run(sweep.sampler.total(space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)

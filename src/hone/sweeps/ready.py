@@ -8,16 +8,18 @@ from typing import Any, final
 
 from hone.errors import UserError
 from hone.job import Job
+from hone.recall import Recall
 from hone.sweeps.cell import Cell
 
 
 @final
 @dataclass(frozen=True)
 class Ready:
-    """A cell's job, checked: the words that make it, and what its process does."""
+    """A cell's job, checked: the words that make it, what all of them remember, and what its process does."""
 
     words: tuple[str, ...]
     job: Job
+    memory: Recall
     work: Callable[[], Mapping[str, Any]]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -15,6 +15,7 @@ from hone.sweeps.modules import load, loaded
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 from hone.sweeps.samplers.base import Aim
+from hone.sweeps.worker import Work
 
 Note = Callable[[Feasible], Any]
 """What else to remember of a run that can work."""
@@ -33,18 +34,18 @@ class Scouted:
 
 def scout(ready: Sequence[Ready], pool: Pool, skip: bool, note: Note | None = None) -> Scouted:
     """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one."""
-    words = apart(pool, Ready((), ready[0].job, partial(_look, ready, skip, note)), "The runs could not be checked")
+    words = apart(pool, ready[0], partial(_look, ready, skip, note), "The runs could not be checked")
     load(words["modules"])
     aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
     by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
     return Scouted(aim, *by_place)
 
 
-def apart(pool: Pool, ready: Ready, complaint: str) -> Mapping[str, Any]:
-    """The last words of a process that is to do one thing, while no other is at work."""
+def apart(pool: Pool, ready: Ready, work: Work, complaint: str) -> Mapping[str, Any]:
+    """The last words of a process that does other work than the run's, while no other is there."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        pool.start("scout", ready, output)
+        pool.start("scout", replace(ready, work=work), output)
         while not (ended := pool.wait(1.0)):
             continue
         said = output.read_text(encoding="utf-8", errors="replace")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.errors import UserError
-from hone.job import Job
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Load, queued
 from hone.planning.sweeps.survey import Survey
@@ -59,7 +58,7 @@ class Outlook:
         examples = [row for row in rows if left and row["does"] in _TO_DO]
         rows = [row for row in rows if tuple(row["words"]) in certain or row["does"] == "impossible"]
         starts = self.sweep.skip_impossible or not (mistakes or known.mistakes)
-        jobs = {one.identity: one.job for one in ready} if starts else {}
+        jobs = {one.identity: one for one in ready} if starts else {}
         costs = self._costs(jobs, [row for row in (*rows, *examples) if row["does"] in _TO_DO], pool)
         for row in (*rows, *examples):
             cost = costs.get(row["kind"]) if row["does"] in _TO_DO else None
@@ -71,14 +70,14 @@ class Outlook:
             return _impossible(cell, known.mistakes[place])
         return {"number": cell.number, "words": list(cell.words), "identity": identity, **known.notes[place]}
 
-    def _costs(self, jobs: Mapping[str, Job], rows: Sequence[Row], pool: Pool) -> dict[str, Cost]:
+    def _costs(self, jobs: Mapping[str, Ready], rows: Sequence[Row], pool: Pool) -> dict[str, Cost]:
         """By kind; none where the sweep would not start."""
-        kinds: dict[str, Job] = {}
+        kinds: dict[str, Ready] = {}
         for row in rows if jobs else ():
             kinds.setdefault(row["kind"], jobs[row["identity"]])
         if len(kinds) > 1 and console.is_terminal:
             console.print(f"[dim]looking closer at {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
-        return {name: tried(job, self.options, pool) for name, job in kinds.items()}
+        return {name: tried(one, self.options, pool) for name, one in kinds.items()}
 
     def _told(
         self, aim: Aim | None, rows: list[Row], examples: list[Row], left: int, workers: int, costs: list[Cost]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from hone import cache
+from hone.key import key
 from hone.network import count_parameters
 from hone.planning.preflight import Feasible
 from hone.runs.identity import relevant
@@ -56,13 +56,13 @@ class Survey:
 
 def kind(config: Mapping[str, Any]) -> str:
     """The same for runs that take the same time a step and the same memory."""
-    part = {key: value for key, value in relevant(config).items() if key not in _AS_DEAR}
-    return cache.key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
+    part = {name: value for name, value in relevant(config).items() if name not in _AS_DEAR}
+    return key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
 
 
 def _without_fractions(node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {key: _without_fractions(value) for key, value in node.items()}
+        return {name: _without_fractions(value) for name, value in node.items()}
     if isinstance(node, list):
         return [_without_fractions(value) for value in node]
     return None if isinstance(node, float) else node

@@ -52,9 +52,9 @@ class Cost:
         return self.step * left + self.evaluation * evaluations + self.concluding
 
 
-def tried(job: Job, options: Options, pool: Pool) -> Cost:
+def tried(ready: Ready, options: Options, pool: Pool) -> Cost:
     """With a worker's share of the machine."""
-    said = apart(pool, Ready((), job, partial(_try, job, options)), "A run of each kind could not be tried")
+    said = apart(pool, ready, partial(_try, ready.job, options), "A run of each kind could not be tried")
     return Cost.of(said["found"], said["advice"])
 
 
