@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -12,7 +13,7 @@ from hone.anatomy import Anatomy
 from hone.data.columns import lengths
 from hone.data.encoded import encode
 from hone.data.rows import Rows, prepare
-from hone.errors import UserError, listed, nearest
+from hone.errors import RowError, UserError, listed, nearest
 from hone.network import rehearse
 from hone.parts import Parts
 from hone.recall import Recall
@@ -69,7 +70,10 @@ def find_monitor(word: str, task: Task) -> Monitor:
 
 
 def _equipped(parts: Parts, rows: Rows) -> Task:
-    return parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    task = parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
+        task.encode(rows.splits["validation"][:1])
+    return task
 
 
 def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:
