@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
+from hone.sweeps.glimpse import glimpse
 
 GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
 
@@ -228,3 +229,15 @@ def test_a_cell_has_the_config_that_hydra_would_compose(hone: Hone, monkeypatch:
     rest = "checkpoint.hyperparameters={num_hidden_layers:1},{num_hidden_layers:2}"
     assert hone("train", "-m", *SMALL, "optimizer.lr=-1,-2", "head=cls,mean", rest).code == 2  # composed, but not run
     assert len(set(seen)) == 8
+
+
+def test_a_run_at_work_is_seen_in_its_journal_however_it_is_cut(tmp_path: Path) -> None:
+    rows = [
+        {"step": step, "time": 0.5} | ({"validation/f1": step / 100} if step % 50 == 0 else {}) for step in range(400)
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "run.json").write_text('{"steps": 500}')
+    assert glimpse(tmp_path, "validation/f1") == ""
+    (tmp_path / "metrics.jsonl").write_text(text[:-9])
+    assert glimpse(tmp_path, "validation/f1") == "step 398/500  3.5000"
+    assert glimpse(tmp_path, "validation/loss") == "step 398/500"

@@ -45,6 +45,22 @@ def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hon
 
 
 @pytest.mark.slow
+def test_a_sweep_is_a_group_and_a_run_of_its_own(server: Server, process: Hone) -> None:
+    done = process("train", "-m", *TRACKED, "seed=0,1", "sweep.name=both")
+    assert done.code == 0, done.said
+    arrived = {run.about["displayName"]: run for run in server.state.runs.values()}
+    assert {name: run.about["jobType"] for name, run in arrived.items()} == {
+        "seed=0": "train", "seed=1": "train", "sweep both": "sweep",
+    }  # fmt: skip
+    assert {run.about["groupName"] for run in arrived.values()} == {"both"}
+    assert {run.state for run in arrived.values()} == {"finished"}
+    summary, files = arrived["sweep both"].summary, arrived["sweep both"].files
+    assert summary["runs/finished"] == summary["trials"]["nrows"] == 2
+    assert summary["best/value"] == pytest.approx(sum(run.summary["best/value"] for run in arrived.values()) / 3)
+    assert any(b"<title>both" in content for name, content in files.items() if name.startswith("media/html/report"))
+
+
+@pytest.mark.slow
 def test_an_agent_drives_hone(server: Server) -> None:
     tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     sweep = yaml.safe_load((ROOT / "sweeps/grid.yaml").read_text())

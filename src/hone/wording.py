@@ -22,7 +22,7 @@ def as_typed(value: Any) -> str:
     """A value as one would write it in an override."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {as_typed(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return str(int(value))
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(as_typed, value)) + "]"

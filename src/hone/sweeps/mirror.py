@@ -1,4 +1,5 @@
-"""A sweep as one run of the tracker's: all trials, what each key changes, what failed, which config was chosen."""
+"""A sweep as one run of the tracker's: all trials, what each key changes, what failed, which config was chosen; and
+its report, for what no tracker draws of a group."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from hone.comparison.collection import Comparison
 from hone.comparison.failures import failures
 from hone.comparison.importance import importances
 from hone.comparison.keys import values_of
+from hone.comparison.report import PAGE
 from hone.runs.redact import redact_text
 from hone.tracking.base import RunInfo, Tracker
 
@@ -36,6 +38,7 @@ def mirror(
     tracker.table("importance", ["key", "share"], [[each.key, each.share] for each in weights])
     causes = [[each.state, redact_text(each.cause), len(each.entries)] for each in failures(told.entries)]
     tracker.table("failures", ["state", "cause", "runs"], causes)
+    tracker.page("report", (folder / PAGE).read_text(encoding="utf-8"))
     counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
     best = told.groups[0]
     chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}

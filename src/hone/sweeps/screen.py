@@ -16,6 +16,7 @@ from rich.text import Text
 
 from hone.progress import console
 from hone.sweeps.entry import Entry
+from hone.sweeps.glimpse import glimpse
 from hone.sweeps.samplers.base import Aim
 
 
@@ -48,7 +49,8 @@ class Lively(Screen):
         table = Table.grid(padding=(0, 2))
         for entry in entries:
             if entry.identity in working:
-                table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words))
+                seen = glimpse(entry.folder, self.aim.metric)
+                table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), seen)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
     def ended(self, entry: Entry) -> None:
@@ -95,5 +97,12 @@ def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> 
     best = f"best {aim.metric} {(max if aim.higher_is_better else min)(values):.4f}" if values else ""
     ours = [entry for entry in entries if entry.here and entry.state != "running"]
     pace = (time.monotonic() - begun) / len(ours) if ours else None
-    ending = f"about {pace * (left + counts['running']) / 60:.0f} min left" if pace and left >= 0 else ""
+    ending = f"about {_duration(pace * (left + counts['running'] / 2))} left" if pace and left >= 0 else ""
     return "  ".join(part for part in [*told, f"{left} left", best, ending] if part)
+
+
+def _duration(seconds: float) -> str:
+    """As exact as such a guess can be; of what is running, half is done."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -41,6 +41,10 @@ class Tracker(ABC):
         """Rows to look at."""
 
     @abstractmethod
+    def page(self, name: str, html: str) -> None:
+        """A page to look at, complete in itself."""
+
+    @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         """Closes the run in this state with these last words."""
 

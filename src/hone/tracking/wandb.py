@@ -72,6 +72,11 @@ class WandbTracker(Tracker):
 
         self._safely(log_table)
 
+    def page(self, name: str, html: str) -> None:
+        import wandb
+
+        self._safely(lambda run: run.log({name: wandb.Html(html, inject=False)}))
+
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
