@@ -49,7 +49,7 @@ class Preflight:
         parts, found = self._settled(job)
         before = Record.load(found.record)["precision"] if found else None
         precision = settle(settings.precision, settings.accelerator, before)
-        known = draft(parts, settings, Kept(self.store, job), strict=True)
+        known = draft(parts, settings, Kept(self.store, job, mistakes=True), strict=True)
         outline = Outline.of(parts, settings, known)
         disk = disk_of(parts, settings, precision, known, outline)
         disk.require_room()
@@ -58,7 +58,7 @@ class Preflight:
     def glance(self, job: Job) -> Monitor:
         """Raises UserError where that shows before the rows are encoded; else says what the run is judged by."""
         parts, _ = self._settled(job)
-        return sketch(parts, job.settings, Kept(self.store, job), strict=True).monitor
+        return sketch(parts, job.settings, Kept(self.store, job, mistakes=True), strict=True).monitor
 
     def _settled(self, job: Job) -> tuple[Parts, Folder | None]:
         """The parts of a job, and the run that it would go on with."""

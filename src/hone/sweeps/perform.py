@@ -14,6 +14,7 @@ from hone.errors import HoneError, Interrupted, Preempted, UserError
 from hone.invocation import Invocation
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
+from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
 from hone.sweeps.entry import Entry
 from hone.sweeps.impossible import require_possible
@@ -53,8 +54,6 @@ def perform(
     room = places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
     mirrored = mirror_of(folder)
     aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible)
-    from hone.sweeps.chosen import test_scores  # with it, all that runs need and checks do not
-
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
