@@ -81,7 +81,7 @@ class Public(Audience):
     record: Record
 
     def begin(self, steps: int, done: int) -> None:
-        self.journal.rewind(done)
+        self.tracker.catch_up(self.journal.rewind(done))
         self.record.update(steps=steps)
         log.info("training from step %d to %d", done, steps)
         self.display.start(steps, done)
@@ -90,8 +90,7 @@ class Public(Audience):
         self.display.step(step)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        self.journal.log(row)
-        self.tracker.log(row)
+        self.tracker.log(self.journal.log(row), row)
         if "train/loss" in row:
             self.display.logged(int(row["step"]), row)
 

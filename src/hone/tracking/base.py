@@ -33,8 +33,12 @@ class Tracker(ABC):
         """Opens the run; what comes back is stored in `run.json`."""
 
     @abstractmethod
-    def log(self, row: Mapping[str, float]) -> None:
-        """One line of the journal."""
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """When a run goes on: the journal so far, of which some rows may not have arrived before the run stopped."""
+
+    @abstractmethod
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        """One line of the journal, and which one it is: what is told twice is to be seen once."""
 
     @abstractmethod
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -58,8 +58,16 @@ class WandbTracker(Tracker):
         self.run.define_metric("*", step_metric="step", summary="none")
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
-    def log(self, row: Mapping[str, float]) -> None:
-        self._safely(lambda run: run.log(dict(row)))
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Offline each start has a file of its own, and those before have the rows before."""
+        if self.run is not None and not self.run.offline:
+            for number, row in enumerate(rows[self.run.starting_step :], self.run.starting_step):
+                self.log(number, row)
+
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        """W&B passes over a number that it has already."""
+        told = {key: value for key, value in row.items() if isinstance(value, int | float)}
+        self._safely(lambda run: run.log(told, step=number, commit=True))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         import wandb
