@@ -34,25 +34,27 @@ class Scouted:
 
 def scout(ready: Sequence[Ready], pool: Pool, skip: bool, note: Note | None = None) -> Scouted:
     """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one."""
-    words = apart(pool, ready[0], partial(_look, ready, skip, note), "The runs could not be checked")
+    words, *_ = apart(pool, ready[0], partial(_look, ready, skip, note), "The runs could not be checked")
     load(words["modules"])
     aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
     by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
     return Scouted(aim, *by_place)
 
 
-def apart(pool: Pool, ready: Ready, work: Work, complaint: str) -> Mapping[str, Any]:
-    """The last words of a process that does other work than the run's, while no other is there."""
+def apart(pool: Pool, ready: Ready, work: Work, complaint: str, copies: int = 1) -> list[Mapping[str, Any]]:
+    """The last words of processes that do other work than the run's, all the same, while no others are there."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        pool.start("scout", replace(ready, work=work), output)
-        while not (ended := pool.wait(1.0)):
-            continue
+        for copy in range(copies):
+            pool.start(f"scout-{copy}", replace(ready, work=work), output)
+        ended = []
+        while pool.working:
+            ended += pool.wait(1.0)
         said = output.read_text(encoding="utf-8", errors="replace")
-    _, words, _ = ended[0]
-    if words["state"] != "finished":
-        raise RunError(f"{complaint}: {words['reason']}.\n{said[-2000:]}")
-    return words
+    for _, words, _ in ended:
+        if words["state"] != "finished":
+            raise RunError(f"{complaint}: {words['reason']}.\n{said[-2000:]}")
+    return [words for _, words, _ in ended]
 
 
 def _look(ready: Sequence[Ready], skip: bool, note: Note | None) -> Mapping[str, Any]:

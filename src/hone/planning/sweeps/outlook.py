@@ -77,7 +77,7 @@ class Outlook:
             kinds.setdefault(row["kind"], jobs[row["identity"]])
         if len(kinds) > 1 and console.is_terminal:
             console.print(f"[dim]looking closer at {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
-        return {name: tried(one, self.options, pool) for name, one in kinds.items()}
+        return {name: tried(one, self.options, pool, min(len(rows), len(pool.places))) for name, one in kinds.items()}
 
     def _told(
         self, aim: Aim | None, rows: list[Row], examples: list[Row], left: int, workers: int, costs: list[Cost]

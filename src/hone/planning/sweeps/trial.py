@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any, Self, final
 
 from hone.allocator import keep_memory
@@ -52,10 +53,14 @@ class Cost:
         return self.step * left + self.evaluation * evaluations + self.concluding
 
 
-def tried(ready: Ready, options: Options, pool: Pool) -> Cost:
-    """With a worker's share of the machine."""
-    said = apart(pool, ready, partial(_try, ready.job, options), "A run of each kind could not be tried")
-    return Cost.of(said["found"], said["advice"])
+def tried(ready: Ready, options: Options, pool: Pool, copies: int) -> Cost:
+    """With a worker's share of the machine, while as many others are at work: the mean of them counts."""
+    work, complaint = partial(_try, ready.job, options), "A run of each kind could not be tried"
+    said = apart(pool, ready, work, complaint, copies if options.time else 1)
+    found = [words["found"] for words in said]
+    times = [each["time"] for each in found if each["time"]]
+    mean = {name: fmean(time[name] for time in times) for name in times[0]} if times else None
+    return Cost.of(found[0] | {"time": mean}, said[0]["advice"])
 
 
 def _try(job: Job, options: Options) -> Mapping[str, Any]:
