@@ -49,6 +49,7 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
     done = process("train", *words)
     assert done.code == 0, done.said
     (arrived,) = server.state.runs.values()
+    assert record(only_run())["wandb"]["mode"] == "online", done.said
     assert arrived.name == record(only_run())["wandb"]["id"]
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
     assert [row["_step"] for row in arrived.history] == [*range(len(arrived.history))]

@@ -27,6 +27,8 @@ from hone.invocation import Invocation
 from hone.lean import spare
 from hone.wording import as_typed
 
+HYDRA = "1.3"
+"""The version whose ways we have."""
 _SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
 
 
@@ -51,7 +53,7 @@ class Application:
                 return self._retried()
             sys.argv = [f"hone {self.command}", *self.line.words]
             with _errors_handed_over(), vetted(self.line.vouched):
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.command)(self._job)()
+                hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
         except SystemExit as end:  # 1 is Hydra's, which has said what it did not like

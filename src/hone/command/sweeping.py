@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -17,8 +15,8 @@ from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
+from hone.command.engines import engine, launcher_of
 from hone.command.jobs import Jobs
-from hone.command.launched import Launched
 from hone.command.line import as_typed_in
 from hone.errors import UserError
 from hone.invocation import Invocation
@@ -26,8 +24,6 @@ from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
-
-_LAUNCHER = "hydra_plugins.hone_sweeper.launcher.HoneLauncher"
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
@@ -54,30 +50,25 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
         return jobs.ready([place, *fixed], cell)
 
     if application.command == "plan":
-        _plan(told, axes, ready, folder, config)
+        _plan(told, axes, ready, folder, config, application)
         return
     from hone.sweeps.conduct import conduct
 
-    launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), launcher)
+    workers = engine(task_function, context, config, told, folder)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers)
 
 
-def _plan(told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig) -> None:
+def _plan(
+    told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig, application: Application
+) -> None:
     from hone.planning.options import Options
-    from hone.planning.sweeps.foresee import foresee
+    from hone.planning.sweeps.foresee import Where, foresee
 
     node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
     options: Options = build(node, Options, "plan", ())
-    launcher = config.hydra.runtime.choices["hydra/launcher"]
-    foresee(told, axes, ready, folder, options, None if launcher == "local" else str(launcher))
-
-
-def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:
-    """Another launcher than ours, with all it can be given: it has no places of its own to wait for."""
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=task_function, config=config
-    )
-    return Launched(launcher, batch=sys.maxsize if told.workers == "auto" else told.workers)
+    name = str(config.hydra.runtime.choices["hydra/launcher"])
+    where = Where(None if name == "local" else name, elsewhere=launcher_of(config, application) is not None)
+    foresee(told, axes, ready, folder, options, where)
 
 
 def _told(config: DictConfig, application: Application) -> Sweep:

@@ -8,7 +8,7 @@ from typing import Any, final
 from hone.errors import UserError
 from hone.job import Job
 from hone.key import key
-from hone.recall import Found, Recall, Stage
+from hone.recall import Found, NoRecall, Recall, Stage
 
 _ROWS = ("dataset", "task", "limit")
 _TASK = (*_ROWS, "checkpoint")
@@ -29,6 +29,10 @@ class Kept(Recall):
 
     def __init__(self, store: dict[str, Any], job: Job, mistakes: bool = False) -> None:
         self.store, self.job, self.mistakes = store, job, mistakes
+
+    def __reduce__(self) -> tuple[type[NoRecall], tuple[()]]:
+        """A job that goes to another machine leaves the store behind."""
+        return NoRecall, ()
 
     def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
         config = self.job.config

@@ -40,7 +40,9 @@ class Feasible:
 class Preflight:
     """Checks one job after the other; what they have in common is loaded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, elsewhere: bool = False) -> None:
+        self.elsewhere = elsewhere
+        """Whether the jobs will be on other machines, with devices of their own."""
         self.store: dict[str, Any] = {}
 
     def check(self, job: Job) -> Feasible:
@@ -63,7 +65,8 @@ class Preflight:
     def _settled(self, job: Job) -> tuple[Parts, Folder | None]:
         """The parts of a job, and the run that it would go on with."""
         settings = job.settings
-        require_devices(settings.accelerator, settings.devices)
+        if not self.elsewhere:
+            require_devices(settings.accelerator, settings.devices)
         parts = Parts.of(job.config, settings.trust)
         require_writable(Path(settings.output_root))
         return parts, find(job)

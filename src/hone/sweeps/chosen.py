@@ -10,12 +10,12 @@ from pathlib import Path
 
 from hone.comparison.groups import Group
 from hone.runs.record import Record
-from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 from hone.sweeps.unseal import unseal
+from hone.sweeps.workers import Workers
 
 
-def test_scores(groups: Sequence[Group], pool: Pool, one: Ready) -> dict[str, float]:
+def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
     """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}

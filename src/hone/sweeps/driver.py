@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import Any, final
 
@@ -125,6 +126,8 @@ class Driver:
             return
         value = known.value if known else None
         said = Outcome(words["state"], words.get("reason"), value, round(seconds, 2), identity=entry.identity)
+        if known is None and said.state == "finished":  # a launcher of Hydra's, whose jobs tell nothing but themselves
+            said = replace(said, state="failed", reason="it left no record of a run; what it printed says why")
         if known is None or said.state == "failed" != known.state:
             entry.outcome = said
             self.ledger.close(entry.identity, said)

@@ -18,6 +18,7 @@ from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
 from hone.sweeps.entry import Entry
 from hone.sweeps.impossible import require_possible
+from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.mirror import mirror
 from hone.sweeps.places import places
@@ -51,9 +52,9 @@ def perform(
 ) -> int:
     """Returns the command's exit code."""
     one = next(iter(possible.values()))
-    room = places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
+    room = places("auto" if launched else sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
     mirrored = mirror_of(folder)
-    aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible)
+    aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible, elsewhere=isinstance(launched, Distant))
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
@@ -69,7 +70,7 @@ def perform(
     if driver.asked is not None:
         raise _stopped(driver.asked, folder)
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
-    test = test_scores(told.groups, pool, one)
+    test = test_scores(told.groups, launched if isinstance(launched, Distant) else pool, one)
     write_report(told, folder / PAGE)
     tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
     story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
@@ -77,9 +78,9 @@ def perform(
     return int(failed)
 
 
-def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool) -> Aim:
+def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool, elsewhere: bool) -> Aim:
     """What the runs are judged by; those that cannot work after all are told, or left out."""
-    found = scout(list(possible.values()), pool, skip)
+    found = scout(list(possible.values()), pool, skip, elsewhere)
     mistakes = {
         cell: UserError(found.mistakes[place]) for place, cell in enumerate(possible) if place in found.mistakes
     }

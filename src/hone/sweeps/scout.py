@@ -32,9 +32,11 @@ class Scouted:
     notes: Mapping[int, Any]
 
 
-def scout(ready: Sequence[Ready], pool: Pool, skip: bool, note: Note | None = None) -> Scouted:
-    """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one."""
-    words, *_ = apart(pool, ready[0], partial(_look, ready, skip, note), "The runs could not be checked")
+def scout(ready: Sequence[Ready], pool: Pool, skip: bool, elsewhere: bool, note: Note | None = None) -> Scouted:
+    """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one.
+
+    `elsewhere`: the runs will be on machines that may have other devices than this one."""
+    words, *_ = apart(pool, ready[0], partial(_look, ready, skip, elsewhere, note), "The runs could not be checked")
     load(words["modules"])
     aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
     by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
@@ -57,11 +59,11 @@ def apart(pool: Pool, ready: Ready, work: Work, complaint: str, copies: int = 1)
     return [words for _, words, _ in ended]
 
 
-def _look(ready: Sequence[Ready], skip: bool, note: Note | None) -> Mapping[str, Any]:
+def _look(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note | None) -> Mapping[str, Any]:
     """Every job as `hone plan` checks it, before weights are loaded: cheap questions to all, then rows are encoded.
 
     What the jobs share is read once."""
-    before, preflight, aim = loaded(), Preflight(), None
+    before, preflight, aim = loaded(), Preflight(elsewhere), None
     mistakes: dict[int, str] = {}
     notes: dict[int, Any] = {}
     for place, each in enumerate(ready):

@@ -49,8 +49,8 @@ class Tracker(ABC):
         """A page to look at, complete in itself."""
 
     @abstractmethod
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
-        """Closes the run in this state with these last words."""
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        """Closes the run in this state with these last words; returns whether there is nothing left to send."""
 
     @abstractmethod
     def advice(self) -> str | None:

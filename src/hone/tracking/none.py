@@ -25,7 +25,8 @@ class NoTracker(Tracker):
 
     def page(self, name: str, html: str) -> None: ...
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        return False
 
     def advice(self) -> str | None:
         return None

@@ -85,12 +85,12 @@ class WandbTracker(Tracker):
 
         self._safely(lambda run: run.log({name: wandb.Html(html, inject=False)}))
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        self._safely(close)
+        return self._safely(close) and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
@@ -147,15 +147,17 @@ class WandbTracker(Tracker):
             x_transaction_log_flush_interval=1.0,
         )
 
-    def _safely(self, action: Callable[[Any], None]) -> None:
+    def _safely(self, action: Callable[[Any], None]) -> bool:
         """Does something with the run, if there is one; what fails is told once."""
         if self.run is None:
-            return
+            return False
         try:
             action(self.run)
+            return True
         except Exception as error:
-            log.warning("W&B fails (%s) and is left alone from here on.", _first_line(error))
+            log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", _first_line(error))
             self.run = None
+            return False
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from hone.errors import UserError
 from hone.lean import spare
@@ -16,10 +18,19 @@ from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 
 
+@final
+@dataclass(frozen=True)
+class Where:
+    """Who would run the cells, if not we, and whether on other machines."""
+
+    launcher: str | None
+    elsewhere: bool
+
+
 def foresee(
-    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, launcher: str | None
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
 ) -> None:
-    """Tells; `launcher` is who would run the cells, if not we."""
+    """Tells."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     checked = sweep.sampler.preview(space)
     certain = sweep.sampler.known(space, folder)
@@ -32,7 +43,7 @@ def foresee(
     from hone.planning.sweeps.outlook import Outlook  # with it, torch
     from hone.planning.sweeps.screen import screen
 
-    outlook = Outlook(sweep, space, folder, options, launcher, budget)
+    outlook = Outlook(sweep, space, folder, options, where, budget)
     found = outlook.found(possible, mistakes, {cell.words for cell in certain})
     if options.format == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from hone.errors import UserError
 from hone.planning.options import Options
+from hone.planning.sweeps.foresee import Where
 from hone.planning.sweeps.queue import Load, queued
 from hone.planning.sweeps.survey import Survey
 from hone.planning.sweeps.trial import Cost, tried
@@ -37,7 +38,7 @@ class Outlook:
     space: Space
     folder: Path
     options: Options
-    launcher: str | None
+    where: Where
     budget: Budget
 
     def found(
@@ -45,10 +46,11 @@ class Outlook:
     ) -> dict[str, Any]:
         """`certain` are the words of the cells that are no mere examples of what may be drawn."""
         ready = list(possible.values())
-        room = places(self.sweep.workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
+        workers = "auto" if self.where.launcher else self.sweep.workers
+        room = places(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
         pool = Pool(room, None)
         survey = Survey(self.folder, self.sweep.rerun)
-        known = scout(ready, pool, skip=True, note=survey.note) if ready else Scouted(None, {}, {})
+        known = scout(ready, pool, True, self.where.elsewhere, survey.note) if ready else Scouted(None, {}, {})
         if known.aim is not None:
             self.sweep.sampler.require_same(self.space, known.aim, self.folder)
         rows = [self._row(cell, one.identity, known, place) for place, (cell, one) in enumerate(possible.items())]
@@ -58,7 +60,7 @@ class Outlook:
         examples = [row for row in rows if left and row["does"] in _TO_DO]
         rows = [row for row in rows if tuple(row["words"]) in certain or row["does"] == "impossible"]
         starts = self.sweep.skip_impossible or not (mistakes or known.mistakes)
-        jobs = {one.identity: one for one in ready} if starts else {}
+        jobs = {one.identity: one for one in ready} if starts and not self.where.elsewhere else {}
         costs = self._costs(jobs, [row for row in (*rows, *examples) if row["does"] in _TO_DO], pool)
         for row in (*rows, *examples):
             cost = costs.get(row["kind"]) if row["does"] in _TO_DO else None
@@ -95,7 +97,7 @@ class Outlook:
             "counts": dict(Counter(row["does"] for row in rows)),
             "to_draw": left,
             "starts": {"runs": work.runs, "steps": work.steps, "seconds": work.seconds, "budget": self.sweep.budget},
-            "workers": {"count": workers, "launcher": self.launcher},
+            "workers": {"count": workers, "launcher": self.where.launcher},
             "memory": self._memory(costs, workers),
             "disk": {"needed": disk, "free": max((row["free"] or 0 for row in (*rows, *examples)), default=0)},
             "advice": sorted({cost.advice for cost in costs if cost.advice}),

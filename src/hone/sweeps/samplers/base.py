@@ -60,6 +60,11 @@ class Sampler(ABC):
         """Raises UserError where the folder has another search, which this one could not go on with."""
         return
 
+    @property
+    def learns(self) -> bool:
+        """Whether what comes of a cell says something about which is to be drawn next."""
+        return False
+
     def total(self, space: Space) -> int:
         """How many cells there will be, at most."""
         return len(self.preview(space))
