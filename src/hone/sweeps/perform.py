@@ -82,14 +82,16 @@ def perform(
 
 def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool, elsewhere: bool) -> Aim:
     """What the runs are judged by; those that cannot work after all are told, or left out."""
-    aim, reasons = scout(list(possible.values()), pool, elsewhere)
-    mistakes = {cell: UserError(reasons[place]) for place, cell in enumerate(possible) if place in reasons}
-    require_possible(mistakes, len(possible), skip and aim is not None)
+    found = scout(list(possible.values()), pool, skip, elsewhere)
+    mistakes = {
+        cell: UserError(found.mistakes[place]) for place, cell in enumerate(possible) if place in found.mistakes
+    }
+    require_possible(mistakes, len(possible), skip and found.aim is not None)
     for cell, error in mistakes.items():
         roster.refuse(cell, error)
-    if aim is None:
+    if found.aim is None:
         raise UserError("No run of this sweep can work.")
-    return aim
+    return found.aim
 
 
 def _remarks(entries: Collection[Entry]) -> dict[str, str]:
