@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
+from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
 from urllib.parse import urlsplit
 
@@ -42,10 +43,11 @@ class WandbTracker(Tracker):
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
         self.run: Any = None
+        self.root = Path()
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        known = run.tracker.get("id")
+        self.root, known = run.root, run.tracker.get("id")
         identity, mode = known or secrets.token_hex(4), self._mode()
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
@@ -95,7 +97,7 @@ class WandbTracker(Tracker):
     def advice(self) -> str | None:
         if self.run is None:
             return None
-        return f"wandb sync {shown(self.run.settings.sync_dir)}" if self.run.offline else str(self.run.url)
+        return f"hone sync {shown(self.root)}" if self.run.offline else str(self.run.url)
 
     def _mode(self) -> Mode:
         """The environment's word counts for most, then the config's, then whether there is a key."""
