@@ -43,7 +43,7 @@ browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is 
 	$(BIN)/pytest tests/browser
 
 launchers: $(LAUNCHERS_INSTALLED) ## run the tests of joblib, submitit and a Ray on this machine, which are installed for them
-	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py
+	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)

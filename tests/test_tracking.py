@@ -24,7 +24,7 @@ def inspect(run: Path, *flags: str) -> Any:
 def test_offline_it_mirrors_the_journal(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     done = hone("train", *TRACKED, "notes=a try", "tracker.tags=[demo]", "evaluate_every=2")
     assert done.code == 0, done.said
-    assert "wandb sync outputs/wandb/offline-run-" in done.out
+    assert "hone sync outputs" in done.out
     run = only_run()
     seen = inspect(run, "--summary")
     assert seen["state"] == "finished"

@@ -51,6 +51,7 @@ class Jobs:
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
+        parts = {name: node for name, node in parts.items() if name != "plan"}  # that is asked of us, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         memory = Kept(self.store, job)
         return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hone.build import build
 from hone.check import check_node
-from hone.evaluate import records_of, rows_of
-from hone.results import save_records
-from hone.runs import finished
-from hone.runs.finished import FinishedRun
+from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.runs.told import about, last_words
 from hone.scores import baseline_scores, compute_scores
@@ -22,6 +19,10 @@ from hone.types import Accelerator
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
+    from hone.evaluate import records_of, rows_of
+    from hone.results import save_records
+    from hone.runs import finished  # a sweep is checked without all these
+
     run = finished.load(str(folder), trust)
     settings = Evaluate(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
@@ -34,16 +35,16 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     save_records(records, run.folder.predictions / "test.parquet")
     record = Record.load(run.folder.record)
     record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
-    _tell(run, record, trust)
+    _tell(run.folder, run.config, record, trust)
     return {"state": "finished", "scores": scores}
 
 
-def _tell(run: FinishedRun, record: Record, trust: Iterable[str]) -> None:
+def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iterable[str]) -> None:
     """A tracker that has heard all of the run hears this too; to others it is still to be sent with the rest."""
     if not (record["wandb"] or {}).get("sent"):
         return
-    tracker: Tracker = build(check_node(run.config["tracker"], "tracker", trust), Tracker, "tracker", trust)
-    tracker.start(about(record, run.config, Path(run.config["output_root"]).absolute()))
-    tracker.keep(run.folder)
+    tracker: Tracker = build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust)
+    tracker.start(about(record, config, Path(config["output_root"]).absolute()))
+    tracker.keep(folder)
     if not tracker.finish(record["state"], 0, last_words(record)):
         record.update(wandb=record["wandb"] | {"sent": False})

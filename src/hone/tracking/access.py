@@ -19,8 +19,7 @@ _PATIENCE = 20
 def asking(place: str) -> Iterator[Any]:
     """W&B's own API; whatever goes wrong there is told of the place that the user named."""
     os.environ.setdefault("WANDB_SILENT", "true")
-    if not has_key():
-        raise UserError(f"{place}: W&B gives nothing without a key; say wandb login, or set WANDB_API_KEY.")
+    require_key(f"{place}: ")
     import wandb
 
     try:
@@ -29,6 +28,14 @@ def asking(place: str) -> Iterator[Any]:
         raise
     except Exception as error:  # its client raises what it likes
         raise UserError(f"{place}: {_told(error)}") from error
+
+
+def require_key(place: str = "") -> None:
+    """For what only works online; `place` is what the user named."""
+    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+        raise UserError(f"{place}WANDB_MODE={os.environ['WANDB_MODE']}: W&B is not asked; unset it.")
+    if not has_key():
+        raise UserError(f"{place}W&B has no key: say wandb login, or set WANDB_API_KEY.")
 
 
 def has_key() -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
 
 from hone.errors import UserError
@@ -49,10 +50,11 @@ class WandbTracker(Tracker):
         self.log_model = log_model
         self.run: Any = None
         self._parcels = Parcels()
+        self.root = Path()
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        known = run.tracker.get("id")
+        self.root, known = run.root, run.tracker.get("id")
         identity, mode = known or secrets.token_hex(4), self._mode()
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
@@ -111,7 +113,7 @@ class WandbTracker(Tracker):
     def advice(self) -> str | None:
         if self.run is None:
             return None
-        return f"wandb sync {shown(self.run.settings.sync_dir)}" if self.run.offline else str(self.run.url)
+        return f"hone sync {shown(self.root)}" if self.run.offline else str(self.run.url)
 
     def _mode(self) -> Mode:
         """The environment's word counts for most, then the config's, then whether there is a key."""
