@@ -140,7 +140,15 @@ class Started:
         self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary, compilation)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
-        self.run = Run(self.notebook, snapshots, self.course, Monitor("f1_macro", True), told.patience, told.referee)
+        self.run = Run(
+            self.notebook,
+            snapshots,
+            self.course,
+            Monitor("f1_macro", True),
+            told.patience,
+            told.referee,
+            NoCandidates(),
+        )
 
     def fit(self, stop: Stop | None = None) -> "Started":
         self.run.resume(self.fabric, self.trainee)

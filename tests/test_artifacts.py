@@ -81,3 +81,25 @@ def test_an_offline_run_takes_its_model_along(server: Server, process: Hone) -> 
     assert (data.used_by, model.made_by, model.aliases) == ([told["id"]], told["id"], {"best", "latest"})
     assert model.files["model.safetensors"] == (only_run() / "model/model.safetensors").read_bytes()
     assert process("compare", f"wandb:someone/hone/{told['id']}").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ["none", "lora"])
+def test_each_best_model_is_a_version(server: Server, process: Hone, adapter: str) -> None:
+    words = ("tracker.log_model=all", f"adapter={adapter}", "evaluate_every=1 steps", "epochs=null", "steps=4")
+    done = process("train", *TRACKED[:1], *SMALL[1:-1], *words, "monitor=loss")
+    assert done.code == 0, done.said
+    told = record(only_run())
+    *steps, last = sorted(
+        (each for each in server.state.artifacts.values() if each.type == "model"), key=lambda each: each.version or 0
+    )
+    best = f"step-{told['best']['step']:08d}"
+    assert len(steps) > 1
+    assert (last.aliases, steps[-1].aliases) == ({"best", "latest"}, {best})
+    theirs, ours = steps[-1].files, last.files
+    assert theirs.keys() == ours.keys()
+    same = {name for name in ours if ours[name] == theirs[name]}
+    assert same == ours.keys() - {"run/run.json"}
+    assert steps[0].files["model.safetensors"] != ours["model.safetensors"]
+    name = f"wandb:someone/hone/{steps[0].collection}:{next(iter(steps[0].aliases))}"
+    assert process("evaluate", f"checkpoint={name}", "split=validation").code == 0

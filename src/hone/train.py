@@ -22,6 +22,7 @@ from hone.precision import advise, settle
 from hone.recall import NoRecall, Recall
 from hone.report import final_screen
 from hone.results import conclude
+from hone.runs.candidates import KeptCandidates, NoCandidates
 from hone.runs.folder import Folder, require_writable
 from hone.runs.identity import with_absolute_paths
 from hone.runs.record import Record
@@ -76,7 +77,9 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, mem
     with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
         judge = referee(fabric, job, parts, course, material.monitor)
         snapshots = Snapshots(folder.snapshots, job.identity)
-        run = Run(audience, snapshots, course, material.monitor, settings.patience, judge)
+        every = parts.tracker.every_best and fabric.is_global_zero
+        candidates = KeptCandidates(parts.tracker, folder, parts.adapter) if every else NoCandidates()
+        run = Run(audience, snapshots, course, material.monitor, settings.patience, judge, candidates)
         run.resume(fabric, trainee)
         audience.begin(course.steps, run.step)
         with stop.deferred(), trainee.at_work():

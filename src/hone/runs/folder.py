@@ -62,6 +62,10 @@ class Folder:
     def model(self) -> Path:
         return self.path / "model"
 
+    def candidate(self, step: int) -> Folder:
+        """Of the model that was the best at a step, for a tracker that keeps them all."""
+        return Folder(self.path / "artifact" / f"step-{step:08d}")
+
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """While this is open no other process writes here; the kernel gives the claim up if this one dies."""

@@ -12,6 +12,7 @@ from lightning.fabric import Fabric
 from hone.course import Course
 from hone.errors import Pruned, RunError
 from hone.runs.audience import Audience
+from hone.runs.candidates import Candidates
 from hone.runs.monitor import Monitor
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.sweeps.pruners.base import Referee
@@ -30,9 +31,11 @@ class Run:
         monitor: Monitor,
         patience: int | None,
         referee: Referee,
+        candidates: Candidates,
     ) -> None:
         self.audience, self.snapshots, self.course = audience, snapshots, course
         self.monitor, self.patience, self.referee = monitor, patience, referee
+        self.candidates = candidates
         self.step = 0
         self.best: dict[str, Any] | None = None
         self.stale = 0
@@ -47,14 +50,16 @@ class Run:
         self.step = step
         self.audience.step(step)
 
-    def evaluated(self, scores: Mapping[str, float]) -> None:
-        """Takes in the scores of the validation split; a score that is not a number is never the best."""
+    def evaluated(self, scores: Mapping[str, float], trainee: Trainee) -> None:
+        """Takes in the scores of the validation split, and the network that has them, if they are the best; a score
+        that is not a number never is."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
         value = scores.get(self.monitor.name)
         better = value is not None and self.monitor.improves(value, self.best)
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
+            self.candidates.offer(self.step, trainee)
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 

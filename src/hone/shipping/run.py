@@ -56,6 +56,8 @@ class RunShipment(Shipment):
             return cls(folder, record, "nothing", "there already")
         if known["mode"] == "online":
             return cls(folder, record, "journal", "the server may lack its last rows")
+        if known.get("amended"):
+            return cls(folder, record, "journal", "scored on the test split since")
         return cls._of_files(folder, record, wandb_files.folders(Path(known["dir"]).parent, known["id"]))
 
     @classmethod
@@ -95,7 +97,9 @@ class RunShipment(Shipment):
         config = yaml.safe_load(self.folder.config.read_text(encoding="utf-8"))
         tracker = online(config["tracker"])
         known = tracker.start(about(self.record, config, self.folder.path.parent.parent))
+        tracker.uses(self.record["data"])
         tracker.catch_up(_rows(self.folder))
+        tracker.keep(self.folder)
         if known is None or not tracker.finish(
             self._state, self._exit_code, last_words(self.record) | {"state": self._state}
         ):

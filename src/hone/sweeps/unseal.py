@@ -41,7 +41,10 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
 
 def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iterable[str]) -> None:
     """A tracker that has heard all of the run hears this too; to others it is still to be sent with the rest."""
-    if not (record["wandb"] or {}).get("sent"):
+    if not record["wandb"]:
+        return
+    if not record["wandb"].get("sent"):
+        record.update(wandb=record["wandb"] | {"amended": True})
         return
     tracker: Tracker = build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust)
     tracker.start(about(record, config, Path(config["output_root"]).absolute()))

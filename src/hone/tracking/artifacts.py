@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,18 @@ def use_data(run: Any, data: Mapping[str, Any]) -> None:
     run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
 
 
-def log_model(run: Any, folder: Folder, aliases: Sequence[str]) -> None:
-    """Sends the model of a run, as transformers loads it, and beside it what says which run it is of."""
+def log_model(run: Any, folder: Folder, place: Folder) -> None:
+    """Sends a model of a run, as transformers loads it, and beside it what says which run it is of. It is the best
+    until the next one comes; which step's it is is a name of its own, but of the last, which is the best of all."""
     import wandb
 
     artifact = wandb.Artifact(model_name(run.id), type="model", metadata=_about(folder))
     # Immutable: nothing changes these files any more, so that no copies need to be kept for a later sync.
-    artifact.add_dir(str(folder.model), policy="immutable", skip_cache=True)
-    for paper in _papers(folder):
+    artifact.add_dir(str(place.model), policy="immutable", skip_cache=True)
+    for paper in _papers(folder, place):
         name = f"{ABOUT}/{paper.name.removeprefix(_COPY)}"
         artifact.add_file(str(paper), name=name, policy="immutable", skip_cache=True)
-    run.log_artifact(artifact, aliases=list(aliases))
+    run.log_artifact(artifact, aliases=["best", "latest", *([place.path.name] if place != folder else [])])
 
 
 def model_name(identity: str) -> str:
@@ -59,9 +60,9 @@ def _about(folder: Folder) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _papers(folder: Folder) -> list[Path]:
+def _papers(folder: Folder, model: Folder) -> list[Path]:
     """Copies, for the run's own record may still be written to; under names that make no second run of them."""
-    place = folder.path / "artifact"
+    place = folder.path / "artifact" if model == folder else model.path
     place.mkdir(exist_ok=True)
     papers = (folder.record, folder.config, folder.facts)
     return [Path(shutil.copyfile(paper, place / f"{_COPY}{paper.name}")) for paper in papers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -29,6 +29,9 @@ class RunInfo:
 
 class Tracker(ABC):
     """A config's `tracker`. Nothing it does may end a run."""
+
+    every_best: bool = False
+    """Whether it keeps each model that was the best when it was evaluated."""
 
     @abstractmethod
     def start(self, run: RunInfo) -> dict[str, Any] | None:
@@ -57,6 +60,10 @@ class Tracker(ABC):
     @abstractmethod
     def keep(self, folder: Folder) -> None:
         """What the run leaves, now that it has ended; it may be kept where others can get it."""
+
+    @abstractmethod
+    def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None:
+        """A model of the run's that is the best so far; `save` writes it to a place of its own, when there is time."""
 
     @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -29,6 +29,8 @@ class NoTracker(Tracker):
     def uses(self, data: Mapping[str, Any]) -> None: ...
 
     def keep(self, folder: Folder) -> None: ...
+
+    def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None: ...
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         return False

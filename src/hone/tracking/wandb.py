@@ -47,7 +47,7 @@ class WandbTracker(Tracker):
     ) -> None:
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
-        self.log_model = log_model
+        self.log_model, self.every_best = log_model, log_model == "all"
         self.run: Any = None
         self._parcels = Parcels()
         self.root = Path()
@@ -100,7 +100,14 @@ class WandbTracker(Tracker):
     def keep(self, folder: Folder) -> None:
         self._send(lambda run: send_papers(run, folder))
         if self.log_model and folder.model.is_dir():
-            self._send(lambda run: artifacts.log_model(run, folder, ("best", "latest")))
+            self._send(lambda run: artifacts.log_model(run, folder, folder))
+
+    def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None:
+        def send(run: Any) -> None:
+            save(place)
+            artifacts.log_model(run, folder, place)
+
+        self._send(send)
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         def close(run: Any) -> None:
