@@ -29,6 +29,7 @@ from hone.optim import Optimizer, schedule
 from hone.packing.trial import packing_for
 from hone.recomputing import recompute
 from hone.runs.audience import Audience
+from hone.runs.candidates import NoCandidates
 from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
 from hone.schedulers.base import Scheduler
