@@ -14,7 +14,7 @@ import yaml
 from lightning.fabric import Fabric
 
 from hone.errors import HoneError, UserError
-from hone.facts import Facts
+from hone.inspect.gallery import Gallery
 from hone.job import Job
 from hone.logs import Log
 from hone.progress import display
@@ -38,7 +38,7 @@ def recorded(
     fabric: Fabric,
     job: Job,
     tracker: Tracker,
-    facts: Facts,
+    gallery: Gallery,
     origin: Mapping[str, Any],
     found: Folder | None,
     output: Log,
@@ -51,11 +51,11 @@ def recorded(
     with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
         record = Record.load(folder.record) if found else _new_record(folder, job)
         _require_same(record, origin)
-        facts.save(folder.facts)
+        gallery.task.facts.save(folder.facts)
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
-        audience = Public(Journal(folder.journal), tracker, display(), record)
+        audience = Public(Journal(folder.journal), tracker, gallery, display(), record)
         with closing(audience), _living(record, job, tracker, origin):
             yield folder, audience
 
@@ -155,5 +155,6 @@ def _info(record: Record, job: Job) -> RunInfo:
             "provenance": {key: record[key] for key in _PROVENANCE},
         },
         root=Path(job.settings.output_root).absolute(),
+        folder=record.path.parent,
         tracker=record["wandb"] or {},
     )

@@ -34,6 +34,7 @@ from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
 from hone.tracking.base import Tracker
+from hone.tracking.several import guarded
 
 _RIVALS = 5
 """Configs that are compared with the best by their examples too."""
@@ -72,7 +73,7 @@ def perform(
     test = test_scores(told.groups, pool, one)
     write_report(told, folder / PAGE)
     tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
-    story.write(entries, state, mirror(told, test, tracker, folder, mirrored))
+    story.write(entries, state, mirror(told, test, guarded(tracker), folder, mirrored))
     final_screen(told, folder, test, _remarks(entries))
     return int(failed)
 

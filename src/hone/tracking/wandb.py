@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.redact import redact_override
-from hone.tracking.base import RunInfo, Tracker
-from hone.types import Positive
+from hone.tracking import media
+from hone.tracking.base import Rows, RunInfo, Tracker
+from hone.tracking.charts import Chart
+from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,14 @@ class WandbTracker(Tracker):
         entity: str | None = None,
         mode: Literal["auto", "online", "offline"] = "auto",
         tags: list[str] | None = None,
+        examples: Index = 32,
         init_timeout: Positive = 15,
         finish_timeout: Positive = 30,
         required: bool = False,
     ) -> None:
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
+        self.examples = examples
         self.run: Any = None
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
@@ -54,28 +58,22 @@ class WandbTracker(Tracker):
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
-        self.run.define_metric("step", hidden=True)
-        self.run.define_metric("*", step_metric="step", summary="none")
+        _define_axes(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
+
+    def rewind(self, step: int) -> None: ...
 
     def log(self, row: Mapping[str, float]) -> None:
         self._safely(lambda run: run.log(dict(row)))
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        import wandb
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
+        self._safely(lambda run: media.log_table(run, name, columns, rows, step))
 
-        table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
-
-        def log_table(run: Any) -> None:
-            run.log({name: table})
-            run.summary[name] = table  # where W&B's own tables over runs look for it
-
-        self._safely(log_table)
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
+        self._safely(lambda run: media.log_chart(run, name, chart, step))
 
     def page(self, name: str, html: str) -> None:
-        import wandb
-
-        self._safely(lambda run: run.log({name: wandb.Html(html, inject=False)}))
+        self._safely(lambda run: media.log_page(run, name, html))
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         def close(run: Any) -> None:
@@ -148,6 +146,13 @@ class WandbTracker(Tracker):
         except Exception as error:
             log.warning("W&B fails (%s) and is left alone from here on.", _first_line(error))
             self.run = None
+
+
+def _define_axes(run: Any) -> None:
+    """Curves are drawn over our own steps, and can be over the others."""
+    for axis in ("step", "epoch", "examples", "seconds", "time"):
+        run.define_metric(axis, hidden=True)
+    run.define_metric("*", step_metric="step", summary="none")
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""What W&B shows beside numbers. It is held back until the next row, so that it stands in the row of its step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hone.tracking.base import Rows
+from hone.tracking.charts import Bars, Chart, Histogram, Matrix
+
+_PRESETS: Mapping[type[Chart], tuple[str, tuple[str, ...]]] = {
+    Bars: ("wandb/bar/v0", ("label", "value")),
+    Matrix: ("wandb/confusion_matrix/v1", ("Actual", "Predicted", "nPredictions")),
+}
+"""W&B's own drawings, and what they call the columns."""
+
+
+def log_table(run: Any, name: str, columns: Sequence[str], rows: Rows, step: int | None) -> None:
+    """A table of the run's, and the newest also of its summary, where W&B's tables over runs look for it."""
+    _log(run, name, name, _table(columns, rows), step)
+
+
+def log_chart(run: Any, name: str, chart: Chart, step: int | None) -> None:
+    """A picture as W&B draws it."""
+    import wandb
+
+    if isinstance(chart, Histogram):
+        _log(run, name, name, wandb.Histogram(np_histogram=(list(chart.counts), list(chart.edges))), step)
+        return
+    preset, columns = _PRESETS[type(chart)]
+    words = {"title": name}
+    told = wandb.plot_table(preset, _table(columns, chart.rows), dict(zip(columns, columns, strict=True)), words, True)
+    _log(run, name, f"Custom Chart Tables/{name}_table", told, step)
+
+
+def log_page(run: Any, name: str, html: str) -> None:
+    import wandb
+
+    _log(run, name, name, wandb.Html(html, inject=False), None)
+
+
+def _table(columns: Sequence[str], rows: Rows) -> Any:
+    import wandb
+
+    return wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+
+
+def _log(run: Any, name: str, key: str, told: Any, step: int | None) -> None:
+    """`key` is the name under which the content is stored; the summary keeps the newest."""
+    run.define_metric(key, step_metric="step", summary="last")
+    run.log({name: told} | ({} if step is None else {"step": step}), commit=False)
