@@ -42,7 +42,8 @@ def conclude(
             baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
             if fabric.is_global_zero:
                 save_records(records, folder.predictions / f"{split}.parquet")
-            examined(split, records)
+            if split != "validation":  # the evaluations have shown it
+                examined(split, records)
     if fabric.is_global_zero:
         save_model(module.network, data.task.processor, data.task.facts, folder.model)
     fabric.barrier()

@@ -90,9 +90,8 @@ def _one(record: Mapping[str, Any]) -> Columns:
     return {name: np.asarray([record[name]]) for name in ("loss", "targets")}
 
 
-def _spread(lengths: Any) -> list[float]:
-    low, middle, high, top = np.quantile(lengths, [0, 0.5, 0.95, 1]).tolist()
-    return [low, middle, high, top, int(np.sum(lengths))]
+def _spread(lengths: Any) -> list[int]:
+    return [*map(int, np.quantile(lengths, [0, 0.5, 0.95, 1], method="nearest")), int(np.sum(lengths))]
 
 
 def _edges(lengths: Any) -> Any:

@@ -16,27 +16,32 @@ _PRESETS: Mapping[type[Chart], tuple[str, tuple[str, ...]]] = {
 
 
 def log_table(run: Any, name: str, columns: Sequence[str], rows: Rows, step: int | None) -> None:
-    """A table of the run's, and the newest also of its summary, where W&B's tables over runs look for it."""
-    _log(run, name, name, _table(columns, rows), step)
+    """The newest is also in the summary, where W&B's tables over runs look for it."""
+    table = _table(columns, rows)
+    _log(run, name, table, step)
+    run.summary[name] = table
 
 
 def log_chart(run: Any, name: str, chart: Chart, step: int | None) -> None:
-    """A picture as W&B draws it."""
+    """A picture as W&B draws it, from a table that it looks for in the summary."""
     import wandb
 
     if isinstance(chart, Histogram):
-        _log(run, name, name, wandb.Histogram(np_histogram=(list(chart.counts), list(chart.edges))), step)
+        _log(run, name, wandb.Histogram(np_histogram=(list(chart.counts), list(chart.edges))), step)
         return
     preset, columns = _PRESETS[type(chart)]
-    words = {"title": name}
-    told = wandb.plot_table(preset, _table(columns, chart.rows), dict(zip(columns, columns, strict=True)), words, True)
-    _log(run, name, f"Custom Chart Tables/{name}_table", told, step)
+    table = _table(columns, chart.rows)
+    drawn = wandb.plot_table(
+        preset, table, dict(zip(columns, columns, strict=True)), {"title": name}, split_table=True
+    )
+    _log(run, name, drawn, step)
+    run.summary[f"Custom Chart Tables/{name}_table"] = table
 
 
 def log_page(run: Any, name: str, html: str) -> None:
     import wandb
 
-    _log(run, name, name, wandb.Html(html, inject=False), None)
+    _log(run, name, wandb.Html(html, inject=False), None)
 
 
 def _table(columns: Sequence[str], rows: Rows) -> Any:
@@ -45,7 +50,5 @@ def _table(columns: Sequence[str], rows: Rows) -> Any:
     return wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
 
 
-def _log(run: Any, name: str, key: str, told: Any, step: int | None) -> None:
-    """`key` is the name under which the content is stored; the summary keeps the newest."""
-    run.define_metric(key, step_metric="step", summary="last")
+def _log(run: Any, name: str, told: Any, step: int | None) -> None:
     run.log({name: told} | ({} if step is None else {"step": step}), commit=False)
