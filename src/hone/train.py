@@ -87,7 +87,5 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, mem
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
         trainee.module.network = parts.adapter.fold(material.network)
-        best = partial(audience.examined, run.best_step)
-        scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder, job.scored, best)
-        audience.concluded(scores, baseline)
+        run.concluded(*conclude(fabric, trainee.wrapped, material.data, folder, job.scored, run.examined))
     return folder

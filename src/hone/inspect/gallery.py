@@ -24,7 +24,7 @@ _BINS = 30
 
 @final
 class Gallery:
-    """Of one run; made on the first process alone. Nothing is kept from evaluation to evaluation but the last records."""
+    """Of one run. From evaluation to evaluation it keeps the last records and nothing else."""
 
     def __init__(self, rows: Rows, data: DataModule, task: Task, tracker: Tracker) -> None:
         self.rows, self.data, self.task, self.tracker = rows, data, task, tracker

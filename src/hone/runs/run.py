@@ -45,11 +45,6 @@ class Run:
         """How long the training has taken, over all its sittings."""
         return round(self.earlier + time.monotonic() - self.begun, 3)
 
-    @property
-    def best_step(self) -> int:
-        """The step of the weights that are kept."""
-        return int(self.best["step"]) if self.best else self.step
-
     def log(self, values: Mapping[str, float]) -> None:
         """A row of the journal, at the present step."""
         course, now = self.course, round(time.time(), 3)
@@ -60,9 +55,9 @@ class Run:
         self.step = step
         self.audience.step(step)
 
-    def examined(self, records: Columns) -> None:
-        """Passes on what is known of the examples of the validation split."""
-        self.audience.examined(self.step, "validation", records)
+    def examined(self, split: str, records: Columns) -> None:
+        """Passes on what is known of the examples of a split, before their scores."""
+        self.audience.examined(self.step, split, records)
 
     def evaluated(self, scores: Mapping[str, float]) -> None:
         """Takes in the scores of the validation split; a score that is not a number is never the best."""
@@ -79,6 +74,13 @@ class Run:
         """Passes on what the model said of a few validation rows."""
         if lines:
             self.audience.shown(self.step, lines)
+
+    def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+        """Passes on the final scores; those of a split that no evaluation has seen are also a row of the journal."""
+        fresh = {name: value for name, value in scores.items() if not name.startswith("validation/")}
+        if fresh:
+            self.log(fresh)
+        self.audience.concluded(scores, baseline)
 
     def require_worth(self) -> None:
         """Ends the run where its referee has said so; its checkpoint must be there by now, for it may go on later."""

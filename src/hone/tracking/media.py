@@ -31,9 +31,7 @@ def log_chart(run: Any, name: str, chart: Chart, step: int | None) -> None:
         return
     preset, columns = _PRESETS[type(chart)]
     table = _table(columns, chart.rows)
-    drawn = wandb.plot_table(
-        preset, table, dict(zip(columns, columns, strict=True)), {"title": name}, split_table=True
-    )
+    drawn = wandb.plot_table(preset, table, dict(zip(columns, columns, strict=True)), {"title": name}, split_table=True)
     _log(run, name, drawn, step)
     run.summary[f"Custom Chart Tables/{name}_table"] = table
 
