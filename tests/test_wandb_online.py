@@ -1,5 +1,6 @@
 """W&B online: the real client and the real agent against a stand-in for its server."""
 
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,15 @@ def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     assert arrived.config["provenance"]["data"]["fingerprint"] == told["data"]["fingerprint"]
     assert arrived.summary["validation/f1_macro"] == pytest.approx(told["best"]["value"])
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
+    assert arrived.history[-1]["test/predictions"]["nrows"] == 32
+    (name,) = [name for name in arrived.files if name.startswith("media/table/test/predictions")]
+    shown = json.loads(arrived.files[name])
+    assert shown["columns"] == ["why", "row", "text", "label", "prediction", "loss"]
+    assert {row[0] for row in shown["data"]} == {"worst", "random"}
+    charts = arrived.config["_wandb"]["visualize"]
+    assert charts["validation/confusion"]["panel_config"]["panelDefId"] == "wandb/confusion_matrix/v1"
+    assert {"validation/confusion", "test/confusion", "data/labels"} == charts.keys()
+    assert arrived.summary["Custom Chart Tables/test/confusion_table"]["nrows"] == 36
 
 
 def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hone) -> None:

@@ -76,7 +76,9 @@ class Optimizer:
 
 
 def _named(places: set[str]) -> str:
-    """What the weights of a learning rate are called; several parts of the backbone, or all of it, by one name."""
+    """What the weights of a learning rate are called: the head, a part of the backbone, or several parts of it."""
+    if "head" in places:
+        return "head"
     return next(iter(places)) if len(places) == 1 else "backbone"
 
 

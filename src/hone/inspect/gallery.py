@@ -61,14 +61,13 @@ class Gallery:
         before, self.before[split] = self.before.get(split), records
         rows, places = self.rows.splits[split], self._places[split]
         roles = [name for name in rows.column_names if name != "id"]
-        same = comparable(records, before)
+        told = {"": records} | ({" before": before} if before is not None and comparable(records, before) else {})
         table = []
         for why, place in remarkable(records, before, self.tracker.examples):
             row = rows[places[int(records["id"][place])]]
             read = [redact_text(short(row[role])) for role in roles]
-            earlier = self._told(before, place) if before is not None and same else [None, None]
-            table.append([why, row["id"], *read, *self._told(records, place), *earlier])
-        said = ("prediction", "loss", "prediction before", "loss before")
+            table.append([why, row["id"], *read, *(cell for each in told.values() for cell in self._told(each, place))])
+        said = [f"{what}{when}" for when in told for what in ("prediction", "loss")]
         self.tracker.show(f"{split}/predictions", ("why", "row", *roles, *said), table, step)
 
     def _told(self, records: Columns, place: int) -> list[Any]:

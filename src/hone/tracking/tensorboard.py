@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -31,16 +32,15 @@ class TensorBoardTracker(Tracker):
             )
         self.examples = examples
         self.root: Path | None = None
-        self.file: Any = None
+        self.file: Path | None = None
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import hparams
 
         self.root = run.root
-        self.file = EventsWriter(str(run.folder / "events"), f".{secrets.token_hex(4)}")
-        for summary in hparams(dict(_hyperparameters(run.config)), {})[:2]:
-            self._write(summary=summary)
+        self.file = run.folder / f"events.out.tfevents.{int(time.time())}.{secrets.token_hex(4)}"
+        self._write(file_version="brain.Event:2")
+        self._write(summary=hparams(dict(_hyperparameters(run.config)), {})[1])
         if run.notes:
             self._text("notes", markdown.table([run.name], [[run.notes]]), 0)
         return None
@@ -68,13 +68,8 @@ class TensorBoardTracker(Tracker):
         """It shows none; the page lies in the folder anyway."""
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
-        if self.file is None:
-            return
-        numbers = {f"final/{name}": value for name, value in summary.items() if isinstance(value, int | float)}
-        self._scalars(numbers, int(summary.get("best/step") or 0), None)
+        self._scalars(dict(_conclusions(summary)), int(summary.get("best/step") or 0), None)
         self._write(summary=_end(state))
-        self.file.close()
-        self.file = None
 
     def advice(self) -> str | None:
         return None if self.root is None else f"tensorboard --logdir {shown(self.root)}"
@@ -93,20 +88,39 @@ class TensorBoardTracker(Tracker):
     def _write(self, step: int = 0, moment: float | None = None, **what: Any) -> None:
         from tensorboardX.proto.event_pb2 import Event
 
-        self.file.write_event(Event(wall_time=moment or time.time(), step=step, **what))
-        self.file.flush()
+        if self.file is None:
+            return
+        event = Event(wall_time=moment or time.time(), step=step, **what)
+        with self.file.open("ab") as file:
+            file.write(_framed(event.SerializeToString()))
+
+
+def _framed(content: bytes) -> bytes:
+    """A record as TensorFlow keeps it: its length and itself, each with a checksum."""
+    from tensorboardX.record_writer import masked_crc32c
+
+    length = struct.pack("<Q", len(content))
+    sums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
+    return length + sums[0] + content + sums[1]
 
 
 def _hyperparameters(config: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     """What can change a result, by dotted names, as plain values."""
     for key, value in config.items():
         name = f"{place}{key}"
-        if key in ("_target_", "provenance") or not has_effect(name):
+        if key.startswith("_") or key == "provenance" or not has_effect(name.removeprefix("choices.")):
             continue
         if isinstance(value, Mapping):
             yield from _hyperparameters(value, f"{name}.")
         elif value is not None:
             yield name, value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _conclusions(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """What no row has said: which evaluation was the best, and its scores."""
+    for name, value in summary.items():
+        if isinstance(value, int | float) and not name.startswith(("baseline/", "test/")):
+            yield f"best/{name}" if name.startswith("validation/") else name, value
 
 
 def _histogram(name: str, chart: Histogram) -> Any:
