@@ -65,7 +65,7 @@ class Matrix(Chart):
 
     @property
     def rows(self) -> list[Row]:
-        cells = [
+        cells: list[Row] = [
             [true, predicted, count]
             for true, line in zip(self.names, self.counts, strict=True)
             for predicted, count in zip(self.names, line, strict=True)

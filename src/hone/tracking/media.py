@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from hone.tracking.base import Rows
 from hone.tracking.charts import Bars, Chart, Histogram, Matrix
 
@@ -27,7 +29,7 @@ def log_chart(run: Any, name: str, chart: Chart, step: int | None) -> None:
     import wandb
 
     if isinstance(chart, Histogram):
-        _log(run, name, wandb.Histogram(np_histogram=(list(chart.counts), list(chart.edges))), step)
+        _log(run, name, wandb.Histogram(np_histogram=(np.asarray(chart.counts), np.asarray(chart.edges))), step)
         return
     preset, columns = _PRESETS[type(chart)]
     table = _table(columns, chart.rows)
