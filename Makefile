@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 BROWSER_INSTALLED := $(VENV)/.browser-installed
+LAUNCHERS_INSTALLED := $(VENV)/.launchers-installed
 DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow lint types browser bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow lint types browser launchers bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ types: $(INSTALLED) ## check the types, strictly
 browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is installed if there is none (BROWSER_PATH=…: that one)
 	$(BIN)/pytest tests/browser
 
+launchers: $(LAUNCHERS_INSTALLED) ## run the tests of joblib, submitit and a Ray on this machine, which are installed for them
+	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)
+
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)
 
@@ -59,6 +63,10 @@ bench-memory: $(BENCH_INSTALLED) ## compare the memory that hone plan expects wi
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+$(LAUNCHERS_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[joblib,ray,slurm]'
 	@touch $@
 
 $(BROWSER_INSTALLED): $(INSTALLED)

@@ -12,7 +12,7 @@ from hone.conf import CONF
 SOURCE = ROOT / "src" / "hone"
 FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-ONLY_IN = {"hydra": "command", "omegaconf": "command", "wandb": "tracking"}
+ONLY_IN = {"hydra": "command", "omegaconf": "command", "wandb": "tracking", "ray": "sweeps", "submitit": "sweeps"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Data that cannot be learned from is refused with the place of the fault; data that is merely odd is learned from."""
 
+import json
 import shlex
 
 import pytest
@@ -155,14 +156,23 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "truncated lines": (
         {"a.jsonl": labelled(lambda row: row)[:-9]},
         "dataset.path=a.jsonl",
-        "a.jsonl: not readable as json|row 11",
+        "a.jsonl: 1 of 12 rows cannot be read|row 11: no JSON|on_bad_row=skip",
     ),
     "truncated parquet": (
         {"a.parquet": b"PAR1" + b"x" * 99},
         "dataset.path=a.parquet",
         "a.parquet: not readable as parquet",
     ),
-    "ragged rows": ({"a.csv": "text,label\na,b\nc,d,e\n"}, "dataset.path=a.csv", "a.csv: not readable as csv|line 3"),
+    "a bad line far behind": (
+        {"a.jsonl": lines([{"text": "w" * 5_000, "label": "a"}] * 5_000) + "no json\n", "b.csv": csv()},
+        "dataset.path=a.jsonl dataset.streaming=true dataset.splits.validation=b.csv",
+        "1 of 5001 rows cannot be read|row 5000: no JSON",
+    ),
+    "ragged rows": (
+        {"a.csv": 'text,label\n"a\nb",b\nc,d,e\n'},
+        "dataset.path=a.csv",
+        "1 of 2 rows cannot be read|row 1: 3 fields where the header has 2|on_bad_row=skip",
+    ),
     "an open quote": ({"a.csv": 'text,label\n"a,b\n'}, "dataset.path=a.csv", "a.csv: not readable as csv"),
     "another encoding": (
         {"a.csv": csv(((f"caf\xe9 {text}", label) for text, label in ROWS)).encode("latin-1")},
@@ -248,6 +258,23 @@ def test_bad_rows_are_left_out_and_counted_where_the_user_says_so(hone: Hone) ->
     assert "the text is empty (row 12)" in done.err
     assert "the label is missing (row 14)" in done.err
     assert sum(record(only_run())["data"]["rows"].values()) == 12
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_lines_that_are_no_rows_are_left_out_and_the_rest_keeps_its_numbers(hone: Hone, suffix: str) -> None:
+    rows = [(text, row % 2) for row, (text, _) in enumerate(ROWS)]
+    rows[3] = (" ", 1)
+    head, first, *others = csv(rows).splitlines(keepends=True)
+    objects = labelled(lambda row: rows[row][1], lambda row: rows[row][0]).splitlines(keepends=True)
+    files = {"csv": "".join([head, first, "a,b,c\n", *others]), "jsonl": "".join([objects[0], "{\n", *objects[1:]])}
+    store({f"a.{suffix}": files[suffix]})
+    done = hone(*LOCAL, f"dataset.path=a.{suffix}", "dataset.on_bad_row=skip")
+    trains(done)
+    assert "1 of 13 rows cannot be read (counting from 0):\n  row 1: " in done.err
+    assert "2 of 13 rows cannot be used and are left out" in done.err
+    assert "the text is empty (row 4)" in done.err
+    facts = json.loads((only_run() / "facts.json").read_text())
+    assert facts["labels"] == ["0", "1"], "numbers stay numbers, next to a row without one"
 
 
 HUB = {

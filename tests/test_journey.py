@@ -57,7 +57,9 @@ def test_train_evaluate_export_reload(process: Hone) -> None:
     exported = process("export", f"run={run}", "output=shared")
     assert exported.code == 0, exported.said
     card = Path("shared/README.md").read_text()
-    assert "tiny_emotion" in card
+    assert "trained on `tiny_emotion`" in card
+    assert "fine-tuned" not in card, "the weights were random"
+    assert "sweep" not in card
     assert record(run)["git"]["sha"] is None or record(run)["git"]["sha"] in card
     assert str(Path.cwd()) not in card
     same_predictions(run, Path("shared").resolve(), trust=False)

@@ -193,6 +193,22 @@ def test_many_jobs_share_what_they_have_in_common(monkeypatch: pytest.MonkeyPatc
     assert len(made) == 2
 
 
+def test_what_many_jobs_cannot_have_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that is out of reach is waited for once."""
+    asked = []
+
+    def prepare(*told: Any) -> None:
+        asked.append(told)
+        raise UserError("out of reach")
+
+    monkeypatch.setattr(draft, "prepare", prepare)
+    flight = Preflight()
+    for seed in (0, 1):
+        with pytest.raises(UserError, match="out of reach"):
+            flight.check(job_of(f"seed={seed}"))
+    assert len(asked) == 1
+
+
 def test_one_job_is_possible_or_not() -> None:
     require_possible(job_of())
     with pytest.raises(UserError, match="monitor=nothing"):

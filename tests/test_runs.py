@@ -160,8 +160,8 @@ def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:-9])
     again = Journal(path)
     assert [row["step"] for row in read(path)] == [1, 2]
-    assert again.rewind(1) == 2
-    again.log({"step": 2, "loss": 0.25})
+    assert [row["step"] for row in again.rewind(1)] == [1]
+    assert again.log({"step": 2, "loss": 0.25}) == 1, "the second row"
     again.close()
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
         {"step": 1, "loss": 0.5},

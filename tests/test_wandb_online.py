@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
+from hone.tracking.base import RunInfo
+from hone.tracking.wandb import WandbTracker
 from wandb_server.server import Fault, Server, serving
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
@@ -44,6 +48,50 @@ def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     assert charts["validation/confusion"]["panel_config"]["panelDefId"] == "wandb/confusion_matrix/v1"
     assert {"validation/confusion", "test/confusion", "data/labels"} == charts.keys()
     assert arrived.summary["Custom Chart Tables/test/confusion_table"]["nrows"] == 36
+
+
+def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(server: Server, process: Hone) -> None:
+    words = [*TRACKED, "epochs=null", "steps=120", "log_every=1", "save_every=25", "evaluate_every=20", "resume=auto"]
+    first = subprocess.Popen([sys.executable, "-m", "hone", "train", *words], stderr=subprocess.DEVNULL)
+    until(lambda: any(path.read_bytes().count(b"\n") > 40 for path in Path().glob("**/metrics.jsonl")))
+    first.kill()
+    first.wait()
+    done = process("train", *words)
+    assert done.code == 0, done.said
+    (arrived,) = server.state.runs.values()
+    assert record(only_run())["wandb"]["mode"] == "online", done.said
+    assert arrived.name == record(only_run())["wandb"]["id"]
+    assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
+    assert [row["_step"] for row in arrived.history] == [*range(len(arrived.history))]
+    assert arrived.state == "finished"
+
+
+def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, tmp_path: Path) -> None:
+    about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path)
+    rows = [{"step": number // 2, "train/loss": float(number)} for number in range(9)]
+    first = WandbTracker("hone")
+    known = first.start(about)
+    for number, row in enumerate(rows[:5]):
+        first.log(number, row)
+    first.finish("preempted", 75, {})
+    assert known is not None
+    again = WandbTracker("hone")
+    again.start(replace(about, tracker=known))
+    again.catch_up(rows[:7])  # two of which never arrived
+    for number in (4, 7, 8):  # the first is from before the checkpoint that the run goes on from
+        again.log(number, rows[number])
+    again.finish("finished", 0, {})
+    (arrived,) = server.state.runs.values()
+    assert [row["train/loss"] for row in arrived.history] == [*range(9)]
+    assert arrived.state == "finished"
+
+
+def until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits for it."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hone) -> None:

@@ -19,6 +19,7 @@ from hone.tasks.base import Task
 from hone.wording import as_typed
 
 _HERE = "this/folder"
+_ASIDE = ("output_root", "tracker", "resume", "notes", "sweep")
 
 
 def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: Task) -> str:
@@ -29,7 +30,7 @@ def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: 
     sections = [
         f"---\n{_metadata(name, record, public, task.pipeline).to_yaml()}\n---",
         f"# {name}",
-        f"`{record['checkpoint']['name']}` fine-tuned on `{record['data']['name']}` with hone.",
+        f"`{record['checkpoint']['name']}` {_taught(config)} on `{record['data']['name']}` with hone.",
         _usage(task, own_code="auto_map" in model),
         "## Scores\n\n" + _scores(record),
         "## Data\n\n" + _data(record, task.facts.labels),
@@ -37,6 +38,11 @@ def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: 
         "## Provenance\n\n" + _provenance(record),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _taught(config: Mapping[str, Any]) -> str:
+    """Random weights are not tuned."""
+    return "fine-tuned" if config["checkpoint"].get("weights") == "pretrained" else "trained"
 
 
 def _metadata(name: str, record: Record, public: Mapping[str, Any], pipeline: str) -> ModelCardData:
@@ -134,7 +140,7 @@ def _provenance(record: Record) -> str:
 
 
 def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without the folders of the machine it ran on, for they mean nothing elsewhere."""
+    """The config without the folders of the machine it ran on and what else means nothing to this model elsewhere."""
 
     def public(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -142,9 +148,7 @@ def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
             return {key: item for key, item in kept.items() if item is not _LOCAL}
         return _LOCAL if isinstance(value, str) and Path(value).is_absolute() else value
 
-    return {
-        key: public(value) for key, value in config.items() if key not in ("output_root", "tracker", "resume", "notes")
-    }
+    return {key: public(value) for key, value in config.items() if key not in _ASIDE}
 
 
 _LOCAL = object()

@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -114,7 +115,7 @@ def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
     if parameter is None or (isinstance(value, Mapping) and "_target_" in value):
         return value
     try:
-        coerced = TypeAdapter(parameter.type, config=_RULES).validate_python(value)
+        coerced = _adapter(signature, name).validate_python(value)
     except PydanticSchemaGenerationError:
         return value
     except ValidationError as error:
@@ -125,6 +126,12 @@ def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
     if isinstance(value, bool) and not isinstance(coerced, bool):  # Python counts with them, people do not
         raise UserError(f"{_dotted(place, name)}={as_typed(value)}: expected {expectation(parameter.type)}.")
     return coerced
+
+
+@cache
+def _adapter(signature: Signature, name: str) -> TypeAdapter[Any]:
+    """Made once: the runs of a sweep have the same kinds of values."""
+    return TypeAdapter(signature.parameters[name].type, config=_RULES)
 
 
 def _require_keys(error: ValidationError, place: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from datasets import Dataset
@@ -12,7 +13,7 @@ from hone.anatomy import Anatomy
 from hone.data.columns import lengths
 from hone.data.encoded import encode
 from hone.data.rows import Rows, prepare
-from hone.errors import UserError, listed, nearest
+from hone.errors import RowError, UserError, listed, nearest
 from hone.network import rehearse
 from hone.parts import Parts
 from hone.recall import Recall
@@ -38,6 +39,15 @@ class Draft:
 
 def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -> Draft:
     """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
+    known = sketch(parts, settings, memory, strict)
+    rows, encoded = memory.once("encoded", lambda: encode(known.rows, known.task, parts.dataset))
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
+    return replace(known, rows=rows, encoded=encoded)
+
+
+def sketch(parts: Parts, settings: Train, memory: Recall, strict: bool) -> Draft:
+    """What takes no time: a draft without encoded rows."""
     if parts.dataset.streaming:
         _require_all_rows(parts)
     rows = memory.once("rows", lambda: prepare(parts.dataset, parts.task, settings.limit))
@@ -46,10 +56,7 @@ def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -
     task = memory.once("task", lambda: _equipped(parts, rows))
     monitor = find_monitor(settings.monitor, task)
     blank, anatomy = memory.once("network", lambda: _blank(parts, settings, task, strict))
-    rows, encoded = memory.once("encoded", lambda: encode(rows, task, parts.dataset))
-    if parts.batch.by == "tokens":
-        _require_room(encoded["train"], settings.batch_size)
-    return Draft(rows, task, monitor, blank, anatomy, encoded)
+    return Draft(rows, task, monitor, blank, anatomy, {})
 
 
 def find_monitor(word: str, task: Task) -> Monitor:
@@ -63,7 +70,10 @@ def find_monitor(word: str, task: Task) -> Monitor:
 
 
 def _equipped(parts: Parts, rows: Rows) -> Task:
-    return parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    task = parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
+        task.encode(rows.splits["validation"][:1])
+    return task
 
 
 def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:

@@ -83,6 +83,7 @@ def quieten_libraries() -> None:
 
     for chatty in ("lightning.fabric", "lightning.pytorch", "torch.multiprocessing"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # what they log they also raise
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

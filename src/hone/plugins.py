@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
 
 from hone.hardware import device_of

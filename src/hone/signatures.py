@@ -24,7 +24,7 @@ class Parameter:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signature:
     """The arguments of a target; `open` ones take further keywords."""
 

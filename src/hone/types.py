@@ -48,6 +48,10 @@ def _is_folder_name(value: str) -> bool:
     return _is_place(value) and not path.is_absolute() and bool(path.parts) and ".." not in path.parts
 
 
+def _is_line(value: str) -> bool:
+    return bool(value.strip()) and value.isprintable()
+
+
 Count = Annotated[int, Ge(1)]
 Index = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
@@ -67,6 +71,7 @@ Extent = Annotated[
     Words('a duration above 0 that is no share ("500 steps", "2 epochs", "10_000 examples")'),
 ]
 Place = Annotated[str, Predicate(_is_place), Words("a path that a file system can hold")]
+Line = Annotated[str, Predicate(_is_line), Words("a word or more in one line")]
 FolderName = Annotated[str, Predicate(_is_folder_name), Words("a name for a folder, with no way out of output_root")]
 
 ExactPrecision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]

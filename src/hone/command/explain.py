@@ -23,6 +23,7 @@ _INSIDE = re.compile(r"full_key: (\S+)")
 _THERE = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
 _TWICE = re.compile(r"Multiple values for (\S+)\.")
 _SWEEP = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'")
+_TAKEN = re.compile(r"Error merging '(hydra/launcher)/(\w+)' with schema")
 _NO_OPTION = re.compile(r"Config group override must be a string")
 _MISSING = re.compile(r"Missing mandatory value: (\S+)")
 _NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provider=|^\s*$")
@@ -54,6 +55,9 @@ def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
         return UserError(f"{found[1]}: several values; add -m for a run each, or write [a,b] for a list.")
     if found := _MISSING.search(text):
         return _missing(found[1])
+    if found := _TAKEN.search(text):
+        plugin = f"hydra-{found[2]}-launcher"
+        return UserError(f"{found[1]}={found[2]}: another package has taken this name: pip uninstall {plugin}.")
     culprit = None if isinstance(error, SearchPathException) else _culprit(command, line)
     if culprit and _NO_OPTION.search(text):
         return _no_option(culprit)
@@ -107,6 +111,9 @@ def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserErr
     if not group and not options:
         return UserError(_plain(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
+    if f"{group}={choice}" == "hydra/launcher=joblib":  # the one of Hydra's launchers that we speak of
+        package = "hydra-joblib-launcher, which is not installed: pip install 'hone-lab[joblib]'"
+        return UserError(f"{typed} needs {package}.")
     return UserError(f"{typed}: no such {group or 'config'}.{nearest(choice, options)} There are {listed(options)}.")
 
 

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, final
 
-from hydra.core.utils import JobStatus, run_job
+from hydra import version
+from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from hone.command.application import Application
+from hone.command.application import HYDRA, Application
 from hone.command.compose import Composer
 from hone.command.explain import explain
 from hone.errors import HoneError, UserError, briefly
@@ -50,6 +51,7 @@ class Jobs:
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
+        parts = {name: node for name, node in parts.items() if name != "plan"}  # that is asked of us, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         memory = Kept(self.store, job)
         return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
@@ -60,6 +62,8 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -
     from hone import train
 
     before = loaded()
+    setup_globals()  # on another machine Hydra has not been told of anything yet
+    version.setbase(HYDRA)
     try:
         done = run_job(
             hydra_context=context, task_function=lambda _: train.run(job, memory), config=config,

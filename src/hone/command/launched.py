@@ -1,4 +1,4 @@
-"""Runs handed to one of Hydra's launchers (joblib, SLURM, Ray …): it takes a batch, and is back when all have ended."""
+"""Runs handed to a launcher of Hydra's (basic, joblib …): it takes a batch, and is back when all have ended."""
 
 from __future__ import annotations
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -16,8 +15,8 @@ from hone.build import build
 from hone.check import check_node
 from hone.command import space
 from hone.command.application import Application
+from hone.command.engines import engine, launcher_of
 from hone.command.jobs import Jobs
-from hone.command.launched import Launched
 from hone.command.line import as_typed_in
 from hone.errors import UserError
 from hone.invocation import Invocation
@@ -26,17 +25,21 @@ from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 
-_LAUNCHER = "hydra_plugins.hone_sweeper.launcher.HoneLauncher"
-
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
     """All of a sweep; its end is the application's exit code."""
     application = getattr(task_function, "__self__", None)
-    if not isinstance(application, Application) or application.command != "train":
-        raise UserError("hydra/sweeper=hone sweeps `hone train` alone; here say hydra/sweeper=basic.")
+    if not isinstance(application, Application) or application.command not in ("train", "plan"):
+        raise UserError(
+            "hydra/sweeper=hone sweeps `hone train`, and `hone plan` tells of it; here say hydra/sweeper=basic."
+        )
     setup_globals()
     told = _told(config, application)
     fixed, axes = space.read(words, told, context.config_loader)
+    if several := [name for name in axes.keys if name.startswith("plan.")]:
+        raise UserError(f"{several[0]}: it is asked of the plan as a whole; give it one value.")
+    fixed = [word for word in fixed if not word.startswith("plan.")]
+    axes = replace(axes, fixed=tuple(fixed))
     folder = Path(str(config.output_root), told.name or _name(config, fixed, axes)).absolute()
     with open_dict(config):
         config.hydra.sweep.dir = str(folder)
@@ -46,18 +49,26 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     def ready(cell: Cell) -> Ready:
         return jobs.ready([place, *fixed], cell)
 
+    if application.command == "plan":
+        _plan(told, axes, ready, folder, config, application)
+        return
     from hone.sweeps.conduct import conduct
 
-    launcher = None if config.hydra.launcher._target_ == _LAUNCHER else _launcher(task_function, context, config, told)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), launcher)
+    workers = engine(task_function, context, config, told, folder)
+    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers)
 
 
-def _launcher(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, told: Sweep) -> Launched:
-    """Another launcher than ours, with all it can be given: it has no places of its own to wait for."""
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=task_function, config=config
-    )
-    return Launched(launcher, batch=sys.maxsize if told.workers == "auto" else told.workers)
+def _plan(
+    told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig, application: Application
+) -> None:
+    from hone.planning.options import Options
+    from hone.planning.sweeps.foresee import Where, foresee
+
+    node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
+    options: Options = build(node, Options, "plan", ())
+    name = str(config.hydra.runtime.choices["hydra/launcher"])
+    where = Where(None if name == "local" else name, elsewhere=launcher_of(config, application) is not None)
+    foresee(told, axes, ready, folder, options, where)
 
 
 def _told(config: DictConfig, application: Application) -> Sweep:

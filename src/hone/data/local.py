@@ -14,6 +14,7 @@ from datasets.exceptions import DatasetGenerationError
 from hone.data.incoming import Incoming
 from hone.data.plain_text import read_text
 from hone.data.source import SPLITS, Source
+from hone.data.unreadable import read_around, require_whole
 from hone.errors import UserError, listed, nearest
 from hone.paths import nearest_path
 from hone.types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
@@ -49,7 +50,7 @@ class Local(Source):
         path = self._there()
         if _is_saved(path):
             return {split: rows for split, rows in self._saved(path).items() if self._loads(split)}
-        return {split: _read(file, self.documents) for split, file in self._files(path).items() if self._loads(split)}
+        return {split: self._read(file) for split, file in self._files(path).items() if self._loads(split)}
 
     def stream(self) -> Incoming:
         path = self._there()
@@ -57,6 +58,21 @@ class Local(Source):
             rows = self._saved(path)["train"]
             return Incoming.of(rows.to_iterable_dataset(), rows._fingerprint)
         return _open(self._files(path)["train"])
+
+    def _read(self, file: Path) -> Dataset:
+        kind, options = _format(file)
+        if kind == "text":
+            return read_text(file, self.documents)
+        try:
+            with _explained(file, kind, ", or leave them out with dataset.on_bad_row=skip"):
+                rows = load_dataset(kind, data_files=str(file), split="train", **options)
+        except UserError:
+            around = read_around(file) if self.on_bad_row == "skip" else None
+            if around is None:
+                raise
+            return around
+        _require_separator(rows.column_names, file)
+        return rows
 
     def _loads(self, split: str) -> bool:
         return split != "train" or not self.streaming
@@ -104,22 +120,12 @@ def _is_saved(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
-def _read(file: Path, documents: Documents) -> Dataset:
-    kind, options = _format(file)
-    if kind == "text":
-        return read_text(file, documents)
-    with _explained(file, kind):
-        rows = load_dataset(kind, data_files=str(file), split="train", **options)
-    _require_separator(rows.column_names, file)
-    return rows
-
-
 def _open(file: Path) -> Incoming:
     kind, options = _format(file)
     if kind == "text":
         raise UserError(f"dataset.streaming=true: {file.name} can only be loaded; streams come from tables and .jsonl.")
     with _explained(file, kind):
-        incoming = Incoming.built_by(load_dataset_builder(kind, data_files=str(file), **options), "train")
+        incoming = Incoming.built_by(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
     _require_separator(list(incoming.features), file)
     return incoming
 
@@ -137,13 +143,14 @@ def _format(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 @contextmanager
-def _explained(file: Path, kind: str) -> Iterator[None]:
-    """Says of what a reader raises which file it was."""
+def _explained(file: Path, kind: str, remedy: str = "") -> Iterator[None]:
+    """Says of what a reader raises which file it was, and which rows."""
     try:
         yield
     except (DatasetGenerationError, ValueError) as error:
         if "corresponds to no data" in str(error):
             raise UserError(f"{file}: it has no rows.") from error
+        require_whole(file, remedy)
         utf8 = " (hone reads UTF-8)" if isinstance(error.__cause__, UnicodeError) else ""
         raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
 

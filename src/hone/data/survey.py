@@ -21,6 +21,7 @@ from hone.data.incoming import Incoming
 from hone.data.recipe import code, options
 from hone.data.source import Source
 from hone.data.tally import Tally, judge
+from hone.data.unreadable import require_whole
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.key import key
@@ -76,6 +77,8 @@ def _look(incoming: Incoming, source: Source, task: Task) -> Survey:
             usable = tally.sift(chunk, task.find_faults(chunk, known))
             facts = known if usable is chunk else task.add_facts(before, usable, names)
     except UNREADABLE as error:
+        if incoming.file is not None:
+            require_whole(incoming.file, "")
         raise UserError(f"{source.name}: the training rows cannot be read: {error.__cause__ or error}") from error
     if facts is None:
         raise UserError(f"{source.name}: the train split is empty.")

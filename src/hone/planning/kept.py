@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
+from hone.errors import UserError
 from hone.job import Job
 from hone.key import key
-from hone.recall import Found, Recall, Stage
+from hone.recall import Found, NoRecall, Recall, Stage
 
 _ROWS = ("dataset", "task", "limit")
 _TASK = (*_ROWS, "checkpoint")
@@ -24,18 +25,32 @@ _RATES = {"checkpoint": "lr", "optimizer": "lr"}
 
 @final
 class Kept(Recall):
-    """Of one job, in a store that it shares with the others."""
+    """Of one job, in a store that it shares with the others; `mistakes`: what went wrong is not tried again either."""
 
-    def __init__(self, store: dict[str, Any], job: Job) -> None:
-        self.store, self.job = store, job
+    def __init__(self, store: dict[str, Any], job: Job, mistakes: bool = False) -> None:
+        self.store, self.job, self.mistakes = store, job, mistakes
+
+    def __reduce__(self) -> tuple[type[NoRecall], tuple[()]]:
+        """A job that goes to another machine leaves the store behind."""
+        return NoRecall, ()
 
     def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
         config = self.job.config
         name = key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
         if name not in self.store:
-            self.store[name] = make()
+            self.store[name] = self._made(make)
+        if isinstance(self.store[name], UserError):
+            raise self.store[name]
         found: Found = self.store[name]
         return found
+
+    def _made(self, make: Callable[[], Found]) -> Found | UserError:
+        try:
+            return make()
+        except UserError as error:
+            if not self.mistakes:
+                raise
+            return error
 
 
 def _without_rate(section: str, node: Any) -> Any:

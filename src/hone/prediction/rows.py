@@ -102,7 +102,7 @@ def _lines(file: TextIO, first_role: str) -> Iterator[Row | Broken]:
 
 def _object(line: str) -> Row | Broken:
     try:
-        row = json.loads(line)
+        row = json.loads(line.strip())
     except ValueError as error:
         return Broken(f"no JSON ({error})")
     return row if isinstance(row, dict) else Broken("no JSON object")

@@ -90,8 +90,7 @@ class Public(Audience):
     record: Record
 
     def begin(self, steps: int, done: int) -> None:
-        self.journal.rewind(done)
-        self.tracker.rewind(done)
+        self.tracker.catch_up(self.journal.rewind(done))
         if not done:
             self.gallery.overview()
         self.record.update(steps=steps)
@@ -102,8 +101,7 @@ class Public(Audience):
         self.display.step(step)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        self.journal.log(row)
-        self.tracker.log(row)
+        self.tracker.log(self.journal.log(row), row)
         if "train/loss" in row:
             self.display.logged(int(row["step"]), row)
 
@@ -117,8 +115,9 @@ class Public(Audience):
         log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _told(scores))
 
     def shown(self, step: int, lines: Sequence[str]) -> None:
-        self.journal.log({"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)})
         self.gallery.shown(step, lines)
+        row = {"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)}
+        self.tracker.log(self.journal.log(row), row)
         for line in lines:
             log.info("step %d, validation: %s", step, line.replace("\n", "\\n"))
 

@@ -13,8 +13,8 @@ from hone.errors import UserError, nearest
 
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
-    "overrides", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "steps",
-    "best", "scores", "baseline", "lower_is_better", "wandb",
+    "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
+    "steps", "best", "scores", "baseline", "lower_is_better", "wandb",
 )  # fmt: skip
 
 

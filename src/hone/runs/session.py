@@ -23,14 +23,11 @@ from hone.runs.audience import Audience, Nobody, Public
 from hone.runs.folder import Folder, new_folder, own_folder
 from hone.runs.record import Record, now, write_atomically
 from hone.runs.redact import redact, redact_text
-from hone.tracking.base import RunInfo, Tracker
+from hone.runs.told import about, last_words
+from hone.tracking.base import Tracker
 from hone.tracking.journal import Journal
 
 log = logging.getLogger(__name__)
-
-_PROVENANCE = (
-    "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "identity", "folder", "command",
-)  # fmt: skip
 
 
 @contextmanager
@@ -86,13 +83,13 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
     def end(state: str, exit_code: int, reason: str | None) -> None:
         seconds = round(earlier + time.monotonic() - begun, 2)
         record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
-        best = record["best"] or {}
-        blind = {f"baseline/{name}": value for name, value in (record["baseline"] or {}).items()}
-        summary = {**(record["scores"] or {}), **blind, "best/step": best.get("step"), "best/value": best.get("value")}
-        tracker.finish(state, exit_code, {**summary, "state": state, "reason": reason})
+        if tracker.finish(state, exit_code, last_words(record)):
+            record.update(wandb=record["wandb"] | {"sent": True})
 
     try:
-        record.update(wandb=tracker.start(_info(record, job)))
+        root = Path(job.settings.output_root).absolute()
+        known = {key: value for key, value in (record["wandb"] or {}).items() if key != "sent"}
+        record.update(wandb=tracker.start(about(record, redact(job.config), root)) or known or None)
         yield
     except HoneError as error:
         log.info("%s: %s", error.state, error)
@@ -118,7 +115,7 @@ def _new_record(folder: Folder, job: Job) -> Record:
     diff = provenance.git_diff()
     if diff:
         write_atomically(folder.diff, redact_text(diff) + "\n")
-    about = {
+    begun = {
         "id": folder.path.name,
         "identity": job.identity,
         "name": job.invocation.title or folder.path.name,
@@ -126,10 +123,11 @@ def _new_record(folder: Folder, job: Job) -> Record:
         "started": now(),
         "command": job.invocation.command,
         "overrides": list(job.invocation.overrides),
+        "choices": dict(job.invocation.parts),
         "folder": str(folder.path),
     }
     machine = {"git": provenance.git(), "versions": provenance.versions(), "hardware": provenance.hardware()}
-    return Record(folder.record, about | machine)
+    return Record(folder.record, begun | machine)
 
 
 def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
@@ -141,20 +139,3 @@ def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
                 f"The {what} ({present['name']}) has changed since this run began: its fingerprint was "
                 f"{before['fingerprint']} and is {present['fingerprint']}. Start a new run."
             )
-
-
-def _info(record: Record, job: Job) -> RunInfo:
-    return RunInfo(
-        id=record["id"],
-        name=record["name"],
-        group=record["group"],
-        notes=redact_text(job.settings.notes),
-        config={
-            **redact(job.config),
-            "choices": job.invocation.parts,
-            "provenance": {key: record[key] for key in _PROVENANCE},
-        },
-        root=Path(job.settings.output_root).absolute(),
-        folder=record.path.parent,
-        tracker=record["wandb"] or {},
-    )

@@ -116,10 +116,15 @@ class Snapshots:
             return step
 
     def _steps(self) -> list[int]:
-        return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-*"))
+        return steps_in(self.folder)
 
     def _place(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
+
+
+def steps_in(folder: Path) -> list[int]:
+    """The steps that there are snapshots of, which need not be whole."""
+    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
 
 
 def _stamp(file: Path) -> dict[str, Any]:

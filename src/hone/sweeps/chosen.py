@@ -10,12 +10,12 @@ from pathlib import Path
 
 from hone.comparison.groups import Group
 from hone.runs.record import Record
-from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 from hone.sweeps.unseal import unseal
+from hone.sweeps.workers import Workers
 
 
-def test_scores(groups: Sequence[Group], pool: Pool, one: Ready) -> dict[str, float]:
+def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
     """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
@@ -28,8 +28,14 @@ def test_scores(groups: Sequence[Group], pool: Pool, one: Ready) -> dict[str, fl
             work = partial(unseal, folder, settings.accelerator, settings.trust)
             pool.start(folder.name, replace(one, work=work), folder.parent / "logs" / f"{folder.name}.txt")
         pool.wait(0.5)
+    return known_scores(groups)
+
+
+def known_scores(groups: Sequence[Group]) -> dict[str, float]:
+    """The same of runs that have been scored."""
+    folders = [entry.folder for entry in groups[0].entries if entry.folder is not None] if groups else []
     found = [_scored(folder) for folder in folders]
-    names = [name for name in found[0] if "/" not in name.removeprefix("test/")]
+    names = [name for name in (found or [{}])[0] if "/" not in name.removeprefix("test/")]
     return {name: statistics.fmean(each[name] for each in found if name in each) for name in names}
 
 

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from hone.errors import UserError
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.entry import Entry
+from hone.sweeps.fate import settled
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.modules import load
 from hone.sweeps.ready import Ready, Roster
@@ -96,13 +98,10 @@ class Driver:
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in self._settled() and not cell.again and not self._renewed(entry, ready):
+        elif entry.state in settled(self.rerun) and not cell.again and not self._renewed(entry, ready):
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
-
-    def _settled(self) -> set[str]:
-        return {"all": set[str](), "nothing": {"finished", "pruned", "failed"}}.get(self.rerun, {"finished", "pruned"})
 
     def _renewed(self, entry: Entry, ready: Ready) -> bool:
         """Whether a run is made again because it would not come out the same today."""
@@ -127,6 +126,8 @@ class Driver:
             return
         value = known.value if known else None
         said = Outcome(words["state"], words.get("reason"), value, round(seconds, 2), identity=entry.identity)
+        if known is None and said.state == "finished":  # a launcher of Hydra's, whose jobs tell nothing but themselves
+            said = replace(said, state="failed", reason="it left no record of a run; what it printed says why")
         if known is None or said.state == "failed" != known.state:
             entry.outcome = said
             self.ledger.close(entry.identity, said)

@@ -42,5 +42,6 @@ def mirror(
     counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
     best = told.groups[0]
     chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}
-    tracker.finish("finished", 0, {**counts, **chosen, **test})
-    return known
+    failed = bool(failures(told.entries))
+    sent = tracker.finish("failed" if failed else "finished", int(failed), {**counts, **chosen, **test})
+    return known and {**known, "sent": sent}

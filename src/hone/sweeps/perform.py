@@ -18,6 +18,7 @@ from hone.sweeps.chosen import test_scores
 from hone.sweeps.driver import Driver
 from hone.sweeps.entry import Entry
 from hone.sweeps.impossible import require_possible
+from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.mirror import mirror
 from hone.sweeps.places import places
@@ -52,12 +53,12 @@ def perform(
 ) -> int:
     """Returns the command's exit code."""
     one = next(iter(possible.values()))
-    room = places(sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
-    mirrored = mirror_of(folder)
-    aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible)
+    room = places("auto" if launched else sweep.workers, sweep.trials_per_gpu, one.job.settings.devices)
+    aim = _checked(possible, roster, Pool(room, None), sweep.skip_impossible, elsewhere=isinstance(launched, Distant))
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
-    story = Story(folder, asked.command, asked.overrides, space.keys, type(sweep.sampler).__name__.lower(), aim)
+    kind = type(sweep.sampler).__name__.lower()
+    story = Story(folder, asked.command, asked.overrides, space.keys, kind, aim, mirror_of(folder))
     search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     if launched is None:
@@ -66,28 +67,36 @@ def perform(
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
     state = "interrupted" if driver.asked else "failed" if failed else "finished"
-    story.write(entries, state, mirrored)
+    story.write(entries, state)
     if driver.asked is not None:
         raise _stopped(driver.asked, folder)
-    told = of_sweep(read_sweep(folder), None, None, _RIVALS)
-    test = test_scores(told.groups, pool, one)
-    write_report(told, folder / PAGE)
-    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
-    story.write(entries, state, mirror(told, test, guarded(tracker), folder, mirrored))
-    final_screen(told, folder, test, _remarks(entries))
+    _tell(story, entries, state, one, launched if isinstance(launched, Distant) else pool)
     return int(failed)
 
 
-def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool) -> Aim:
+def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
+    """What came of it: the choice, the page, the tracker's run for all of it, the last screen."""
+    folder = story.folder
+    told = of_sweep(read_sweep(folder), None, None, _RIVALS)
+    test = test_scores(told.groups, workers, one)
+    write_report(told, folder / PAGE)
+    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
+    story.write(entries, state, mirror(told, test, guarded(tracker), folder, story.wandb))
+    final_screen(told, folder, test, _remarks(entries))
+
+
+def _checked(possible: Mapping[Cell, Ready], roster: Roster, pool: Pool, skip: bool, elsewhere: bool) -> Aim:
     """What the runs are judged by; those that cannot work after all are told, or left out."""
-    aim, reasons = scout(list(possible.values()), pool)
-    mistakes = {cell: UserError(reasons[place]) for place, cell in enumerate(possible) if place in reasons}
-    require_possible(mistakes, len(possible), skip and aim is not None)
+    found = scout(list(possible.values()), pool, skip, elsewhere)
+    mistakes = {
+        cell: UserError(found.mistakes[place]) for place, cell in enumerate(possible) if place in found.mistakes
+    }
+    require_possible(mistakes, len(possible), skip and found.aim is not None)
     for cell, error in mistakes.items():
         roster.refuse(cell, error)
-    if aim is None:
+    if found.aim is None:
         raise UserError("No run of this sweep can work.")
-    return aim
+    return found.aim
 
 
 def _remarks(entries: Collection[Entry]) -> dict[str, str]:

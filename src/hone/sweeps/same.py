@@ -19,7 +19,13 @@ def require_same(lines: Lines, about: Mapping[str, Any]) -> None:
         if not rows:
             draft.append({"about": about})
             return
-    before = rows[0].get("about", {})
+    held(lines, about)
+
+
+def held(lines: Lines, about: Mapping[str, Any]) -> None:
+    """Holds an old one to it."""
+    rows = lines.rows()
+    before = rows[0].get("about", {}) if rows else about
     changed = differences(about, before)
     if changed:
         raise UserError(

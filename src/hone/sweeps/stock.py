@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ def stock(ready: Iterable[Ready]) -> None:
     import torch
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
+    importlib.import_module("hone.train")  # with it, all that runs need and checks do not
     torch.set_num_threads(1)
     get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
     versions()

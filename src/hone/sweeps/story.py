@@ -26,6 +26,8 @@ class Story:
     keys: tuple[str, ...]
     sampler: str
     aim: Aim
+    wandb: Mapping[str, Any] | None
+    """Where the sweep as a whole has been mirrored before."""
     started: str = field(default_factory=now)
     begun: float = field(default_factory=time.monotonic)
 
@@ -43,7 +45,7 @@ class Story:
             "started": self.started,
             "seconds": round(time.monotonic() - self.begun, 2),
             "state": state,
-            "wandb": dict(wandb) if wandb else None,
+            "wandb": dict(wandb or self.wandb or {}) or None,
             "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
         write_atomically(self.folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")

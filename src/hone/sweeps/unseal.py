@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hone.evaluate import records_of, rows_of
-from hone.results import save_records
-from hone.runs import finished
 from hone.runs.record import Record
 from hone.scores import baseline_scores, compute_scores
 from hone.settings.evaluate import Evaluate
@@ -17,6 +14,10 @@ from hone.types import Accelerator
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
+    from hone.evaluate import records_of, rows_of
+    from hone.results import save_records
+    from hone.runs import finished  # a sweep is checked without all these
+
     run = finished.load(str(folder), trust)
     settings = Evaluate(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,

@@ -43,12 +43,12 @@ class Tracker(ABC):
         """Opens the run; what comes back is stored in `run.json`."""
 
     @abstractmethod
-    def rewind(self, step: int) -> None:
-        """The run goes on from here: what was logged of later steps will be logged again."""
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """When a run goes on: the journal so far, of which some rows may not have arrived before the run stopped."""
 
     @abstractmethod
-    def log(self, row: Mapping[str, float]) -> None:
-        """One line of the journal."""
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        """One line of the journal, and which one it is: what is told twice is to be seen once."""
 
     @abstractmethod
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
@@ -68,8 +68,8 @@ class Tracker(ABC):
         """A page to look at, complete in itself."""
 
     @abstractmethod
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
-        """Closes the run in this state with these last words."""
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        """Closes the run in this state with these last words; returns whether there is nothing left to send."""
 
     @abstractmethod
     def advice(self) -> str | None:

@@ -33,16 +33,16 @@ class CsvTracker(Tracker):
         self.folder = Folder(run.folder)
         return None
 
-    def rewind(self, step: int) -> None:
-        """The journal has been cut back already."""
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._remake()
 
-    def log(self, row: Mapping[str, float]) -> None:
-        if row.keys() <= set(self.columns):
-            with self.path.open("a", encoding="utf-8", newline="") as file:
-                file.write(_text([[row.get(column) for column in self.columns]]))
-        else:
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        told = _numbers(row)
+        if not told.keys() <= set(self.columns):
             self._remake()
+        elif told:
+            with self.path.open("a", encoding="utf-8", newline="") as file:
+                file.write(_text([[told.get(column) for column in self.columns]]))
 
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
         parts = [*name.split("/"), *([] if step is None else [str(step)])]
@@ -56,7 +56,8 @@ class CsvTracker(Tracker):
     def page(self, name: str, html: str) -> None:
         """Pages lie in the folder anyway."""
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None: ...
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        return False
 
     def advice(self) -> str | None:
         return None
@@ -69,14 +70,15 @@ class CsvTracker(Tracker):
 
     def _remake(self) -> None:
         """All rows of numbers that the journal has, the one that is being logged included."""
-        told = [_numbers(row) for row in journal.read(self._folder.journal)]
-        rows = [row for row in told if row.keys() - {"step", "time"}]
+        rows = [told for row in journal.read(self._folder.journal) if (told := _numbers(row))]
         self.columns = list(dict.fromkeys(column for row in rows for column in row))
         write_atomically(self.path, _text([self.columns, *([row.get(name) for name in self.columns] for row in rows)]))
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if not isinstance(value, list | dict)}
+    """Nothing of a row that has texts alone."""
+    told = {name: value for name, value in row.items() if not isinstance(value, list | dict)}
+    return told if told.keys() - {"step", "time"} else {}
 
 
 def _text(rows: Iterable[Sequence[Any]]) -> str:

@@ -17,24 +17,27 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._count = len(list(read(path)))
         self._file = path.open("a", encoding="utf-8")
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """Writes the row; once this returns it survives the process."""
+    def log(self, row: Mapping[str, Any]) -> int:
+        """Writes the row; once this returns it survives the process. Returns which one it is, from 0."""
         finite = {
             key: value if not isinstance(value, float) or math.isfinite(value) else None for key, value in row.items()
         }
         self._file.write(json.dumps(finite) + "\n")
         self._file.flush()
+        self._count += 1
+        return self._count - 1
 
-    def rewind(self, step: int) -> int:
-        """Drops the rows after a step, and a torn last line; returns the last step that had been logged."""
-        rows = list(read(self.path))
-        kept = [row for row in rows if row["step"] <= step]
+    def rewind(self, step: int) -> list[dict[str, Any]]:
+        """Drops the rows after a step, and a torn last line; returns what is left."""
+        kept = [row for row in read(self.path) if row["step"] <= step]
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = self.path.open("a", encoding="utf-8")
-        return max((row["step"] for row in rows), default=0)
+        self._count = len(kept)
+        return kept
 
     def close(self) -> None:
         self._file.close()

@@ -27,14 +27,13 @@ class Several(Tracker):
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         """What `run.json` stores is W&B's: no other has anything to remember."""
-        told = [self._safely(name, lambda tracker: tracker.start(run)) for name in list(self.trackers)]
-        return next((about for about in told if about is not None), None)
+        return next((about for about in self._tell(lambda tracker: tracker.start(run)) if about is not None), None)
 
-    def rewind(self, step: int) -> None:
-        self._tell(lambda tracker: tracker.rewind(step))
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._tell(lambda tracker: tracker.catch_up(rows))
 
-    def log(self, row: Mapping[str, float]) -> None:
-        self._tell(lambda tracker: tracker.log(row))
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        self._tell(lambda tracker: tracker.log(number, row))
 
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
         self._tell(lambda tracker: tracker.table(name, columns, rows, step))
@@ -48,16 +47,15 @@ class Several(Tracker):
     def page(self, name: str, html: str) -> None:
         self._tell(lambda tracker: tracker.page(name, html))
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
-        self._tell(lambda tracker: tracker.finish(state, exit_code, summary))
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+        return any(self._tell(lambda tracker: tracker.finish(state, exit_code, summary)))
 
     def advice(self) -> str | None:
         said = [tracker.advice() for tracker in self.trackers.values()]
         return "\n".join(each for each in said if each) or None
 
-    def _tell(self, action: Callable[[Tracker], Any]) -> None:
-        for name in list(self.trackers):
-            self._safely(name, action)
+    def _tell(self, action: Callable[[Tracker], Any]) -> list[Any]:
+        return [self._safely(name, action) for name in list(self.trackers)]
 
     def _safely(self, name: str, action: Callable[[Tracker], Any]) -> Any:
         """Only the user's own demand, such as `required=true`, gets through."""

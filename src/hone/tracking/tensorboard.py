@@ -45,14 +45,15 @@ class TensorBoardTracker(Tracker):
             self._text("notes", markdown.table([run.name], [[run.notes]]), 0)
         return None
 
-    def rewind(self, step: int) -> None:
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """TensorBoard drops what earlier files say of the steps after those rows."""
         from tensorboardX.proto.event_pb2 import SessionLog
 
-        if step:  # TensorBoard drops what earlier files say of steps from here on
-            self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
+        last = int(rows[-1]["step"]) if rows else 0
+        self._write(last + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def log(self, row: Mapping[str, float]) -> None:
-        values = {name: value for name, value in row.items() if name not in _AXES}
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        values = {name: value for name, value in row.items() if name not in _AXES and isinstance(value, int | float)}
         self._scalars(values, int(row["step"]), row.get("time"))
 
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
@@ -67,9 +68,10 @@ class TensorBoardTracker(Tracker):
     def page(self, name: str, html: str) -> None:
         """It shows none; the page lies in the folder anyway."""
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         self._scalars(dict(_conclusions(summary)), int(summary.get("best/step") or 0), None)
         self._write(summary=_end(state))
+        return False
 
     def advice(self) -> str | None:
         return None if self.root is None else f"tensorboard --logdir {shown(self.root)}"
@@ -77,6 +79,8 @@ class TensorBoardTracker(Tracker):
     def _scalars(self, values: Mapping[str, float], step: int, moment: float | None) -> None:
         from tensorboardX.proto.summary_pb2 import Summary
 
+        if not values:
+            return
         parts = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(step, moment, summary=Summary(value=parts))
 

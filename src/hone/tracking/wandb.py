@@ -46,6 +46,7 @@ class WandbTracker(Tracker):
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
         self.examples = examples
         self.run: Any = None
+        self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
@@ -61,26 +62,34 @@ class WandbTracker(Tracker):
         _define_axes(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
-    def rewind(self, step: int) -> None: ...
+    def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Offline each start has a file of its own, and those before have the rows before."""
+        self.number = len(rows)
+        if self.run is not None and not self.run.offline:
+            for number, row in enumerate(rows[self.run.starting_step :], self.run.starting_step):
+                self.log(number, row)
 
-    def log(self, row: Mapping[str, float]) -> None:
-        self._safely(lambda run: run.log(dict(row)))
+    def log(self, number: int, row: Mapping[str, Any]) -> None:
+        """W&B passes over a number that it has already."""
+        told = {key: value for key, value in row.items() if isinstance(value, int | float)}
+        self._safely(lambda run: run.log(told, step=number, commit=True))
+        self.number = number + 1
 
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        self._safely(lambda run: media.log_table(run, name, columns, rows, step))
+        self._safely(lambda run: media.log_table(run, self.number, name, columns, rows, step))
 
     def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        self._safely(lambda run: media.log_chart(run, name, chart, step))
+        self._safely(lambda run: media.log_chart(run, self.number, name, chart, step))
 
     def page(self, name: str, html: str) -> None:
-        self._safely(lambda run: media.log_page(run, name, html))
+        self._safely(lambda run: media.log_page(run, self.number, name, html))
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        self._safely(close)
+        return self._safely(close) and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
@@ -137,15 +146,17 @@ class WandbTracker(Tracker):
             x_transaction_log_flush_interval=1.0,
         )
 
-    def _safely(self, action: Callable[[Any], None]) -> None:
+    def _safely(self, action: Callable[[Any], None]) -> bool:
         """Does something with the run, if there is one; what fails is told once."""
         if self.run is None:
-            return
+            return False
         try:
             action(self.run)
+            return True
         except Exception as error:
-            log.warning("W&B fails (%s) and is left alone from here on.", _first_line(error))
+            log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", _first_line(error))
             self.run = None
+            return False
 
 
 def _define_axes(run: Any) -> None:
@@ -163,6 +174,14 @@ def _redacted_command() -> Iterator[None]:
         yield
     finally:
         sys.argv = words
+
+
+def require_key() -> None:
+    """For what only works online."""
+    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+        raise UserError(f"WANDB_MODE={os.environ['WANDB_MODE']}: nothing is sent; unset it.")
+    if not _has_key():
+        raise UserError("W&B has no key: say wandb login, or set WANDB_API_KEY.")
 
 
 def _has_key() -> bool:

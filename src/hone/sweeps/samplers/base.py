@@ -52,6 +52,19 @@ class Sampler(ABC):
         """Cells that show every value, to be checked before anything starts."""
         return [Cell(number, words) for number, words in enumerate(space.specimens())]
 
+    def known(self, space: Space, folder: Path) -> Sequence[Cell]:
+        """The cells that are certain to be run, or were, before a search of that folder goes on."""
+        return self.preview(space)
+
+    def require_same(self, space: Space, aim: Aim, folder: Path) -> None:
+        """Raises UserError where the folder has another search, which this one could not go on with."""
+        return
+
+    @property
+    def learns(self) -> bool:
+        """Whether what comes of a cell says something about which is to be drawn next."""
+        return False
+
     def total(self, space: Space) -> int:
         """How many cells there will be, at most."""
         return len(self.preview(space))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hone.sweeps.cell import Cell
 from hone.sweeps.lines import Lines
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.pursuit import Pursuit
+from hone.sweeps.same import held
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial
@@ -33,10 +35,15 @@ class Drawn(Sampler):
     def total(self, space: Space) -> int:
         return self.trials
 
+    def known(self, space: Space, folder: Path) -> Sequence[Cell]:
+        return [trial.cell for trial in _study(folder).trials()]
+
+    def require_same(self, space: Space, aim: Aim, folder: Path) -> None:
+        held(_study(folder).lines, _about(space, aim))
+
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
-        turns, study = Turns(pruner, folder, aim), Study(Lines(folder / "study.jsonl"))
-        direction = "maximize" if aim.higher_is_better else "minimize"
-        study.open(space.described() | {direction: aim.metric, "fixed": constants(space)})
+        turns, study = Turns(pruner, folder, aim), _study(folder)
+        study.open(_about(space, aim))
         turns.open(space)
         return Pursuit(partial(self.propose, space, aim), self.trials, space, study, turns, rerun)
 
@@ -50,3 +57,13 @@ class Drawn(Sampler):
     def luck(self, number: int, attempt: int) -> str:
         """What the chance of a cell begins with."""
         return f"{self.seed}/{number}/{attempt}"
+
+
+def _study(folder: Path) -> Study:
+    return Study(Lines(folder / "study.jsonl"))
+
+
+def _about(space: Space, aim: Aim) -> Mapping[str, Any]:
+    """What a study can only go on with."""
+    direction = "maximize" if aim.higher_is_better else "minimize"
+    return space.described() | {direction: aim.metric, "fixed": constants(space)}

@@ -22,6 +22,10 @@ _KEPT = ":generation"
 class Suggested(Drawn):
     """Asks a sampler of Optuna's."""
 
+    @property
+    def learns(self) -> bool:
+        return True
+
     @abstractmethod
     def sampler(self, space: Space, seed: int) -> Any:
         """The one to ask."""

@@ -1,0 +1,35 @@
+"""All that `hone plan` finds out about one job, as plain values, and why some steps of it were not tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hone.job import Job
+from hone.planning.findings import findings
+from hone.planning.memory import Estimate, estimate
+from hone.planning.options import Options
+from hone.planning.pace import pace_of
+from hone.planning.preflight import Feasible, Preflight
+from hone.planning.probe import measured
+from hone.precision import advise
+
+
+def forecast(job: Job, options: Options) -> tuple[dict[str, Any], str]:
+    """Checks, estimates, perhaps tries."""
+    feasible = Preflight().check(job)
+    advise(feasible.precision, feasible.parts.optimizer.rounds_at_random)
+    expected = estimate(feasible)
+    reason = _against(feasible, expected)
+    steps = [number for number, _ in feasible.outline.heaviest()]
+    peak = measured(job, feasible.precision, steps) if options.probe else None
+    pace = pace_of(feasible) if options.time and not reason else None
+    return findings(feasible, expected, peak, pace), reason
+
+
+def _against(job: Feasible, expected: Estimate) -> str:
+    """Why it would not do to try some steps."""
+    if not expected.fits:
+        return "This is more than there is room for: try a smaller batch_size with a larger accumulate, or an adapter."
+    if not job.parts.checkpoint.at_hand():
+        return "The weights would have to be fetched first, so no steps were tried."
+    return ""

@@ -1,0 +1,59 @@
+"""`hone plan -m`: a sweep's cells are composed and checked as the sweep would, and nothing is started or stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from hone.errors import UserError
+from hone.lean import spare
+from hone.planning.options import Options
+from hone.sweeps.budget import Budget
+from hone.sweeps.cell import Cell
+from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.space import Space
+from hone.sweeps.sweep import Sweep
+
+
+@final
+@dataclass(frozen=True)
+class Where:
+    """Who would run the cells, if not we, and whether on other machines."""
+
+    launcher: str | None
+    elsewhere: bool
+
+
+def foresee(
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
+) -> None:
+    """Tells."""
+    budget, roster = Budget.parse(sweep.budget), Roster(make)
+    checked = sweep.sampler.preview(space)
+    certain = sweep.sampler.known(space, folder)
+    cells = list({cell.words: cell for cell in (*checked, *certain)}.values())
+    mistakes = roster.mistakes(cells)
+    possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
+    sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
+    spare(compiler=not any(ready.job.settings.compile for ready in possible.values()))
+
+    from hone.planning.sweeps.outlook import Outlook  # with it, torch
+    from hone.planning.sweeps.screen import screen
+
+    outlook = Outlook(sweep, space, folder, options, where, budget)
+    found = outlook.found(possible, mistakes, {cell.words for cell in certain})
+    if options.format == "json":
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        screen(found)
+    impossible = found["counts"].get("impossible", 0)
+    if impossible == len(cells):
+        raise UserError("No run of this sweep can work.")
+    if impossible and not sweep.skip_impossible:
+        raise UserError(
+            f"{impossible} of {len(cells)} runs cannot work, so hone train -m would start none; "
+            "sweep.skip_impossible=true runs the others."
+        )

@@ -1,0 +1,135 @@
+"""What a sweep would be, as plain values: what programs read, and what the screen is made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from hone.errors import UserError
+from hone.planning.options import Options
+from hone.planning.sweeps.foresee import Where
+from hone.planning.sweeps.queue import Load, queued
+from hone.planning.sweeps.survey import Survey
+from hone.planning.sweeps.trial import Cost, tried
+from hone.progress import console
+from hone.sweeps.budget import Budget
+from hone.sweeps.cell import Cell
+from hone.sweeps.places import places
+from hone.sweeps.pool import Pool
+from hone.sweeps.ready import Ready
+from hone.sweeps.samplers.base import Aim
+from hone.sweeps.scout import Scouted, scout
+from hone.sweeps.space import Space
+from hone.sweeps.sweep import Sweep
+
+_TO_DO = ("run", "resume", "again")
+Row = dict[str, Any]
+
+
+@final
+@dataclass(frozen=True)
+class Outlook:
+    """Bytes, seconds, and null for what was not asked for or cannot be known; `examples` are cells as may be drawn."""
+
+    sweep: Sweep
+    space: Space
+    folder: Path
+    options: Options
+    where: Where
+    budget: Budget
+
+    def found(
+        self, possible: Mapping[Cell, Ready], mistakes: Mapping[Cell, UserError], certain: Collection[tuple[str, ...]]
+    ) -> dict[str, Any]:
+        """`certain` are the words of the cells that are no mere examples of what may be drawn."""
+        ready = list(possible.values())
+        workers = "auto" if self.where.launcher else self.sweep.workers
+        room = places(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
+        pool = Pool(room, None)
+        survey = Survey(self.folder, self.sweep.rerun)
+        known = scout(ready, pool, True, self.where.elsewhere, survey.note) if ready else Scouted(None, {}, {})
+        if known.aim is not None:
+            self.sweep.sampler.require_same(self.space, known.aim, self.folder)
+        rows = [self._row(cell, one.identity, known, place) for place, (cell, one) in enumerate(possible.items())]
+        rows += [_impossible(cell, str(error)) for cell, error in mistakes.items()]
+        rows.sort(key=lambda row: row["number"])
+        left = max(0, self.sweep.sampler.total(self.space) - len(certain))
+        examples = [row for row in rows if left and row["does"] in _TO_DO]
+        rows = [row for row in rows if tuple(row["words"]) in certain or row["does"] == "impossible"]
+        starts = self.sweep.skip_impossible or not (mistakes or known.mistakes)
+        jobs = {one.identity: one for one in ready} if starts and not self.where.elsewhere else {}
+        costs = self._costs(jobs, [row for row in (*rows, *examples) if row["does"] in _TO_DO], pool)
+        for row in (*rows, *examples):
+            cost = costs.get(row["kind"]) if row["does"] in _TO_DO else None
+            row |= {"seconds": cost.seconds(row) if cost else None, "memory": cost.memory if cost else None}
+        return self._told(known.aim, rows, examples, left, len(room), list(costs.values()))
+
+    def _row(self, cell: Cell, identity: str, known: Scouted, place: int) -> Row:
+        if place in known.mistakes:
+            return _impossible(cell, known.mistakes[place])
+        return {"number": cell.number, "words": list(cell.words), "identity": identity, **known.notes[place]}
+
+    def _costs(self, jobs: Mapping[str, Ready], rows: Sequence[Row], pool: Pool) -> dict[str, Cost]:
+        """By kind; none where the sweep would not start."""
+        kinds: dict[str, Ready] = {}
+        for row in rows if jobs else ():
+            kinds.setdefault(row["kind"], jobs[row["identity"]])
+        if len(kinds) > 1 and console.is_terminal:
+            console.print(f"[dim]looking closer at {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
+        return {name: tried(one, self.options, pool, min(len(rows), len(pool.places))) for name, one in kinds.items()}
+
+    def _told(
+        self, aim: Aim | None, rows: list[Row], examples: list[Row], left: int, workers: int, costs: list[Cost]
+    ) -> dict[str, Any]:
+        to_do = [row for row in rows if row["does"] in _TO_DO]
+        work = queued([*map(_load, to_do), *_drawn(examples, left)], max(1, workers), self.budget)
+        disk = sum(row["disk"] for row in to_do) + round(left * _mean([row["disk"] for row in examples]))
+        return {
+            "name": self.folder.name,
+            "folder": str(self.folder),
+            "sampler": type(self.sweep.sampler).__name__.lower(),
+            "pruner": type(self.sweep.pruner).__name__.lower(),
+            "axes": self.space.described()["axes"],
+            "monitor": {"name": aim.metric, "higher_is_better": aim.higher_is_better} if aim else None,
+            "counts": dict(Counter(row["does"] for row in rows)),
+            "to_draw": left,
+            "starts": {"runs": work.runs, "steps": work.steps, "seconds": work.seconds, "budget": self.sweep.budget},
+            "workers": {"count": workers, "launcher": self.where.launcher},
+            "memory": self._memory(costs, workers),
+            "disk": {"needed": disk, "free": max((row["free"] or 0 for row in (*rows, *examples)), default=0)},
+            "advice": sorted({cost.advice for cost in costs if cost.advice}),
+            "runs": rows,
+            "examples": examples,
+        }
+
+    def _memory(self, costs: Sequence[Cost], workers: int) -> dict[str, Any] | None:
+        """At most; the runs of one GPU share its memory, and those of a machine without any the machine's."""
+        if not costs:
+            return None
+        run, one = max(cost.memory for cost in costs), costs[0]
+        together = workers if one.device == "cpu" else self.sweep.trials_per_gpu
+        return {"run": run, "together": together, "at_once": run * together, "room": one.room, "device": one.device}
+
+
+def _impossible(cell: Cell, reason: str) -> Row:
+    nothing = dict.fromkeys(
+        ("identity", "state", "stale", "kind", "steps", "done", "evaluations", "parameters", "disk", "free")
+    )
+    return {"number": cell.number, "words": list(cell.words), **nothing, "does": "impossible", "reason": reason}
+
+
+def _load(row: Row) -> Load:
+    return Load(row["steps"] - row["done"], row["seconds"])
+
+
+def _drawn(examples: Sequence[Row], left: int) -> list[Load]:
+    """Cells that are not known yet, as if each were the mean of what there may be."""
+    seconds = [row["seconds"] for row in examples if row["seconds"] is not None]
+    return [Load(round(_mean([row["steps"] for row in examples])), _mean(seconds) if seconds else None)] * left
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(len(values), 1)

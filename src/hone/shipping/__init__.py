@@ -1,0 +1,1 @@
+"""What `hone sync` sends."""

@@ -1,0 +1,84 @@
+"""Runs on other machines: handed over as they come, those that come together at once, and looked at now and then."""
+
+from __future__ import annotations
+
+import signal
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hone.sweeps.launchers.errand import Errand
+from hone.sweeps.ready import Ready
+from hone.sweeps.workers import Ended, Workers
+
+_GLANCE = 0.25
+
+
+class Distant(Workers):
+    """No more than `limit` at a time."""
+
+    def __init__(self, limit: int, timeout: float | None, threads: int) -> None:
+        self.limit, self.timeout, self.threads = limit, timeout, threads
+        self.waiting: dict[str, Errand] = {}
+        self.begun: dict[str, float] = {}
+        self.asked = self.obeyed = 0
+
+    @abstractmethod
+    def submit(self, errands: Mapping[str, Errand]) -> None:
+        """Hands them over."""
+
+    @abstractmethod
+    def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Those that have ended since it was last asked, with their last words."""
+
+    @abstractmethod
+    def cancel(self, keys: Iterable[str], kindly: bool) -> None:
+        """Ends what was handed over; kindly: it may save itself first."""
+
+    @property
+    def free(self) -> bool:
+        return len(self.begun) < self.limit
+
+    @property
+    def working(self) -> dict[str, float]:
+        return {key: time.monotonic() - begun for key, begun in self.begun.items()}
+
+    def start(self, key: str, ready: Ready, output: Path) -> None:
+        self.waiting[key] = Errand(ready, output, self.threads, self.timeout)
+        self.begun[key] = time.monotonic()
+
+    def wait(self, seconds: float) -> list[Ended]:
+        until = time.monotonic() + seconds
+        while not (found := [*self._obey(), *self._ended()]) and time.monotonic() < until:
+            time.sleep(_GLANCE)
+        return found
+
+    def ask_all(self, number: int) -> None:
+        """Leaves a note: this is called by a signal, whatever is being done at the moment."""
+        self.asked = max(self.asked, 2 if number == signal.SIGKILL else 1)
+
+    def end_all(self) -> None:
+        self.cancel(self.begun, kindly=False)
+        self.waiting, self.begun = {}, {}
+
+    def _obey(self) -> Iterable[Ended]:
+        """Does what was asked, by the driver or by a signal."""
+        if self.waiting and not self.asked:
+            handed, self.waiting = self.waiting, {}
+            self.submit(handed)
+        if self.asked > self.obeyed:
+            self.obeyed = self.asked
+            self.cancel(self.begun.keys() - self.waiting.keys(), kindly=self.asked == 1)
+        unbegun, self.waiting = self.waiting if self.asked else {}, {}
+        return [self._end(key, {"state": "preempted", "reason": "it was not begun"}) for key in unbegun]
+
+    def _ended(self) -> Iterable[Ended]:
+        return [self._end(key, words) for key, words in self.ended()]
+
+    def _end(self, key: str, words: Mapping[str, Any]) -> Ended:
+        spent = time.monotonic() - self.begun.pop(key)
+        if self.asked and words["state"] == "failed":
+            words = {"state": "preempted", "reason": "the sweep was asked to stop"}
+        return key, words, spent

@@ -1,0 +1,29 @@
+"""Runs as tasks of a Ray cluster, or of a Ray that is started here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from hone.sweeps.launchers.base import Launcher, require_package
+from hone.sweeps.launchers.tasks import Tasks
+from hone.types import Count, Index, NotNegative
+
+
+@final
+@dataclass(frozen=True)
+class Ray(Launcher):
+    """`conf/hydra/launcher/ray.yaml` says what each key means."""
+
+    address: str | None
+    num_cpus: Count | None
+    cpus_per_run: Count
+    gpus_per_run: NotNegative
+    retries: Index
+
+    def require(self) -> None:
+        require_package("ray", "ray", "ray")
+
+    def workers(self, limit: int, timeout: float | None, folder: Path) -> Tasks:
+        return Tasks(self.address, self.num_cpus, self.gpus_per_run, self.retries, limit, timeout, self.cpus_per_run)

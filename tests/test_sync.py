@@ -1,0 +1,105 @@
+"""`hone sync`: whatever happened to W&B's own files, the run arrives whole, and once."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import SMALL, Hone, journal, only_run, record
+from hone.tracking.wandb_files import content, folders
+from wandb_server.server import Fault, Server, serving
+
+OFFLINE = ("tracker=wandb", "tracker.mode=offline", *SMALL[1:], "log_every=1")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as served:
+        monkeypatch.setenv("WANDB_BASE_URL", served.address)
+        monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+        yield served
+
+
+def its_file() -> Path:
+    (folder,) = Path("outputs/wandb").glob("offline-run-*")
+    return next(folder.glob("*.wandb"))
+
+
+def require_arrived(server: Server) -> None:
+    (arrived,) = server.state.runs.values()
+    told = record(only_run())
+    assert arrived.name == told["wandb"]["id"]
+    assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
+    assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in journal(only_run())]
+    assert arrived.state == "finished"
+    assert arrived.about["groupName"] == told["group"]
+    assert arrived.config["provenance"]["data"] == told["data"]
+    assert arrived.config["choices"]["task"] == "text_classification"
+    assert arrived.summary["best/value"] == pytest.approx(told["best"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "way"),
+    [
+        pytest.param("nothing", "W&B's own file", marks=pytest.mark.slow),
+        ("cut", "damaged or cut off"),
+        pytest.param("gone", "is gone", marks=pytest.mark.slow),
+    ],
+)
+def test_it_arrives_once(damage: str, way: str, server: Server, hone: Hone, process: Hone) -> None:
+    assert hone("train", *OFFLINE).code == 0
+    file = its_file()
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-200])
+    elif damage == "gone":
+        shutil.rmtree(file.parent)
+    seen = process("sync", "dry_run=true")
+    assert way in seen.out
+    assert not server.state.runs
+    done = process("sync")
+    assert done.code == 0, done.said
+    assert way in done.out
+    require_arrived(server)
+    before = server.state.requests.count("UpsertBucket")
+    assert "there already" in process("sync").out
+    assert server.state.requests.count("UpsertBucket") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", ["UpsertBucket", "file_stream"])
+def test_what_does_not_arrive_is_told_and_tried_again(refused: str, server: Server, hone: Hone, process: Hone) -> None:
+    assert hone("train", *OFFLINE).code == 0
+    server.faults.append(Fault(matching=refused, status=403))
+    failed = process("sync", "outputs")
+    assert failed.code == 1
+    assert "1 of 1 runs did not arrive" in failed.err
+    assert "sent" not in record(only_run())["wandb"]
+    server.faults.clear()
+    again = process("sync")
+    assert again.code == 0, again.said
+    require_arrived(server)
+
+
+def test_mistakes(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hone("sync", "nowhere").code == 2
+    assert hone("train", *SMALL).code == 0
+    assert "not tracked in W&B" in hone("sync").out
+    assert hone("sync", "dryrun=true").code == 2
+
+
+def test_a_file_is_read_up_to_where_it_is_torn(hone: Hone) -> None:
+    assert hone("train", *OFFLINE).code == 0
+    file, rows = its_file(), journal(only_run())
+    assert folders(file.parents[1], record(only_run())["wandb"]["id"]) == [file.parent]
+    whole = file.read_bytes()
+    assert content(file.parent).has(rows)
+    counts = []
+    for size in range(0, len(whole), 97):
+        file.write_bytes(whole[:size])
+        found = content(file.parent)
+        counts.append(sum(found.steps.values()))
+        assert not found.has(rows) or size > len(whole) - 97
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert counts[-1] == len(rows)
