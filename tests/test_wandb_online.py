@@ -67,7 +67,7 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
 
 
 def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, tmp_path: Path) -> None:
-    about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path)
+    about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path, folder=tmp_path)
     rows = [{"step": number // 2, "train/loss": float(number)} for number in range(9)]
     first = WandbTracker("hone")
     known = first.start(about)

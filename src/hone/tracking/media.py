@@ -17,6 +17,13 @@ _PRESETS: Mapping[type[Chart], tuple[str, tuple[str, ...]]] = {
 """W&B's own drawings, and what they call the columns."""
 
 
+def define_axes(run: Any) -> None:
+    """Curves are drawn over our own steps, and can be over the others."""
+    for axis in ("step", "epoch", "examples", "seconds", "time"):
+        run.define_metric(axis, hidden=True)
+    run.define_metric("*", step_metric="step", summary="none")
+
+
 def log_table(run: Any, number: int | None, name: str, columns: Sequence[str], rows: Rows, step: int | None) -> None:
     """The newest is also in the summary, where W&B's tables over runs look for it."""
     table = _table(columns, rows)

@@ -59,7 +59,7 @@ class WandbTracker(Tracker):
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
-        _define_axes(self.run)
+        media.define_axes(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -157,13 +157,6 @@ class WandbTracker(Tracker):
             log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", _first_line(error))
             self.run = None
             return False
-
-
-def _define_axes(run: Any) -> None:
-    """Curves are drawn over our own steps, and can be over the others."""
-    for axis in ("step", "epoch", "examples", "seconds", "time"):
-        run.define_metric(axis, hidden=True)
-    run.define_metric("*", step_metric="step", summary="none")
 
 
 @contextmanager
