@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from hone.tracking.charts import Chart
+
+Rows = Sequence[Sequence[Any]]
+
 
 @final
 @dataclass(frozen=True)
@@ -20,13 +24,19 @@ class RunInfo:
     notes: str
     config: Mapping[str, Any]
     root: Path
+    folder: Path
     job_type: str = "train"
     tracker: Mapping[str, Any] = field(default_factory=dict)
     """What this tracker said of itself when the run began, if it goes on."""
 
 
 class Tracker(ABC):
-    """A config's `tracker`. Nothing it does may end a run."""
+    """A config's `tracker`. Nothing it does may end a run.
+
+    What belongs to a step is told before the step's row of numbers."""
+
+    examples: int = 0
+    """How many rows of data it wants to see at an evaluation."""
 
     @abstractmethod
     def start(self, run: RunInfo) -> dict[str, Any] | None:
@@ -41,8 +51,17 @@ class Tracker(ABC):
         """One line of the journal, and which one it is: what is told twice is to be seen once."""
 
     @abstractmethod
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
         """Rows to look at."""
+
+    @abstractmethod
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
+        """A picture to look at, or a table of what would be in it."""
+
+    def show(self, name: str, columns: Sequence[str], rows: Rows, step: int) -> None:
+        """A table of data, best rows first, of which it takes as many as it wants."""
+        if self.examples:
+            self.table(name, columns, rows[: self.examples], step)
 
     @abstractmethod
     def page(self, name: str, html: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.base import Rows, RunInfo, Tracker
+from hone.tracking.charts import Chart
 
 
 @final
@@ -21,7 +22,9 @@ class NoTracker(Tracker):
 
     def log(self, number: int, row: Mapping[str, Any]) -> None: ...
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None: ...
+
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None: ...
 
     def page(self, name: str, html: str) -> None: ...
 
