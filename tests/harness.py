@@ -63,6 +63,8 @@ class Notebook(Audience):
     def log(self, row: Mapping[str, Any]) -> None:
         self.rows.append(dict(row))
 
+    def examined(self, step: int, split: str, records: dict[str, Any]) -> None: ...
+
     def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
         self.evaluations.append(step)
 

@@ -96,6 +96,7 @@ def test_each_best_model_is_a_version(server: Server, process: Hone, adapter: st
     best = f"step-{told['best']['step']:08d}"
     assert len(steps) > 1
     assert (last.aliases, steps[-1].aliases) == ({"best", "latest"}, {best})
+    assert [f"step-{each.metadata['best']['step']:08d}" for each in steps] == [*(min(each.aliases) for each in steps)]
     theirs, ours = steps[-1].files, last.files
     assert theirs.keys() == ours.keys()
     same = {name for name in ours if ours[name] == theirs[name]}

@@ -37,7 +37,7 @@ def everything(started: Started) -> dict[str, torch.Tensor]:
 
 def numbers(started: Started) -> list[dict[str, Any]]:
     """The journal without what depends on the clock."""
-    clocked = ("time", "train/samples_per_second", "train/tokens_per_second")
+    clocked = ("time", "seconds", "train/memory_gb", "train/samples_per_second", "train/tokens_per_second")
     return [{key: value for key, value in row.items() if key not in clocked} for row in started.notebook.rows]
 
 

@@ -38,7 +38,14 @@ def test_offline_it_mirrors_the_journal(hone: Hone, monkeypatch: pytest.MonkeyPa
     assert summary["test/accuracy"] == pytest.approx(record(run)["scores"]["test/accuracy"])
     assert summary["best/step"] == record(run)["best"]["step"]
     history = [entry["history"] for entry in inspect(run) if entry["type"] == "history"]
-    assert len(history) == len(journal(run))
+    assert len(history) == len(journal(run)), "tables stand in the row of their step"
+    (evaluated,) = [
+        entry["item"] for entry in history if "validation/loss" in entry["item"] and entry["item"]["step"] == 4
+    ]
+    assert evaluated["validation/predictions.nrows"] == 32
+    assert evaluated["Custom Chart Tables/validation/confusion_table.nrows"] == 36
+    assert {"validation/predictions", "test/predictions", "data/splits"} <= summary.keys()
+    assert {"examples", "seconds", "epoch"} <= evaluated.keys()
 
 
 def test_a_failed_run_is_failed_there_too(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """W&B online: the real client and the real agent against a stand-in for its server."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     assert arrived.config["provenance"]["data"]["fingerprint"] == told["data"]["fingerprint"]
     assert arrived.summary["validation/f1_macro"] == pytest.approx(told["best"]["value"])
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
+    assert arrived.history[-1]["test/predictions"]["nrows"] == 32
+    (name,) = [name for name in arrived.files if name.startswith("media/table/test/predictions")]
+    shown = json.loads(arrived.files[name])
+    assert shown["columns"] == ["why", "row", "text", "label", "prediction", "loss"]
+    assert {row[0] for row in shown["data"]} == {"worst", "random"}
+    charts = arrived.config["_wandb"]["visualize"]
+    assert charts["validation/confusion"]["panel_config"]["panelDefId"] == "wandb/confusion_matrix/v1"
+    assert {"validation/confusion", "test/confusion", "data/labels"} == charts.keys()
+    assert arrived.summary["Custom Chart Tables/test/confusion_table"]["nrows"] == 36
 
 
 def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(server: Server, process: Hone) -> None:
@@ -49,7 +59,7 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
 
 
 def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, tmp_path: Path) -> None:
-    about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path)
+    about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path, folder=tmp_path)
     rows = [{"step": number // 2, "train/loss": float(number)} for number in range(9)]
     first = WandbTracker("hone")
     known = first.start(about)

@@ -58,6 +58,11 @@ class Anatomy:
                 return start + int(layer[1]) + 1
         return 0 if re.search(r"embed|\bwte\b|\bwpe\b|\bshared\b|relative", bare) else self.depth + 1
 
+    def place(self, name: str) -> str:
+        """The same in words."""
+        level = self.level(name)
+        return {0: "embeddings", self.depth + 1: "top", self.depth + 2: "head"}.get(level, f"layer_{level}")
+
     def require_layers(self, count: int, place: str) -> None:
         if count > self.depth:
             raise UserError(f"{place}={count}: the network has {self.depth or 'no recognisable'} layers.")

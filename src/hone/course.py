@@ -44,6 +44,10 @@ class Course:
         """How many epochs are done after a step."""
         return round(step / self.clock.steps_per_epoch, 4)
 
+    def examples(self, step: int) -> int:
+        """How many examples have been trained on after a step."""
+        return round(step / self.clock.steps_per_epoch * self.clock.examples_per_epoch)
+
     def logs(self, step: int) -> bool:
         return step % self.log_every == 0 or step == self.steps
 

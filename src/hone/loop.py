@@ -98,6 +98,7 @@ def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> f
     with trainee.average.applied(), trainee.vocabulary.whole():
         records = predict(fabric, trainee.wrapped, data, "validation", run.course.evaluate_rows)
         lines = show(fabric, trainee.wrapped, data)
+        run.shown(lines)
+        run.examined("validation", records)
         run.evaluated(compute_scores(data.task, records), trainee)
-    run.shown(lines)
     return time.perf_counter() - start

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from hone.data.module import Step
 from hone.devices import add_up
 from hone.packing.packed import Packing
+from hone.planning import machine
 
 
 @final
@@ -38,10 +39,11 @@ class Meter:
         row = {
             "train/loss": loss / max(self.targets, 1e-12),
             "train/grad_norm": float(self.norm),
-            "train/lr": float(max(scheduler.get_last_lr())),
+            **_rates(scheduler),
             "train/samples_per_second": rows / seconds,
             "train/tokens_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),
+            "train/memory_gb": _memory(self.fabric.device) / 2**30,
         }
         self._reset()
         return row
@@ -56,3 +58,15 @@ class Meter:
         self.norm = torch.zeros(())
         self.targets = 0.0
         self.sums = torch.zeros(3, dtype=torch.float64)
+
+
+def _rates(scheduler: LambdaLR) -> dict[str, float]:
+    """The highest learning rate; and each by the name of its group, where there are several."""
+    named = {group["name"]: float(group["lr"]) for group in scheduler.optimizer.param_groups}
+    each = {f"train/lr/{name}": rate for name, rate in named.items()} if len(named) > 1 else {}
+    return {"train/lr": max(named.values()), **each}
+
+
+def _memory(device: torch.device) -> int:
+    """What this process has of the device's memory, at most so far on a GPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else machine.resident()

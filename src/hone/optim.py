@@ -57,12 +57,15 @@ class Optimizer:
     def groups(self, named: Iterable[tuple[str, nn.Parameter]], anatomy: Anatomy) -> list[dict[str, Any]]:
         """Parameters by how they learn: biases and norms do not decay, lower layers may be slower, the head faster."""
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        places: dict[float, set[str]] = {}
         for name, parameter in named:
             if parameter.requires_grad:
                 decay = self.weight_decay if parameter.ndim >= 2 else 0.0
-                groups.setdefault((decay, self._lr_factor(name, anatomy)), []).append(parameter)
+                factor = self._lr_factor(name, anatomy)
+                groups.setdefault((decay, factor), []).append(parameter)
+                places.setdefault(factor, set()).add(anatomy.place(name))
         return [
-            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor}
+            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _named(places[factor])}
             for (decay, factor), parameters in groups.items()
         ]
 
@@ -70,6 +73,13 @@ class Optimizer:
         if anatomy.in_head(name):
             return self.head_lr_factor
         return float(self.layer_decay ** (anatomy.depth + 1 - anatomy.level(name)))
+
+
+def _named(places: set[str]) -> str:
+    """What the weights of a learning rate are called: the head, a part of the backbone, or several parts of it."""
+    if "head" in places:
+        return "head"
+    return next(iter(places)) if len(places) == 1 else "backbone"
 
 
 def schedule(optimizer: torch.optim.Optimizer, scheduler: Scheduler, clock: Clock) -> LambdaLR:

@@ -71,5 +71,5 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "model", f"{folder}/model"
     yield "next", f"hone evaluate run={folder}" + ("" if "test" in data["rows"] else " split=validation")
     yield "", f"hone export run={folder}"
-    if advice:
-        yield "W&B", advice
+    for place, line in enumerate((advice or "").splitlines()):
+        yield "" if place else "tracked", line

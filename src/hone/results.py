@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,12 @@ Scores = dict[str, float]
 
 
 def conclude(
-    fabric: Fabric, module: Any, data: DataModule, folder: Folder, splits: Sequence[Split]
+    fabric: Fabric,
+    module: Any,
+    data: DataModule,
+    folder: Folder,
+    splits: Sequence[Split],
+    examined: Callable[[str, Columns], None],
 ) -> tuple[Scores, Scores]:
     """The scores of the splits, and those of a model that never looks; everything is stored."""
     scores: Scores = {}
@@ -37,6 +42,8 @@ def conclude(
             baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
             if fabric.is_global_zero:
                 save_records(records, folder.predictions / f"{split}.parquet")
+            if split != "validation":  # the evaluations have shown it
+                examined(split, records)
     if fabric.is_global_zero:
         save_model(module.network, data.task.processor, data.task.facts, folder.model)
     fabric.barrier()

@@ -11,6 +11,7 @@ from typing import Any
 from hone import devices
 from hone.allocator import keep_memory
 from hone.course import Course
+from hone.inspect.gallery import Gallery
 from hone.invocation import Invocation
 from hone.job import Job
 from hone.logs import Log, logged, quieten_libraries
@@ -33,6 +34,7 @@ from hone.runs.snapshots import Snapshots
 from hone.settings.train import Train
 from hone.signals import Stop
 from hone.sweeps.refereeing import referee
+from hone.tracking.several import guarded
 
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
@@ -74,11 +76,13 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, mem
     course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
     trainee = outfit(fabric, parts, material, course, settings.compile)
     origin = material.origin(parts) | {"precision": precision}
-    with recorded(fabric, job, parts.tracker, material.rows.facts, origin, found, log) as (folder, audience):
+    tracker = guarded(parts.tracker)
+    gallery = Gallery(material.rows, material.data, material.task, tracker)
+    with recorded(fabric, job, tracker, gallery, origin, found, log) as (folder, audience):
         judge = referee(fabric, job, parts, course, material.monitor)
         snapshots = Snapshots(folder.snapshots, job.identity)
-        every = parts.tracker.every_best and fabric.is_global_zero
-        candidates = KeptCandidates(parts.tracker, folder, parts.adapter) if every else NoCandidates()
+        every = tracker.every_best and fabric.is_global_zero
+        candidates = KeptCandidates(tracker, folder, parts.adapter) if every else NoCandidates()
         run = Run(audience, snapshots, course, material.monitor, settings.patience, judge, candidates)
         run.resume(fabric, trainee)
         audience.begin(course.steps, run.step)
@@ -86,6 +90,5 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, mem
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
         trainee.module.network = parts.adapter.fold(material.network)
-        scores, baseline = conclude(fabric, trainee.wrapped, material.data, folder, job.scored)
-        audience.concluded(scores, baseline)
+        run.concluded(*conclude(fabric, trainee.wrapped, material.data, folder, job.scored, run.examined))
     return folder

@@ -45,7 +45,8 @@ def _read(path: Path, changed: int, size: int, names: tuple[str, ...], most: int
     """`changed` and `size` are there for the cache."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     curves = {name: _curve(name, lines, most) for name in names}
-    ends = [_row(lines[place]).get("time") for place in (0, -1)] if lines else [None, None]
+    working = [line for line in lines if '"train/' in line or '"validation/' in line]
+    ends = [_row(working[place]).get("time") for place in (0, -1)] if working else [None, None]
     return Course({name: points for name, points in curves.items() if points}, *ends)
 
 

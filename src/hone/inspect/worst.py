@@ -15,10 +15,10 @@ def worst(records: Columns, count: int) -> list[int]:
     """The places of the records with the highest loss for each target, highest first."""
     if "loss" not in records:
         return []
-    return [int(place) for place in np.argsort(-_losses(records), kind="stable")[:count]]
+    return [int(place) for place in np.argsort(-losses(records), kind="stable")[:count]]
 
 
-def _losses(records: Columns) -> np.ndarray[Any, Any]:
+def losses(records: Columns) -> np.ndarray[Any, Any]:
     """For each target: long records have no higher ones than short ones."""
     targets = np.asarray(records["targets"])
     return np.where(targets > 0, np.asarray(records["loss"]) / np.maximum(targets, 1e-12), 0.0)
@@ -36,10 +36,10 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
     for place in worst(records, count):
         row = rows[place_of[int(records["id"][place])]]
         said = task.describe({name: values[place] for name, values in records.items()})
-        table.add_row(str(row["id"]), f"{_losses(records)[place]:.3f}", *(_short(row[role]) for role in roles), said)
+        table.add_row(str(row["id"]), f"{losses(records)[place]:.3f}", *(short(row[role]) for role in roles), said)
     return table
 
 
-def _short(value: Any, limit: int = 300) -> str:
+def short(value: Any, limit: int = 300) -> str:
     text = str(value)
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from hone.inspect.gallery import Gallery
 from hone.progress import Display
 from hone.runs.record import Record
+from hone.tasks.base import Columns
 from hone.tracking.base import Tracker
 from hone.tracking.journal import Journal
 
@@ -31,6 +33,10 @@ class Audience(ABC):
     @abstractmethod
     def log(self, row: Mapping[str, Any]) -> None:
         """A row of numbers."""
+
+    @abstractmethod
+    def examined(self, step: int, split: str, records: Columns) -> None:
+        """All that is known of the examples of a split, before their scores are told."""
 
     @abstractmethod
     def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
@@ -59,6 +65,8 @@ class Nobody(Audience):
 
     def log(self, row: Mapping[str, Any]) -> None: ...
 
+    def examined(self, step: int, split: str, records: Columns) -> None: ...
+
     def evaluated(
         self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None
     ) -> None: ...
@@ -77,11 +85,14 @@ class Public(Audience):
 
     journal: Journal
     tracker: Tracker
+    gallery: Gallery
     display: Display
     record: Record
 
     def begin(self, steps: int, done: int) -> None:
         self.tracker.catch_up(self.journal.rewind(done))
+        if not done:
+            self.gallery.overview()
         self.record.update(steps=steps)
         log.info("training from step %d to %d", done, steps)
         self.display.start(steps, done)
@@ -94,6 +105,9 @@ class Public(Audience):
         if "train/loss" in row:
             self.display.logged(int(row["step"]), row)
 
+    def examined(self, step: int, split: str, records: Columns) -> None:
+        self.gallery.examined(step, split, records)
+
     def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
         if best is not None:
             self.record.update(best=dict(best))
@@ -101,7 +115,9 @@ class Public(Audience):
         log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _told(scores))
 
     def shown(self, step: int, lines: Sequence[str]) -> None:
-        self.journal.log({"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)})
+        self.gallery.shown(step, lines)
+        row = {"step": step, "time": round(time.time(), 3), "validation/shown": list(lines)}
+        self.tracker.log(self.journal.log(row), row)
         for line in lines:
             log.info("step %d, validation: %s", step, line.replace("\n", "\\n"))
 

@@ -16,6 +16,7 @@ from hone.runs.candidates import Candidates
 from hone.runs.monitor import Monitor
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.sweeps.pruners.base import Referee
+from hone.tasks.base import Columns
 from hone.trainee import Trainee, load_learned
 
 
@@ -40,15 +41,26 @@ class Run:
         self.best: dict[str, Any] | None = None
         self.stale = 0
         self.stopped = False
+        self.begun, self.earlier = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, over all its sittings."""
+        return round(self.earlier + time.monotonic() - self.begun, 3)
 
     def log(self, values: Mapping[str, float]) -> None:
         """A row of the journal, at the present step."""
-        place = {"step": self.step, "epoch": self.course.epoch(self.step), "time": round(time.time(), 3)}
-        self.audience.log({**place, **values})
+        course, now = self.course, round(time.time(), 3)
+        place = {"step": self.step, "epoch": course.epoch(self.step), "examples": course.examples(self.step)}
+        self.audience.log({**place, "seconds": self.seconds, "time": now, **values})
 
     def advance(self, step: int) -> None:
         self.step = step
         self.audience.step(step)
+
+    def examined(self, split: str, records: Columns) -> None:
+        """Passes on what is known of the examples of a split, before their scores."""
+        self.audience.examined(self.step, split, records)
 
     def evaluated(self, scores: Mapping[str, float], trainee: Trainee) -> None:
         """Takes in the scores of the validation split, and the network that has them, if they are the best; a score
@@ -59,14 +71,22 @@ class Run:
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
-            self.candidates.offer(self.step, trainee)
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
+        if better:
+            self.candidates.offer(self.step, trainee)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
     def shown(self, lines: Sequence[str]) -> None:
         """Passes on what the model said of a few validation rows."""
         if lines:
             self.audience.shown(self.step, lines)
+
+    def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+        """Passes on the final scores; those of a split that no evaluation has seen are also a row of the journal."""
+        fresh = {name: value for name, value in scores.items() if not name.startswith("validation/")}
+        if fresh:
+            self.log(fresh)
+        self.audience.concluded(scores, baseline)
 
     def require_worth(self) -> None:
         """Ends the run where its referee has said so; its checkpoint must be there by now, for it may go on later."""
@@ -80,7 +100,8 @@ class Run:
         """A checkpoint of this very moment."""
         if fabric.is_global_zero:
             tensors, state = trainee.take_down(fabric)
-            self.snapshots.save(Snapshot(self.step, tensors, {**state, "best": self.best, "stale": self.stale}))
+            progress = {"best": self.best, "stale": self.stale, "seconds": self.seconds}
+            self.snapshots.save(Snapshot(self.step, tensors, {**state, **progress}))
         fabric.barrier()
 
     def resume(self, fabric: Fabric, trainee: Trainee) -> None:
@@ -89,6 +110,7 @@ class Run:
         if snapshot is not None:
             trainee.bring_back(fabric, snapshot.tensors, snapshot.state)
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
+            self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
 
     def choose_best(self, trainee: Trainee) -> None:
         """Puts the weights of the best evaluation (averaged ones, if it saw those) into the network."""

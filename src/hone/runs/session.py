@@ -14,7 +14,7 @@ import yaml
 from lightning.fabric import Fabric
 
 from hone.errors import HoneError, UserError
-from hone.facts import Facts
+from hone.inspect.gallery import Gallery
 from hone.job import Job
 from hone.logs import Log
 from hone.progress import display
@@ -35,7 +35,7 @@ def recorded(
     fabric: Fabric,
     job: Job,
     tracker: Tracker,
-    facts: Facts,
+    gallery: Gallery,
     origin: Mapping[str, Any],
     found: Folder | None,
     output: Log,
@@ -48,11 +48,11 @@ def recorded(
     with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
         record = Record.load(folder.record) if found else _new_record(folder, job)
         _require_same(record, origin)
-        facts.save(folder.facts)
+        gallery.task.facts.save(folder.facts)
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
-        audience = Public(Journal(folder.journal), tracker, display(), record)
+        audience = Public(Journal(folder.journal), tracker, gallery, display(), record)
         with closing(audience), _living(record, job, tracker, origin):
             yield folder, audience
 

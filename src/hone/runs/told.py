@@ -29,6 +29,7 @@ def about(record: Record, config: Mapping[str, Any], root: Path) -> RunInfo:
             "provenance": {key: record[key] for key in _PROVENANCE},
         },
         root=root,
+        folder=record.path.parent,
         tracker=record["wandb"] or {},
     )
 

@@ -95,7 +95,7 @@ class RunShipment(Shipment):
 
     def _send_journal(self) -> dict[str, Any]:
         config = yaml.safe_load(self.folder.config.read_text(encoding="utf-8"))
-        tracker = online(config["tracker"])
+        tracker = online(wandb_part(config["tracker"]) or {})
         known = tracker.start(about(self.record, config, self.folder.path.parent.parent))
         tracker.uses(self.record["data"])
         tracker.catch_up(_rows(self.folder))
@@ -121,7 +121,13 @@ class RunShipment(Shipment):
 def in_wandb(folder: Folder) -> bool:
     """Whether the run's tracker is W&B."""
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    return bool(config["tracker"]["_target_"] == _TARGET)
+    return wandb_part(config["tracker"]) is not None
+
+
+def wandb_part(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A tracker's config if it is W&B's, or that of the one among several that is."""
+    parts = [part for part in (node, *node.values()) if isinstance(part, Mapping)]
+    return next((part for part in parts if part.get("_target_") == _TARGET), None)
 
 
 def online(node: Mapping[str, Any]) -> Tracker:

@@ -15,7 +15,7 @@ from hone.comparison.sweep import read_sweep
 from hone.errors import RunError
 from hone.runs.record import write_atomically
 from hone.shipping.base import Shipment, Way
-from hone.shipping.run import online
+from hone.shipping.run import online, wandb_part
 from hone.sweeps.chosen import known_scores
 from hone.sweeps.mirror import mirror
 from hone.sweeps.saved import FILE, find_sweep, mirror_of
@@ -44,7 +44,8 @@ class SweepShipment(Shipment):
     def send(self) -> None:
         config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
         told = of_sweep(read_sweep(self.folder), None, None, 0)
-        known = mirror(told, known_scores(told.groups), online(config["tracker"]), self.folder, mirror_of(self.folder))
+        tracker = online(wandb_part(config["tracker"]) or {})
+        known = mirror(told, known_scores(told.groups), tracker, self.folder, mirror_of(self.folder))
         if known is None or not known.get("sent"):
             raise RunError("W&B did not take all of it.")
         _remember(self.folder, known)

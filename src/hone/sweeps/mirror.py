@@ -25,7 +25,7 @@ def mirror(
     about = {"command": told.about.command, "sampler": told.about.sampler, "keys": keys, "metric": told.metric.name}
     info = RunInfo(
         id=folder.name, name=f"sweep {folder.name}", group=folder.name, notes="", config={"sweep": about},
-        root=folder.parent, job_type="sweep", tracker=before or {},
+        root=folder.parent, folder=folder, job_type="sweep", tracker=before or {},
     )  # fmt: skip
     known = tracker.start(info)
     rows = [

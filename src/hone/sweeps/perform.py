@@ -35,6 +35,7 @@ from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
 from hone.tracking.base import Tracker
+from hone.tracking.several import guarded
 
 _RIVALS = 5
 """Configs that are compared with the best by their examples too."""
@@ -80,7 +81,7 @@ def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, work
     test = test_scores(told.groups, workers, one)
     write_report(told, folder / PAGE)
     tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
-    story.write(entries, state, mirror(told, test, tracker, folder, story.wandb))
+    story.write(entries, state, mirror(told, test, guarded(tracker), folder, story.wandb))
     final_screen(told, folder, test, _remarks(entries))
 
 

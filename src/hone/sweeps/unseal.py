@@ -14,6 +14,7 @@ from hone.runs.told import about, last_words
 from hone.scores import baseline_scores, compute_scores
 from hone.settings.evaluate import Evaluate
 from hone.tracking.base import Tracker
+from hone.tracking.several import guarded
 from hone.types import Accelerator
 
 
@@ -46,7 +47,7 @@ def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iter
     if not record["wandb"].get("sent"):
         record.update(wandb=record["wandb"] | {"amended": True})
         return
-    tracker: Tracker = build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust)
+    tracker = guarded(build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust))
     tracker.start(about(record, config, Path(config["output_root"]).absolute()))
     tracker.keep(folder)
     if not tracker.finish(record["state"], 0, last_words(record)):

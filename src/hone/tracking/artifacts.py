@@ -16,6 +16,7 @@ from hone.runs.folder import Folder
 ABOUT = "run"
 """The folder of a model's artifact that says which run it is of."""
 _COPY = "copy-of-"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def use_data(run: Any, data: Mapping[str, Any]) -> None:
@@ -29,12 +30,12 @@ def use_data(run: Any, data: Mapping[str, Any]) -> None:
     run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
 
 
-def log_model(run: Any, folder: Folder, place: Folder) -> None:
+def log_model(run: Any, folder: Folder, place: Folder, about: Mapping[str, Any]) -> None:
     """Sends a model of a run, as transformers loads it, and beside it what says which run it is of. It is the best
     until the next one comes; which step's it is is a name of its own, but of the last, which is the best of all."""
     import wandb
 
-    artifact = wandb.Artifact(model_name(run.id), type="model", metadata=_about(folder))
+    artifact = wandb.Artifact(model_name(run.id), type="model", metadata=dict(about))
     # Immutable: nothing changes these files any more, so that no copies need to be kept for a later sync.
     artifact.add_dir(str(place.model), policy="immutable", skip_cache=True)
     for paper in _papers(folder, place):
@@ -48,10 +49,10 @@ def model_name(identity: str) -> str:
     return f"model-{identity}"
 
 
-def _about(folder: Folder) -> dict[str, Any]:
-    """What W&B shows of a model."""
+def about_model(folder: Folder) -> dict[str, Any]:
+    """What W&B shows of the best model of a run at this moment."""
     record = json.loads(folder.record.read_text(encoding="utf-8"))
-    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    config = yaml.load(folder.config.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe one)
     return {
         "run": record["id"], "identity": record["identity"], "group": record["group"],
         "task": str(config["task"]["_target_"]).rpartition(".")[2], "best": record["best"],

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.runs.folder import Folder
+from hone.tracking.charts import Chart
+
+Rows = Sequence[Sequence[Any]]
 
 
 @final
@@ -22,13 +25,19 @@ class RunInfo:
     notes: str
     config: Mapping[str, Any]
     root: Path
+    folder: Path
     job_type: str = "train"
     tracker: Mapping[str, Any] = field(default_factory=dict)
     """What this tracker said of itself when the run began, if it goes on."""
 
 
 class Tracker(ABC):
-    """A config's `tracker`. Nothing it does may end a run."""
+    """A config's `tracker`. Nothing it does may end a run.
+
+    What belongs to a step is told before the step's row of numbers."""
+
+    examples: int = 0
+    """How many rows of data it wants to see at an evaluation."""
 
     every_best: bool = False
     """Whether it keeps each model that was the best when it was evaluated."""
@@ -46,24 +55,33 @@ class Tracker(ABC):
         """One line of the journal, and which one it is: what is told twice is to be seen once."""
 
     @abstractmethod
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
         """Rows to look at."""
+
+    @abstractmethod
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
+        """A picture to look at, or a table of what would be in it."""
+
+    def show(self, name: str, columns: Sequence[str], rows: Rows, step: int) -> None:
+        """A table of data, best rows first, of which it takes as many as it wants."""
+        if self.examples:
+            self.table(name, columns, rows[: self.examples], step)
 
     @abstractmethod
     def page(self, name: str, html: str) -> None:
         """A page to look at, complete in itself."""
 
-    @abstractmethod
     def uses(self, data: Mapping[str, Any]) -> None:
         """The data set of the run, which is only named: no row of it goes anywhere."""
+        return
 
-    @abstractmethod
     def keep(self, folder: Folder) -> None:
         """What the run leaves, now that it has ended; it may be kept where others can get it."""
+        return
 
-    @abstractmethod
     def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None:
         """A model of the run's that is the best so far; `save` writes it to a place of its own, when there is time."""
+        return
 
     @abstractmethod
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.runs.folder import Folder
-from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.base import Rows, RunInfo, Tracker
+from hone.tracking.charts import Chart
 
 
 @final
@@ -22,15 +22,11 @@ class NoTracker(Tracker):
 
     def log(self, number: int, row: Mapping[str, Any]) -> None: ...
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None: ...
+
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None: ...
 
     def page(self, name: str, html: str) -> None: ...
-
-    def uses(self, data: Mapping[str, Any]) -> None: ...
-
-    def keep(self, folder: Folder) -> None: ...
-
-    def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None: ...
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         return False

@@ -16,12 +16,13 @@ from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
 from hone.runs.redact import redact_override
-from hone.tracking import artifacts
+from hone.tracking import artifacts, media
 from hone.tracking.access import has_key
-from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.base import Rows, RunInfo, Tracker
+from hone.tracking.charts import Chart
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
-from hone.types import Positive
+from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class WandbTracker(Tracker):
         entity: str | None = None,
         mode: Literal["auto", "online", "offline"] = "auto",
         tags: list[str] | None = None,
+        examples: Index = 32,
         init_timeout: Positive = 15,
         finish_timeout: Positive = 30,
         required: bool = False,
@@ -48,9 +50,11 @@ class WandbTracker(Tracker):
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags or []
         self.init_timeout, self.finish_timeout, self.required = init_timeout, finish_timeout, required
         self.log_model, self.every_best = log_model, log_model == "all"
+        self.examples = examples
         self.run: Any = None
         self._parcels = Parcels()
         self.root = Path()
+        self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
@@ -63,12 +67,12 @@ class WandbTracker(Tracker):
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
-        self.run.define_metric("step", hidden=True)
-        self.run.define_metric("*", step_metric="step", summary="none")
+        media.define_axes(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Offline each start has a file of its own, and those before have the rows before."""
+        self.number = len(rows)
         if self.run is not None and not self.run.offline:
             for number, row in enumerate(rows[self.run.starting_step :], self.run.starting_step):
                 self.log(number, row)
@@ -77,22 +81,16 @@ class WandbTracker(Tracker):
         """W&B passes over a number that it has already."""
         told = {key: value for key, value in row.items() if isinstance(value, int | float)}
         self._safely(lambda run: run.log(told, step=number, commit=True))
+        self.number = number + 1
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        import wandb
+    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
+        self._safely(lambda run: media.log_table(run, self.number, name, columns, rows, step))
 
-        table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
-
-        def log_table(run: Any) -> None:
-            run.log({name: table})
-            run.summary[name] = table  # where W&B's own tables over runs look for it
-
-        self._safely(log_table)
+    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
+        self._safely(lambda run: media.log_chart(run, self.number, name, chart, step))
 
     def page(self, name: str, html: str) -> None:
-        import wandb
-
-        self._safely(lambda run: run.log({name: wandb.Html(html, inject=False)}))
+        self._safely(lambda run: media.log_page(run, self.number, name, html))
 
     def uses(self, data: Mapping[str, Any]) -> None:
         self._send(lambda run: artifacts.use_data(run, data))
@@ -100,12 +98,14 @@ class WandbTracker(Tracker):
     def keep(self, folder: Folder) -> None:
         self._send(lambda run: send_papers(run, folder))
         if self.log_model and folder.model.is_dir():
-            self._send(lambda run: artifacts.log_model(run, folder, folder))
+            self._send(lambda run: artifacts.log_model(run, folder, folder, artifacts.about_model(folder)))
 
     def candidate(self, folder: Folder, place: Folder, save: Callable[[Folder], None]) -> None:
+        about = artifacts.about_model(folder)  # now, for the next best one may be here before this one is sent
+
         def send(run: Any) -> None:
             save(place)
-            artifacts.log_model(run, folder, place)
+            artifacts.log_model(run, folder, place, about)
 
         self._send(send)
 
