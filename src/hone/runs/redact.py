@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 _SECRET_NAME = re.compile(r"(?i)(^|[_\-.])(api_?key|key|token|secret|password|passwd|credentials?)$")
@@ -36,3 +38,13 @@ def redact_override(word: str) -> str:
     """A `key=value` word as it may be stored."""
     key, equals, value = word.partition("=")
     return f"{key}={BLANK}" if equals and value and _SECRET_NAME.search(key) else redact_text(word)
+
+
+@contextmanager
+def redacted_command() -> Iterator[None]:
+    """W&B stores the command line of the process as it finds it."""
+    words, sys.argv = sys.argv, [redact_override(word) for word in sys.argv]
+    try:
+        yield
+    finally:
+        sys.argv = words

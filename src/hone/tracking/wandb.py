@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
@@ -15,7 +13,7 @@ from typing import Any, Literal, cast, final, get_args
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
-from hone.runs.redact import redact_override
+from hone.runs.redact import redacted_command
 from hone.tracking import artifacts, media
 from hone.tracking.access import has_key
 from hone.tracking.base import Rows, RunInfo, Tracker
@@ -136,7 +134,7 @@ class WandbTracker(Tracker):
         import wandb
 
         try:
-            with _redacted_command():
+            with redacted_command():
                 return wandb.init(
                     project=self.project,
                     entity=self.entity,
@@ -188,13 +186,3 @@ class WandbTracker(Tracker):
             log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", first_line(error))
             self.run = None
             return False
-
-
-@contextmanager
-def _redacted_command() -> Iterator[None]:
-    """W&B stores the command line of the process as it finds it."""
-    words, sys.argv = sys.argv, [redact_override(word) for word in sys.argv]
-    try:
-        yield
-    finally:
-        sys.argv = words
