@@ -88,6 +88,7 @@ def test_a_job_that_compiles_after_one_that_does_not() -> None:
     assert "layers are compiled" in (only_run("outputs/compiled") / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_optimisers_are_there_for_who_wants_them() -> None:
     found = told_by(
         FIRST,
@@ -101,6 +102,7 @@ def test_optimisers_are_there_for_who_wants_them() -> None:
     assert found == {"heavy": [], "paired": [1, 0], "least": True, "real": True}
 
 
+@pytest.mark.slow
 def test_signals_are_there_for_who_wants_them() -> None:
     found = told_by(
         FIRST,

@@ -26,6 +26,7 @@ def files() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_it_tells_how_each_run_stands_and_what_comes_of_it_and_touches_nothing(hone: Hone) -> None:
     assert hone("train", *WORDS, "optimizer.lr=1e-3,3e-3,5e-3").code == 0
     runs = sorted(path.parent for path in Path("outputs/grid").glob("*/run.json"))
@@ -70,6 +71,7 @@ def test_impossible_cells_are_listed_and_nothing_is_tried(axis: str, reason: str
     assert not Path("outputs").exists()
 
 
+@pytest.mark.slow
 def test_of_a_search_it_tells_what_is_drawn_and_what_a_run_may_take(hone: Hone) -> None:
     axes = ("optimizer.lr=interval(1e-3,5e-3)", "batch_size=8,16", NO_TRIAL)
     found = told(hone, *DRAWN, *axes)

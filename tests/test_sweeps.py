@@ -68,6 +68,7 @@ def test_only_the_chosen_config_is_tested(hone: Hone) -> None:
     assert tested == {cell["identity"] for cell in told["cells"] if cell["values"]["optimizer.lr"] == best}
 
 
+@pytest.mark.slow
 def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Hone) -> None:
     words = (*GRID[:-1], "seed=0,1")
     assert hone(*words).code == 0

@@ -43,7 +43,7 @@ def require_arrived(server: Server) -> None:
     ("damage", "way"),
     [
         pytest.param("nothing", "W&B's own file", marks=pytest.mark.slow),
-        ("cut", "damaged or cut off"),
+        pytest.param("cut", "damaged or cut off", marks=pytest.mark.slow),
         pytest.param("gone", "is gone", marks=pytest.mark.slow),
     ],
 )

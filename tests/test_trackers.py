@@ -11,6 +11,7 @@ import pytest
 import event_files
 from conftest import SMALL, Hone, journal, only_run, record, runs
 from hone.runs.folder import Folder
+from hone.shipping.run import wandb_part
 from hone.tracking.base import RunInfo
 from hone.tracking.csv import CsvTracker
 from hone.tracking.journal import Journal
@@ -140,3 +141,12 @@ def test_a_secret_in_the_data_is_not_shown(hone: Hone, monkeypatch: pytest.Monke
     tables = [path.read_text() for path in only_run().glob("tables/**/*.csv")]
     assert not [text for text in tables if "surprise" in text]
     assert any("***" in text for text in tables)
+
+
+def test_wandb_is_found_alone_and_among_several() -> None:
+    wandb = {"_target_": "hone.tracking.wandb.WandbTracker", "project": "hone"}
+    table = {"_target_": "hone.tracking.csv.CsvTracker", "examples": 32}
+    assert wandb_part(wandb) == wandb
+    assert wandb_part({"_target_": "hone.tracking.several.Several", "csv": table, "wandb": wandb}) == wandb
+    assert wandb_part({"_target_": "hone.tracking.several.Several", "csv": table, "wandb": None}) is None
+    assert wandb_part(table) is None

@@ -42,6 +42,7 @@ def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     assert arrived.summary["Custom Chart Tables/test/confusion_table"]["nrows"] == 36
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(server: Server, process: Hone) -> None:
     words = [*TRACKED, "epochs=null", "steps=120", "log_every=1", "save_every=25", "evaluate_every=20", "resume=auto"]
     first = subprocess.Popen([sys.executable, "-m", "hone", "train", *words], stderr=subprocess.DEVNULL)
