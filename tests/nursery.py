@@ -5,6 +5,7 @@ Run as `python nursery.py`: a line of JSON in says what to run and when to kill 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import mmap
 import os
@@ -15,8 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PHASES = ("before", "init", "catching up", "steps", "evaluation", "checkpoint", "conclusion", "finish", "after")
-NONE = "none"
+PHASES = (
+    "before", "init", "catching up", "steps", "evaluation", "checkpoint", "conclusion", "last row", "finish", "after",
+)  # fmt: skip
+_PR_SET_PDEATHSIG = 1
 
 
 class Marks:
@@ -58,11 +61,13 @@ class Marks:
         from hone.runs.snapshots import Snapshots
         from hone.tracking.wandb import WandbTracker
 
+        self.enter("before")
         self.around(WandbTracker, "start", "init", "catching up")
         self.around(Public, "begin", "catching up")
         self.around(loop, "_evaluate", "evaluation")
         self.around(Snapshots, "save", "checkpoint")
         self.around(Run, "choose_best", "conclusion", "conclusion")
+        self.around(Run, "concluded", "last row", "last row")
         self.around(WandbTracker, "keep", "finish", "finish")
         self.around(WandbTracker, "finish", "finish", "after")
 
@@ -75,6 +80,7 @@ def child(words: list[str], env: dict[str, str], output: str, prepare: Callable[
     code = 1
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with Path(output).open("ab") as file, Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
             os.dup2(file.fileno(), 1)

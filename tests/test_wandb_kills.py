@@ -21,7 +21,7 @@ from conftest import ROOT, Outcome, journal, only_run, record
 from nursery import PHASES
 from wandb_server.server import Server
 
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = int(os.environ.get("KILLS", "9"))
 SEED = int(os.environ.get("KILLS_SEED", "0"))
 TRAIN = (
     "train", "precision=32-true", "dataset.train=96", "dataset.validation=32", "dataset.test=32", "epochs=null",
@@ -30,8 +30,9 @@ TRAIN = (
 WAYS = ("online", "offline", "mixed")
 CLOCKED = ("seconds", "time", "train/memory_gb", "train/samples_per_second", "train/tokens_per_second")
 TARGETS = {
-    "before": (1, 1.0), "init": (1, 0.5), "catching up": (1, 0.05), "steps": (8, 0.05), "evaluation": (4, 0.08),
-    "checkpoint": (7, 0.03), "conclusion": (1, 0.2), "finish": (2, 0.3),
+    "before": (1, 0.4), "init": (1, 0.5), "catching up": (1, 0.05), "steps": (8, 0.05), "evaluation": (4, 0.08),
+    "checkpoint": (7, 0.03), "conclusion": (1, 0.2), "last row": (1, 0.004),
+    "finish": (2, 0.3),
 }  # fmt: skip
 """How often each phase begins in a run, and about how many seconds it takes."""
 
@@ -41,7 +42,6 @@ class Nursery:
     """The process that forks, from here."""
 
     process: subprocess.Popen[str]
-    seconds: float = 0.0
 
     def perform(self, *words: str, kill: dict[str, Any] | None = None, **env: str) -> tuple[Outcome, str | None]:
         """How a command ended, and in which phase it was killed."""
@@ -53,7 +53,7 @@ class Nursery:
         self.process.stdin.write(json.dumps(told) + "\n")
         self.process.stdin.flush()
         said = json.loads(self.process.stdout.readline())
-        self.seconds = said["seconds"]
+        print(f"{said['phase']!s:12} {said['code']:3} {said['seconds']:5.1f} s", kill, env, words[-1], flush=True)
         return Outcome(said["code"], "", output.read_text()), said["phase"]
 
 
@@ -62,6 +62,7 @@ class Ledger:
     """What was done to the runs."""
 
     phases: Counter[str] = field(default_factory=Counter)
+    plans: int = 0
     runs: list[str] = field(default_factory=list)
     syncs: int = 0
 
@@ -114,21 +115,23 @@ def kill_and_go_on(name: str, nursery: Nursery, rng: random.Random, ledger: Ledg
     for kills in range(30):
         env = {"WANDB_MODE": rng.choice(WAYS[:2]) if way == "mixed" else way}
         env |= {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": str(rng.choice((0.05, 0.3, 15)))}
-        kill = planned(rng) if kills < 4 and (kills == 0 or rng.random() < 0.75) else None
+        kill = None
+        if kills < 4 and (kills == 0 or rng.random() < 0.75):
+            kill, ledger.plans = planned(ledger.plans, rng), ledger.plans + 1
         done, phase = nursery.perform(*TRAIN, "tracker=wandb", f"name={name}", kill=kill, **env)
         if phase is None:
             assert done.code == 0, done.said
             return
         ledger.phases[phase] += 1
-        if rng.random() < 0.25 and any(Path("outputs", name).glob("*/run.json")):
+        if rng.random() < 0.4 and any(Path("outputs", name).glob("*/run.json")):
             done, _ = nursery.perform("sync", f"outputs/{name}")
             assert done.code == 0, done.said
             ledger.syncs += 1
 
 
-def planned(rng: random.Random) -> dict[str, Any]:
-    """At any time in any phase; half of the times W&B's own process goes as well, as when a machine goes down."""
-    phase = rng.choice([*TARGETS])
+def planned(number: int, rng: random.Random) -> dict[str, Any]:
+    """At any time in a phase, each phase in its turn; half of the times W&B's own process goes as well, as when a machine goes down."""
+    phase = [*TARGETS][number % len(TARGETS)]
     times, seconds = TARGETS[phase]
     return {
         "phase": phase, "nth": rng.randint(1, times), "seconds": rng.uniform(0, seconds), "whole": rng.random() < 0.5,

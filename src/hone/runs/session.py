@@ -89,7 +89,8 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
 
     try:
         root = Path(job.settings.output_root).absolute()
-        known = {key: value for key, value in (record["wandb"] or {}).items() if key != "sent"}
+        known = {key: value for key, value in (record["wandb"] or tracker.reserve()).items() if key != "sent"}
+        record.update(wandb=known or None)
         record.update(wandb=tracker.start(about(record, redact(job.config), root)) or known or None)
         tracker.uses(record["data"])
         yield

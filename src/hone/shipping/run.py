@@ -50,7 +50,7 @@ class RunShipment(Shipment):
         if folder.is_claimed():
             return cls(folder, record, "nothing", "at work")
         known = record["wandb"]
-        if known is None:
+        if known is None or "mode" not in known:
             return cls(folder, record, "journal", "W&B failed when it began")
         if known.get("sent"):
             return cls(folder, record, "nothing", "there already")

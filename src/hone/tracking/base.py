@@ -42,6 +42,10 @@ class Tracker(ABC):
     every_best: bool = False
     """Whether it keeps each model that was the best when it was evaluated."""
 
+    def reserve(self) -> dict[str, Any]:
+        """What a new run will be called there, to be stored before anybody is told of it."""
+        return {}
+
     @abstractmethod
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         """Opens the run; what comes back is stored in `run.json`."""

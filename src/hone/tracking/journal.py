@@ -31,8 +31,8 @@ class Journal:
         return self._count - 1
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
-        """Drops the rows after a step, and a torn last line; returns what is left."""
-        kept = [row for row in read(self.path) if row["step"] <= step]
+        """Drops the rows after a step, those of the final scores, and a torn last line; returns what is left."""
+        kept = [row for row in read(self.path) if row["step"] <= step and not _is_final(row)]
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = self.path.open("a", encoding="utf-8")
@@ -41,6 +41,11 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _is_final(row: Mapping[str, Any]) -> bool:
+    """Whether it holds scores of the best weights, which every sitting that gets to the end tells."""
+    return any(name.startswith("test/") for name in row)
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,9 @@ class Several(Tracker):
         self.every_best = any(tracker.every_best for tracker in self.trackers.values())
         self.examples = max((tracker.examples for tracker in self.trackers.values()), default=0)
 
+    def reserve(self) -> dict[str, Any]:
+        return next((name for name in self._tell(lambda tracker: tracker.reserve()) if name), {})
+
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         """What `run.json` stores is W&B's: no other has anything to remember."""
         return next((about for about in self._tell(lambda tracker: tracker.start(run)) if about is not None), None)

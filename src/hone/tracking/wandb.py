@@ -55,13 +55,16 @@ class WandbTracker(Tracker):
         self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
 
+    def reserve(self) -> dict[str, Any]:
+        """A run that is killed while the server hears of it for the first time goes on as the same."""
+        return {"id": secrets.token_hex(4)}
+
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        self.root, known = run.root, run.tracker.get("id")
-        identity, mode = known or secrets.token_hex(4), self._mode()
+        self.root, mode = run.root, self._mode()
+        identity = run.tracker.get("id") or self.reserve()["id"]
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
-            # The attempt that failed may still hold its id for a while.
-            identity, mode = known or secrets.token_hex(4), "offline"
+            mode = "offline"
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
