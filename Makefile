@@ -7,10 +7,12 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 BROWSER_INSTALLED := $(VENV)/.browser-installed
 LAUNCHERS_INSTALLED := $(VENV)/.launchers-installed
 DATA ?=
+N ?= 100
+SEED ?= 0
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow lint types browser launchers bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow kills lint types browser launchers bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,9 @@ test: $(INSTALLED) ## run the quick tests, on as many processes as there are cor
 
 test-slow: $(INSTALLED) ## run the slow tests: killed sweeps, the compiler, several processes
 	$(BIN)/pytest -n auto -m slow
+
+kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare what W&B has: make kills [N=100] [SEED=0]
+	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/test_wandb_kills.py
 
 lint: $(INSTALLED) ## check style and formatting
 	$(BIN)/ruff check .

@@ -161,6 +161,8 @@ def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:
     again = Journal(path)
     assert [row["step"] for row in read(path)] == [1, 2]
     assert [row["step"] for row in again.rewind(1)] == [1]
+    assert again.log({"step": 1, "test/loss": 0.5}) == 1
+    assert [row["step"] for row in again.rewind(1)] == [1], "the final scores are told at the end of every sitting"
     assert again.log({"step": 2, "loss": 0.25}) == 1, "the second row"
     again.close()
     assert [json.loads(line) for line in path.read_text().splitlines()] == [

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, Outcome, journal, only_run, record
+from conftest import ROOT, Hone, Outcome, journal, only_run, record
+from hone.tracking.base import RunInfo
+from hone.tracking.wandb import WandbTracker
 from nursery import PHASES
 from wandb_server.server import Server
 
@@ -53,7 +55,6 @@ class Nursery:
         self.process.stdin.write(json.dumps(told) + "\n")
         self.process.stdin.flush()
         said = json.loads(self.process.stdout.readline())
-        print(f"{said['phase']!s:12} {said['code']:3} {said['seconds']:5.1f} s", kill, env, words[-1], flush=True)
         return Outcome(said["code"], "", output.read_text()), said["phase"]
 
 
@@ -102,11 +103,28 @@ def test_nothing_is_lost_or_doubled_by_kills(server: Server, nursery: Nursery) -
     lost = sum(len(found[0]) + len(found[1]) for found in faults.values())
     print(f"\n{ledger.kills} kills of {len(ledger.runs)} runs, {ledger.syncs} synced in between, {lost} rows lost or "
           f"doubled, {time.monotonic() - begun:.0f} s; killed {dict(ledger.phases.most_common())}")  # fmt: skip
-    for name, found in faults.items():
-        print(name, [len(each) for each in found], found[0][:2], found[1][:2], found[1][-2:], found[2])
     assert not faults
     assert set(server.state.runs) == {record(only_run(f"outputs/{name}"))["wandb"]["id"] for name in ledger.runs}
     assert ledger.phases.keys() <= set(PHASES)
+
+
+@pytest.mark.slow
+def test_a_run_has_its_id_before_w_and_b_hears_of_it(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+
+    def dies(tracker: WandbTracker, run: RunInfo) -> None:
+        heard.append(run.tracker["id"])
+        assert record(only_run())["wandb"] == {"id": heard[0]}
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WandbTracker, "start", dies)
+        for _ in range(2):
+            assert hone(*TRAIN, "tracker=wandb").code == 130
+    assert heard == [heard[0]] * 2
+    assert "W&B failed when it began" in hone("sync", "dry_run=true").out
+    assert hone(*TRAIN, "tracker=wandb").code == 0
+    assert record(only_run())["wandb"]["id"] == heard[0]
 
 
 def kill_and_go_on(name: str, nursery: Nursery, rng: random.Random, ledger: Ledger) -> None:
@@ -130,7 +148,7 @@ def kill_and_go_on(name: str, nursery: Nursery, rng: random.Random, ledger: Ledg
 
 
 def planned(number: int, rng: random.Random) -> dict[str, Any]:
-    """At any time in a phase, each phase in its turn; half of the times W&B's own process goes as well, as when a machine goes down."""
+    """At any time in a phase, each phase in its turn; half of the times W&B's own process goes as well."""
     phase = [*TARGETS][number % len(TARGETS)]
     times, seconds = TARGETS[phase]
     return {
@@ -164,7 +182,7 @@ def numbers(folder: Path) -> list[dict[str, str]]:
 
 
 def plain(row: dict[str, Any]) -> dict[str, str]:
-    """The numbers of a row, without what depends on the clock and what W&B adds; its JSON says 4 where ours says 4.0."""
+    """The numbers of a row, without what the clock says and what W&B adds; its JSON has 4 where ours has 4.0."""
     return {
         key: f"{value:.12g}"
         for key, value in sorted(row.items())

@@ -20,6 +20,7 @@ from hone.tracking.base import Rows, RunInfo, Tracker
 from hone.tracking.charts import Chart
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
+from hone.tracking.unlaunched import launch_nothing
 from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ class WandbTracker(Tracker):
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
         import wandb
 
+        launch_nothing()
         try:
             with redacted_command():
                 return wandb.init(
