@@ -23,6 +23,7 @@ import saving
 import speed
 import startup
 import sweep
+import tracking
 from report import Figure
 from turns import Stage
 
@@ -35,6 +36,7 @@ SCENES: dict[str, Callable[[Stage], list[Figure]]] = {
     "saving": saving.measure,
     "sweep": sweep.three,
     "overhead": overhead.measure,
+    "tracking": tracking.measure,
 }
 SHORT: dict[str, Callable[[Stage], list[Figure]]] = {"batch-16": speed.short, "evaluation": evaluation.short}
 SMALL, VALIDATION = 1000, 200

@@ -16,6 +16,11 @@ LR = 1e-4
 
 def hone(told: dict[str, Any], gate: Gate) -> None:
     """The command, as a user gives it."""
+    train(gate, *hone_words(told), *told["words"])
+
+
+def train(gate: Gate, *words: str) -> None:
+    """`hone train`, which asks the gate after each step."""
     from hone.cli import main
     from hone.runs.audience import Public
 
@@ -26,7 +31,7 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
         gate.step()
 
     Public.step = gated  # type: ignore[method-assign]
-    sys.argv = ["hone", "train", *hone_words(told), *told["words"]]
+    sys.argv = ["hone", "train", *words]
     main()
 
 
