@@ -16,16 +16,16 @@ class Parcels:
     """In the order in which they are given; one that fails is told and the others go on."""
 
     def __init__(self) -> None:
-        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._whole = True
 
-    def send(self, hand_over: Callable[[], None]) -> None:
+    def send(self, hand_over: Callable[[], object]) -> None:
         """Returns at once."""
         self._waiting.put(hand_over)
         if self._thread is None:
             # A daemon: a server that never answers must not keep the process alive.
-            self._thread = threading.Thread(target=self._work, name="parcels", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
             self._thread.start()
 
     def settle(self, seconds: float) -> bool:
@@ -35,7 +35,7 @@ class Parcels:
         self._waiting.put(None)
         self._thread.join(seconds)
         if self._thread.is_alive():
-            log.warning("W&B has not taken all artifacts within %g s; hone sync sends the rest.", seconds)
+            log.warning("W&B has not taken everything within %g s; hone sync sends the rest.", seconds)
             self._whole = False
         self._thread = None
         return self._whole

@@ -51,7 +51,7 @@ class WandbTracker(Tracker):
         self.log_model, self.every_best = log_model, log_model == "all"
         self.examples = examples
         self.run: Any = None
-        self._parcels = Parcels()
+        self._rows, self._parcels = Parcels(), Parcels()
         self.root = Path()
         self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
@@ -82,17 +82,17 @@ class WandbTracker(Tracker):
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         """W&B passes over a number that it has already."""
         told = {key: value for key, value in row.items() if isinstance(value, int | float)}
-        self._safely(lambda run: run.log(told, step=number, commit=True))
+        self._log(lambda run, _: run.log(told, step=number, commit=True))
         self.number = number + 1
 
     def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        self._safely(lambda run: media.log_table(run, self.number, name, columns, rows, step))
+        self._log(lambda run, number: media.log_table(run, number, name, columns, rows, step))
 
     def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        self._safely(lambda run: media.log_chart(run, self.number, name, chart, step))
+        self._log(lambda run, number: media.log_chart(run, number, name, chart, step))
 
     def page(self, name: str, html: str) -> None:
-        self._safely(lambda run: media.log_page(run, self.number, name, html))
+        self._log(lambda run, number: media.log_page(run, number, name, html))
 
     def uses(self, data: Mapping[str, Any]) -> None:
         self._send(lambda run: artifacts.use_data(run, data))
@@ -116,8 +116,8 @@ class WandbTracker(Tracker):
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        settled = self._parcels.settle(self.finish_timeout)
-        return self._safely(close) and settled and not self.run.offline
+        logged, settled = (sent.settle(self.finish_timeout) for sent in (self._rows, self._parcels))
+        return self._safely(close) and logged and settled and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
@@ -174,6 +174,11 @@ class WandbTracker(Tracker):
             finish_timeout=self.finish_timeout,
             x_transaction_log_flush_interval=1.0,
         )
+
+    def _log(self, action: Callable[[Any, int | None], None]) -> None:
+        """Rows, and what stands in the next one, in their order: a step waits for none of it."""
+        if self.run is not None:
+            self._rows.send(partial(self._safely, lambda run, number=self.number: action(run, number)))
 
     def _send(self, action: Callable[[Any], None]) -> None:
         """Does something that may take a while with the run, if there is one."""
