@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SMALL, only_run
+from conftest import SMALL, only_run, record
 
 MARKED = """
 import torch
@@ -112,3 +112,17 @@ def test_signals_are_there_for_who_wants_them() -> None:
         "told['file'] = scipy.signal.__file__ is not None",
     )
     assert found == {"heavy": [], "there": 1.0, "file": True}
+
+
+@pytest.mark.slow
+def test_wandb_imports_its_launch_service_for_who_uses_it() -> None:
+    tracked = ("tracker=wandb", "tracker.mode=offline", *SMALL[1:])
+    found = told_by(
+        TRAINED.partition("hone(")[0],
+        f"hone('train', *{tracked})",
+        "told['before'] = 'wandb.sdk.launch' in sys.modules",
+        "from wandb.sdk.launch.inputs.internal import StagedLaunchInputs",
+        "StagedLaunchInputs.apply = lambda self, run: told.setdefault('asked', run.id)",
+        f"hone('train', *{tracked}, 'name=again')",
+    )
+    assert found == {"code": 0, "before": False, "asked": record(only_run("outputs/again"))["wandb"]["id"]}

@@ -65,7 +65,8 @@ class WandbTracker(Tracker):
         identity = run.tracker.get("id") or self.reserve()["id"]
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
-            mode = "offline"
+            # The attempt that failed may still hold its id for a while.
+            identity, mode = identity if "mode" in run.tracker else self.reserve()["id"], "offline"
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
