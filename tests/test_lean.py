@@ -118,7 +118,7 @@ def test_signals_are_there_for_who_wants_them() -> None:
 def test_wandb_imports_its_launch_service_for_who_uses_it() -> None:
     tracked = ("tracker=wandb", "tracker.mode=offline", *SMALL[1:])
     found = told_by(
-        TRAINED.partition("hone(")[0],
+        TRAINED.partition("\nhone(")[0],
         f"hone('train', *{tracked})",
         "told['before'] = 'wandb.sdk.launch' in sys.modules",
         "from wandb.sdk.launch.inputs.internal import StagedLaunchInputs",
