@@ -179,7 +179,8 @@ class WandbTracker(Tracker):
     def _log(self, action: Callable[[Any, int | None], None]) -> None:
         """Rows, and what stands in the next one, in their order: a step waits for none of it."""
         if self.run is not None:
-            self._rows.send(partial(self._safely, lambda run, number=self.number: action(run, number)))
+            number = self.number
+            self._rows.send(partial(self._safely, lambda run: action(run, number)))
 
     def _send(self, action: Callable[[Any], None]) -> None:
         """Does something that may take a while with the run, if there is one."""
