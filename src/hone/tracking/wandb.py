@@ -16,10 +16,12 @@ from hone.runs.folder import Folder
 from hone.runs.redact import redacted_command
 from hone.tracking import artifacts, media
 from hone.tracking.access import has_key
+from hone.tracking.arrival import missing
 from hone.tracking.base import Rows, RunInfo, Tracker
 from hone.tracking.charts import Chart
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
+from hone.tracking.unasked import ask_nothing
 from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class WandbTracker(Tracker):
         if self.run is None:
             return None
         media.define_axes(self.run)
+        ask_nothing(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -113,12 +116,21 @@ class WandbTracker(Tracker):
             run.finish(exit_code=exit_code)
 
         settled = self._parcels.settle(self.finish_timeout)
-        return self._safely(close) and settled and not self.run.offline
+        if not self._safely(close) or self.run.offline:
+            return False
+        lost = missing(Path(self.run.settings.log_internal))
+        if lost is not None:
+            log.warning("W&B may lack some of this run (%s); %s sends the rest.", lost, self._remedy)
+        return settled and lost is None
 
     def advice(self) -> str | None:
         if self.run is None:
             return None
-        return f"hone sync {shown(self.root)}" if self.run.offline else str(self.run.url)
+        return self._remedy if self.run.offline else str(self.run.url)
+
+    @property
+    def _remedy(self) -> str:
+        return f"hone sync {shown(self.root)}"
 
     def _mode(self) -> Mode:
         """The environment's word counts for most, then the config's, then whether there is a key."""
@@ -155,7 +167,7 @@ class WandbTracker(Tracker):
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
-            log.warning("W&B fails (%s); the run goes on %s.", first_line(error), went)
+            log.warning("W&B fails (%s); the run goes on %s. Later: %s", first_line(error), went, self._remedy)
             wandb.teardown()  # its service would hold on to the run that failed
             return None
 
@@ -167,6 +179,7 @@ class WandbTracker(Tracker):
             silent=True,
             init_timeout=self.init_timeout if mode == "online" else _LOCAL_TIMEOUT,
             finish_timeout=self.finish_timeout,
+            finish_timeout_raises=True,
             x_transaction_log_flush_interval=1.0,
         )
 
@@ -183,6 +196,7 @@ class WandbTracker(Tracker):
             action(self.run)
             return True
         except Exception as error:
-            log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", first_line(error))
+            why = first_line(error)
+            log.warning("W&B fails (%s) and is left alone from here on; %s sends the rest.", why, self._remedy)
             self.run = None
             return False
