@@ -7,24 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_REFUSED = {
+    "filestream: ": "the server did not take its rows",
+    "file transfer: ": "the server did not take its files",
+}
+"""How the client calls its errors that it does not try to mend."""
+
 
 def missing(log: Path) -> str | None:
     """Why some of it may not have arrived; None if it all has.
 
-    A server that once refuses a run's rows gets no more of them, and the client closes the run as ever: nothing but its
-    own log tells. The server is not asked, for it counts rows when it has the time to, and may refuse that as well. The
-    log must prove that the end of the run arrived, which goes last: should it ever be worded in another way, we warn
-    too often, and what is sent again harms nothing."""
-    ending = False
+    A server that once refuses a run's rows gets no more of them, and what a proxy answers counts as taken; the client
+    closes the run as ever, and nothing but its own log tells. The server is not asked: it counts rows when it has the
+    time to, and may refuse that as well. The log must also prove that the end of the run was taken, which goes last:
+    should it ever be worded in another way, we warn too often, and what is sent again harms nothing."""
+    ending = ended = False
     for entry in _entries(log):
         said = str(entry.get("msg", ""))
-        if said.startswith("filestream: fatal error"):
-            return "the server refused its rows"
+        if str(entry.get("level")).startswith("ERROR"):
+            for beginning, why in _REFUSED.items():
+                if said.startswith(beginning):
+                    return why
         if said == "filestream: sending request":
             ending = bool(entry.get("complete"))
-        elif said == "filestream: request sent" and ending:
-            return None
-    return "the server never took its end"
+        ended = ended or (ending and said == "filestream: request sent")
+    return None if ended else "the server did not take its end"
 
 
 def _entries(log: Path) -> Iterator[dict[str, Any]]:

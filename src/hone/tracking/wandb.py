@@ -8,25 +8,24 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, final, get_args
+from typing import Any, Literal, final
 
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
 from hone.runs.redact import redacted_command
 from hone.tracking import artifacts, media
-from hone.tracking.access import has_key
+from hone.tracking.access import Mode, usable_mode
 from hone.tracking.arrival import missing
 from hone.tracking.base import Rows, RunInfo, Tracker
 from hone.tracking.charts import Chart
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
+from hone.tracking.service import abandon
 from hone.tracking.unasked import ask_nothing
 from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
-
-Mode = Literal["online", "offline", "disabled"]
 
 _LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
 
@@ -59,7 +58,7 @@ class WandbTracker(Tracker):
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         self.root, known = run.root, run.tracker.get("id")
-        identity, mode = known or secrets.token_hex(4), self._mode()
+        identity, mode = known or secrets.token_hex(4), usable_mode(self.mode)
         self.run = self._open(run, identity, mode)
         if self.run is None and mode == "online":
             # The attempt that failed may still hold its id for a while.
@@ -115,13 +114,15 @@ class WandbTracker(Tracker):
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        settled = self._parcels.settle(self.finish_timeout)
-        if not self._safely(close) or self.run.offline:
-            return False
-        lost = missing(Path(self.run.settings.log_internal))
+        self._send(close)  # not here: where its server is gone, W&B passes over its own limit
+        lost = self._parcels.settle(self.finish_timeout)
+        if lost is not None or self.run is None:
+            abandon()
+        elif not self.run.offline:
+            lost = missing(Path(self.run.settings.log_internal))
         if lost is not None:
             log.warning("W&B may lack some of this run (%s); %s sends the rest.", lost, self._remedy)
-        return settled and lost is None
+        return self.run is not None and lost is None and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
@@ -131,15 +132,6 @@ class WandbTracker(Tracker):
     @property
     def _remedy(self) -> str:
         return f"hone sync {shown(self.root)}"
-
-    def _mode(self) -> Mode:
-        """The environment's word counts for most, then the config's, then whether there is a key."""
-        said = os.environ.get("WANDB_MODE", "")
-        if said in get_args(Mode):
-            return cast(Mode, said)
-        if self.mode == "auto":
-            return "online" if has_key() else "offline"
-        return self.mode
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
@@ -188,15 +180,13 @@ class WandbTracker(Tracker):
         if self.run is not None:
             self._parcels.send(partial(action, self.run))
 
-    def _safely(self, action: Callable[[Any], None]) -> bool:
+    def _safely(self, action: Callable[[Any], None]) -> None:
         """Does something with the run, if there is one; what fails is told once."""
         if self.run is None:
-            return False
+            return
         try:
             action(self.run)
-            return True
         except Exception as error:
             why = first_line(error)
             log.warning("W&B fails (%s) and is left alone from here on; %s sends the rest.", why, self._remedy)
             self.run = None
-            return False
