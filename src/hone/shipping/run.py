@@ -54,13 +54,15 @@ class RunShipment(Shipment):
             return cls(folder, record, "journal", "W&B failed when it began")
         if known.get("sent"):
             return cls(folder, record, "nothing", "there already")
+        if known["mode"] == "online":  # W&B's own upload of its file would put all rows after those that did arrive
+            return cls(folder, record, "journal", "the server may lack its last rows")
         if known.get("amended"):
             return cls(folder, record, "journal", "scored on the test split since")
         return cls._of_files(folder, record, wandb_files.folders(Path(known["dir"]).parent, known["id"]))
 
     @classmethod
     def _of_files(cls, folder: Folder, record: Record, files: Sequence[Path]) -> Self:
-        """What W&B keeps of a run that was logged online is as good: it has all that the server may lack."""
+        """Of a run that was logged offline."""
         if not files:
             return cls(folder, record, "journal", "its W&B file is gone")
         if len(files) > 1:
@@ -78,7 +80,7 @@ class RunShipment(Shipment):
         self.record.update(wandb=known | {"sent": True})
 
     def _send_file(self) -> None:
-        words = [sys.executable, "-m", "wandb", "sync", "--include-online", "--include-synced", str(self.file)]
+        words = [sys.executable, "-m", "wandb", "sync", "--include-synced", str(self.file)]
         try:
             done = subprocess.run(  # noqa: S603
                 words, capture_output=True, text=True, timeout=_PATIENCE, check=False,

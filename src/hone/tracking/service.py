@@ -14,5 +14,5 @@ def abandon() -> None:
         wandb.setup()._connection._proc._process.kill()
     with suppress(
         Exception, SystemExit
-    ):  # nobody listens to its goodbye, and a service that was killed did not end well
+    ):  # nobody listens to its goodbye, and it did not end well
         wandb.teardown()
