@@ -12,7 +12,5 @@ def abandon() -> None:
 
     with suppress(Exception):  # nothing of this is W&B's public side, and a service that has ended needs no ending
         wandb.setup()._connection._proc._process.kill()
-    with suppress(
-        Exception, SystemExit
-    ):  # nobody listens to its goodbye, and it did not end well
+    with suppress(Exception, SystemExit):  # nobody listens to its goodbye, and it did not end well
         wandb.teardown()

@@ -13,7 +13,7 @@ from typing import Any, Literal, final
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
-from hone.runs.redact import redacted_command
+from hone.runs.redact import redact_text, redacted_command
 from hone.tracking import artifacts, media
 from hone.tracking.access import Mode, usable_mode
 from hone.tracking.arrival import missing
@@ -147,7 +147,7 @@ class WandbTracker(Tracker):
                     group=run.group,
                     job_type=run.job_type,
                     notes=run.notes or None,
-                    tags=self.tags,
+                    tags=[redact_text(tag) for tag in self.tags],
                     config=dict(run.config),
                     dir=str(run.root),
                     mode=mode,
