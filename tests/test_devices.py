@@ -22,6 +22,7 @@ def model(name: str) -> dict[str, torch.Tensor]:
     return load_file(only_run(f"outputs/{name}") / "model/model.safetensors")
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(process: Hone) -> None:
     """70 rows in batches of 8 end in one of 6: shared unevenly, and the weights count rows all the same."""
     one = process("train", *WORDS, "precision=32-true", "batch_size=8", "name=one")

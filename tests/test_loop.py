@@ -170,7 +170,7 @@ def test_the_best_weights_are_the_ones_of_the_best_evaluation(tmp_path: Path) ->
     started = Training(tmp_path, rows=96, lr=3e-3, evaluate_every=6, epochs=2).start()
     seen: dict[int, dict[str, torch.Tensor]] = {}
     remember = started.run.evaluated
-    started.run.evaluated = lambda scores: (seen.__setitem__(started.run.step, started.weights), remember(scores))[1]
+    started.run.evaluated = lambda *told: (seen.__setitem__(started.run.step, started.weights), remember(*told))[1]
     started.fit()
     best = max(
         (row for row in started.notebook.rows if "validation/f1_macro" in row),
@@ -210,12 +210,14 @@ def test_a_loss_that_is_no_number_stops_before_the_step(tmp_path: Path) -> None:
 
 
 def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
-    run = Training(tmp_path).start().run
-    run.evaluated({"loss": 1.0})
+    started = Training(tmp_path).start()
+    run = started.run
+    run.evaluated({"id": [0]}, {"loss": 1.0}, started.trainee)
     assert run.best is None
-    run.evaluated({"f1_macro": 0.1})
-    run.evaluated({"loss": 1.0})
+    run.evaluated({"id": [1]}, {"f1_macro": 0.1}, started.trainee)
+    run.evaluated({"id": [2]}, {"loss": 1.0}, started.trainee)
     assert run.best["value"] == 0.1
+    assert run.known == {"validation": {"id": [1]}}
     assert run.stale == 1
 
 

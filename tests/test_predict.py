@@ -212,3 +212,15 @@ def test_candidates_need_a_network_that_knows_entailment(hone: Hone, run: Path, 
     refused(hone("predict", *there, "zero_shot=[a]"), "at least two labels")
     refused(hone("predict", *there, "zero_shot=[a,b]", "hypothesis=nothing"), "no braces")
     refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "there is zero_shot")
+
+
+def test_what_the_model_learned_from_and_does_not_get_is_told(hone: Hone) -> None:
+    lines = [{"text": f"a {word}", "text_pair": f"b {word}", "label": word} for word in ("sad", "happy") * 8]
+    for split in ("train", "validation"):
+        Path(f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = ("dataset=local", "dataset.path=.", "dataset.columns.text_pair=text_pair")
+    assert hone("train", "tracker=none", "epochs=1", *words).code == 0
+    for given, told in {("text=a",): True, ("text=a", "text_pair=b"): False}.items():
+        done = hone("predict", f"run={only_run()}", *given)
+        assert len(rows(done)) == 1
+        assert ("learned from text_pair as well" in done.err) is told

@@ -40,6 +40,7 @@ def fetched() -> list[Path]:
     return runs(Path(os.environ["HONE_CACHE"]) / "wandb/someone/hone/runs")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_told_by_what_w_and_b_heard(server: Server, process: Hone) -> None:
     assert process("train", *TRACKED).code == 0
     (run,) = server.state.runs.values()

@@ -100,5 +100,5 @@ def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> f
         lines = show(fabric, trainee.wrapped, data)
         run.shown(lines)
         run.examined("validation", records)
-        run.evaluated(compute_scores(data.task, records), trainee)
+        run.evaluated(records, compute_scores(data.task, records), trainee)
     return time.perf_counter() - start

@@ -38,7 +38,7 @@ def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) ->
     quieten_libraries()
     with logged(), open_sink(settings.output) as sink, _progress() as told:
         found = _model(settings, parts)
-        asked = Asked(found.task, settings.columns or {}, settings.on_bad_row)
+        asked = Asked(found.task, settings.columns or {}, settings.on_bad_row, found.learned_from)
         precision = settle(settings.precision or found.precision, settings.accelerator)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, found.network, found.task)

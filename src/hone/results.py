@@ -30,14 +30,16 @@ def conclude(
     data: DataModule,
     folder: Folder,
     splits: Sequence[Split],
+    known: Mapping[str, Columns],
     examined: Callable[[str, Columns], None],
 ) -> tuple[Scores, Scores]:
-    """The scores of the splits, and those of a model that never looks; everything is stored."""
+    """The scores of the splits, and those of a model that never looks; everything is stored. What the best weights say
+    may be `known` since their evaluation."""
     scores: Scores = {}
     baseline: Scores = {}
     for split in splits:
         if split in data.splits:
-            records = predict(fabric, module, data, split)
+            records = known.get(split) or predict(fabric, module, data, split)
             scores |= {f"{split}/{name}": value for name, value in compute_scores(data.task, records).items()}
             baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
             if fabric.is_global_zero:

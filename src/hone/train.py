@@ -89,6 +89,7 @@ def _run(job: Job, parts: Parts, found: Folder | None, stop: Stop, log: Log, mem
         with stop.deferred(), trainee.at_work():
             fit(fabric, trainee, material.data, run, stop, clip_norm=settings.clip_norm, seed=settings.seed)
         run.choose_best(trainee)
-        trainee.module.network = parts.adapter.fold(material.network)
-        run.concluded(*conclude(fabric, trainee.wrapped, material.data, folder, job.scored, run.examined))
+        trainee.module.network = folded = parts.adapter.fold(material.network)
+        known = run.known if folded is material.network else {}  # merged weights round differently
+        run.concluded(*conclude(fabric, trainee.wrapped, material.data, folder, job.scored, known, run.examined))
     return folder

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
+from rich.markup import escape
 from rich.table import Table
 
 from hone.tasks.base import Columns, Task
@@ -26,17 +27,21 @@ def losses(records: Columns) -> np.ndarray[Any, Any]:
 
 def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Table:
     """What was read, what was wanted and what was said."""
-    table = Table(title="highest loss", title_justify="left", title_style="bold", show_lines=True)
+    table = Table(title="highest loss", title_justify="left", title_style="bold")
     table.add_column("row", justify="right")
     table.add_column("loss", justify="right")
+    table.add_column("")
+    table.add_column("", overflow="fold")
     roles = [name for name in rows.column_names if name != "id"]
-    for role in [*roles, "prediction"]:
-        table.add_column(role, overflow="fold")
     place_of = {identity: place for place, identity in enumerate(rows["id"][:])}
     for place in worst(records, count):
         row = rows[place_of[int(records["id"][place])]]
         said = task.describe({name: values[place] for name, values in records.items()})
-        table.add_row(str(row["id"]), f"{losses(records)[place]:.3f}", *(short(row[role]) for role in roles), said)
+        lines = [*((role, short(row[role])) for role in roles), ("prediction", said)]
+        for which, (name, text) in enumerate(lines):
+            head = ("", "") if which else (str(row["id"]), f"{losses(records)[place]:.3f}")
+            table.add_row(*head, name, escape(text))
+        table.add_section()
     return table
 
 

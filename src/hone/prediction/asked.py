@@ -29,6 +29,8 @@ class Asked:
     task: Predictive
     columns: Mapping[str, str | list[str]]
     on_bad_row: OnBadRow
+    learned_from: tuple[str, ...] = ()
+    """The roles that the model can do without, and learned from."""
     skipped: list[str] = field(default_factory=list)
     left_out: int = 0
     begun: bool = False
@@ -136,6 +138,9 @@ class Asked:
                     f"input: no column {column!r} for the role {role!r}.{nearest(column, row)} It has {listed(row)}; "
                     f"say which with columns={{{role}: …}}."
                 )
+        answered = self.task.ask({role: [] for role in self.known if self._has(role, row)})
+        if missed := [role for role in self.learned_from if role not in answered and role not in self.task.targets]:
+            log.warning("The model learned from %s as well, and the input has none.", listed(missed))
 
     def _has(self, role: str, row: Row) -> bool:
         return all(name in row for name in self._names(role))

@@ -27,6 +27,8 @@ class Model:
     task: Predictive
     network: Any
     precision: Precision
+    learned_from: tuple[str, ...] = ()
+    """The roles that it can do without, and was trained with."""
 
 
 @final
@@ -42,7 +44,8 @@ def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
     """The best weights of a finished run, with some of its task's options changed."""
     found = finished.load(run, trust, options)
     found.task.furnish(found.network)
-    return Model(found.task, found.network, found.record["precision"])
+    learned_from = tuple(role for role in found.task.optional_roles if found.source.columns.get(role))
+    return Model(found.task, found.network, found.record["precision"], learned_from)
 
 
 def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:

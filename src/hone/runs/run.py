@@ -39,6 +39,7 @@ class Run:
         self.candidates = candidates
         self.step = 0
         self.best: dict[str, Any] | None = None
+        self.known: dict[str, Columns] = {}
         self.stale = 0
         self.stopped = False
         self.begun, self.earlier = time.monotonic(), 0.0
@@ -62,9 +63,9 @@ class Run:
         """Passes on what is known of the examples of a split, before their scores."""
         self.audience.examined(self.step, split, records)
 
-    def evaluated(self, scores: Mapping[str, float], trainee: Trainee) -> None:
-        """Takes in the scores of the validation split, and the network that has them, if they are the best; a score
-        that is not a number never is."""
+    def evaluated(self, records: Columns, scores: Mapping[str, float], trainee: Trainee) -> None:
+        """Takes in the scores of the validation split and, if they are the best, what has them: the records and the
+        network; a score that is not a number never is."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
         value = scores.get(self.monitor.name)
         better = value is not None and self.monitor.improves(value, self.best)
@@ -73,6 +74,7 @@ class Run:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
         if better:
+            self.known = {} if self.course.evaluate_rows else {"validation": records}
             self.candidates.offer(self.step, trainee)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
