@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 
 def abandon() -> None:
@@ -11,6 +12,7 @@ def abandon() -> None:
     import wandb
 
     with suppress(Exception):  # nothing of this is W&B's public side, and a service that has ended needs no ending
-        wandb.setup()._connection._proc._process.kill()
+        service: Any = wandb.setup()._connection
+        service._proc._process.kill()
     with suppress(Exception, SystemExit):  # nobody listens to its goodbye, and it did not end well
         wandb.teardown()
