@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL, Hone, only_run, record
-from wandb_server.server import Fault, Server
+from wandb_server.faults import Fault
+from wandb_server.server import Server
 
 TRACKED = ("tracker=wandb", "tracker.log_model=true", *SMALL[1:])
 

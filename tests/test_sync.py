@@ -8,7 +8,8 @@ import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record
 from hone.tracking.wandb_files import content, folders
-from wandb_server.server import Fault, Server, serving
+from wandb_server.faults import Fault
+from wandb_server.server import Server, serving
 
 OFFLINE = ("tracker=wandb", "tracker.mode=offline", *SMALL[1:], "log_every=1")
 

@@ -15,7 +15,8 @@ import yaml
 from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
 from hone.tracking.base import RunInfo
 from hone.tracking.wandb import WandbTracker
-from wandb_server.server import Fault, Server
+from wandb_server.faults import Fault
+from wandb_server.server import Server
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))

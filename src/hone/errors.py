@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Iterable
 from typing import ClassVar, final
 
+from hone.runs.redact import redact_text
+
 
 class HoneError(Exception):
     """Ends the command with a message instead of a traceback."""
@@ -93,12 +95,17 @@ def briefly(error: BaseException) -> str:
     return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
 
 
+def print_traceback(error: BaseException) -> None:
+    """An error's text may hold what nobody is to read."""
+    print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+
+
 def tell(error: BaseException, debug: bool) -> int:
     """Says what went wrong and returns the exit code; our own errors need no traceback, a surprise does."""
     if not isinstance(error, HoneError):
-        traceback.print_exception(error)
+        print_traceback(error)
         return 1
     if debug:
-        traceback.print_exception(error)
+        print_traceback(error)
     print(f"hone: {error}", file=sys.stderr)
     return error.exit_code

@@ -79,6 +79,8 @@ class State:
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
+    """Every request whole, but for the header that carries the key; unpacked."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def run(self, name: str, project: str = "", entity: str = "") -> Run:

@@ -12,6 +12,10 @@ from typing import Any
 _SECRET_NAME = re.compile(r"(?i)(^|[_\-.])(api_?key|key|token|secret|password|passwd|credentials?)$")
 _IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}\b")
+_SAID = re.compile(
+    r"(?i)\b((?:\w+_)?(?:api_?key|token|secret|password|passwd)(?:=|(?<=--password) ))(?=\S*\d)[\w+/.~-]{8,}"
+)
+"""`token=…` and `--password …` with what looks like one: eight letters or more, and a digit among them."""
 BLANK = "***"
 
 
@@ -31,6 +35,7 @@ def redact_text(text: str) -> str:
     for name, secret in os.environ.items():
         if len(secret) >= 8 and _SECRET_NAME.search(name):
             text = text.replace(secret, BLANK)
+    text = _SAID.sub(rf"\g<1>{BLANK}", text)
     return _HUB_TOKEN.sub(BLANK, _IN_URL.sub(BLANK, text))
 
 

@@ -54,7 +54,7 @@ class RunShipment(Shipment):
             return cls(folder, record, "journal", "W&B failed when it began")
         if known.get("sent"):
             return cls(folder, record, "nothing", "there already")
-        if known["mode"] == "online":
+        if known["mode"] == "online":  # W&B's own upload of its file would put all rows after those that did arrive
             return cls(folder, record, "journal", "the server may lack its last rows")
         if known.get("amended"):
             return cls(folder, record, "journal", "scored on the test split since")

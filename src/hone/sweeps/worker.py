@@ -9,12 +9,12 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn, final
 
+from hone.errors import print_traceback
 from hone.sweeps.places import Place
 
 Work = Callable[[], Mapping[str, Any]]
@@ -80,8 +80,8 @@ def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -
         words.write(said)
         words.flush()
         code = 0
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        print_traceback(error)
     finally:
         with suppress(Exception):
             sys.stdout.flush()

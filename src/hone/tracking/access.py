@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from hone.errors import HoneError, UserError, briefly
+
+Mode = Literal["online", "offline", "disabled"]
 
 _PATIENCE = 20
 """Seconds for one answer."""
@@ -36,6 +38,16 @@ def require_key(place: str = "") -> None:
         raise UserError(f"{place}WANDB_MODE={os.environ['WANDB_MODE']}: W&B is not asked; unset it.")
     if not has_key():
         raise UserError(f"{place}W&B has no key: say wandb login, or set WANDB_API_KEY.")
+
+
+def usable_mode(wanted: Literal["auto", "online", "offline"]) -> Mode:
+    """The environment's word counts for most, then the config's, then whether there is a key."""
+    said = os.environ.get("WANDB_MODE", "")
+    if said in get_args(Mode):
+        return cast(Mode, said)
+    if wanted == "auto":
+        return "online" if has_key() else "offline"
+    return wanted
 
 
 def has_key() -> bool:

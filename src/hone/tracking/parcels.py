@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import final
 
-log = logging.getLogger(__name__)
-
 
 @final
 class Parcels:
-    """In the order in which they are given; one that fails is told and the others go on."""
+    """In the order in which they are given; where one fails the others go on."""
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._whole = True
+        self._lost: str | None = None
 
     def send(self, hand_over: Callable[[], object]) -> None:
         """Returns at once."""
@@ -28,25 +25,23 @@ class Parcels:
             self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
             self._thread.start()
 
-    def settle(self, seconds: float) -> bool:
-        """Waits until all are handed over, but no longer than this; returns whether they are."""
-        if self._thread is None:
-            return self._whole
-        self._waiting.put(None)
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            log.warning("W&B has not taken everything within %g s; hone sync sends the rest.", seconds)
-            self._whole = False
-        self._thread = None
-        return self._whole
+    def settle(self, seconds: float) -> str | None:
+        """Waits until all are handed over, but no longer than this; returns what was in the way of the first that is
+        not."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                self._lost = self._lost or f"it has not taken all within {seconds:g} s"
+            self._thread = None
+        return self._lost
 
     def _work(self) -> None:
         while (hand_over := self._waiting.get()) is not None:
             try:
                 hand_over()
             except Exception as error:
-                self._whole = False
-                log.warning("W&B does not take an artifact (%s); hone sync sends it again.", first_line(error))
+                self._lost = self._lost or first_line(error)
 
 
 def first_line(error: BaseException) -> str:

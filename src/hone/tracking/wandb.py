@@ -5,29 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, final, get_args
+from typing import Any, Literal, final
 
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
-from hone.runs.redact import redacted_command
+from hone.runs.redact import redact_text, redacted_command
 from hone.tracking import artifacts, media
-from hone.tracking.access import has_key
+from hone.tracking.access import Mode, usable_mode
+from hone.tracking.arrival import missing
 from hone.tracking.base import Rows, RunInfo, Tracker
 from hone.tracking.charts import Chart
+from hone.tracking.client import client_settings
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
+from hone.tracking.service import abandon
+from hone.tracking.unasked import ask_nothing
 from hone.tracking.unlaunched import launch_nothing
 from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
-
-Mode = Literal["online", "offline", "disabled"]
-
-_LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
 
 
 @final
@@ -52,25 +53,29 @@ class WandbTracker(Tracker):
         self.examples = examples
         self.run: Any = None
         self._rows, self._parcels = Parcels(), Parcels()
+        self._fell_back = False  # from a server that failed, of which its service may not let go
         self.root = Path()
         self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it holds up the exit where nobody answers
 
     def reserve(self) -> dict[str, Any]:
         """A run that is killed while the server hears of it for the first time goes on as the same."""
         return {"id": secrets.token_hex(4)}
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        self.root, mode = run.root, self._mode()
+        self.root, mode = run.root, usable_mode(self.mode)
         identity = run.tracker.get("id") or self.reserve()["id"]
         self.run = self._open(run, identity, mode)
-        if self.run is None and mode == "online":
+        self._fell_back = self.run is None and mode == "online"
+        if self._fell_back:
             # The attempt that failed may still hold its id for a while.
             identity, mode = identity if "mode" in run.tracker else self.reserve()["id"], "offline"
             self.run = self._open(run, identity, mode)
         if self.run is None:
             return None
         media.define_axes(self.run)
+        ask_nothing(self.run)
         return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -117,22 +122,26 @@ class WandbTracker(Tracker):
             run.summary.update({key: value for key, value in summary.items() if value is not None})
             run.finish(exit_code=exit_code)
 
-        logged, settled = (sent.settle(self.finish_timeout) for sent in (self._rows, self._parcels))
-        return self._safely(close) and logged and settled and not self.run.offline
+        deadline = time.monotonic() + self.finish_timeout
+        lost = self._rows.settle(self.finish_timeout)
+        self._send(close)  # not here: where its server is gone, W&B passes over its own limit
+        lost = self._parcels.settle(max(0.0, deadline - time.monotonic())) or lost
+        if lost is not None or self.run is None or self._fell_back:
+            abandon()
+        elif not self.run.offline:
+            lost = missing(Path(self.run.settings.log_internal))
+        if lost is not None:
+            log.warning("W&B may lack some of this run (%s); %s sends the rest.", lost, self._remedy)
+        return self.run is not None and lost is None and not self.run.offline
 
     def advice(self) -> str | None:
         if self.run is None:
             return None
-        return f"hone sync {shown(self.root)}" if self.run.offline else str(self.run.url)
+        return self._remedy if self.run.offline else str(self.run.url)
 
-    def _mode(self) -> Mode:
-        """The environment's word counts for most, then the config's, then whether there is a key."""
-        said = os.environ.get("WANDB_MODE", "")
-        if said in get_args(Mode):
-            return cast(Mode, said)
-        if self.mode == "auto":
-            return "online" if has_key() else "offline"
-        return self.mode
+    @property
+    def _remedy(self) -> str:
+        return f"hone sync {shown(self.root)}"
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
@@ -149,32 +158,21 @@ class WandbTracker(Tracker):
                     group=run.group,
                     job_type=run.job_type,
                     notes=run.notes or None,
-                    tags=self.tags,
+                    tags=[redact_text(tag) for tag in self.tags],
                     config=dict(run.config),
                     dir=str(run.root),
                     mode=mode,
                     resume="allow",
                     reinit="create_new",
-                    settings=self._settings(mode),
+                    settings=client_settings(mode, self.init_timeout, self.finish_timeout),
                 )
         except Exception as error:
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
-            log.warning("W&B fails (%s); the run goes on %s.", first_line(error), went)
+            log.warning("W&B fails (%s); the run goes on %s. Later: %s", first_line(error), went, self._remedy)
             wandb.teardown()  # its service would hold on to the run that failed
             return None
-
-    def _settings(self, mode: Mode) -> Any:
-        import wandb
-
-        return wandb.Settings(
-            console="off",
-            silent=True,
-            init_timeout=self.init_timeout if mode == "online" else _LOCAL_TIMEOUT,
-            finish_timeout=self.finish_timeout,
-            x_transaction_log_flush_interval=1.0,
-        )
 
     def _log(self, action: Callable[[Any, int | None], None]) -> None:
         """Rows, and what stands in the next one, in their order: a step waits for none of it."""
@@ -187,14 +185,13 @@ class WandbTracker(Tracker):
         if self.run is not None:
             self._parcels.send(partial(action, self.run))
 
-    def _safely(self, action: Callable[[Any], None]) -> bool:
+    def _safely(self, action: Callable[[Any], None]) -> None:
         """Does something with the run, if there is one; what fails is told once."""
         if self.run is None:
-            return False
+            return
         try:
             action(self.run)
-            return True
         except Exception as error:
-            log.warning("W&B fails (%s) and is left alone from here on; hone sync sends the rest.", first_line(error))
+            why = first_line(error)
+            log.warning("W&B fails (%s) and is left alone from here on; %s sends the rest.", why, self._remedy)
             self.run = None
-            return False
