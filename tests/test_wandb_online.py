@@ -80,6 +80,15 @@ def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, 
     assert arrived.state == "finished"
 
 
+def test_the_service_of_whoever_starts_a_run_is_not_its_own(
+    server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/nowhere/socket")
+    done = process("train", *TRACKED, "steps=2", "epochs=null", "tracker.required=true")
+    assert done.code == 0, done.said
+    assert record(only_run())["wandb"].get("sent"), done.said
+
+
 def until(happened: Callable[[], bool], seconds: float = 60) -> None:
     """Waits for it."""
     end = time.monotonic() + seconds

@@ -56,6 +56,7 @@ class WandbTracker(Tracker):
         self._fell_back = False  # from a server that failed, of which its service may not let go
         self.root = Path()
         self.number: int | None = None  # of the journal's next row, if there is a journal
+        os.environ.pop("WANDB_SERVICE", None)  # our starter's would hold on to a run of ours that was killed
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it holds up the exit where nobody answers
 
@@ -167,11 +168,11 @@ class WandbTracker(Tracker):
                     settings=client_settings(mode, self.init_timeout, self.finish_timeout),
                 )
         except Exception as error:
+            wandb.teardown()  # its service would hold on to the run that failed
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
             log.warning("W&B fails (%s); the run goes on %s. Later: %s", first_line(error), went, self._remedy)
-            wandb.teardown()  # its service would hold on to the run that failed
             return None
 
     def _log(self, action: Callable[[Any, int | None], None]) -> None:
