@@ -31,8 +31,8 @@ train: $(INSTALLED) ## run the default experiment: six emotions, offline, well u
 test: $(INSTALLED) ## run the quick tests, on as many processes as there are cores
 	$(BIN)/pytest -n auto
 
-test-slow: $(INSTALLED) ## run the slow tests: killed sweeps, the compiler, several processes
-	$(BIN)/pytest -n auto -m slow
+test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several processes, W&B's faults: make test-slow [ARGS='-k …']
+	$(BIN)/pytest -n auto -m slow $(ARGS)
 
 kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare what W&B has: make kills [N=100] [SEED=0]
 	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/test_wandb_kills.py

@@ -75,6 +75,7 @@ def test_it_goes_on_to_the_bit(tmp_path: Path) -> None:
     assert kept["weights/classifier.weight"].dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_it_trains_through_the_command(hone: Hone) -> None:
     done = hone("train", *SMALL, "optimizer=adamw_bf16", "precision=bf16-true", "epochs=10", "log_every=1")
     assert done.code == 0, done.said

@@ -249,6 +249,7 @@ PRUNED = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pruning_by_the_users_door(hone: Hone) -> None:
     done = hone(*PRUNED)
     assert done.code == 0, done.said

@@ -297,6 +297,7 @@ def test_stopped_runs_teach_too(tmp_path: Path) -> None:
     assert len({cell.words for cell in drive.asked}) == 40
 
 
+@pytest.mark.slow
 def test_a_search_by_the_users_door(hone: Hone) -> None:
     told = (
         "train",

@@ -89,6 +89,7 @@ def test_mistakes(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hone("sync", "dryrun=true").code == 2
 
 
+@pytest.mark.slow
 def test_a_file_is_read_up_to_where_it_is_torn(hone: Hone) -> None:
     assert hone("train", *OFFLINE).code == 0
     file, rows = its_file(), journal(only_run())

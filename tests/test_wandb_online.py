@@ -60,6 +60,7 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
     assert arrived.state == "finished"
 
 
+@pytest.mark.slow
 def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, tmp_path: Path) -> None:
     about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path, folder=tmp_path)
     rows = [{"step": number // 2, "train/loss": float(number)} for number in range(9)]
@@ -80,6 +81,7 @@ def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, 
     assert arrived.state == "finished"
 
 
+@pytest.mark.slow
 def test_the_service_of_whoever_starts_a_run_is_not_its_own(
     server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
