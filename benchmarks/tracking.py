@@ -14,7 +14,7 @@ from turns import Entry, Scene, Stage, play
 if TYPE_CHECKING:
     from gate import Gate
 
-STEPS, TURNS = 30, 11
+STEPS, TURNS = 60, 31
 """The cost is less than what a single turn varies by."""
 WANDB = ("tracker=wandb", "tracker.mode=offline")
 NONE = Entry("no tracker", "tracking.default", ("tracker=none",))
