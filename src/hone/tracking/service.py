@@ -12,8 +12,8 @@ def abandon() -> None:
     import wandb
 
     with suppress(Exception):  # nothing of this is W&B's public side, and a service that has ended needs no ending
-        process: Any = wandb.setup()._connection._proc._process
-        process.kill()
-        process.wait()
+        service: Any = wandb.setup()._connection
+        service._proc._process.kill()
+        service._proc._process.wait()
     with suppress(Exception, SystemExit):  # nobody listens to its goodbye, and it did not end well
         wandb.teardown()
