@@ -65,6 +65,7 @@ def test_train_evaluate_export_reload(process: Hone) -> None:
     same_predictions(run, Path("shared").resolve(), trust=False)
 
 
+@pytest.mark.slow
 def test_a_model_with_our_own_head_and_folded_adapters_loads_without_hone(hone: Hone) -> None:
     trained = hone("train", *SMALL, "head=mlp", "adapter=lora", "optimizer.lr=1e-3")
     assert trained.code == 0, trained.said

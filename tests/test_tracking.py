@@ -85,6 +85,7 @@ def test_without_its_server_the_run_goes_on_offline(process: Hone) -> None:
     assert record(only_run())["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_required_it_stops_the_run_before_it_begins(process: Hone) -> None:
     done = process("train", *TRACKED, "tracker.init_timeout=2", "tracker.required=true", **WITH_A_KEY)
     assert done.code == 2, done.said

@@ -99,6 +99,7 @@ def until(happened: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hone) -> None:
     server.faults.append(Fault(matching="UpsertBucket", status=403, body="<html>proxy</html>"))
     done = process("train", *TRACKED, "tracker.init_timeout=5", "tracker.finish_timeout=5")
