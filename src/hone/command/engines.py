@@ -48,7 +48,7 @@ def engine(
     target = str(config.hydra.launcher._target_)
     if target == _LOCAL:
         return None
-    application: Application = task_function.__self__  # type: ignore[attr-defined]
+    application: Application = task_function.__self__  # type: ignore[attr-defined]  # a bound method
     name = str(config.hydra.runtime.choices["hydra/launcher"])
     _require_a_number(told, name)
     limit = sys.maxsize if told.workers == "auto" else told.workers

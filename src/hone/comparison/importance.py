@@ -53,7 +53,7 @@ def _heaps(values: Sequence[object]) -> tuple[list[object], bool]:
     """By value; numbers with hardly a repetition by quarters."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return [str(value) for value in values], False
-    distinct = sorted(set(values))  # type: ignore[type-var]
+    distinct = sorted(set(values))  # type: ignore[type-var]  # they are all numbers here
     if len(distinct) <= max(_BINS, len(values) // 3):
         return list(values), False
     rank = {value: place * _BINS // len(distinct) for place, value in enumerate(distinct)}

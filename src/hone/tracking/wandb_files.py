@@ -41,7 +41,7 @@ def content(folder: Path) -> Content:
     found = Content()
     for file in folder.glob("*.wandb"):
         for raw in _records(file.read_bytes()):
-            record: Any = proto.Record()  # type: ignore[attr-defined]
+            record: Any = proto.Record()  # type: ignore[attr-defined]  # made by protobuf
             record.ParseFromString(raw)
             kind = record.WhichOneof("record_type")
             if kind == "history":
