@@ -1,12 +1,16 @@
 """`hone sync`: whatever happened to W&B's own files, the run arrives whole, and once."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record
+from hone.tracking.base import RunInfo
+from hone.tracking.wandb import WandbTracker
 from hone.tracking.wandb_files import content, folders
 from wandb_server.faults import Fault
 from wandb_server.server import Server, serving
@@ -38,6 +42,8 @@ def require_arrived(server: Server) -> None:
     assert arrived.config["provenance"]["data"] == told["data"]
     assert arrived.config["choices"]["task"] == "text_classification"
     assert arrived.summary["best/value"] == pytest.approx(told["best"]["value"])
+    assert [row["step"] for row in arrived.history if "validation/predictions" in row] == [6]
+    assert "data/splits" in arrived.history[0], "what was shown beside numbers comes from the journal's side too"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +86,29 @@ def test_what_does_not_arrive_is_told_and_tried_again(refused: str, server: Serv
     again = process("sync")
     assert again.code == 0, again.said
     require_arrived(server)
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_while_w_and_b_hears_of_it(
+    server: Server, hone: Hone, process: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = WandbTracker.start
+
+    def dies(tracker: WandbTracker, run: RunInfo) -> dict[str, Any] | None:
+        if run.job_type == "sweep":
+            raise KeyboardInterrupt
+        return begin(tracker, run)
+
+    words = ("train", "-m", *OFFLINE, "seed=0,1", "sweep.name=both")
+    with monkeypatch.context() as patch:
+        patch.setattr(WandbTracker, "start", dies)
+        assert hone(*words).code == 130
+    known = json.loads(Path("outputs/both/sweep.json").read_text())["wandb"]
+    assert known.keys() == {"id"}
+    done = process("sync", "outputs/both")
+    assert done.code == 0, done.said
+    assert server.state.runs[known["id"]].about["displayName"] == "sweep both"
+    assert len(server.state.runs) == 3
 
 
 def test_mistakes(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:

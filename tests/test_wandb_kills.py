@@ -165,16 +165,32 @@ def faults_of(name: str, server: Server, expected: list[dict[str, Any]]) -> tupl
     state = "" if (arrived.state, record(folder)["state"]) == ("finished", "finished") else arrived.state
     return (
         difference(ours, expected),
-        difference(theirs, ours) or ([] if places == [*range(len(ours))] else places),
+        difference(theirs, ours)
+        or ([] if places == [*range(len(ours))] else places)
+        or difference([*map(exhibits, arrived.history)], due_exhibits(journal(folder))),
         state,
     )
 
 
-def difference(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[str]:
+def difference(found: list[Any], wanted: list[Any]) -> list[str]:
     """What is not as it should be."""
     counts, due = Counter(map(repr, found)), Counter(map(repr, wanted))
     wrong = [f"lost: {row}" for row in due - counts] + [f"doubled: {row}" for row in counts - due]
     return wrong or (["in another order"] if found != wanted else [])
+
+
+def exhibits(row: dict[str, Any]) -> list[str]:
+    """The names of what stands in a row beside numbers."""
+    names = [key for key, value in row.items() if isinstance(value, dict)]
+    return sorted(name.removeprefix("Custom Chart Tables/").removesuffix("_table") for name in names)
+
+
+def due_exhibits(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The data in the first row; what was predicted in each row of scores."""
+    told = [[f"{split}/{what}" for split in ("validation", "test") if f"{split}/loss" in row
+             for what in ("confusion", "predictions")] for row in rows]  # fmt: skip
+    told[0] += ["data/labels", "data/splits", *(f"data/lengths/{split}" for split in ("train", "validation", "test"))]
+    return [sorted(names) for names in told]
 
 
 def numbers(folder: Path) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from hone.inspect.worst import losses, short
 from hone.runs.redact import redact_text
 from hone.tasks.base import Columns, Task
 from hone.tracking.base import Tracker
-from hone.tracking.charts import Bars, Histogram, Matrix
+from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
 
 _MOST_LABELS = 100
 _BINS = 30
@@ -34,22 +34,22 @@ class Gallery:
         """How many rows there are, how long they are, how often each label occurs."""
         lines = [[split, len(lengths), *_spread(lengths)] for split, lengths in self.data.lengths.items()]
         names = ("split", "rows", "shortest", "median", "95%", "longest", "tokens")
-        self.tracker.table("data/splits", names, lines)
+        self.tracker.exhibit("data/splits", Table(names, lines))
         for split, lengths in self.data.lengths.items():
             counts, edges = np.histogram(lengths, bins=_edges(lengths))
-            self.tracker.chart(f"data/lengths/{split}", Histogram(counts.tolist(), edges.tolist()))
+            self.tracker.exhibit(f"data/lengths/{split}", Histogram(counts.tolist(), edges.tolist()))
         facts = self.task.facts
         if facts.labels and facts.counts:
             common = sorted(zip(facts.counts, facts.labels, strict=True), key=lambda pair: -pair[0])[:_MOST_LABELS]
             bars = Bars([redact_text(name) for _, name in common], [count for count, _ in common])
-            self.tracker.chart("data/labels", bars)
+            self.tracker.exhibit("data/labels", bars)
 
     def examined(self, step: int, split: str, records: Columns) -> None:
         """Which class is taken for which, and the examples worth a look."""
         matrix = confusion(records, self.task.facts)
         if matrix is not None:
             names = [redact_text(name) for name in self.task.facts.labels]
-            self.tracker.chart(f"{split}/confusion", Matrix(names, matrix.tolist()), step)
+            self.tracker.exhibit(f"{split}/confusion", Matrix(names, matrix.tolist()), step)
         if self.tracker.examples:
             self._predictions(step, split, records)
 

@@ -43,6 +43,10 @@ class Folder:
         return self.path / "metrics.jsonl"
 
     @property
+    def exhibits(self) -> Path:
+        return self.path / "exhibits.jsonl"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.txt"
 

@@ -15,6 +15,7 @@ from hone.comparison.keys import values_of
 from hone.comparison.report import PAGE
 from hone.runs.redact import redact_text
 from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.exhibits import Table
 
 
 def mirror(
@@ -33,11 +34,11 @@ def mirror(
         + [values_of(entry, keys)[key] for key in keys]
         for entry in told.entries
     ]
-    tracker.table("trials", ["run", "state", told.metric.name, "seconds", "reason", *keys], rows)
+    tracker.exhibit("trials", Table(["run", "state", told.metric.name, "seconds", "reason", *keys], rows))
     weights = importances(told.entries, keys, told.metric.name)
-    tracker.table("importance", ["key", "share"], [[each.key, each.share] for each in weights])
+    tracker.exhibit("importance", Table(["key", "share"], [[each.key, each.share] for each in weights]))
     causes = [[each.state, redact_text(each.cause), len(each.entries)] for each in failures(told.entries)]
-    tracker.table("failures", ["state", "cause", "runs"], causes)
+    tracker.exhibit("failures", Table(["state", "cause", "runs"], causes))
     tracker.page("report", (folder / PAGE).read_text(encoding="utf-8"))
     counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
     best = told.groups[0]

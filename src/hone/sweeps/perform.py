@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hone.build import build
@@ -80,8 +81,12 @@ def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, work
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
     test = test_scores(told.groups, workers, one)
     write_report(told, folder / PAGE)
-    tracker: Tracker = build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust)
-    story.write(entries, state, mirror(told, test, guarded(tracker), folder, story.wandb))
+    tracker: Tracker = guarded(build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust))
+    # Its name there is stored before the tracker hears of it: whoever is killed in between leaves what can be sent.
+    known = {key: value for key, value in (story.wandb or tracker.reserve()).items() if key != "sent"}
+    story = replace(story, wandb=known)
+    story.write(entries, state)
+    story.write(entries, state, mirror(told, test, tracker, folder, known))
     final_screen(told, folder, test, _remarks(entries))
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.runs.folder import Folder
-from hone.tracking.charts import Chart
-
-Rows = Sequence[Sequence[Any]]
+from hone.tracking.exhibits import Exhibit, Row, Table
 
 
 @final
@@ -59,17 +57,13 @@ class Tracker(ABC):
         """One line of the journal, and which one it is: what is told twice is to be seen once."""
 
     @abstractmethod
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        """Rows to look at."""
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
+        """Something to look at, drawn or as a table of what would be in it."""
 
-    @abstractmethod
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        """A picture to look at, or a table of what would be in it."""
-
-    def show(self, name: str, columns: Sequence[str], rows: Rows, step: int) -> None:
+    def show(self, name: str, columns: Sequence[str], rows: Sequence[Row], step: int) -> None:
         """A table of data, best rows first, of which it takes as many as it wants."""
         if self.examples:
-            self.table(name, columns, rows[: self.examples], step)
+            self.exhibit(name, Table(columns, rows[: self.examples]), step)
 
     @abstractmethod
     def page(self, name: str, html: str) -> None:

@@ -1,15 +1,19 @@
-"""How W&B's client is to behave in a run of ours."""
+"""W&B's client, as a run of ours wants it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from hone.runs.redact import redacted_command
 from hone.tracking.access import Mode
+from hone.tracking.base import RunInfo
+from hone.tracking.unlaunched import launch_nothing
 
 _LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
 
 
-def client_settings(mode: Mode, init_timeout: float, finish_timeout: float) -> Any:
+def settings(mode: Mode, init_timeout: float, finish_timeout: float) -> Any:
     """Silent, for what there is to say we say; bounded; and what a row says is on the disk a second later."""
     import wandb
 
@@ -21,3 +25,29 @@ def client_settings(mode: Mode, init_timeout: float, finish_timeout: float) -> A
         finish_timeout_raises=True,
         x_transaction_log_flush_interval=1.0,
     )
+
+
+def open_run(run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], how: Any) -> Any:
+    """A run object of its own, never the global one; raises whatever the client raises."""
+    import wandb
+
+    launch_nothing()
+    try:
+        with redacted_command():
+            return wandb.init(
+                id=identity,
+                name=run.name,
+                group=run.group,
+                job_type=run.job_type,
+                notes=run.notes or None,
+                config=dict(run.config),
+                dir=str(run.root),
+                mode=mode,
+                resume="allow",
+                reinit="create_new",
+                settings=how,
+                **place,
+            )
+    except Exception:
+        wandb.teardown()  # its service would hold on to the run that failed
+        raise

@@ -11,8 +11,8 @@ from typing import Any, final
 from hone.runs.folder import Folder
 from hone.runs.record import write_atomically
 from hone.tracking import journal
-from hone.tracking.base import Rows, RunInfo, Tracker
-from hone.tracking.charts import Chart
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.exhibits import Exhibit
 from hone.types import Index
 
 
@@ -44,14 +44,12 @@ class CsvTracker(Tracker):
             with self.path.open("a", encoding="utf-8", newline="") as file:
                 file.write(_text([[told.get(column) for column in self.columns]]))
 
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
+        table = exhibit.table()
         parts = [*name.split("/"), *([] if step is None else [str(step)])]
         path = (self._folder.path / "tables").joinpath(*parts[:-1], f"{parts[-1]}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _text([columns, *rows]))
-
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        self.table(name, chart.columns, chart.rows, step)
+        write_atomically(path, _text([table.columns, *table.rows]))
 
     def page(self, name: str, html: str) -> None:
         """Pages lie in the folder anyway."""

@@ -1,32 +1,31 @@
-"""Tables and charts as markdown, for a tracker that draws none."""
+"""Exhibits as markdown, for a tracker that draws none."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from typing import Any
 
-from hone.tracking.charts import Bars, Chart, Matrix
+from hone.tracking.exhibits import Bars, Exhibit, Matrix, Table
 
 _WIDEST_GRID = 32
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A row a line; what is in a cell stays in it."""
-    head, *lines = [f"| {' | '.join(map(_cell, row))} |" for row in (columns, *rows)]
-    return "\n".join([head, "|---" * len(columns) + "|", *lines])
-
-
-def drawn(chart: Chart) -> str:
+def drawn(exhibit: Exhibit) -> str:
     """Classes against classes as a grid, names with bars behind their numbers."""
-    if isinstance(chart, Matrix) and len(chart.names) <= _WIDEST_GRID:
-        rows = [[name, *counts] for name, counts in zip(chart.names, chart.counts, strict=True)]
-        return table(["true ↓ predicted →", *chart.names], rows)
-    if isinstance(chart, Bars):
-        most = max([*chart.values, 1e-12])
-        rows = [[name, value, "█" * round(20 * value / most)] for name, value in chart.rows]
-        return table([*chart.columns, ""], rows)
-    return table(chart.columns, chart.rows)
+    if isinstance(exhibit, Matrix) and len(exhibit.names) <= _WIDEST_GRID:
+        rows = [[name, *counts] for name, counts in zip(exhibit.names, exhibit.counts, strict=True)]
+        return _table(Table(["true ↓ predicted →", *exhibit.names], rows))
+    if isinstance(exhibit, Bars):
+        most, plain = max([*exhibit.values, 1e-12]), exhibit.table()
+        bars = [[name, value, "█" * round(20 * value / most)] for name, value in plain.rows]
+        return _table(Table([*plain.columns, ""], bars))
+    return _table(exhibit.table())
+
+
+def _table(table: Table) -> str:
+    """A row a line; what is in a cell stays in it."""
+    head, *lines = [f"| {' | '.join(map(_cell, row))} |" for row in (table.columns, *table.rows)]
+    return "\n".join([head, "|---" * len(table.columns) + "|", *lines])
 
 
 def _cell(value: Any) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hone.tracking.base import Rows
-from hone.tracking.charts import Bars, Chart, Histogram, Matrix
+from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix
 
-_PRESETS: Mapping[type[Chart], tuple[str, tuple[str, ...]]] = {
+_PRESETS: Mapping[type[Exhibit], tuple[str, tuple[str, ...]]] = {
     Bars: ("wandb/bar/v0", ("label", "value")),
     Matrix: ("wandb/confusion_matrix/v1", ("Actual", "Predicted", "nPredictions")),
 }
@@ -24,25 +23,22 @@ def define_axes(run: Any) -> None:
     run.define_metric("*", step_metric="step", summary="none")
 
 
-def log_table(run: Any, number: int | None, name: str, columns: Sequence[str], rows: Rows, step: int | None) -> None:
-    """The newest is also in the summary, where W&B's tables over runs look for it."""
-    table = _table(columns, rows)
-    _log(run, number, name, table, step)
-    run.summary[name] = table
-
-
-def log_chart(run: Any, number: int | None, name: str, chart: Chart, step: int | None) -> None:
-    """A picture as W&B draws it, from a table that it looks for in the summary."""
+def log_exhibit(run: Any, number: int | None, name: str, exhibit: Exhibit, step: int | None) -> None:
+    """The newest table, be it of a picture, is also in the summary, where W&B's pages look for it."""
     import wandb
 
-    if isinstance(chart, Histogram):
-        _log(run, number, name, wandb.Histogram(np_histogram=(np.asarray(chart.counts), np.asarray(chart.edges))), step)
-        return
-    preset, columns = _PRESETS[type(chart)]
-    table = _table(columns, chart.rows)
-    drawn = wandb.plot_table(preset, table, dict(zip(columns, columns, strict=True)), {"title": name}, split_table=True)
-    _log(run, number, name, drawn, step)
-    run.summary[f"Custom Chart Tables/{name}_table"] = table
+    if isinstance(exhibit, Histogram):
+        bins = (np.asarray(exhibit.counts), np.asarray(exhibit.edges))
+        _log(run, number, name, wandb.Histogram(np_histogram=bins), step)
+    elif type(exhibit) in _PRESETS:
+        preset, columns = _PRESETS[type(exhibit)]
+        table, fields = _table(columns, exhibit), dict(zip(columns, columns, strict=True))
+        _log(run, number, name, wandb.plot_table(preset, table, fields, {"title": name}, split_table=True), step)
+        run.summary[f"Custom Chart Tables/{name}_table"] = table
+    else:
+        table = _table(exhibit.table().columns, exhibit)
+        _log(run, number, name, table, step)
+        run.summary[name] = table
 
 
 def log_page(run: Any, number: int | None, name: str, html: str) -> None:
@@ -51,10 +47,10 @@ def log_page(run: Any, number: int | None, name: str, html: str) -> None:
     _log(run, number, name, wandb.Html(html, inject=False), None)
 
 
-def _table(columns: Sequence[str], rows: Rows) -> Any:
+def _table(columns: Sequence[str], exhibit: Exhibit) -> Any:
     import wandb
 
-    return wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+    return wandb.Table(columns=list(columns), data=list(map(list, exhibit.table().rows)), allow_mixed_types=True)
 
 
 def _log(run: Any, number: int | None, name: str, told: Any, step: int | None) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.tracking.base import Rows, RunInfo, Tracker
-from hone.tracking.charts import Chart
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.exhibits import Exhibit
 
 
 @final
@@ -22,9 +22,7 @@ class NoTracker(Tracker):
 
     def log(self, number: int, row: Mapping[str, Any]) -> None: ...
 
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None: ...
-
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None: ...
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None: ...
 
     def page(self, name: str, html: str) -> None: ...
 

@@ -8,8 +8,8 @@ from typing import Any, final
 
 from hone.errors import UserError
 from hone.runs.folder import Folder
-from hone.tracking.base import Rows, RunInfo, Tracker
-from hone.tracking.charts import Chart
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.exhibits import Exhibit, Row
 from hone.tracking.none import NoTracker
 
 log = logging.getLogger(__name__)
@@ -40,13 +40,10 @@ class Several(Tracker):
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         self._tell(lambda tracker: tracker.log(number, row))
 
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        self._tell(lambda tracker: tracker.table(name, columns, rows, step))
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
+        self._tell(lambda tracker: tracker.exhibit(name, exhibit, step))
 
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        self._tell(lambda tracker: tracker.chart(name, chart, step))
-
-    def show(self, name: str, columns: Sequence[str], rows: Rows, step: int) -> None:
+    def show(self, name: str, columns: Sequence[str], rows: Sequence[Row], step: int) -> None:
         self._tell(lambda tracker: tracker.show(name, columns, rows, step))
 
     def page(self, name: str, html: str) -> None:

@@ -14,8 +14,8 @@ from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.identity import has_effect
 from hone.tracking import markdown
-from hone.tracking.base import Rows, RunInfo, Tracker
-from hone.tracking.charts import Chart, Histogram
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.exhibits import Exhibit, Histogram, Table
 from hone.types import Index
 
 _AXES = {"step", "epoch", "time", "examples", "seconds"}
@@ -42,7 +42,7 @@ class TensorBoardTracker(Tracker):
         self._write(file_version="brain.Event:2")
         self._write(summary=hparams(dict(_hyperparameters(run.config)), {})[1])
         if run.notes:
-            self._text("notes", markdown.table([run.name], [[run.notes]]), 0)
+            self._text("notes", markdown.drawn(Table([run.name], [[run.notes]])), 0)
         return None
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -56,14 +56,11 @@ class TensorBoardTracker(Tracker):
         values = {name: value for name, value in row.items() if name not in _AXES and isinstance(value, int | float)}
         self._scalars(values, int(row["step"]), row.get("time"))
 
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        self._text(name, markdown.table(columns, rows), step or 0)
-
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        if isinstance(chart, Histogram):
-            self._write(step or 0, summary=_histogram(name, chart))
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
+        if isinstance(exhibit, Histogram):
+            self._write(step or 0, summary=_histogram(name, exhibit))
         else:
-            self._text(name, markdown.drawn(chart), step or 0)
+            self._text(name, markdown.drawn(exhibit), step or 0)
 
     def page(self, name: str, html: str) -> None:
         """It shows none; the page lies in the folder anyway."""
@@ -127,14 +124,14 @@ def _conclusions(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield f"best/{name}" if name.startswith("validation/") else name, value
 
 
-def _histogram(name: str, chart: Histogram) -> Any:
+def _histogram(name: str, exhibit: Histogram) -> Any:
     from tensorboardX.summary import histogram_raw
 
-    lows, highs, counts = chart.edges[:-1], chart.edges[1:], chart.counts
+    lows, highs, counts = exhibit.edges[:-1], exhibit.edges[1:], exhibit.counts
     middles = [(low + high) / 2 for low, high in zip(lows, highs, strict=True)]
     total = sum(middle * count for middle, count in zip(middles, counts, strict=True))
     squares = sum(middle**2 * count for middle, count in zip(middles, counts, strict=True))
-    return histogram_raw(name, chart.edges[0], chart.edges[-1], sum(counts), total, squares, highs, counts)
+    return histogram_raw(name, exhibit.edges[0], exhibit.edges[-1], sum(counts), total, squares, highs, counts)
 
 
 def _end(state: str) -> Any:

@@ -8,24 +8,25 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, final
 
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
-from hone.runs.redact import redact_text, redacted_command
+from hone.runs.redact import redact_text
 from hone.tracking import artifacts, media
 from hone.tracking.access import Mode, usable_mode
 from hone.tracking.arrival import missing
-from hone.tracking.base import Rows, RunInfo, Tracker
-from hone.tracking.charts import Chart
-from hone.tracking.client import client_settings
+from hone.tracking.base import RunInfo, Tracker
+from hone.tracking.catalogue import Catalogue, Shown
+from hone.tracking.client import open_run, settings
+from hone.tracking.exhibits import Exhibit
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
 from hone.tracking.service import abandon
 from hone.tracking.unasked import ask_nothing
-from hone.tracking.unlaunched import launch_nothing
 from hone.types import Index, Positive
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class WandbTracker(Tracker):
         self._rows, self._parcels = Parcels(), Parcels()
         self._fell_back = False  # from a server that failed, of which its service may not let go
         self.root = Path()
+        self.catalogue = Catalogue(Path())
         self.number: int | None = None  # of the journal's next row, if there is a journal
         os.environ.pop("WANDB_SERVICE", None)  # our starter's would hold on to a run of ours that was killed
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
@@ -66,6 +68,7 @@ class WandbTracker(Tracker):
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         self.root, mode = run.root, usable_mode(self.mode)
+        self.catalogue = Catalogue(Folder(run.folder).exhibits)
         identity = run.tracker.get("id") or self.reserve()["id"]
         self.run = self._open(run, identity, mode)
         self._fell_back = self.run is None and mode == "online"
@@ -82,24 +85,29 @@ class WandbTracker(Tracker):
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Offline each start has a file of its own, and those before have the rows before."""
         self.number = len(rows)
-        if self.run is not None and not self.run.offline:
-            for number, row in enumerate(rows[self.run.starting_step :], self.run.starting_step):
-                self.log(number, row)
+        self.catalogue.rewind(len(rows))
+        if self.run is None or self.run.offline:
+            return
+        shown = {number: list(each) for number, each in groupby(self.catalogue.shown(), lambda each: each.number)}
+        for number in range(self.run.starting_step, len(rows) + 1):
+            for each in shown.get(number, ()):
+                self._log(partial(media.log_exhibit, **vars(each)))
+            if number < len(rows):
+                self.log(number, rows[number])
 
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         """W&B passes over a number that it has already."""
         told = {key: value for key, value in row.items() if isinstance(value, int | float)}
-        self._log(lambda run, _: run.log(told, step=number, commit=True))
+        self._log(lambda run: run.log(told, step=number, commit=True))
         self.number = number + 1
 
-    def table(self, name: str, columns: Sequence[str], rows: Rows, step: int | None = None) -> None:
-        self._log(lambda run, number: media.log_table(run, number, name, columns, rows, step))
-
-    def chart(self, name: str, chart: Chart, step: int | None = None) -> None:
-        self._log(lambda run, number: media.log_chart(run, number, name, chart, step))
+    def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
+        if self.number is not None:
+            self.catalogue.add(Shown(self.number, name, exhibit, step))
+        self._log(partial(media.log_exhibit, number=self.number, name=name, exhibit=exhibit, step=step))
 
     def page(self, name: str, html: str) -> None:
-        self._log(lambda run, number: media.log_page(run, number, name, html))
+        self._log(partial(media.log_page, number=self.number, name=name, html=html))
 
     def uses(self, data: Mapping[str, Any]) -> None:
         self._send(lambda run: artifacts.use_data(run, data))
@@ -146,40 +154,20 @@ class WandbTracker(Tracker):
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
-        import wandb
-
-        launch_nothing()
+        place = {"project": self.project, "entity": self.entity, "tags": [redact_text(tag) for tag in self.tags]}
         try:
-            with redacted_command():
-                return wandb.init(
-                    project=self.project,
-                    entity=self.entity,
-                    id=identity,
-                    name=run.name,
-                    group=run.group,
-                    job_type=run.job_type,
-                    notes=run.notes or None,
-                    tags=[redact_text(tag) for tag in self.tags],
-                    config=dict(run.config),
-                    dir=str(run.root),
-                    mode=mode,
-                    resume="allow",
-                    reinit="create_new",
-                    settings=client_settings(mode, self.init_timeout, self.finish_timeout),
-                )
+            return open_run(run, identity, mode, place, settings(mode, self.init_timeout, self.finish_timeout))
         except Exception as error:
-            wandb.teardown()  # its service would hold on to the run that failed
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
             log.warning("W&B fails (%s); the run goes on %s. Later: %s", first_line(error), went, self._remedy)
             return None
 
-    def _log(self, action: Callable[[Any, int | None], None]) -> None:
+    def _log(self, action: Callable[[Any], None]) -> None:
         """Rows, and what stands in the next one, in their order: a step waits for none of it."""
         if self.run is not None:
-            number = self.number
-            self._rows.send(partial(self._safely, lambda run: action(run, number)))
+            self._rows.send(partial(self._safely, action))
 
     def _send(self, action: Callable[[Any], None]) -> None:
         """Does something that may take a while with the run, if there is one."""
