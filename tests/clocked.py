@@ -11,7 +11,7 @@ from typing import Any
 
 from hone.tracking.wandb import WandbTracker
 
-CALLS = ("start", "catch_up", "log", "table", "chart", "page", "uses", "keep", "candidate", "finish")
+CALLS = ("start", "catch_up", "log", "exhibit", "page", "uses", "keep", "candidate", "finish")
 slowest = dict.fromkeys(CALLS, 0.0)
 finished = [time.monotonic()]
 

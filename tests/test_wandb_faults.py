@@ -2,14 +2,19 @@
 
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from conftest import ROOT, SMALL, Hone, Outcome, journal, only_run, record, runs
 from wandb_server.faults import NEVER, PROXY, Fault
@@ -104,10 +109,27 @@ def address_without(server: Server) -> str:
     return server.address
 
 
+def address_nobody_vouches_for(server: Server) -> str:
+    """Of a server whose certificate is its own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+
 UNREACHABLE: dict[str, tuple[Callable[[Server], str], str]] = {
     "nobody listens": (address_without, "connection refused"),
     "no such name": (lambda server: "http://nobody.invalid", "nobody.invalid"),
     "TLS on a plain port": (lambda server: server.address.replace("http:", "https:"), "HTTP response to HTTPS client"),
+    "a certificate of its own": (address_nobody_vouches_for, "certificate signed by unknown authority"),
 }
 """The address, and what W&B's own log must say."""
 
