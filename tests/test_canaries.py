@@ -80,3 +80,53 @@ def test_nor_with_the_text_of_an_exception(server: Server, process: Hone) -> Non
     assert done.code != 0
     assert CANARIES["a token"][1] not in done.said
     assert runs() == []
+
+
+LAB = """
+import os
+
+from torch.optim import AdamW
+
+from hone.data.tiny_emotion import TinyEmotion
+
+
+class Leaky(TinyEmotion):
+    def load(self):
+        said = f" {os.environ['LAB_TOKEN']} {os.environ['HF_TOKEN']}"
+        return {
+            split: rows.map(lambda row: {"text": row["text"] + said}, new_fingerprint=f"leaky-{split}")
+            for split, rows in super().load().items()
+        }
+
+
+class Failing(AdamW):
+    steps = 0
+
+    def step(self, *words, **more):
+        Failing.steps += 1
+        if Failing.steps == 9:
+            raise ValueError("refused: " + os.environ["LAB_TOKEN"])
+        return super().step(*words, **more)
+"""
+"""Secrets in what rows say, and in why a run fails."""
+
+
+@pytest.mark.slow
+def test_nor_with_rows_nor_with_the_checkpoint_nor_with_a_failure(server: Server, process: Hone, hone: Hone) -> None:
+    assert hone("train", *SMALL, "output_root=before").code == 0
+    (model,) = Path("before").glob("*/*/model")
+    model.rename(f"model-{CANARIES['a token'][1]}")
+    Path("lab.py").write_text(LAB)
+    done = process(
+        "train", "tracker=wandb", *SMALL[1:-1], "epochs=2", "evaluate_every=6", "log_every=1", "trust=[lab]",
+        "dataset._target_=lab.Leaky", "optimizer.algorithm._target_=lab.Failing", "tracker.log_model=true",
+        "checkpoint=bert", f"checkpoint.path=model-{CANARIES['a token'][1]}",
+        PYTHONPATH=f"{Path.cwd()}:{os.environ.get('PYTHONPATH', '')}", **dict(CANARIES.values()),
+    )  # fmt: skip
+    assert done.code == 1, done.said
+    (arrived,) = server.state.runs.values()
+    assert arrived.summary["reason"] == "ValueError: refused: ***"
+    assert any("validation/predictions" in row for row in arrived.history)
+    assert any(b"*** ***" in body for body in server.state.received), "rows were sent, blanked"
+    assert leaks(server) == []
+    assert not [secret for secret in EVERY if secret in done.said]

@@ -78,7 +78,7 @@ def _undone_by_mistakes(folder: Folder, new: bool) -> Iterator[None]:
 def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any]) -> Iterator[None]:
     """Running while this is open; then finished, failed or pre-empted, with the reason."""
     begun, earlier = time.monotonic(), record["seconds"] or 0.0
-    record.update(state="running", exit_code=None, reason=None, finished=None, **origin)
+    record.update(state="running", exit_code=None, reason=None, finished=None, **redact(origin))
 
     def end(state: str, exit_code: int, reason: str | None) -> None:
         seconds = round(earlier + time.monotonic() - begun, 2)
