@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SMALL, only_run, record
+from conftest import SMALL, Hone, only_run, record
 
 MARKED = """
 import torch
@@ -72,6 +72,21 @@ def told_by(*parts: str) -> dict[str, Any]:
 
 def test_no_command_loads_a_compiler() -> None:
     assert told_by(TRAINED) == {"code": 0, "heavy": []}
+
+
+@pytest.mark.parametrize(
+    "words", ["sync outputs", "sync outputs dry_run=true", "compare outputs", "train -m seed=0,1 batch_size=none"]
+)
+def test_what_only_reads_loads_no_torch(words: str, hone: Hone) -> None:
+    assert hone("train", *SMALL).code == 0
+    found = told_by(
+        "from hone.cli import main",
+        f"sys.argv = ['hone', *{words.split()}]",
+        "try: main()",
+        "except SystemExit: pass",
+        "told['heavy'] = [name for name in ('torch', 'transformers', 'datasets') if name in sys.modules]",
+    )
+    assert found == {"heavy": []}
 
 
 @pytest.mark.slow

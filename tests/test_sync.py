@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,25 @@ def test_what_does_not_arrive_is_told_and_tried_again(refused: str, server: Serv
     again = process("sync")
     assert again.code == 0, again.said
     require_arrived(server)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_gone_is_not_waited_for_run_by_run(server: Server, hone: Hone, process: Hone) -> None:
+    for seed in (0, 1, 2):
+        assert hone("train", *OFFLINE, f"seed={seed}").code == 0
+    server.leave()
+    begun = time.monotonic()
+    gone = process("sync")
+    assert gone.code == 2
+    assert gone.err.count("W&B's server does not answer") == 1
+    assert time.monotonic() - begun < 60
+    server.come()
+    fault = Fault("Viewer|UpsertBucket", 403, after=1)
+    server.faults.append(fault)
+    refused = process("sync")
+    assert fault.seen
+    assert refused.code == 2
+    assert refused.out.count("failed:") == 1, "the others would be refused as well"
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from hone.shipping.base import Shipment
 from hone.shipping.run import RunShipment
 from hone.shipping.sweep import SweepShipment
 from hone.sweeps.saved import FILE
-from hone.tracking.access import require_key
+from hone.tracking.access import reached
 
 _WAYS = {"nothing": "nothing to do", "file": "W&B's own file", "journal": "from the journal"}
 
@@ -31,7 +31,7 @@ def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> No
         if shipment.way == "nothing":
             _tell(screen, shipment, "")
     if waiting and not settings.dry_run:
-        require_key()
+        reached()
     failed = 0
     for shipment in waiting:
         try:
@@ -41,6 +41,7 @@ def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> No
         except HoneError as error:
             failed += 1
             _tell(screen, shipment, f"failed: {error}")
+            reached()  # or the others would each wait for a server that is gone
     if failed:
         raise RunError(f"{failed} of {len(waiting)} runs did not arrive; the same command tries them again.")
 

@@ -23,8 +23,8 @@ from hone.tracking import journal, wandb_files
 from hone.tracking.base import Tracker
 
 _TARGET = "hone.tracking.wandb.WandbTracker"
-_PATIENCE = 600.0
-"""Seconds for W&B's own upload of a run."""
+_LONGEST_START, _PATIENCE = 60.0, 600.0
+"""Seconds for the server's first answer, and for all of a run."""
 
 
 @final
@@ -131,8 +131,9 @@ def wandb_part(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def online(node: Mapping[str, Any]) -> Tracker:
-    """A run's tracker, from its config, but it must reach the server."""
-    checked = check_node({**node, "mode": "online", "required": True}, "tracker", ())
+    """A run's tracker, from its config, but it must reach the server, and nobody waits for it but who called for it."""
+    asked = {"mode": "online", "required": True, "init_timeout": _LONGEST_START, "finish_timeout": _PATIENCE}
+    checked = check_node({**node, **asked}, "tracker", ())
     tracker: Tracker = build(checked, Tracker, "tracker", ())
     return tracker
 

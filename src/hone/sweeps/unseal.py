@@ -11,7 +11,6 @@ from hone.check import check_node
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.runs.told import about, last_words
-from hone.scores import baseline_scores, compute_scores
 from hone.settings.evaluate import Evaluate
 from hone.tracking.base import Tracker
 from hone.tracking.several import guarded
@@ -22,7 +21,8 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     """Scores it and writes it down, as a run outside a sweep does for itself."""
     from hone.evaluate import records_of, rows_of
     from hone.results import save_records
-    from hone.runs import finished  # a sweep is checked without all these
+    from hone.runs import finished
+    from hone.scores import baseline_scores, compute_scores  # a sweep is checked, or sent, without all these
 
     run = finished.load(str(folder), trust)
     settings = Evaluate(

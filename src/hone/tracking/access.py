@@ -20,24 +20,34 @@ _PATIENCE = 20
 @contextmanager
 def asking(place: str) -> Iterator[Any]:
     """W&B's own API; whatever goes wrong there is told of the place that the user named."""
-    os.environ.setdefault("WANDB_SILENT", "true")
-    require_key(f"{place}: ")
-    import wandb
-
+    api = reached(place)
     try:
-        yield wandb.Api(timeout=_PATIENCE)
+        yield api
     except HoneError:
         raise
     except Exception as error:  # its client raises what it likes
         raise UserError(f"{place}: {_told(error)}") from error
 
 
-def require_key(place: str = "") -> None:
-    """For what only works online; `place` is what the user named."""
+def reached(place: str = "") -> Any:
+    """W&B's own API, once its server has answered and knows the key; `place` is what the user named."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    told = f"{place}: " if place else ""
+    _require_key(told)
+    import wandb
+
+    try:
+        return wandb.Api(timeout=_PATIENCE)
+    except Exception as error:  # its client raises what it likes
+        raise UserError(f"{told}W&B's server does not answer, or does not know the key ({briefly(error)}).") from error
+
+
+def _require_key(told: str) -> None:
+    """For what only works online."""
     if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
-        raise UserError(f"{place}WANDB_MODE={os.environ['WANDB_MODE']}: W&B is not asked; unset it.")
+        raise UserError(f"{told}WANDB_MODE={os.environ['WANDB_MODE']}: W&B is not asked; unset it.")
     if not has_key():
-        raise UserError(f"{place}W&B has no key: say wandb login, or set WANDB_API_KEY.")
+        raise UserError(f"{told}W&B has no key: say wandb login, or set WANDB_API_KEY.")
 
 
 def usable_mode(wanted: Literal["auto", "online", "offline"]) -> Mode:
@@ -67,4 +77,4 @@ def _told(error: Exception) -> str:
     said = str(error)
     if "not found" in said.lower() or "could not find" in said.lower():
         return f"W&B has no such thing ({briefly(error)}). Is it spelt as on its page, and may your key see it?"
-    return f"W&B does not give it ({briefly(error)}). Is the server reachable, and the key a good one?"
+    return f"W&B does not give it ({briefly(error)}). Is the server reachable?"
