@@ -14,6 +14,7 @@ from wandb_server.server import Server
 TRACKED = ("tracker=wandb", "tracker.log_model=true", *SMALL[1:])
 
 
+@pytest.mark.slow
 def test_a_model_and_its_data_arrive(server: Server, process: Hone) -> None:
     done = process("train", *TRACKED)
     assert done.code == 0, done.said

@@ -81,6 +81,7 @@ def told_by(*parts: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_no_command_loads_a_compiler() -> None:
     assert told_by(TRAINED) == {"code": 0, "heavy": []}
 

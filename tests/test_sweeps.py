@@ -116,6 +116,7 @@ MISHAPS = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_wrong_is_named_and_the_others_finish(process: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
     targets = ",".join(f"prototypes.mishaps.{name}" for name in MISHAPS)

@@ -76,6 +76,7 @@ WITH_A_KEY = {"WANDB_API_KEY": "0123456789" * 4}
 """The server's address in these tests is one where nobody listens."""
 
 
+@pytest.mark.slow
 def test_without_its_server_the_run_goes_on_offline(process: Hone) -> None:
     done = process("train", *TRACKED, "tracker.init_timeout=2", "tracker.finish_timeout=2", **WITH_A_KEY)
     assert done.code == 0, done.said
