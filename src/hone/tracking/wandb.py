@@ -89,11 +89,10 @@ class WandbTracker(Tracker):
         if self.run is None or self.run.offline:
             return
         shown = {number: list(each) for number, each in groupby(self.catalogue.shown(), lambda each: each.number)}
-        for number in range(self.run.starting_step, len(rows) + 1):
+        for number in range(self.run.starting_step, len(rows)):  # W&B would make a row of what waits for one
             for each in shown.get(number, ()):
                 self._log(partial(media.log_exhibit, **vars(each)))
-            if number < len(rows):
-                self.log(number, rows[number])
+            self.log(number, rows[number])
 
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         """W&B passes over a number that it has already."""
