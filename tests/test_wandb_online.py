@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
+from hone.runs.run import Run
 from hone.tracking.base import RunInfo
 from hone.tracking.wandb import WandbTracker
 from wandb_server.faults import Fault
@@ -79,6 +81,34 @@ def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, 
     (arrived,) = server.state.runs.values()
     assert [row["train/loss"] for row in arrived.history] == [*range(9)]
     assert arrived.state == "finished"
+
+
+@pytest.mark.slow
+def test_a_run_that_stops_before_its_first_row_has_that_row_later(
+    server: Server, hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B makes a row of tables that wait for one, and then has no place for the numbers."""
+    quick = (*TRACKED, "log_every=5", "evaluate_every=6", "save_every=2", "resume=auto")
+    advance = Run.advance
+
+    def stops(run: Run, step: int) -> None:
+        advance(run, step)
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for mode in ("online", "offline"):
+        words, folder = (*quick, f"name={mode}", f"tracker.mode={mode}"), f"outputs/{mode}"
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "advance", stops)
+            assert hone("train", *words).code == 75
+        assert not journal(only_run(folder))
+        assert hone("sync", folder).code == 0
+        assert hone("train", *words, "tracker.mode=online").code == 0
+        rows = journal(only_run(folder))
+        arrived = server.state.runs[record(only_run(folder))["wandb"]["id"]]
+        assert [row["step"] for row in arrived.history] == [row["step"] for row in rows]
+        assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in rows]
+        assert "data/splits" in arrived.history[0]
 
 
 @pytest.mark.slow

@@ -58,6 +58,7 @@ class WandbTracker(Tracker):
         self.root = Path()
         self.catalogue = Catalogue(Path())
         self.number: int | None = None  # of the journal's next row, if there is a journal
+        self._waiting: dict[str, Shown] = {}  # for that row: of what is told alone W&B makes a row of its own
         os.environ.pop("WANDB_SERVICE", None)  # our starter's would hold on to a run of ours that was killed
         os.environ.setdefault("WANDB_SILENT", "true")  # what there is to say, we say
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it holds up the exit where nobody answers
@@ -89,21 +90,25 @@ class WandbTracker(Tracker):
         if self.run is None or self.run.offline:
             return
         shown = {number: list(each) for number, each in groupby(self.catalogue.shown(), lambda each: each.number)}
-        for number in range(self.run.starting_step, len(rows)):  # W&B would make a row of what waits for one
-            for each in shown.get(number, ()):
-                self._log(partial(media.log_exhibit, **vars(each)))
-            self.log(number, rows[number])
+        for number in range(self.run.starting_step, len(rows) + 1):
+            self._waiting = {each.name: each for each in shown.get(number, ())}
+            if number < len(rows):
+                self.log(number, rows[number])
 
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         """W&B passes over a number that it has already."""
+        for each in self._waiting.values():
+            self._log(partial(media.log_exhibit, **vars(each)))
         told = {key: value for key, value in row.items() if isinstance(value, int | float)}
         self._log(lambda run: run.log(told, step=number, commit=True))
-        self.number = number + 1
+        self._waiting, self.number = {}, number + 1
 
     def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
-        if self.number is not None:
-            self.catalogue.add(Shown(self.number, name, exhibit, step))
-        self._log(partial(media.log_exhibit, number=self.number, name=name, exhibit=exhibit, step=step))
+        if self.number is None:
+            self._log(partial(media.log_exhibit, number=None, name=name, exhibit=exhibit, step=step))
+            return
+        self._waiting[name] = Shown(self.number, name, exhibit, step)
+        self.catalogue.add(self._waiting[name])
 
     def page(self, name: str, html: str) -> None:
         self._log(partial(media.log_page, number=self.number, name=name, html=html))
