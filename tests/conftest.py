@@ -24,8 +24,10 @@ os.environ["WANDB_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there, and
 caches = tempfile.TemporaryDirectory(prefix="hone-tests-")  # here, for `datasets` looks for its own when it is imported
 atexit.register(caches.cleanup)
 os.environ |= {"HONE_CACHE": f"{caches.name}/hone", "HF_HOME": f"{caches.name}/huggingface"}
-for secret in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "HONE_TRUST"):
-    os.environ.pop(secret, None)
+for word in ("HF_TOKEN", "HYDRA_FULL_ERROR", "HONE_TRUST"):
+    os.environ.pop(word, None)
+for word in ("API_KEY", "MODE", "PROJECT", "ENTITY", "TAGS", "SWEEP_ID", "RUN_ID"):
+    os.environ.pop(f"WANDB_{word}", None)
 sys.path.insert(0, str(PROTOTYPES))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record, runs
+from hone.tracking.access import usable_mode
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
 
@@ -98,3 +99,11 @@ def test_none_tracks_nothing(hone: Hone) -> None:
     assert hone("train", *SMALL).code == 0
     assert record(only_run())["wandb"] is None
     assert not Path("outputs/wandb").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"), [("dryrun", "offline"), ("offline", "offline"), ("run", "online"), ("disabled", "disabled")]
+)
+def test_the_environment_has_the_last_word_on_the_mode(said: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", said)
+    assert usable_mode("online") == usable_mode("offline") == mode

@@ -173,6 +173,47 @@ def test_an_agent_drives_hone(server: Server) -> None:
     assert {record(run)["wandb"]["id"] for run in runs()} == set(server.state.runs)
 
 
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What an agent says in the environment."""
+    said = {"WANDB_SWEEP_ID": "search", "WANDB_RUN_ID": "point", "WANDB_PROJECT": "lab", "WANDB_ENTITY": "team"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    return said
+
+
+@pytest.mark.slow
+def test_a_run_of_an_agent_is_sent_to_its_place_from_anywhere(
+    agent: dict[str, str], server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault(matching="file_stream", status=403)
+    server.faults.append(fault)
+    assert process("train", *TRACKED).code == 0
+    assert fault.seen
+    server.state.runs.clear()
+    server.faults.clear()
+    for name in agent:
+        monkeypatch.delenv(name)
+    assert process("sync").code == 0
+    (arrived,) = server.state.runs.values()
+    place = (arrived.sweep, arrived.name, arrived.project, arrived.entity)
+    assert place == tuple(agent.values())
+    assert len(arrived.history) == len(journal(only_run()))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("agent")
+def test_a_sweep_as_a_point_of_an_agent_has_runs_of_its_own(server: Server, process: Hone) -> None:
+    done = process("train", "-m", *TRACKED, "seed=0,1", "name=both")
+    assert done.code == 0, done.said
+    arrived = server.state.runs
+    assert {run.project for run in arrived.values()} == {"lab"}
+    assert {name for name, run in arrived.items() if run.sweep} == {"point"}
+    assert {record(run)["wandb"]["id"] for run in runs("outputs/both-by-seed-point")} == arrived.keys() - {"point"}
+    assert len(arrived) == 3
+    assert arrived["point"].summary["validation/f1_macro"] == arrived["point"].summary["best/value"]
+
+
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_every_sweep_names_keys_that_there_are(path: Path, hone: Hone) -> None:
     sweep = yaml.safe_load(path.read_text())

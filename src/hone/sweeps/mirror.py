@@ -43,6 +43,7 @@ def mirror(
     counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
     best = told.groups[0]
     chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}
+    chosen[told.metric.name] = best.summary.mean  # where an agent of W&B's looks, if this is a point of its sweep
     failed = bool(failures(told.entries))
     sent = tracker.finish("failed" if failed else "finished", int(failed), {**counts, **chosen, **test})
     return known and {**known, "sent": sent}

@@ -35,6 +35,7 @@ from hone.sweeps.story import Story
 from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
+from hone.tracking.agent import set_aside
 from hone.tracking.base import Tracker
 from hone.tracking.several import guarded
 
@@ -64,7 +65,8 @@ def perform(
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     if launched is None:
         stock(possible.values())
-    driver.run(sweep.sampler.total(space), budget, sweep.rerun)
+    with set_aside():
+        driver.run(sweep.sampler.total(space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
     state = "interrupted" if driver.asked else "failed" if failed else "finished"

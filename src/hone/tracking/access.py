@@ -13,6 +13,9 @@ from hone.errors import HoneError, UserError, briefly
 
 Mode = Literal["online", "offline", "disabled"]
 
+_FORMER = {"dryrun": "offline", "run": "online"}
+"""Words for modes that W&B still knows."""
+
 _PATIENCE = 20
 """Seconds for one answer."""
 
@@ -44,7 +47,7 @@ def reached(place: str = "") -> Any:
 
 def _require_key(told: str) -> None:
     """For what only works online."""
-    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+    if _said() in ("offline", "disabled"):
         raise UserError(f"{told}WANDB_MODE={os.environ['WANDB_MODE']}: W&B is not asked; unset it.")
     if not has_key():
         raise UserError(f"{told}W&B has no key: say wandb login, or set WANDB_API_KEY.")
@@ -52,12 +55,18 @@ def _require_key(told: str) -> None:
 
 def usable_mode(wanted: Literal["auto", "online", "offline"]) -> Mode:
     """The environment's word counts for most, then the config's, then whether there is a key."""
-    said = os.environ.get("WANDB_MODE", "")
-    if said in get_args(Mode):
-        return cast(Mode, said)
+    said = _said()
+    if said is not None:
+        return said
     if wanted == "auto":
         return "online" if has_key() else "offline"
     return wanted
+
+
+def _said() -> Mode | None:
+    said = os.environ.get("WANDB_MODE", "")
+    said = _FORMER.get(said, said)
+    return cast(Mode, said) if said in get_args(Mode) else None
 
 
 def has_key() -> bool:

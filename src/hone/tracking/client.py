@@ -13,10 +13,11 @@ from hone.tracking.unlaunched import launch_nothing
 _LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
 
 
-def settings(mode: Mode, init_timeout: float, finish_timeout: float) -> Any:
+def settings(mode: Mode, init_timeout: float, finish_timeout: float, sweep: str | None) -> Any:
     """Silent, for what there is to say we say; bounded; and what a row says is on the disk a second later."""
     import wandb
 
+    place: dict[str, Any] = {} if sweep is None else {"sweep_id": sweep}
     return wandb.Settings(
         console="off",
         silent=True,
@@ -24,7 +25,15 @@ def settings(mode: Mode, init_timeout: float, finish_timeout: float) -> Any:
         finish_timeout=finish_timeout,
         finish_timeout_raises=True,
         x_transaction_log_flush_interval=1.0,
+        **place,
     )
+
+
+def known(run: Any, mode: Mode) -> dict[str, str]:
+    """What has to be stored of a run for it to be found there again, which an agent may have decided."""
+    place = {"project": run.project, "entity": run.entity, "sweep": run.sweep_id}
+    told = {"id": run.id, "mode": mode, "dir": str(run.settings.sync_dir), **place}
+    return {key: value for key, value in told.items() if value}
 
 
 def open_run(run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], how: Any) -> Any:

@@ -18,10 +18,11 @@ from hone.runs.folder import Folder
 from hone.runs.redact import redact_text
 from hone.tracking import artifacts, media
 from hone.tracking.access import Mode, usable_mode
+from hone.tracking.agent import handed_out
 from hone.tracking.arrival import missing
 from hone.tracking.base import RunInfo, Tracker
 from hone.tracking.catalogue import Catalogue, Shown
-from hone.tracking.client import open_run, settings
+from hone.tracking.client import known, open_run, settings
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
@@ -65,7 +66,7 @@ class WandbTracker(Tracker):
 
     def reserve(self) -> dict[str, Any]:
         """A run that is killed while the server hears of it for the first time goes on as the same."""
-        return {"id": secrets.token_hex(4)}
+        return handed_out() or {"id": secrets.token_hex(4)}
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
         self.root, mode = run.root, usable_mode(self.mode)
@@ -81,7 +82,7 @@ class WandbTracker(Tracker):
             return None
         media.define_axes(self.run)
         ask_nothing(self.run)
-        return {"id": self.run.id, "mode": mode, "dir": str(self.run.settings.sync_dir), "project": self.project}
+        return known(self.run, mode)
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Offline each start has a file of its own, and those before have the rows before."""
@@ -158,9 +159,11 @@ class WandbTracker(Tracker):
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
-        place = {"project": self.project, "entity": self.entity, "tags": [redact_text(tag) for tag in self.tags]}
+        tags = [redact_text(tag) for tag in self.tags] or None  # then W&B's client takes those of the environment
+        place = {"project": self.project, "entity": self.entity, "tags": tags}
+        sweep = (handed_out() or run.tracker).get("sweep")
         try:
-            return open_run(run, identity, mode, place, settings(mode, self.init_timeout, self.finish_timeout))
+            return open_run(run, identity, mode, place, settings(mode, self.init_timeout, self.finish_timeout, sweep))
         except Exception as error:
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
