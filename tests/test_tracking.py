@@ -1,6 +1,7 @@
 """W&B, through the real client: what it is told is what the journal has, and nothing it does ends a run."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,29 @@ def test_required_it_stops_the_run_before_it_begins(process: Hone) -> None:
     assert not runs()
 
 
+@pytest.mark.parametrize(
+    ("said", "mode"), [("tracker.mode=auto", None), ("tracker.mode=offline", None), ("WANDB_MODE=offline", "offline")]
+)
+def test_required_it_is_not_offline(said: str, mode: str | None, hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mode:
+        monkeypatch.setenv("WANDB_MODE", mode)
+    else:
+        monkeypatch.setenv("NETRC", os.devnull)
+    done = hone("train", *TRACKED, "tracker.required=true", *([] if mode else [said]))
+    assert done.code == 2
+    assert "tracker.required=true, but" in done.err
+    assert said in done.err or "has no key" in done.err
+    assert not runs()
+
+
+def test_disabled_it_is_left_alone(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert hone("train", *TRACKED).code == 0
+    assert record(only_run())["wandb"] == {"mode": "disabled"}
+    assert not Path("outputs/wandb").exists()
+    assert "W&B was disabled" in hone("sync", "dry_run=true").out
+
+
 def test_none_tracks_nothing(hone: Hone) -> None:
     assert hone("train", *SMALL).code == 0
     assert record(only_run())["wandb"] is None
@@ -106,4 +130,4 @@ def test_none_tracks_nothing(hone: Hone) -> None:
 )
 def test_the_environment_has_the_last_word_on_the_mode(said: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", said)
-    assert usable_mode("online") == usable_mode("offline") == mode
+    assert usable_mode("online", required=False) == usable_mode("offline", required=False) == mode

@@ -52,6 +52,8 @@ class RunShipment(Shipment):
         known = record["wandb"]
         if known is None or "mode" not in known:
             return cls(folder, record, "journal", "W&B failed when it began")
+        if known["mode"] == "disabled":
+            return cls(folder, record, "nothing", "W&B was disabled")
         if known.get("sent"):
             return cls(folder, record, "nothing", "there already")
         if known["mode"] == "online":  # W&B's own upload of its file would put all rows after those that did arrive

@@ -39,6 +39,8 @@ class SweepShipment(Shipment):
         known = mirror_of(folder)
         if known is None:
             return cls(folder, "nothing", "no run of W&B's stands for it")
+        if known.get("mode") == "disabled":
+            return cls(folder, "nothing", "W&B was disabled")
         return cls(folder, "nothing", "there already") if known.get("sent") else cls(folder, "journal", "the sweep")
 
     def send(self) -> None:

@@ -53,14 +53,14 @@ def _require_key(told: str) -> None:
         raise UserError(f"{told}W&B has no key: say wandb login, or set WANDB_API_KEY.")
 
 
-def usable_mode(wanted: Literal["auto", "online", "offline"]) -> Mode:
+def usable_mode(wanted: Literal["auto", "online", "offline"], required: bool) -> Mode:
     """The environment's word counts for most, then the config's, then whether there is a key."""
-    said = _said()
-    if said is not None:
-        return said
-    if wanted == "auto":
-        return "online" if has_key() else "offline"
-    return wanted
+    mode = _said() or (wanted if wanted != "auto" else "online" if has_key() else "offline")
+    if required and mode != "online":
+        why = "W&B has no key: say wandb login, or set WANDB_API_KEY"
+        why = f"tracker.mode={wanted}" if wanted == "offline" else why
+        raise UserError(f"tracker.required=true, but {f'WANDB_MODE={mode}' if _said() else why}.")
+    return mode
 
 
 def _said() -> Mode | None:

@@ -69,8 +69,10 @@ class WandbTracker(Tracker):
         return handed_out() or {"id": secrets.token_hex(4)}
 
     def start(self, run: RunInfo) -> dict[str, Any] | None:
-        self.root, mode = run.root, usable_mode(self.mode)
+        self.root, mode = run.root, usable_mode(self.mode, self.required)
         self.catalogue = Catalogue(Folder(run.folder).exhibits)
+        if mode == "disabled":
+            return {"mode": mode}
         identity = run.tracker.get("id") or self.reserve()["id"]
         self.run = self._open(run, identity, mode)
         self._fell_back = self.run is None and mode == "online"
