@@ -211,7 +211,10 @@ def test_a_sweep_as_a_point_of_an_agent_has_runs_of_its_own(server: Server, proc
     assert {name for name, run in arrived.items() if run.sweep} == {"point"}
     assert {record(run)["wandb"]["id"] for run in runs("outputs/both-by-seed-point")} == arrived.keys() - {"point"}
     assert len(arrived) == 3
+    assert "provenance" not in arrived["point"].config, "it is none of the runs"
     assert arrived["point"].summary["validation/f1_macro"] == arrived["point"].summary["best/value"]
+    compared = process("compare", "wandb:team/lab/sweep:search")
+    assert "2 runs (2 finished)" in compared.out, compared.said
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

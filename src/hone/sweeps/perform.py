@@ -81,7 +81,8 @@ def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, work
     """What came of it: the choice, the page, the tracker's run for all of it, the last screen."""
     folder = story.folder
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
-    test = test_scores(told.groups, workers, one)
+    with set_aside():
+        test = test_scores(told.groups, workers, one)
     write_report(told, folder / PAGE)
     tracker: Tracker = guarded(build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust))
     # Its name there is stored before the tracker hears of it: whoever is killed in between leaves what can be sent.

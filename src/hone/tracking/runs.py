@@ -46,7 +46,11 @@ def _found(api: Any, address: Address) -> list[Any]:
         return [api.run(f"{address.path}/{address.rest}")]
     if kind not in _KINDS or not name:
         raise UserError(f"{address.text}: expected wandb:entity/project{_EXPECTED}.")
-    return list(api.runs(address.path, filters={kind: name}, lazy=False))
+    found = list(api.runs(address.path, filters={kind: name}, lazy=False))
+    if kind == "group":
+        return found
+    points = {run.group for run in found if run.job_type == "sweep"}  # a sweep of ours for each point of W&B's
+    return found + [run for group in sorted(points) for run in api.runs(address.path, {"group": group}, lazy=False)]
 
 
 def _fetch(cache: Path, curves: bool, run: Any) -> Path:
