@@ -55,3 +55,14 @@ def test_a_run_that_was_killed_is_told_by_what_w_and_b_heard(server: Server, pro
     server.state.run("other", "hone", "someone")
     done = process("compare", "wandb:someone/hone/other")
     assert (done.code, "no run of hone is there" in done.err) == (2, True), done.said
+
+
+@pytest.mark.slow
+def test_names_too_long_for_the_server_are_cut_and_groups_stay_apart(server: Server, process: Hone) -> None:
+    for end in "ab":
+        assert process("train", *TRACKED, f"name={'long-' * 28}{end}").code == 0
+    groups = {run.about["groupName"] for run in server.state.runs.values()}
+    assert len(groups) == 2
+    assert {len(name) for name in groups} == {128}
+    found = told(process("compare", f"wandb:someone/hone/group:{'long-' * 28}a", "format=json"))
+    assert [entry["folder"] for entry in found["runs"]] == [only_run(f"outputs/{'long-' * 28}a").name]

@@ -119,6 +119,15 @@ def test_disabled_it_is_left_alone(hone: Hone, monkeypatch: pytest.MonkeyPatch) 
     assert "W&B was disabled" in hone("sync", "dry_run=true").out
 
 
+@pytest.mark.parametrize("word", ["project=team/mine", "project=''", f"project={'x' * 129}", f"tags=[{'x' * 65}]"])
+def test_what_w_and_b_would_refuse_is_a_mistake(word: str, hone: Hone) -> None:
+    done = hone("train", "tracker=wandb", *SMALL[1:], f"tracker.{word}")
+    assert done.code == 2
+    assert f"tracker.{word.partition('=')[0]}" in done.err
+    assert "characters" in done.err
+    assert not runs()
+
+
 def test_none_tracks_nothing(hone: Hone) -> None:
     assert hone("train", *SMALL).code == 0
     assert record(only_run())["wandb"] is None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT, SMALL, Hone, journal, only_run, record, runs
+from conftest import PROTOTYPES, ROOT, SMALL, Hone, journal, only_run, record, runs
 from hone.runs.run import Run
 from hone.tracking.base import RunInfo
 from hone.tracking.wandb import WandbTracker
@@ -171,6 +171,34 @@ def test_an_agent_drives_hone(server: Server) -> None:
     assert {run.sweep for run in server.state.runs.values()} == {identity}
     assert {run.config["seed"] for run in server.state.runs.values()} == {0, 1, 2}
     assert {record(run)["wandb"]["id"] for run in runs()} == set(server.state.runs)
+
+
+ENDS = {
+    "Fine": "finished", "Raises": "failed", "Exits": "failed", "Diverges": "failed", "Preempted": "preempted",
+    "Killed": "running",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_job_is_a_run_of_its_own_however_it_ends(
+    server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
+    targets = ",".join(f"prototypes.mishaps.{name}" for name in ENDS)
+    words = ("trust=[prototypes]", "log_every=1", f"optimizer.algorithm._target_={targets}")
+    done = process("train", "-m", *TRACKED, "sweep.name=ends", *words)
+    assert done.code == 1, done.said
+    arrived = {run.config["optimizer"]["algorithm"]["_target_"].rpartition(".")[2]: run
+               for run in server.state.runs.values() if run.about["jobType"] == "train"}  # fmt: skip
+    assert {name: run.state for name, run in arrived.items()} == ENDS
+    for folder in runs("outputs/ends"):
+        told = record(folder)
+        run = server.state.runs[told["wandb"]["id"]]
+        assert run.config["provenance"]["id"] == told["id"]
+        assert run.state == "running" or [row["step"] for row in run.history] == [row["step"] for row in journal(folder)]
+        assert run.state == "running" or run.summary.get("reason") == told["reason"]
+    assert process("sync").code == 0
+    assert {run.state for run in arrived.values()} == {"finished", "failed", "preempted"}
 
 
 @pytest.fixture

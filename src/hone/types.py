@@ -48,6 +48,14 @@ def _is_folder_name(value: str) -> bool:
     return _is_place(value) and not path.is_absolute() and bool(path.parts) and ".." not in path.parts
 
 
+def _is_project(value: str) -> bool:
+    return _is_line(value) and len(value) <= 128 and not set(value) & set("/\\#?%:")
+
+
+def _is_tag(value: str) -> bool:
+    return _is_line(value) and len(value) <= 64
+
+
 def _is_line(value: str) -> bool:
     return bool(value.strip()) and value.isprintable()
 
@@ -72,6 +80,10 @@ Extent = Annotated[
 ]
 Place = Annotated[str, Predicate(_is_place), Words("a path that a file system can hold")]
 Line = Annotated[str, Predicate(_is_line), Words("a word or more in one line")]
+Project = Annotated[
+    str, Predicate(_is_project), Words("a name that W&B takes: of 1 to 128 characters, none of them one of / \\ # ? % :")
+]
+Tag = Annotated[str, Predicate(_is_tag), Words("1 to 64 characters")]
 FolderName = Annotated[str, Predicate(_is_folder_name), Words("a name for a folder, with no way out of output_root")]
 
 ExactPrecision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from wandb_server import artifacts, operations
 from wandb_server.faults import Fault
+from wandb_server.shapes import Refused
 from wandb_server.state import Run, State, loads
 
 if TYPE_CHECKING:
@@ -108,7 +109,10 @@ def _graphql(server: Server, told: dict[str, Any]) -> dict[str, Any]:
         server.state.unknown.append(name)
         return {"errors": [{"message": f"{name}: not known here"}]}
     variables = told.get("variables") or {}
-    return {"data": answer(server.state, variables.get("input") or variables, server.address)}
+    try:
+        return {"data": answer(server.state, variables.get("input") or variables, server.address)}
+    except Refused as why:
+        return {"errors": [{"message": str(why)}]}
 
 
 def _named(query: str) -> str:
@@ -121,6 +125,7 @@ def _stream(state: State, name: str, told: dict[str, Any]) -> dict[str, Any]:
     run = state.run(name)
     for file, part in (told.get("files") or {}).items():
         _take_in(run, file, int(part.get("offset") or 0), part.get("content") or [])
+    run.preempting = run.preempting or bool(told.get("preempting"))
     if told.get("complete"):
         run.exit_code = int(told.get("exitcode") or 0)
     return {}

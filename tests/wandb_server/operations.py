@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from wandb_server import artifacts, reading
-from wandb_server.shapes import Operation, Variables
+from wandb_server.shapes import Operation, Refused, Variables
 from wandb_server.state import Run, State, Sweep, loads
 
+LONGEST = {"displayName": 128, "groupName": 128, "jobType": 64}
+"""What the server takes; the client does not ask."""
 USER = {"id": "dXNlcg==", "entity": "someone", "username": "someone", "name": "Some One", "email": "", "admin": False}
 
 
@@ -42,6 +44,9 @@ def ServerFeaturesQuery(state: State, told: Variables, address: str) -> dict[str
 
 
 def UpsertBucket(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802
+    for key, longest in LONGEST.items():
+        if len(told.get(key) or "") > longest:
+            raise Refused(f"{key}: {longest} characters or less")
     name = told.get("name") or told.get("id") or secrets.token_hex(4)
     new = name not in state.runs
     run = state.run(name, told.get("project") or "", told.get("entity") or "")

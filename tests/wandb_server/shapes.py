@@ -1,4 +1,4 @@
-"""What several operations answer alike: pages of things, and the project that they are in."""
+"""What several operations answer alike: pages of things, the project that they are in, a refusal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from wandb_server.state import State
 Variables = Mapping[str, Any]
 Operation = Callable[[State, Variables, str], dict[str, Any]]
 MADE = "2026-01-01T00:00:00Z"
+
+
+class Refused(Exception):
+    """What is asked for does not go: the client is told why."""
 
 
 def page(nodes: Sequence[Mapping[str, Any]], told: Variables) -> dict[str, Any]:

@@ -22,13 +22,15 @@ class Run:
     """Display name, group, job type, tags, notes."""
     files: dict[str, bytes] = field(default_factory=dict)
     exit_code: int | None = None
+    preempting: bool = False
     sweep: str | None = None
 
     @property
     def state(self) -> str:
         if self.exit_code is None:
             return "running"
-        return "finished" if self.exit_code == 0 else "failed"
+        ended = "preempted" if self.preempting else "failed"
+        return "finished" if self.exit_code == 0 else ended
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,16 @@ from hone.tracking.access import Mode
 from hone.tracking.base import RunInfo
 from hone.tracking.unlaunched import launch_nothing
 
+_LONGEST = 128
 _LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is involved
+
+
+def fitting(name: str) -> str:
+    """A name of a run or group that the server takes; of a longer one an offline run would hear only when it is sent."""
+    if len(name) <= _LONGEST:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST - len(mark) - 1]}-{mark}"
 
 
 def settings(mode: Mode, init_timeout: float, finish_timeout: float, sweep: str | None) -> Any:
@@ -45,8 +55,8 @@ def open_run(run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], 
         with redacted_command():
             return wandb.init(
                 id=identity,
-                name=run.name,
-                group=run.group,
+                name=fitting(run.name),
+                group=fitting(run.group),
                 job_type=run.job_type,
                 notes=run.notes or None,
                 config=dict(run.config),

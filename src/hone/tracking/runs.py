@@ -17,6 +17,7 @@ from hone.errors import UserError, listed
 from hone.runs.folder import Folder
 from hone.tracking.access import asking
 from hone.tracking.address import Address
+from hone.tracking.client import fitting
 from hone.tracking.papers import PLACE, RECORD
 
 _EXPECTED = "[/run, /group:NAME or /sweep:ID]"
@@ -46,7 +47,7 @@ def _found(api: Any, address: Address) -> list[Any]:
         return [api.run(f"{address.path}/{address.rest}")]
     if kind not in _KINDS or not name:
         raise UserError(f"{address.text}: expected wandb:entity/project{_EXPECTED}.")
-    found = list(api.runs(address.path, filters={kind: name}, lazy=False))
+    found = list(api.runs(address.path, filters={kind: fitting(name)}, lazy=False))
     if kind == "group":
         return found
     points = {run.group for run in found if run.job_type == "sweep"}  # a sweep of ours for each point of W&B's

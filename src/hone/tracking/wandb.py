@@ -28,7 +28,7 @@ from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
 from hone.tracking.service import abandon
 from hone.tracking.unasked import ask_nothing
-from hone.types import Index, Positive
+from hone.types import Index, Positive, Project, Tag
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,10 @@ class WandbTracker(Tracker):
 
     def __init__(
         self,
-        project: str,
+        project: Project,
         entity: str | None = None,
         mode: Literal["auto", "online", "offline"] = "auto",
-        tags: list[str] | None = None,
+        tags: list[Tag] | None = None,
         examples: Index = 32,
         init_timeout: Positive = 15,
         finish_timeout: Positive = 30,
@@ -136,6 +136,8 @@ class WandbTracker(Tracker):
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
         def close(run: Any) -> None:
             run.summary.update({key: value for key, value in summary.items() if value is not None})
+            if state == "preempted":
+                run.mark_preempting()  # W&B calls it so too, and hands it out again if it is a sweep's
             run.finish(exit_code=exit_code)
 
         deadline = time.monotonic() + self.finish_timeout

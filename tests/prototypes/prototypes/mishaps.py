@@ -42,6 +42,11 @@ class Exits(Mishap):
         sys.exit(3)
 
 
+class Preempted(Mishap):
+    def happen(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Killed(Mishap):
     def happen(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
