@@ -81,7 +81,9 @@ Extent = Annotated[
 Place = Annotated[str, Predicate(_is_place), Words("a path that a file system can hold")]
 Line = Annotated[str, Predicate(_is_line), Words("a word or more in one line")]
 Project = Annotated[
-    str, Predicate(_is_project), Words("a name that W&B takes: of 1 to 128 characters, none of them one of / \\ # ? % :")
+    str,
+    Predicate(_is_project),
+    Words("a name that W&B takes: 1 to 128 characters, none of them one of / \\ # ? % :"),
 ]
 Tag = Annotated[str, Predicate(_is_tag), Words("1 to 64 characters")]
 FolderName = Annotated[str, Predicate(_is_folder_name), Words("a name for a folder, with no way out of output_root")]

@@ -16,7 +16,7 @@ _LOCAL_TIMEOUT = 60.0  # seconds for its service to start, where no server is in
 
 
 def fitting(name: str) -> str:
-    """A name of a run or group that the server takes; of a longer one an offline run would hear only when it is sent."""
+    """A name of a run or group that the server takes; an offline run would hear of a longer one when it is sent."""
     if len(name) <= _LONGEST:
         return name
     mark = hashlib.sha256(name.encode()).hexdigest()[:8]
