@@ -41,6 +41,7 @@ def same_predictions(run: Path, exported: Path, trust: bool) -> None:
         assert [found[name] for name in CUES] == pytest.approx(scores, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_train_evaluate_export_reload(process: Hone) -> None:
     trained = process("train", *SMALL)
     assert trained.code == 0, trained.said

@@ -24,6 +24,7 @@ TRACKED = ("tracker=wandb", *SMALL[1:])
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     done = process("train", *TRACKED)
     assert done.code == 0, done.said
