@@ -213,18 +213,22 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_run_of_an_agent_is_sent_to_its_place_from_anywhere(
-    agent: dict[str, str], server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_run_of_an_agent_stays_in_its_place_whoever_goes_on_with_it(
+    resumed: bool, agent: dict[str, str], server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
+    words = ("trust=[prototypes]", "optimizer.algorithm._target_=prototypes.mishaps.Preempted", "log_every=1")
     fault = Fault(matching="file_stream", status=403)
     server.faults.append(fault)
-    assert process("train", *TRACKED).code == 0
+    assert process("train", *TRACKED, *words).code == 75
     assert fault.seen
     server.state.runs.clear()
     server.faults.clear()
     for name in agent:
         monkeypatch.delenv(name)
-    assert process("sync").code == 0
+    again = ("train", f"resume={only_run()}", "trust=[prototypes]")
+    assert process(*(again if resumed else ("sync",))).code == 0
     (arrived,) = server.state.runs.values()
     place = (arrived.sweep, arrived.name, arrived.project, arrived.entity)
     assert place == tuple(agent.values())

@@ -97,7 +97,7 @@ class RunShipment(Shipment):
 
     def _send_journal(self) -> dict[str, Any]:
         config = yaml.safe_load(self.folder.config.read_text(encoding="utf-8"))
-        tracker = online(wandb_part(config["tracker"]) or {}, self.record["wandb"] or {})
+        tracker = online(wandb_part(config["tracker"]) or {})
         known = tracker.start(about(self.record, config, self.folder.path.parent.parent))
         tracker.uses(self.record["data"])
         tracker.catch_up(_rows(self.folder))
@@ -132,11 +132,9 @@ def wandb_part(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((part for part in parts if part.get("_target_") == _TARGET), None)
 
 
-def online(node: Mapping[str, Any], known: Mapping[str, Any]) -> Tracker:
-    """A run's tracker, from its config, for the place where the run is known; it must reach the server, and nobody
-    waits for it but who called for it."""
+def online(node: Mapping[str, Any]) -> Tracker:
+    """A run's tracker, from its config, but it must reach the server, and nobody waits for it but who called for it."""
     asked = {"mode": "online", "required": True, "init_timeout": _LONGEST_START, "finish_timeout": _PATIENCE}
-    asked |= {key: known[key] for key in ("project", "entity") if key in known}
     checked = check_node({**node, **asked}, "tracker", ())
     tracker: Tracker = build(checked, Tracker, "tracker", ())
     return tracker

@@ -46,9 +46,8 @@ class SweepShipment(Shipment):
     def send(self) -> None:
         config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
         told = of_sweep(read_sweep(self.folder), None, None, 0)
-        before = mirror_of(self.folder) or {}
-        tracker = online(wandb_part(config["tracker"]) or {}, before)
-        known = mirror(told, known_scores(told.groups), tracker, self.folder, before)
+        tracker = online(wandb_part(config["tracker"]) or {})
+        known = mirror(told, known_scores(told.groups), tracker, self.folder, mirror_of(self.folder))
         if known is None or not known.get("sent"):
             raise RunError("W&B did not take all of it.")
         _remember(self.folder, known)

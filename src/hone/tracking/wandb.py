@@ -165,6 +165,7 @@ class WandbTracker(Tracker):
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
         tags = [redact_text(tag) for tag in self.tags] or None  # then W&B's client takes those of the environment
         place = {"project": self.project, "entity": self.entity, "tags": tags}
+        place |= {key: run.tracker[key] for key in ("project", "entity") if key in run.tracker}  # it stays where it is
         sweep = (handed_out() or run.tracker).get("sweep")
         try:
             return open_run(run, identity, mode, place, settings(mode, self.init_timeout, self.finish_timeout, sweep))
