@@ -21,6 +21,7 @@ from wandb_server.faults import Fault
 from wandb_server.server import Server
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
+Words = tuple[str, ...]
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 
 
@@ -110,6 +111,22 @@ def test_a_run_that_stops_before_its_first_row_has_that_row_later(
         assert [row["step"] for row in arrived.history] == [row["step"] for row in rows]
         assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in rows]
         assert "data/splits" in arrived.history[0]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_deleted_there_goes_on_as_a_new_one(server: Server, process: Hone, preempted: Words) -> None:
+    assert process("train", *TRACKED, *preempted, "log_every=1").code == 75
+    before = record(only_run())["wandb"]["id"]
+    server.state.deleted.add(before)
+    del server.state.runs[before]
+    done = process("train", f"resume={only_run()}", "trust=[prototypes]", "tracker.init_timeout=3")
+    assert done.code == 0, done.said
+    assert done.err.count("was deleted there") == 1
+    known = record(only_run())["wandb"]
+    assert known["mode"] == "online"
+    assert known["id"] != before
+    arrived = server.state.runs[known["id"]]
+    assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
 
 
 @pytest.mark.slow
@@ -204,6 +221,13 @@ def test_every_job_is_a_run_of_its_own_however_it_ends(
 
 
 @pytest.fixture
+def preempted(monkeypatch: pytest.MonkeyPatch) -> Words:
+    """With which a run is asked to stop at its third step."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
+    return "trust=[prototypes]", "optimizer.algorithm._target_=prototypes.mishaps.Preempted"
+
+
+@pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What an agent says in the environment."""
     said = {"WANDB_SWEEP_ID": "search", "WANDB_RUN_ID": "point", "WANDB_PROJECT": "lab", "WANDB_ENTITY": "team"}
@@ -215,13 +239,16 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_run_of_an_agent_stays_in_its_place_whoever_goes_on_with_it(
-    resumed: bool, agent: dict[str, str], server: Server, process: Hone, monkeypatch: pytest.MonkeyPatch
+    resumed: bool,
+    agent: dict[str, str],
+    preempted: Words,
+    server: Server,
+    process: Hone,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PROTOTYPES), os.environ.get("PYTHONPATH", "")]))
-    words = ("trust=[prototypes]", "optimizer.algorithm._target_=prototypes.mishaps.Preempted", "log_every=1")
     fault = Fault(matching="file_stream", status=403)
     server.faults.append(fault)
-    assert process("train", *TRACKED, *words).code == 75
+    assert process("train", *TRACKED, *preempted, "log_every=1").code == 75
     assert fault.seen
     server.state.runs.clear()
     server.faults.clear()

@@ -84,8 +84,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         with self.told.state.lock:
-            body = _as_bytes(make() if fault.status is None else fault.body)
-        self.send_response(fault.status or 200)
+            status, body = (fault.status, fault.body) if fault.status is not None else _made(make)
+        body = _as_bytes(body)
+        self.send_response(status)
         for header, value in fault.headers.items():
             self.send_header(header, value)
         self.send_header("Content-Type", "application/json" if body[:1] in (b"{", b"[") else "text/html")
@@ -94,6 +95,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *words: Any) -> None: ...
+
+
+def _made(make: Callable[[], Any]) -> tuple[int, Any]:
+    try:
+        return 200, make()
+    except Refused as why:
+        return why.status, {"errors": [{"message": str(why)}]}
 
 
 def _as_bytes(answer: Any) -> bytes:
@@ -109,10 +117,7 @@ def _graphql(server: Server, told: dict[str, Any]) -> dict[str, Any]:
         server.state.unknown.append(name)
         return {"errors": [{"message": f"{name}: not known here"}]}
     variables = told.get("variables") or {}
-    try:
-        return {"data": answer(server.state, variables.get("input") or variables, server.address)}
-    except Refused as why:
-        return {"errors": [{"message": str(why)}]}
+    return {"data": answer(server.state, variables.get("input") or variables, server.address)}
 
 
 def _named(query: str) -> str:

@@ -46,8 +46,10 @@ def ServerFeaturesQuery(state: State, told: Variables, address: str) -> dict[str
 def UpsertBucket(state: State, told: Variables, address: str) -> dict[str, Any]:  # noqa: N802
     for key, longest in LONGEST.items():
         if len(told.get(key) or "") > longest:
-            raise Refused(f"{key}: {longest} characters or less")
+            raise Refused(400, f"{key}: {longest} characters or less")
     name = told.get("name") or told.get("id") or secrets.token_hex(4)
+    if name in state.deleted:
+        raise Refused(409, f"run {name} was previously created and deleted; try a new run name")
     new = name not in state.runs
     run = state.run(name, told.get("project") or "", told.get("entity") or "")
     run.config |= {key: value.get("value", value) if isinstance(value, dict) else value

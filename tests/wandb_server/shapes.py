@@ -13,7 +13,11 @@ MADE = "2026-01-01T00:00:00Z"
 
 
 class Refused(Exception):
-    """What is asked for does not go: the client is told why."""
+    """What is asked for does not go: the client is told why, with this status."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 def page(nodes: Sequence[Mapping[str, Any]], told: Variables) -> dict[str, Any]:

@@ -77,6 +77,8 @@ class State:
     """All of it; requests come from several threads."""
 
     runs: dict[str, Run] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    """The ids of runs that somebody has deleted, which are never given again."""
     sweeps: dict[str, Sweep] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hone.runs.redact import redacted_command
+from hone.runs.redact import redact_text, redacted_command
 from hone.tracking.access import Mode
+from hone.tracking.agent import handed_out
 from hone.tracking.base import RunInfo
 from hone.tracking.unlaunched import launch_nothing
 
@@ -23,7 +24,18 @@ def fitting(name: str) -> str:
     return f"{name[: _LONGEST - len(mark) - 1]}-{mark}"
 
 
-def settings(mode: Mode, init_timeout: float, finish_timeout: float, sweep: str | None) -> Any:
+def place_of(run: RunInfo, project: str, entity: str | None, tags: Sequence[str]) -> dict[str, Any]:
+    """A run that goes on stays where it is; without tags it has those of the environment, where its client looks."""
+    stays = {key: run.tracker[key] for key in ("project", "entity") if key in run.tracker}
+    return {"project": project, "entity": entity, "tags": [redact_text(tag) for tag in tags] or None} | stays
+
+
+def is_deleted(error: Exception) -> bool:
+    """Whether the server refuses the run because somebody has deleted it there, after which its id is of no use."""
+    return "previously created and deleted" in str(error)
+
+
+def _settings(mode: Mode, init_timeout: float, finish_timeout: float, sweep: str | None) -> Any:
     """Silent, for what there is to say we say; bounded; and what a row says is on the disk a second later."""
     import wandb
 
@@ -46,11 +58,14 @@ def known(run: Any, mode: Mode) -> dict[str, str]:
     return {key: value for key, value in told.items() if value}
 
 
-def open_run(run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], how: Any) -> Any:
+def open_run(
+    run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], init_timeout: float, finish_timeout: float
+) -> Any:
     """A run object of its own, never the global one; raises whatever the client raises."""
     import wandb
 
     launch_nothing()
+    sweep = (handed_out() or run.tracker).get("sweep")
     try:
         with redacted_command():
             return wandb.init(
@@ -64,7 +79,7 @@ def open_run(run: RunInfo, identity: str, mode: Mode, place: Mapping[str, Any], 
                 mode=mode,
                 resume="allow",
                 reinit="create_new",
-                settings=how,
+                settings=_settings(mode, init_timeout, finish_timeout, sweep),
                 **place,
             )
     except Exception:

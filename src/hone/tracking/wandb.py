@@ -15,14 +15,13 @@ from typing import Any, Literal, final
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.folder import Folder
-from hone.runs.redact import redact_text
 from hone.tracking import artifacts, media
 from hone.tracking.access import Mode, usable_mode
 from hone.tracking.agent import handed_out
 from hone.tracking.arrival import missing
 from hone.tracking.base import RunInfo, Tracker
 from hone.tracking.catalogue import Catalogue, Shown
-from hone.tracking.client import known, open_run, settings
+from hone.tracking.client import is_deleted, known, open_run, place_of
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.papers import send_papers
 from hone.tracking.parcels import Parcels, first_line
@@ -163,13 +162,13 @@ class WandbTracker(Tracker):
 
     def _open(self, run: RunInfo, identity: str, mode: Mode) -> Any:
         """A run of W&B's, or None with a warning: whatever its client raises, ours goes on."""
-        tags = [redact_text(tag) for tag in self.tags] or None  # then W&B's client takes those of the environment
-        place = {"project": self.project, "entity": self.entity, "tags": tags}
-        place |= {key: run.tracker[key] for key in ("project", "entity") if key in run.tracker}  # it stays where it is
-        sweep = (handed_out() or run.tracker).get("sweep")
+        place = place_of(run, self.project, self.entity, self.tags)
         try:
-            return open_run(run, identity, mode, place, settings(mode, self.init_timeout, self.finish_timeout, sweep))
+            return open_run(run, identity, mode, place, self.init_timeout, self.finish_timeout)
         except Exception as error:
+            if is_deleted(error) and identity == run.tracker.get("id"):
+                log.warning("W&B's run %s was deleted there; this run goes on as a new one.", identity)
+                return self._open(run, secrets.token_hex(4), mode)
             if self.required:
                 raise UserError(f"tracker.required=true, but W&B fails: {first_line(error)}") from error
             went = "offline" if mode == "online" else "without it"
