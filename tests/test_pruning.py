@@ -238,7 +238,7 @@ class Process:
 @pytest.mark.parametrize("first", [True, False])
 def test_all_processes_of_a_run_stop_together(first: bool) -> None:
     referee = AtStep(3)
-    told = Shared(Process(first), referee)  # type: ignore[arg-type]
+    told = Shared(Process(first), referee)  # type: ignore[arg-type]  # all of a Fabric that it asks
     assert told.stops(3, 0.5)
     assert referee.heard == ([3] if first else [])
 

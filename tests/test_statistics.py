@@ -108,7 +108,7 @@ def test_the_best_of_equal_configurations_is_seldom_called_better(configurations
         scores = rng.normal(size=(configurations, 5))
         best, *others = scores[np.argsort(-scores.mean(axis=1))]
         found = [compare_seeds(seeds(best), seeds(other)).p for other in others]
-        called += min(holm(found, configurations * (configurations - 1) // 2)) < 0.05  # type: ignore[type-var]
+        called += min(holm(found, configurations * (configurations - 1) // 2)) < 0.05  # type: ignore[type-var]  # there is a p for each
     assert called / trials < 0.08
 
 
@@ -151,7 +151,7 @@ def test_measures_of_several_labels_and_of_tags() -> None:
     records = {"label": rng.integers(2, size=(60, 5)), "prediction": rng.integers(2, size=(60, 5))}
     as_stored = {name: values.tolist() for name, values in records.items()}
     for average in ("macro", "micro", "weighted"):
-        wanted = metrics.multilabel_f1(average, 5)(records)  # type: ignore[arg-type]
+        wanted = metrics.multilabel_f1(average, 5)(records)  # type: ignore[arg-type]  # arrays do as well
         assert any(found == pytest.approx(wanted, abs=1e-6) for found in measured(f"f1_{average}", as_stored))
     assert pytest.approx(metrics.accuracy(records)) in measured("accuracy", as_stored)
     lengths = rng.integers(1, 9, size=40)

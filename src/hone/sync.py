@@ -18,10 +18,12 @@ from hone.shipping.run import RunShipment
 from hone.shipping.sweep import SweepShipment
 from hone.sweeps.saved import FILE
 from hone.tracking.access import reached
+from hone.tracking.agent import set_aside
 
 _WAYS = {"nothing": "nothing to do", "file": "W&B's own file", "journal": "from the journal"}
 
 
+@set_aside()
 def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """A line a run; those that could not be sent are told, and the others are sent all the same."""
     shipments = _found(settings.folders or ["outputs"])

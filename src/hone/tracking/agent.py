@@ -18,7 +18,7 @@ def handed_out() -> dict[str, str]:
 
 @contextmanager
 def set_aside() -> Iterator[None]:
-    """For the runs of a sweep of ours inside one of W&B's: each would be the one run that the agent knows of."""
+    """For runs that are not the one which the agent knows of: those of a sweep of ours, and those that are sent."""
     known = {name: os.environ.pop(name) for name in (_SWEEP, _RUN) if name in os.environ}
     try:
         yield
