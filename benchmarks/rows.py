@@ -84,7 +84,7 @@ def shaped_like_minilm(folder: Path) -> Path:
     """Random weights of MiniLM's shape but for a small vocabulary, where the real ones are not at hand."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    from hone.checkpoints.tiny_bert import TinyBert
+    from hone.checkpoints.tiny import TinyBert
     from hone.facts import Facts
 
     tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))

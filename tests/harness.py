@@ -11,9 +11,8 @@ from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
-from hone.batching.base import Batching
-from hone.batching.random import Random
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.batching import Batching, Random
+from hone.checkpoints.tiny import TinyBert
 from hone.compiling import compilation_for
 from hone.course import Course
 from hone.data.encoded import encode
@@ -32,8 +31,7 @@ from hone.runs.audience import Audience
 from hone.runs.candidates import NoCandidates
 from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
-from hone.schedulers.base import Scheduler
-from hone.schedulers.linear import Linear
+from hone.schedulers import Linear, Scheduler
 from hone.signals import Stop
 from hone.sweeps.pruners.base import Referee
 from hone.sweeps.pruners.never import Lenient

@@ -39,6 +39,11 @@ def labelled(make: Callable[[int], Any], texts: Callable[[int], Any] = lambda ro
     return lines({"text": texts(row), "label": make(row)} for row in range(12))
 
 
+def paired(firsts: Callable[[int], str], seconds: Callable[[int], str]) -> str:
+    """Returns twelve labelled rows of two texts as JSON lines."""
+    return lines({"text": firsts(row), "pair": seconds(row), "label": row % 2} for row in range(12))
+
+
 def store(files: dict[str, str | bytes]) -> None:
     for name, content in files.items():
         path = Path(name)

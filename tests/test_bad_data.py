@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from conftest import Hone, only_run, record
-from mistakes import LOCAL, ROWS, csv, labelled, lines, refused, store, trains
+from mistakes import LOCAL, ROWS, csv, labelled, lines, paired, refused, store, trains
 
 DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "no file": ({"good.csv": csv()}, "dataset.path=goood.csv", "no such file|Did you mean good.csv?"),
@@ -194,6 +194,21 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
         {"a.jsonl": labelled(lambda row: row % 2, lambda row: "x " * 200 * (row == 5) + "x")},
         "dataset.path=a.jsonl task.truncation=do_not_truncate",
         "(row 5)|128 tokens that are allowed, and task.truncation=do_not_truncate|dataset.on_bad_row=skip",
+    ),
+    "a first text that is too long and never cut": (
+        {"a.jsonl": paired(lambda row: "x " * 200 * (row == 5) + "x", lambda row: "y")},
+        "dataset.path=a.jsonl dataset.columns.text_pair=pair task.truncation=only_second",
+        "(row 5)|column 'text'|(limit 128), and task.truncation=only_second cuts only that|dataset.on_bad_row=skip",
+    ),
+    "a second text that is too long and never cut": (
+        {"a.jsonl": paired(lambda row: "y", lambda row: "x " * 200 * (row == 5) + "x")},
+        "dataset.path=a.jsonl dataset.columns.text_pair=pair task.truncation=only_first",
+        "(row 5)|column 'pair'|(limit 128), and task.truncation=only_first cuts only that",
+    ),
+    "no second text to cut": (
+        {"a.jsonl": labelled(lambda row: row % 2, lambda row: "x")},
+        "dataset.path=a.jsonl task.truncation=only_second",
+        "task.truncation=only_second: the rows have no second text|task.truncation=longest_first",
     ),
     "half a saved data set": (
         {"d/dataset_dict.json": "nonsense"},

@@ -24,7 +24,7 @@ from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
 from hone import train
 from hone.check import check
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.conf import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import prepare

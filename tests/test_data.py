@@ -13,11 +13,8 @@ from datasets import Dataset, DatasetDict
 
 from conftest import Hone, only_run, record
 from hone import cache, seeds
-from hone.batching.base import Batching
-from hone.batching.buckets import Buckets
-from hone.batching.parts import parts
-from hone.batching.random import Random
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.batching import Batching, Buckets, Random, parts
+from hone.checkpoints.tiny import TinyBert
 from hone.data.encoded import encode
 from hone.data.local import Local
 from hone.data.plan import Plan, sorted_batches

@@ -16,10 +16,9 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
 from harness import Training, same_bits
-from hone.batching.random import Random
+from hone.batching import Random
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny_bert import TinyBert
-from hone.checkpoints.tiny_llama import TinyLlama
+from hone.checkpoints.tiny import TinyBert, TinyLlama
 from hone.data.columns import columns
 from hone.data.module import DataModule
 from hone.errors import UserError

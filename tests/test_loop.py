@@ -12,12 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
 from hone import seeds
-from hone.batching.buckets import Buckets
-from hone.batching.random import Random
+from hone.batching import Buckets, Random
 from hone.errors import Preempted, RunError
 from hone.optim import Optimizer
-from hone.schedulers.constant import Constant
-from hone.schedulers.linear import Linear
+from hone.schedulers import Constant, Linear
 from hone.signals import Stop
 from hone.tasks.text_classification import TextClassification
 

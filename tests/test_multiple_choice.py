@@ -10,7 +10,7 @@ from transformers import AutoModelForMultipleChoice, DistilBertConfig, ElectraCo
 
 from conftest import SMALL, Hone, journal, only_run, record
 from hone.anatomy import Anatomy
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.choices import find_way, place_of
 from hone.data.canonical import canonical
 from hone.data.local import Local
@@ -189,7 +189,7 @@ WRONG = {
         "label=label task.max_length=6 task.truncation=do_not_truncate",
         "the 6 tokens that are allowed",
     ),
-    "long choices": ("a.jsonl", "label=label task.max_length=4 task.truncation=only_first", "only_first cuts none"),
+    "long choices": ("a.jsonl", "label=label task.max_length=4 task.truncation=only_first", "task.truncation=only_first cuts only that"),
 }
 
 

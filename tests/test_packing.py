@@ -16,8 +16,8 @@ from transformers import (
 from conftest import SMALL, Hone, journal, only_run
 from harness import Training, distance
 from hone.anatomy import Anatomy
-from hone.batching.random import Random
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.batching import Random
+from hone.checkpoints.tiny import TinyBert
 from hone.facts import Facts
 from hone.packing.layout import Layout
 from hone.packing.packed import Packed, Packing, Padded

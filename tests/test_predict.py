@@ -15,7 +15,7 @@ import torch
 from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.facts import Facts
 
 TEXTS = [
@@ -179,12 +179,19 @@ def test_what_is_written_is_whole_or_not_there(hone: Hone, run: Path) -> None:
     assert not [file for file in Path.cwd().iterdir() if file.name.startswith(".")]
 
 
+CLASSES = {"three": ["CONTRADICTION", "neutral", "Entailment"], "two": ["entailment", "not_entailment"]}
+"""The class names of networks trained on entailment."""
+
+
 @pytest.fixture(scope="module")
 def nli(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny network that was trained on nothing, and calls its classes as those that know entailment do."""
-    folder = tmp_path_factory.mktemp("nli")
+    return save_nli(tmp_path_factory.mktemp("nli"), CLASSES["three"])
+
+
+def save_nli(folder: Path, classes: list[str]) -> Path:
+    """Stores a tiny untrained network whose classes have the names of one trained on entailment."""
     torch.manual_seed(0)
-    names = {"id2label": {0: "CONTRADICTION", 1: "neutral", 2: "Entailment"}, "num_labels": 3}
+    names = {"id2label": dict(enumerate(classes)), "num_labels": len(classes)}
     tiny = TinyBert(lr=1.0, hyperparameters={"initializer_range": 0.4})
     network = tiny.network("AutoModelForSequenceClassification", tiny.config(names))
     network.config.label2id = {name: place for place, name in names["id2label"].items()}
@@ -194,7 +201,9 @@ def nli(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_candidates_that_nobody_trained_on(several: bool, hone: Hone, nli: Path) -> None:
+@pytest.mark.parametrize("classes", CLASSES)
+def test_candidates_that_nobody_trained_on(classes: str, several: bool, hone: Hone, tmp_path: Path) -> None:
+    nli = save_nli(tmp_path / "nli", CLASSES[classes])
     labels = ["happy news", "sad news", "the weather"]
     words = ("checkpoint=hub", f"checkpoint.path={nli}", f"zero_shot={labels}", "precision=32-true")
     texts = ["i feel happy", "it has been raining all week and i am sad"]
@@ -212,6 +221,7 @@ def test_candidates_need_a_network_that_knows_entailment(hone: Hone, run: Path, 
     refused(hone("predict", *there, "zero_shot=[a]"), "at least two labels")
     refused(hone("predict", *there, "zero_shot=[a,b]", "hypothesis=nothing"), "no braces")
     refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "there is zero_shot")
+    refused(hone("predict", *there, f"zero_shot=[a,{'x' + ' x' * 200}]"), "zero_shot='x x", "Choose a shorter label")
 
 
 def test_what_the_model_learned_from_and_does_not_get_is_told(hone: Hone) -> None:

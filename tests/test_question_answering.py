@@ -15,7 +15,7 @@ from datasets import Dataset
 from torchmetrics.functional.text import squad
 
 from conftest import Hone, only_run, record
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.data.tiny_neighbours import TinyNeighbours
 from hone.facts import Facts
 from hone.reading.answers import Answer, read_answers

@@ -13,7 +13,7 @@ import torch
 
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW, Started, Training, same_bits
-from hone.batching.buckets import Buckets
+from hone.batching import Buckets
 from hone.errors import Preempted, RunError
 from hone.optim import Optimizer
 from hone.runs.snapshots import Snapshots

@@ -16,7 +16,7 @@ import fake_hub
 from conftest import Hone, journal, only_run, record
 from hone.anatomy import Anatomy
 from hone.checkpoints.fitting import fit_tokenizer
-from hone.checkpoints.tiny_t5 import TinyT5
+from hone.checkpoints.tiny import TinyT5
 from hone.data.columns import columns, drawn
 from hone.errors import UserError
 from hone.facts import Facts

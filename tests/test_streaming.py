@@ -17,10 +17,8 @@ from conftest import Hone, journal, only_run, record
 from harness import ADAMW
 from hone import seeds
 from hone.anatomy import Anatomy
-from hone.batching.base import Batching
-from hone.batching.buckets import Buckets
-from hone.batching.random import Random
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.batching import Batching, Buckets, Random
+from hone.checkpoints.tiny import TinyBert
 from hone.data import streamed
 from hone.data.hub import Hub
 from hone.data.incoming import Incoming
@@ -33,7 +31,7 @@ from hone.delivery import Ahead
 from hone.errors import RunError, UserError
 from hone.module import Module
 from hone.optim import Optimizer
-from hone.schedulers.linear import Linear
+from hone.schedulers import Linear
 from hone.tasks.base import Batch
 from hone.tasks.text_classification import TextClassification
 
@@ -208,7 +206,7 @@ def test_batches_of_a_stream_go_through_in_parts_of_like_length(
     batching: Batching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same rows in the same steps, in more and narrower passes."""
-    monkeypatch.setattr("hone.batching.parts._PASS", 0)
+    monkeypatch.setattr("hone.batching._PASS", 0)
     whole, cut = module(None, batching, batch_size=8), module(None, batching, batch_size=8)
     cut.in_parts = True
     finer = 0

@@ -16,7 +16,7 @@ from datasets import Dataset
 
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.data.columns import columns
 from hone.evaluation import Predictor
 from hone.facts import Facts

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from conftest import Hone, only_run, record, runs
 from hone.anatomy import Anatomy
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.data.columns import columns
 from hone.data.tiny_paraphrases import TinyParaphrases
 from hone.facts import Facts
@@ -185,7 +185,7 @@ def test_a_model_is_used_as_frozen_features(hone: Hone) -> None:
     assert AutoTokenizer.from_pretrained(probed)("a car")["input_ids"]
     from hone.heads import pooled
 
-    pooled.make_known()
+    pooled.register_models()
     from transformers import AutoModelForSequenceClassification
 
     kept = AutoModelForSequenceClassification.from_pretrained(probed).backbone

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, TokenClassificationPipeline
 
 import fake_hub
 from conftest import Hone, only_run, record
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.data.columns import columns
 from hone.data.tiny_entities import TAGS, TinyEntities
 from hone.facts import Facts

@@ -77,9 +77,25 @@ def _equipped(parts: Parts, rows: Rows) -> Task:
 
 
 def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:
-    blank, anatomy = rehearse(parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task, strict)
+    blank, anatomy = rehearse(parts.checkpoint, parts.head, parts.adapter, task, strict)
+    _check_optimizer(parts, blank, anatomy)
     recompute(blank, settings.gradient_checkpointing)
     return blank, anatomy
+
+
+def _check_optimizer(parts: Parts, blank: Any, anatomy: Anatomy) -> None:
+    """Raises UserError where the optimiser cannot train this network."""
+    if parts.optimizer.layer_decay != 1.0 and parts.head.precomputes:
+        raise UserError(
+            "optimizer.layer_decay: this head freezes the backbone, so no layers learn. Set optimizer.layer_decay=1."
+        )
+    if parts.optimizer.layer_decay != 1.0 and not anatomy.depth:
+        raise UserError(
+            f"optimizer.layer_decay: no separate layers were found in {type(blank).__name__}. "
+            f"Set optimizer.layer_decay=1."
+        )
+    parts.optimizer.groups(blank.named_parameters(), anatomy)
+    parts.optimizer.require_sound(blank)
 
 
 def _require_all_rows(parts: Parts) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from hone import devices
-from hone.batching.random import Random
+from hone.batching import Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,6 +10,7 @@ from lightning.fabric import Fabric
 
 from hone import seeds
 from hone.anatomy import Anatomy
+from hone.checkpoints.loading import loading_lines
 from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.draft import draft
@@ -16,12 +18,15 @@ from hone.network import build_network, count_parameters
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
 from hone.parts import Parts
+from hone.progress import console
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 from hone.scores import metrics_of
 from hone.settings.train import Train
 from hone.tasks.base import Task
+
+log = logging.getLogger(__name__)
 
 
 @final
@@ -56,8 +61,10 @@ def gather(parts: Parts, settings: Train, fabric: Fabric, memory: Recall) -> Mat
     known = draft(parts, settings, memory)
     task = known.task
     seeds.seed_everything(settings.seed, "weights")
-    network, anatomy = build_network(parts.checkpoint, parts.head, parts.adapter, parts.optimizer, task)
+    network, anatomy = build_network(parts.checkpoint, parts.head, parts.adapter, task)
     task.examine(network)
+    if fabric.is_global_zero:
+        _report_loading(network)
     recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(known.encoded, network, task, fabric.device)
     data = DataModule(
@@ -65,5 +72,12 @@ def gather(parts: Parts, settings: Train, fabric: Fabric, memory: Recall) -> Mat
         fabric.global_rank, fabric.world_size, known.rows.stream,
     )  # fmt: skip
     packing = packing_for(parts.batch.pack, network, anatomy, task, data.specimen(), fabric.device)
-    data.in_parts = parts.batch.split and task.independent_rows and isinstance(packing, Padded)
+    data.in_parts = parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
     return Material(known.rows, task, data, network, anatomy, known.monitor, packing)
+
+
+def _report_loading(network: Any) -> None:
+    """Prints and logs which weights are new or unused."""
+    for line in loading_lines(network):
+        log.info(line)
+        console.print(line, markup=False)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hone.anatomy import Anatomy
 from hone.durations import Clock
 from hone.optim import Optimizer, schedule
-from hone.schedulers.base import Scheduler
+from hone.schedulers import Scheduler
 from hone.scores import compute_scores, join
 from hone.tasks.base import Batch, Columns, Task
 

@@ -1,7 +1,8 @@
-"""Checkpoint, head and adapter to one network; first without weights, so that a misfit is told before they load."""
+"""Builds one network from checkpoint, head and adapter; first without weights, which shows misfits before they load."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -11,14 +12,13 @@ import transformers
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters.base import Adapter
+from hone.adapters import Adapter
 from hone.anatomy import Anatomy
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import headless
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.heads.base import Head, network_config
-from hone.optim import Optimizer
 from hone.tasks.base import Task
 from hone.unfilled import Unfilled
 
@@ -26,11 +26,11 @@ from hone.unfilled import Unfilled
 @final
 @dataclass(frozen=True)
 class Blank(Checkpoint):
-    """A checkpoint's shape without its weights."""
+    """A checkpoint whose networks have shapes but no weights."""
 
     of: Checkpoint
     strict: bool = False
-    """Whether weights that are there must fit."""
+    """Whether weights on this machine must fit."""
     lr: float = 0.0
 
     @property
@@ -51,48 +51,60 @@ class Blank(Checkpoint):
                 network = auto.from_config(
                     config, trust_remote_code=self.of.trust_remote_code, **headless(auto, config)
                 )
-        except Exception as error:  # a config can be wrong in as many ways as there are architectures
-            raise UserError(f"checkpoint: no {auto_class} can be built of its config ({briefly(error)})") from error
+        except Exception as error:  # what is wrong with a config differs by architecture
+            raise UserError(f"checkpoint: no {auto_class} can be built from its config ({briefly(error)})") from error
         if self.strict:
-            self.of.require_fitting(auto_class, config)
+            loading = self.of.require_fitting(auto_class, config)
+            if loading is not None:
+                loading.attach(network)
         return network
 
     def fingerprint(self) -> str:
         return self.of.fingerprint()
 
 
-def build_network(
-    checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task
-) -> tuple[Any, Anatomy]:
-    """The network in training mode and its anatomy."""
+def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task) -> tuple[Any, Anatomy]:
+    """Returns the network, in training mode, and its anatomy."""
     config = network_config(checkpoint, task)
-    head.refuse(config, task, adapter, optimizer)
+    head.check(config, task, adapter)
+    _require_whole_chunks(config, task)
     bare = head.attach(checkpoint, config, task)
     task.furnish(bare)
     reads, makes = bare.base_model.main_input_name, task.processor.model_input_names
     if reads not in makes:
-        raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task makes {listed(makes)}.")
+        raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task provides {listed(makes)}.")
     anatomy = Anatomy.of(bare)
     network = adapter.adapt(bare, anatomy).train()
     if not any(weight.requires_grad for weight in network.parameters()):
-        raise UserError("adapter: nothing is left to learn, for this network has no head beside its frozen backbone.")
-    if optimizer.layer_decay != 1.0 and not anatomy.depth:
-        raise UserError(f"optimizer.layer_decay: no layers of their own were found in {config.model_type}.")
+        raise UserError("adapter: nothing is left to learn: this network has no head beside its frozen backbone.")
     return network, anatomy
+
+
+def _require_whole_chunks(config: PretrainedConfig, task: Task) -> None:
+    """Raises UserError where feed-forward layers compute in chunks that a batch may not fill: transformers stops there."""
+    chunk = getattr(config, "chunk_size_feed_forward", 0)
+    if chunk < 2:
+        return
+    place, multiple = f"checkpoint.hyperparameters.chunk_size_feed_forward={chunk}", 1
+    if getattr(task, "padding", None) == "max_length":
+        multiple = getattr(task, "max_length", None) or task.processor.model_max_length
+    multiple = math.lcm(multiple, getattr(task, "pad_to_multiple_of", None) or 1)
+    if multiple % chunk:
+        remedy = f"Set task.pad_to_multiple_of={chunk}, or" if hasattr(task, "pad_to_multiple_of") else "Set"
+        raise UserError(
+            f"{place}: batches must be a multiple of {chunk} tokens wide. {remedy} chunk_size_feed_forward=0."
+        )
 
 
 def rehearse(
-    checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task, strict: bool = False
+    checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task, strict: bool = False
 ) -> tuple[Any, Anatomy]:
-    """Builds the network without weights, for whatever there is to object; `strict` has weights at hand fit it."""
+    """Builds the network without weights, which raises what is wrong; `strict` also checks weights on this machine."""
     with torch.device("meta"), Unfilled():
-        network, anatomy = build_network(Blank(checkpoint, strict), head, adapter, optimizer, task)
-    optimizer.groups(network.named_parameters(), anatomy)
-    optimizer.require_sound(network)
-    return network, anatomy
+        return build_network(Blank(checkpoint, strict), head, adapter, task)
 
 
 def count_parameters(network: nn.Module) -> dict[str, int]:
-    """All of them, and those that learn."""
+    """Returns the number of all parameters and of those that learn."""
     sizes = [(weight.numel(), weight.requires_grad) for weight in network.parameters()]
     return {"total": sum(size for size, _ in sizes), "trainable": sum(size for size, learns in sizes if learns)}

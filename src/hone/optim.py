@@ -14,7 +14,7 @@ from hone.adamw_bf16 import AdamWBf16
 from hone.anatomy import Anatomy
 from hone.durations import Clock
 from hone.errors import UserError
-from hone.schedulers.base import Scheduler
+from hone.schedulers import Scheduler
 from hone.types import NotNegative, Positive, Share
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from hone.text import require_padded_room, require_room, token_limit
+from hone.text import require_padded_room, require_room, require_uncut_room, token_limit
 
 Truncation = Literal["longest_first", "only_first", "do_not_truncate"]
 
@@ -23,9 +23,7 @@ def read_pairs(
     cuts, uncut = truncation != "do_not_truncate", f"task.truncation={truncation}"
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
     if truncation == "only_first":
-        own = tokenizer.num_special_tokens_to_add(pair=True)
-        kept = [len(each) + own for each in tokenizer(seconds, add_special_tokens=False, verbose=False)["input_ids"]]
-        require_room(ids, "choices", kept, limit - 1, uncut)
+        require_uncut_room(tokenizer, ids, "choices", seconds, limit, truncation)
     tokens = tokenizer(
         firsts,
         seconds,

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from hone.adapters.base import Adapter
-from hone.batching.base import Batching
+from hone.adapters import Adapter
+from hone.batching import Batching
 from hone.build import made
 from hone.checkpoints.base import Checkpoint
 from hone.data.source import Source
 from hone.heads.base import Head
 from hone.optim import Optimizer
-from hone.schedulers.base import Scheduler
+from hone.schedulers import Scheduler
 from hone.sweeps.sweep import Sweep
 from hone.tasks.base import Task
 from hone.tracking.base import Tracker

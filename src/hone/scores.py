@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hone import metrics
 from hone.tasks.base import Columns, Metric, Task
 
 
@@ -26,7 +25,7 @@ def reorder(columns: Columns, order: np.ndarray[Any, Any]) -> Columns:
 
 def metrics_of(task: Task) -> Mapping[str, Metric]:
     """The task's metrics and the loss."""
-    return {"loss": Metric(metrics.mean_loss, higher_is_better=False), **task.metrics()}
+    return {"loss": Metric(_mean_loss, higher_is_better=False), **task.metrics()}
 
 
 def compute_scores(task: Task, records: Columns) -> dict[str, float]:
@@ -44,6 +43,11 @@ def baseline_scores(task: Task, records: Columns) -> dict[str, float]:
     blind = task.baseline(records)
     scores = compute_scores(task, blind) if blind is not None else {}
     return {name: value for name, value in scores.items() if name != "loss"}
+
+
+def _mean_loss(records: Columns) -> float:
+    """Returns the loss over a split; the weight of a record is that of its targets."""
+    return float(np.sum(records["loss"])) / max(float(np.sum(records["targets"])), 1e-12)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -28,12 +28,6 @@ def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
         start += len(chunk)
 
 
-def end_token(tokenizer: Any) -> int | None:
-    """The token that ends a text that is written; BERT's kin call it a separator."""
-    number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
-    return number
-
-
 def token_limit(tokenizer: Any, max_length: int | None, option: str = "max_length") -> int:
     """How long a row may be: what is asked for, and never more than the model takes."""
     limit = int(tokenizer.model_max_length)
@@ -50,6 +44,21 @@ def require_room(ids: Sequence[int], role: str, lengths: Sequence[int], limit: i
     for row, length in zip(ids, lengths, strict=True):
         if length > limit:
             raise RowError(row, role, f"it makes more than the {limit} tokens that are allowed, and {uncut} cuts none")
+
+
+def require_uncut_room(
+    tokenizer: Any, ids: Sequence[int], role: str, texts: Sequence[str], limit: int, truncation: str
+) -> None:
+    """Raises RowError where the half of a pair that `truncation` never cuts leaves no room for the other half."""
+    own = tokenizer.num_special_tokens_to_add(pair=True)
+    tokens = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    for row, ids_of_text in zip(ids, tokens, strict=True):
+        if len(ids_of_text) + own >= limit:
+            raise RowError(
+                row, role,
+                f"its {len(ids_of_text)} tokens leave no room for the other text (limit {limit}), and "
+                f"task.truncation={truncation} cuts only that",
+            )  # fmt: skip
 
 
 def require_padded_room(tokenizer: Any, width: int, multiple: int | None) -> None:

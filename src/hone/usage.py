@@ -21,11 +21,6 @@ def quoted(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def alone(auto_model: str, place: str) -> str:
-    """The network, for whoever knows what to do with it."""
-    return f"from transformers import {auto_model}\n\nmodel = {auto_model}.from_pretrained({place})"
-
-
 def by_pipeline(name: str, place: str, said: str, **options: Any) -> str:
     """`said` is what the pipeline is called with."""
     told = "".join(f", {option}={quoted(value)}" for option, value in options.items())

@@ -1,1 +1,1 @@
-"""Where weights and processors come from; one file a way."""
+"""Where weights and processors come from, one kind per file."""

@@ -1,4 +1,7 @@
-"""Whether a config, a processor and weights fit each other: transformers itself lets most misfits pass."""
+"""Checks that a config, a processor and weights fit each other, because transformers accepts most misfits.
+
+The private names of transformers are used in this file alone. They were last seen in transformers 5.23.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,43 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.errors import UserError, briefly, listed, nearest
 from hone.paths import nearest_path
-from hone.text import end_token
 from hone.wording import as_typed
 
 _MISFITS = (StrictDataclassError, TypeError, ValueError)
 
 
+def auto_classes(auto_class: str, config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
+    """Returns the networks that one of transformers' Auto classes has for a config; there may be none."""
+    mapping = getattr(transformers, auto_class)._model_mapping
+    classes = mapping.get(type(config), ())
+    return classes if isinstance(classes, tuple) else (classes,)
+
+
+def attention_of(config: PretrainedConfig) -> str | None:
+    """Returns the name of the attention function that a network uses."""
+    name: str | None = config._attn_implementation
+    return name
+
+
+def set_attention(config: PretrainedConfig, name: str | None) -> None:
+    """Chooses the attention function of the networks made from a config; None leaves the choice to transformers."""
+    config._attn_implementation = name
+
+
+def commit_of(config: PretrainedConfig) -> str | None:
+    """Returns the commit on the hub that a config was loaded from."""
+    commit: str | None = getattr(config, "_commit_hash", None)
+    return commit
+
+
+def end_token(tokenizer: Any) -> int | None:
+    """Returns the token that ends a written text; BERT and its relatives call it a separator."""
+    number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return number
+
+
 def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig:
-    """A config from scratch; values derived from others follow the given ones."""
+    """Makes a config from scratch; values derived from others follow the given ones."""
     place = "checkpoint.hyperparameters"
     _require_known(AutoConfig.for_model(architecture), given, place)
     try:
@@ -30,7 +62,7 @@ def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig
 
 
 def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
-    """The numbers of a tokenizer's special tokens, under the names for which an architecture has numbers of its own."""
+    """Returns the ids of a tokenizer's special tokens, by those names for which the architecture has ids of its own."""
     usual = AutoConfig.for_model(architecture)
     first = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     ours = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": first, "eos_token_id": end_token(tokenizer)}
@@ -41,7 +73,7 @@ def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
 
 
 def complete(config: PretrainedConfig, tokenizer: Any) -> None:
-    """Says with which tokens a network fills up, begins and ends what it writes, where its config does not."""
+    """Sets the tokens with which a network pads, begins and ends what it writes, where its config does not."""
     pad = getattr(tokenizer, "pad_token_id", None)
     if pad is not None and getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = pad
@@ -49,18 +81,18 @@ def complete(config: PretrainedConfig, tokenizer: Any) -> None:
         return
     if config.eos_token_id is None:
         config.eos_token_id = end_token(tokenizer)
-    if getattr(config, "decoder_start_token_id", None) is None:  # T5 and its kin begin with the token that fills up
+    if getattr(config, "decoder_start_token_id", None) is None:  # T5 and its relatives begin with the pad token
         joined = config.model_type == "encoder-decoder"
         config.decoder_start_token_id = tokenizer.cls_token_id if joined else config.pad_token_id
     if config.decoder_start_token_id is None:
         raise UserError(
-            f"checkpoint: nothing says with which token the decoder of this {config.model_type} begins to write, and "
-            f"the tokenizer has none for it; say checkpoint.hyperparameters={{decoder_start_token_id: …}}."
+            f"checkpoint: neither the config of this {config.model_type} nor its tokenizer has a token with which the "
+            f"decoder begins to write. Set checkpoint.hyperparameters={{decoder_start_token_id: …}}."
         )
 
 
 def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | None = None) -> PretrainedConfig:
-    """The config with some values changed; given a place to name, unknown keys are refused there."""
+    """Changes some values of a config; with a `place` to name in messages, unknown keys are errors."""
     if place is not None:
         _require_known(config, changes, place)
     for name, value in changes.items():
@@ -72,20 +104,20 @@ def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | Non
 
 
 def _require_known(config: PretrainedConfig, names: Iterable[str], place: str) -> None:
-    known = {*config.to_dict(), *config.attribute_map}
+    keys = {*config.to_dict(), *config.attribute_map}
     for name in names:
-        if name not in known:
-            hint = nearest(name, known) or f" It has {listed(sorted(known))}."
+        if name not in keys:
+            hint = nearest(name, keys) or f" Available: {listed(sorted(keys))}."
             raise UserError(f"{place}.{name}: {type(config).__name__} has no such hyperparameter.{hint}")
 
 
 def load_processor(auto_class: str, source: str, config: PretrainedConfig, access: Mapping[str, Any]) -> Any:
-    """A processor from a folder or the hub, able to pad and aware of how much the network reads."""
+    """Loads a processor from a folder or the hub; it can pad and has the network's length limit."""
     try:
         processor = getattr(transformers, auto_class).from_pretrained(source, **access)
-    except Exception as error:  # what lies in a folder decides what goes wrong
+    except Exception as error:  # the files of a folder decide what goes wrong
         raise UserError(
-            f"{source}: no {auto_class} to be had ({briefly(error)}).{nearest_path(Path(source))}"
+            f"{source}: {auto_class} cannot be loaded ({briefly(error)}).{nearest_path(Path(source))}"
         ) from error
     return fit_tokenizer(processor, config, source) if auto_class == "AutoTokenizer" else processor
 
@@ -93,7 +125,7 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
 def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
     """Gives a tokenizer a pad token and the network's length limit."""
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes an empty one where it finds none
-        raise UserError(f"{source}: there is no vocabulary of a tokenizer; name another with checkpoint.tokenizer=….")
+        raise UserError(f"{source}: no vocabulary of a tokenizer; name another one with checkpoint.tokenizer=….")
     embeddings = getattr(config, "vocab_size", None)
     if embeddings is not None and len(tokenizer) > embeddings:
         raise UserError(
@@ -103,13 +135,13 @@ def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise UserError(f"{source}: the tokenizer has no pad, end or unknown token to fill up a batch with.")
+        raise UserError(f"{source}: the tokenizer has no pad, end or unknown token with which to pad a batch.")
     tokenizer.model_max_length = min(tokenizer.model_max_length, position_limit(config))
     return tokenizer
 
 
 def position_limit(config: PretrainedConfig) -> int:
-    """How many positions the network has; RoBERTa's kin start counting behind the pad token."""
+    """Returns how many positions the network has; RoBERTa and its relatives start counting after the pad token."""
     positions = getattr(config, "max_position_embeddings", None)
     if not positions or positions < 1:
         return 1_000_000
@@ -121,15 +153,15 @@ _COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "lon
 
 
 def headless(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
-    """For a bare backbone: leave out the pooler, which no head of ours reads."""
+    """Returns the options that leave out the pooler of a bare backbone, which no head of hone reads."""
     if auto is not transformers.AutoModel:
         return {}
-    cls: Any = auto._model_mapping[type(config)]
-    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(cls).parameters else {}
+    accepts = [inspect.signature(cls).parameters for cls in auto_classes("AutoModel", config)]
+    return {"add_pooling_layer": False} if accepts and "add_pooling_layer" in accepts[0] else {}
 
 
 def require_weights(network: PreTrainedModel, found: Mapping[str, Any], source: str) -> None:
-    """Only the head may be new: a backbone with random weights in it is not what was asked for."""
+    """Raises UserError where weights of the backbone would be random: only the head may be new."""
     inside = f"{network.base_model_prefix}."
     bare = network.base_model is network
     backbone = [

@@ -1,4 +1,4 @@
-"""Pretrained weights: a hub id, a local folder, or a model that lies in W&B."""
+"""Pretrained weights from the hub, a local folder, or a model stored in W&B."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from huggingface_hub import is_offline_mode, try_to_load_from_cache
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, headless, load_processor, require_weights
+from hone.checkpoints.fitting import apply, commit_of, headless, load_processor, require_weights, set_attention
+from hone.checkpoints.loading import Loading, loading_of
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
@@ -22,7 +23,7 @@ from hone.types import Place, Positive
 from hone.unfilled import Unfilled
 
 _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What weights are called."""
+"""The names of weight files."""
 
 
 @final
@@ -46,10 +47,10 @@ class Pretrained(Checkpoint):
 
     @property
     def _source(self) -> str:
-        """What transformers can load: a hub id or a folder."""
+        """The hub id or the folder that transformers loads."""
         if not is_address(self.path):
             return self.path
-        from hone.tracking.models import fetched  # who needs none of W&B's models need not know how to get one
+        from hone.tracking.models import fetched  # imported only for models in W&B
 
         return str(fetched(self.path).model)
 
@@ -58,10 +59,10 @@ class Pretrained(Checkpoint):
             config = AutoConfig.from_pretrained(self._source, **self._access())
         except UserError:
             raise
-        except Exception as error:  # what lies in a folder decides what goes wrong
+        except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
         config.dtype = self.dtype
-        config._attn_implementation = self.attention
+        set_attention(config, self.attention)
         return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
@@ -80,9 +81,10 @@ class Pretrained(Checkpoint):
         network.train()
         return network
 
-    def require_fitting(self, auto_class: str, config: PretrainedConfig) -> None:
+    def require_fitting(self, auto_class: str, config: PretrainedConfig) -> Loading | None:
         if self.weights == "pretrained" and (self.at_hand() or is_offline_mode()):
-            self._loaded(auto_class, config, device_map={"": "meta"})
+            return loading_of(self._loaded(auto_class, config, device_map={"": "meta"}))
+        return None
 
     def at_hand(self) -> bool:
         kept = (try_to_load_from_cache(self._source, name, revision=self.revision) for name in _FILES)
@@ -91,7 +93,7 @@ class Pretrained(Checkpoint):
     def fingerprint(self) -> str:
         folder = Path(self._source)
         if not folder.is_dir():
-            return str(getattr(self.config({}), "_commit_hash", None) or self.revision or "unknown")
+            return commit_of(self.config({})) or self.revision or "unknown"
         digest = hashlib.sha256()
         for file in sorted(folder.glob("*")):
             if file.is_file():
@@ -109,9 +111,10 @@ class Pretrained(Checkpoint):
                     self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
                     dtype=self.dtype, **headless(auto, config), **self._access(), **where,
                 )  # fmt: skip
-        except Exception as error:  # what lies in a folder decides what goes wrong
+        except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
         require_weights(network, found, self.path)
+        Loading.of(found).attach(network)
         return network
 
     def _access(self) -> dict[str, Any]:
@@ -120,9 +123,9 @@ class Pretrained(Checkpoint):
     def _absence(self, error: Exception) -> str:
         path = Path(self.path).expanduser()
         if path.is_dir():
-            there = listed(sorted(entry.name for entry in path.iterdir()), 8)
-            code = " Say checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
-            return f"no checkpoint that transformers can read; the folder has {there} ({briefly(error)}).{code}"
+            files = listed(sorted(entry.name for entry in path.iterdir()), 8)
+            code = " Set checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
+            return f"no checkpoint that transformers can read; the folder has {files} ({briefly(error)}).{code}"
         if path.exists():
             return "this is a file; a checkpoint is a folder or a hub id."
-        return f"no such folder here, and not to be had from the hub ({briefly(error)}).{nearest_path(path)}"
+        return f"no such folder here, and the hub does not provide it ({briefly(error)}).{nearest_path(path)}"

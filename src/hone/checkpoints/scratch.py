@@ -1,4 +1,4 @@
-"""Any architecture of transformers with random weights and hyperparameters of your choice."""
+"""Any architecture of transformers with random weights and hyperparameters that you choose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, headless, load_processor, make_config, special_tokens
+from hone.checkpoints.fitting import apply, headless, load_processor, make_config, set_attention, special_tokens
 from hone.errors import UserError, nearest
 from hone.facts import Facts
 from hone.key import key
@@ -21,7 +21,7 @@ from hone.types import Place, Positive
 @final
 @dataclass(frozen=True)
 class Scratch(Checkpoint):
-    """The tokenizer is a hub id or folder; the vocabulary and its special tokens follow it unless given."""
+    """The tokenizer is a hub id or a folder; the vocabulary size and special tokens follow it unless given."""
 
     architecture: str
     tokenizer: Place
@@ -41,7 +41,7 @@ class Scratch(Checkpoint):
         follows = {"vocab_size": len(tokenizer), **special_tokens(self.architecture, tokenizer)}
         given = follows | (self.hyperparameters or {})
         config = make_config(self.architecture, given)
-        config._attn_implementation = self.attention
+        set_attention(config, self.attention)
         return apply(config, changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:

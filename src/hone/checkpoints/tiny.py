@@ -9,11 +9,19 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar, final
 
 import transformers
 from tokenizers.processors import TemplateProcessing
-from transformers import BertTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+)
 
 import hone.data
 from hone.checkpoints.base import Checkpoint
@@ -23,25 +31,28 @@ from hone.facts import Facts
 from hone.key import key
 from hone.types import Positive
 
-SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
+_SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
 """The numbers of the special tokens."""
 _PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
 class Tiny(Checkpoint):
-    """Words of the built-in data are whole tokens, all others are spelt out."""
+    """Words of the built-in data are whole tokens; all others are spelt out."""
+
+    kind: ClassVar[str]
+    """The name in `conf/checkpoint/`."""
 
     lr: Positive
     hyperparameters: dict[str, Any] | None = None
 
     @abstractmethod
     def shape(self, words: int) -> PretrainedConfig:
-        """Its config for so many different tokens."""
+        """Returns the config for a vocabulary of `words` tokens."""
 
     @property
     def name(self) -> str:
-        return type(self).__module__.rpartition(".")[2]
+        return self.kind
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         config = self.shape(len(_vocabulary()))
@@ -49,13 +60,13 @@ class Tiny(Checkpoint):
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
         if auto_class != "AutoTokenizer":
-            raise UserError(f"checkpoint={self.name} reads text and has no {auto_class}; choose another checkpoint.")
+            raise UserError(f"checkpoint={self.name} reads text and has no {auto_class}: choose another checkpoint.")
         config = self.config({})
         types = ["token_type_ids"] if hasattr(config, "type_vocab_size") else []
         reads: Any = {"model_input_names": ["input_ids", *types, "attention_mask"]}
         tokenizer = BertTokenizer(vocab=dict(_vocabulary()), **reads)
-        if config.eos_token_id is not None:  # it writes
-            tokenizer.bos_token, tokenizer.eos_token = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
+        if config.eos_token_id is not None:  # the network writes
+            tokenizer.bos_token, tokenizer.eos_token = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
         decodes = config.eos_token_id is not None and not config.is_encoder_decoder
         return fit_tokenizer(_without_end(tokenizer) if decodes else tokenizer, config, self.name)
 
@@ -68,12 +79,81 @@ class Tiny(Checkpoint):
         return key(self.name, self.hyperparameters or {}, len(_vocabulary()))[:16]
 
 
+@final
+@dataclass(frozen=True)
+class TinyBert(Tiny):
+    """A tiny encoder, which reads in both directions: the default checkpoint."""
+
+    kind: ClassVar[str] = "tiny_bert"
+
+    def shape(self, words: int) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 192,
+            "max_position_embeddings": 128,
+            "initializer_range": 0.06,
+        }
+        return BertConfig(vocab_size=words, pad_token_id=_SPECIAL["pad"], **sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyLlama(Tiny):
+    """A tiny decoder, which reads from left to right and writes."""
+
+    kind: ClassVar[str] = "tiny_llama"
+
+    def shape(self, words: int) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "intermediate_size": 256,
+            "max_position_embeddings": 256,
+            "initializer_range": 0.06,
+        }
+        special: dict[str, Any] = {
+            "pad_token_id": _SPECIAL["pad"],
+            "bos_token_id": _SPECIAL["first"],
+            "eos_token_id": _SPECIAL["last"],
+        }
+        return LlamaConfig(vocab_size=words, **special, **sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyT5(Tiny):
+    """A tiny encoder with a decoder: it reads in both directions, then writes."""
+
+    kind: ClassVar[str] = "tiny_t5"
+
+    def shape(self, words: int) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "d_model": 96,
+            "d_kv": 24,
+            "d_ff": 192,
+            "num_layers": 2,
+            "num_heads": 4,
+            "dropout_rate": 0.05,
+            "feed_forward_proj": "gated-gelu",
+        }
+        special: dict[str, Any] = {
+            "pad_token_id": _SPECIAL["pad"],
+            "eos_token_id": _SPECIAL["last"],
+            "decoder_start_token_id": _SPECIAL["pad"],
+        }
+        return T5Config(vocab_size=words, **special, **sizes)
+
+
 def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
-    """For a decoder: behind a text it reads no end, since it may go on with it."""
-    first, last = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
+    """Returns a decoder's tokenizer: no end token follows a text, because the decoder may continue it."""
+    first, last = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
     bare = tokenizer.backend_tokenizer
     bare.post_processor = TemplateProcessing(
-        f"{first} $A", f"{first} $A {last} $B", [(first, SPECIAL["first"]), (last, SPECIAL["last"])]
+        f"{first} $A", f"{first} $A {last} $B", [(first, _SPECIAL["first"]), (last, _SPECIAL["last"])]
     )
     roles = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
     reads: Any = {"model_input_names": tokenizer.model_input_names}
@@ -88,6 +168,6 @@ def _vocabulary() -> dict[str, int]:
 
 
 def _words() -> list[str]:
-    """Those of every built-in data set: each `data/tiny_….py` says its own."""
+    """Returns the words of all built-in data sets; each `data/tiny_….py` has a function `vocabulary`."""
     names = [module.name for module in pkgutil.iter_modules(hone.data.__path__) if module.name.startswith("tiny_")]
     return [word for name in names for word in importlib.import_module(f"hone.data.{name}").vocabulary()]

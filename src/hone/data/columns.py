@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from hone.batching.base import Index
 from hone.tasks.base import Columns
+
+Index = np.ndarray[Any, np.dtype[np.int64]]
+"""Places or numbers of rows."""
 
 
 def columns(rows: Dataset, places: Index) -> Columns:

@@ -9,8 +9,7 @@ from typing import final
 
 from datasets import Dataset
 
-from hone.batching.base import Index
-from hone.data.columns import distinct
+from hone.data.columns import Index, distinct
 from hone.data.plan import Micro, Plan
 
 

@@ -12,9 +12,8 @@ from datasets import Dataset
 from lightning import LightningDataModule
 
 from hone import seeds
-from hone.batching.base import Batching, Index
-from hone.batching.parts import parts
-from hone.data.columns import columns, drawn, lengths
+from hone.batching import Batching, parts
+from hone.data.columns import Index, columns, drawn, lengths
 from hone.data.feed import Feed, Loaded, Pool
 from hone.data.plan import Micro, Plan, sorted_batches
 from hone.data.stream import Stream

@@ -11,8 +11,8 @@ from typing import final
 import numpy as np
 
 from hone import seeds
-from hone.batching.base import Batching, Index
-from hone.batching.random import Random
+from hone.batching import Batching, Random
+from hone.data.columns import Index
 
 
 @final

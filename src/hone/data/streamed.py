@@ -12,8 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone import seeds
-from hone.batching.base import Index
-from hone.data.columns import lengths
+from hone.data.columns import Index, lengths
 from hone.data.feed import Feed, Planned, Pool
 from hone.data.plan import Plan
 from hone.data.stream import Row, Stream

@@ -15,12 +15,13 @@ from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from hone import padding, usage
+from hone.checkpoints.fitting import end_token
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.generation.languages import Languages
 from hone.generation.writing import settings, shifted
 from hone.tasks.base import Batch, Columns, Fault, Task
-from hone.text import end_token, text_faults, token_limit
+from hone.text import text_faults, token_limit
 from hone.types import Count, PartialShare
 
 _NO_TARGET = -100

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
+from hone.checkpoints.fitting import end_token
 from hone.errors import UserError
 from hone.generation.languages import first_token
-from hone.text import end_token
 from hone.wording import as_typed
 
 USUAL_LENGTH = 128

@@ -1,1 +1,1 @@
-"""What sits on the backbone; one file a head."""
+"""The part of a network that sits on the backbone, one kind per file."""

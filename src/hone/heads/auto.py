@@ -1,19 +1,18 @@
-"""The head that transformers gives the checkpoint for the task."""
+"""The head that transformers has for the checkpoint and the task."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import final
 
-import transformers
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters.base import Adapter
+from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.fitting import auto_classes
 from hone.errors import UserError
 from hone.heads.base import Head
 from hone.heads.pooled import MODELS
-from hone.optim import Optimizer
 from hone.tasks.base import Task
 
 _WANTED = {
@@ -26,21 +25,21 @@ _WANTED = {
 @final
 @dataclass(frozen=True)
 class Auto(Head):
-    """What `AutoModelFor…` builds: the saved model needs nothing but transformers."""
+    """The head is what `AutoModelFor…` builds, so the saved model needs only transformers."""
 
-    def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:
-        own = config.auto_map if hasattr(config, "auto_map") else {}  # of a checkpoint that brings its code
-        if type(config) not in getattr(transformers, task.auto_model)._model_mapping and task.auto_model not in own:
+    def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
+        own = config.auto_map if hasattr(config, "auto_map") else {}  # of a checkpoint that comes with its own code
+        if not auto_classes(task.auto_model, config) and task.auto_model not in own:
             remedy = _WANTED.get(task.auto_model, "another checkpoint")
-            remedy += ", or a head of ours such as head=mean" if task.auto_model in MODELS else ""
+            remedy += ", or a head of hone such as head=mean" if task.auto_model in MODELS else ""
             raise UserError(
                 f"head=auto: transformers has no {task.auto_model} for a {config.model_type} checkpoint. "
                 f"Choose {remedy}."
             )
         if task.auto_model == "AutoModel" and config.is_encoder_decoder:
             raise UserError(
-                f"checkpoint: {config.model_type} reads and writes, and this task wants one that reads alone: an "
-                f"encoder or a decoder."
+                f"checkpoint: {config.model_type} is an encoder with a decoder, and this task needs only one of the "
+                f"two. Choose another checkpoint, such as checkpoint=distilbert."
             )
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:

@@ -1,4 +1,4 @@
-"""The contract of a head: from a checkpoint and a task to the whole network."""
+"""The contract of a head, which makes the whole network from a checkpoint and a task."""
 
 from __future__ import annotations
 
@@ -10,36 +10,35 @@ import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters.base import Adapter
+from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import complete
-from hone.optim import Optimizer
 from hone.tasks.base import Task
 
 
 class Head(ABC):
-    """A config's `head`."""
+    """The contract of a config's `head`."""
 
     precomputes: ClassVar[bool] = False
-    """Whether `precompute` does anything, for which it needs all rows at once."""
+    """Whether this head freezes the backbone and trains on its features; `precompute` then needs all rows at once."""
 
     @abstractmethod
-    def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:
-        """Raises UserError where this head makes no sense, before weights are loaded."""
+    def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
+        """Raises UserError, before weights are loaded, where this head cannot work."""
 
     @abstractmethod
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
-        """The network: the checkpoint's backbone under this head."""
+        """Returns the network: the checkpoint's backbone with this head."""
 
     def precompute(
         self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
     ) -> Mapping[str, Dataset]:
-        """What the training reads instead of the encoded rows, where part of the network never changes."""
+        """Returns the rows that the training reads: the encoded ones, or features where the backbone is frozen."""
         return encoded
 
 
 def network_config(checkpoint: Checkpoint, task: Task) -> PretrainedConfig:
-    """The checkpoint's config with what the task and its processor ask of it."""
+    """Returns the checkpoint's config, completed with what the task and its processor require."""
     config = checkpoint.config(dict(task.model_config()))
     complete(config, task.processor)
     return config

@@ -1,43 +1,48 @@
-"""A linear layer on features of a frozen backbone, which reads every row once and never again."""
+"""A linear layer on the features of a frozen backbone, which reads every row once and never again."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
+import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters.base import Adapter
-from hone.adapters.none import NoAdapter
+from hone import cache
+from hone.adapters import Adapter, NoAdapter
 from hone.checkpoints.base import Checkpoint
+from hone.data.columns import columns
+from hone.data.plan import sorted_batches
+from hone.data.rows import fingerprint
 from hone.errors import UserError
 from hone.heads.base import Head
-from hone.heads.features import featurise
-from hone.heads.pooled import attach_pooled, refuse_pooling
-from hone.optim import Optimizer
+from hone.heads.pooled import attach_pooled, check_pooling
+from hone.key import key
 from hone.tasks.base import Task
 from hone.types import FixedPooling, PartialShare
+
+_BATCH = 64
 
 
 @final
 @dataclass(frozen=True)
 class LinearProbe(Head):
-    """Pooling with weights of its own would have to learn, so `attention` is not offered."""
+    """Only the linear layer learns. `attention` pooling has weights that would have to learn, so it is no choice."""
 
     pooling: FixedPooling
     dropout: PartialShare = 0.0
 
     precomputes: ClassVar[bool] = True
 
-    def refuse(self, config: PretrainedConfig, task: Task, adapter: Adapter, optimizer: Optimizer) -> None:
-        refuse_pooling(config, task, self.pooling)
+    def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
+        check_pooling(config, task, self.pooling)
         if not isinstance(adapter, NoAdapter):
             raise UserError("head=linear_probe freezes the backbone: there is nothing for an adapter to adapt.")
-        if optimizer.layer_decay != 1.0:
-            raise UserError("head=linear_probe freezes the backbone, so optimizer.layer_decay has no layers to act on.")
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         network = attach_pooled(checkpoint, config, task, pooling=self.pooling, dropout=self.dropout)
@@ -47,4 +52,41 @@ class LinearProbe(Head):
     def precompute(
         self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
     ) -> Mapping[str, Dataset]:
-        return {split: featurise(rows, network, task, device) for split, rows in encoded.items()}
+        return {split: _featurise(rows, network, task, device) for split, rows in encoded.items()}
+
+
+def _featurise(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
+    """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
+    name = key(fingerprint([encoded]), _weights_digest(network), repr(network.config), task.processor.padding_side)
+    kept = [column for column in ("id", "label") if column in encoded.column_names]
+
+    def make(file: str | None) -> Dataset:
+        features = _run(encoded, network, task, device)
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
+        rows = encoded.select_columns(kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
+        return cache.store(rows.add_column("features", flat), file)
+
+    return cache.remember("features", name, make)
+
+
+def _weights_digest(network: Any) -> str:
+    """Returns a digest of the backbone's weights."""
+    digest = hashlib.sha256()
+    for name, weight in network.backbone.state_dict().items():
+        digest.update(name.encode() + weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.inference_mode()
+def _run(encoded: Dataset, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
+    rows = encoded.with_format("arrow")
+    lengths = np.asarray(rows.select_columns("length")[:]["length"].to_numpy())
+    was_training = network.training
+    network.eval().to(device)
+    features = np.empty((len(encoded), network.backbone.config.hidden_size), dtype=np.float32)
+    for places in sorted_batches(lengths, _BATCH):
+        batch = task.collate(columns(rows, places), np.random.default_rng(0))
+        inputs = {name: value.to(device) for name, value in batch["inputs"].items()}
+        features[places] = network.featurise(**inputs).float().cpu().numpy()
+    network.train(was_training).to("cpu")
+    return features

@@ -1,51 +1,102 @@
-"""What our own heads share: pooling the backbone's states and refusing what cannot be pooled."""
+"""Heads on the pooled states of a backbone: a linear layer, or a small perceptron."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import transformers
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.activations import ACT2CLS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
+from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
-from hone.errors import UserError
+from hone.checkpoints.fitting import auto_classes
+from hone.checkpoints.loading import attach_with_head
+from hone.errors import UserError, nearest
+from hone.heads.base import Head
 from hone.heads.pooled_model import PooledConfig, PooledForSequenceClassification
 from hone.tasks.base import Task
+from hone.types import Count, PartialShare, Pooling
 
 MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
 
 
-def refuse_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
+@final
+@dataclass(frozen=True)
+class Linear(Head):
+    """Dropout and a linear layer."""
+
+    pooling: Pooling
+    dropout: PartialShare = 0.1
+
+    def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
+        check_pooling(config, task, self.pooling)
+
+    def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
+        return attach_pooled(checkpoint, config, task, pooling=self.pooling, dropout=self.dropout)
+
+
+@final
+@dataclass(frozen=True)
+class MLP(Head):
+    """A small perceptron with `layers` hidden layers of `hidden` units (null: as wide as the backbone)."""
+
+    pooling: Pooling
+    hidden: Count | None = None
+    layers: Count = 1
+    activation: str = "gelu"
+    dropout: PartialShare = 0.1
+
+    def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
+        check_pooling(config, task, self.pooling)
+        if self.activation not in ACT2CLS:
+            raise UserError(
+                f"head.activation={self.activation}: no such activation.{nearest(self.activation, ACT2CLS)}"
+            )
+
+    def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
+        hidden = [self.hidden or config.hidden_size] * self.layers
+        return attach_pooled(
+            checkpoint, config, task,
+            pooling=self.pooling, hidden=hidden, activation=self.activation, dropout=self.dropout,
+        )  # fmt: skip
+
+
+def check_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
     """Raises UserError where a pooled head cannot work."""
     if task.auto_model not in MODELS:
-        raise UserError(f"A pooled head gives one answer a row, and this task wants {task.auto_model}: use head=auto.")
+        raise UserError(
+            f"A pooled head gives one answer per row, and this task needs {task.auto_model}: use head=auto."
+        )
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(
             f"A pooled head sits on an encoder or a decoder, and {config.model_type} is both: use head=auto."
         )
-    if type(config) not in AutoModel._model_mapping or not hasattr(config, "hidden_size"):
+    if not auto_classes("AutoModel", config) or not hasattr(config, "hidden_size"):
         raise UserError(f"A {config.model_type} checkpoint has no states to pool: use head=auto.")
     if pooling == "cls" and config.model_type in CAUSAL and config.model_type not in MASKED:
         raise UserError(
-            f"head.pooling=cls: {config.model_type} reads from left to right, so its first token has seen nothing. "
-            f"Use head.pooling=last or head.pooling=mean."
+            f"head.pooling=cls: {config.model_type} reads from left to right, so the state of its first token does "
+            f"not depend on the rest. Use head.pooling=last or head.pooling=mean."
         )
 
 
 def attach_pooled(checkpoint: Checkpoint, config: PretrainedConfig, task: Task, **head: Any) -> PreTrainedModel:
-    """The checkpoint's bare backbone under a pooled head."""
+    """Returns the checkpoint's bare backbone under a pooled head."""
     backbone = checkpoint.network("AutoModel", config)
     labels = {name: getattr(config, name) for name in task.model_config() if name != "num_labels"}
     pooled = PooledConfig(backbone=backbone.config.to_dict(), pad_token_id=config.pad_token_id, **labels, **head)
     network: PreTrainedModel = MODELS[task.auto_model](pooled, backbone)
+    attach_with_head(network, backbone)
     network.train()
     return network
 
 
-def make_known() -> None:
-    """Lets transformers load our models by our own code instead of the copy that lies beside their weights."""
+def register_models() -> None:
+    """Makes transformers load these models with the code here instead of the copy beside their weights."""
     AutoConfig.register(PooledConfig.model_type, PooledConfig, exist_ok=True)
     for auto_model, cls in MODELS.items():
         getattr(transformers, auto_model).register(PooledConfig, cls, exist_ok=True)

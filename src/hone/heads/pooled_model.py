@@ -1,6 +1,6 @@
 """A backbone, a pooling and a small head, as a transformers model.
 
-This file is saved beside the weights it describes and runs there without hone: it imports torch and transformers alone.
+This file is saved beside the weights it describes and runs there without hone: it imports only torch and transformers.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
 @final
 class PooledConfig(PretrainedConfig):
-    """The backbone's whole config, and the head's few numbers."""
+    """The config holds the backbone's whole config and the head's few numbers."""
 
     model_type = "hone_pooled"
 
@@ -38,10 +38,10 @@ class PooledConfig(PretrainedConfig):
         super().__init__(**others)
 
     def make_backbone(self) -> PreTrainedModel:
-        """The backbone with random weights."""
+        """Returns the backbone with random weights."""
         values = dict(self.backbone)
         config = AutoConfig.for_model(values.pop("model_type"), **values)
-        cls: Any = AutoModel._model_mapping[type(config)]
+        cls: Any = MODEL_MAPPING[type(config)]
         accepts = inspect.signature(cls).parameters
         options = {"add_pooling_layer": False} if "add_pooling_layer" in accepts else {}
         backbone: PreTrainedModel = AutoModel.from_config(config, **options)
@@ -50,7 +50,7 @@ class PooledConfig(PretrainedConfig):
 
 @final
 class Pooling(nn.Module):
-    """One vector for each sequence; what was padded does not count."""
+    """Makes one vector per sequence; padding does not count."""
 
     def __init__(self, kind: str, width: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Pooling(nn.Module):
 
 @final
 class PooledForSequenceClassification(PreTrainedModel):
-    """Reads inputs, or `features` that its own backbone and pooling gave before."""
+    """The network reads inputs, or `features` that its own backbone and pooling computed earlier."""
 
     config_class = PooledConfig
     base_model_prefix = "backbone"
@@ -93,10 +93,10 @@ class PooledForSequenceClassification(PreTrainedModel):
         self.classifier = nn.Sequential(
             *layers, nn.Dropout(config.dropout), nn.Linear(width, int(config.num_labels or 0))
         )
-        self.post_init()  # type: ignore[no-untyped-call]  # transformers says no types
+        self.post_init()  # type: ignore[no-untyped-call]  # transformers has no types
 
     def featurise(self, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
-        """The pooled states of the backbone."""
+        """Returns the pooled states of the backbone."""
         states = self.backbone(attention_mask=attention_mask, **inputs).last_hidden_state
         features: Tensor = self.pooling(states, attention_mask)
         return features
@@ -111,9 +111,9 @@ class PooledForSequenceClassification(PreTrainedModel):
         if features is None:
             if attention_mask is None and input_ids is not None:
                 attention_mask = torch.ones_like(input_ids)
-            given = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
-            wanted = inspect.signature(self.backbone.forward).parameters
-            features = self.featurise(**{name: value for name, value in given.items() if name in wanted})
+            inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
+            accepted = inspect.signature(self.backbone.forward).parameters
+            features = self.featurise(**{name: value for name, value in inputs.items() if name in accepted})
         return SequenceClassifierOutput(logits=self.classifier(features))
 
     def _init_weights(self, module: nn.Module) -> None:

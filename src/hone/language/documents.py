@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hone.checkpoints.fitting import end_token
 from hone.errors import UserError
 from hone.language.blocks import Numbers, Tokens
 
@@ -37,12 +38,6 @@ def frame(tokenizer: Any) -> tuple[list[int], list[int]]:
     starts = range(len(whole) - len(inner) + 1)
     place = next((start for start in starts if whole[start : start + len(inner)] == inner), 0)
     return whole[:place], whole[place + len(inner) :]
-
-
-def end_token(tokenizer: Any) -> int | None:
-    """The number of the token that ends a text."""
-    ends: list[int | None] = [tokenizer.eos_token_id, tokenizer.sep_token_id]
-    return next((end for end in ends if end is not None), None)
 
 
 def require_end_token(tokenizer: Any) -> int:

@@ -10,10 +10,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hone.anatomy import Anatomy
+from hone.checkpoints.fitting import attention_of
 from hone.errors import UserError, briefly
 from hone.packing.packed import USUAL, Packed, Packing, Padded
 from hone.tasks.base import Batch, Task
-from hone.types import Pack
+from hone.types import Switch
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _TOLERANCE = 1e-3
 
 
 def packing_for(
-    wanted: Pack, network: Any, anatomy: Anatomy, task: Task, batch: Batch, device: torch.device
+    wanted: Switch, network: Any, anatomy: Anatomy, task: Task, batch: Batch, device: torch.device
 ) -> Packing:
     """Packed where that is wanted and leaves the loss of a batch as it is."""
     if wanted is False:
@@ -34,7 +35,7 @@ def packing_for(
     return packing
 
 
-def require_packed(wanted: Pack, reason: str) -> None:
+def require_packed(wanted: Switch, reason: str) -> None:
     """Raises UserError where packing is insisted on and there is a reason against it."""
     if wanted is True and reason:
         raise UserError(f"batch.pack=true: this network cannot train packed: {reason}. Say batch.pack=auto.")
@@ -52,11 +53,13 @@ def candidate(network: Any, anatomy: Anatomy, batch: Batch) -> tuple[Packing, st
     """Packed, or why that is out of the question."""
     bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     backbone = cast(PreTrainedModel, bare.base_model)
-    attention = backbone.config._attn_implementation
+    attention = attention_of(backbone.config)
     if len(anatomy.stacks) != 1:
         return Padded(), "its layers are not one stack"
     if attention != USUAL:
         return Padded(), f"its attention is {attention}"
+    if getattr(backbone.config, "chunk_size_feed_forward", 0) > 1:
+        return Padded(), "its feed-forward layers compute in chunks, which packed rows do not fill"
     if "attention_mask" not in batch.get("inputs", {}):
         return Padded(), "what it reads has no padding"
     return Packed(backbone, cast(nn.ModuleList, bare.get_submodule(anatomy.stacks[0][0]))), ""

@@ -10,9 +10,8 @@ from typing import Self, final
 import numpy as np
 from datasets import Dataset
 
-from hone.batching.base import Index
 from hone.course import Course
-from hone.data.columns import lengths
+from hone.data.columns import Index, lengths
 from hone.data.feed import Pool
 from hone.data.plan import Micro, Plan
 from hone.data.stream import Row

@@ -9,9 +9,10 @@ from typing import Self, final
 
 import numpy as np
 
-from hone.batching.base import Index
-from hone.batching.parts import parts as cut_up
+from hone.batching import parts as cut_up
+from hone.data.columns import Index
 from hone.data.plan import sorted_batches
+from hone.hardware import device_of
 from hone.packing.layout import rounded
 from hone.packing.packed import Packed, Packing
 from hone.planning.preflight import Feasible
@@ -50,7 +51,7 @@ class Passes:
 
 
 def _in_parts(job: Feasible, packed: bool) -> bool:
-    return not packed and job.parts.batch.split and job.draft.task.independent_rows
+    return not packed and job.parts.batch.splits_on(device_of(job.job.settings.accelerator)) and job.draft.task.independent_rows
 
 
 def _pieces(rows: Index, lengths: Index, in_parts: bool) -> list[Index]:

@@ -14,8 +14,7 @@ from transformers import PreTrainedModel
 
 from hone import seeds
 from hone.anatomy import Anatomy
-from hone.batching.base import Index
-from hone.data.columns import columns
+from hone.data.columns import Index, columns
 from hone.data.feed import Pool
 from hone.draft import Draft
 from hone.errors import briefly
@@ -26,7 +25,7 @@ from hone.planning import sizes
 from hone.planning.ledger import Ledger
 from hone.planning.shadow import Product, Shadow
 from hone.tasks.base import Batch, Task
-from hone.types import ExactPrecision, Pack
+from hone.types import ExactPrecision, Switch
 
 _LOW = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -53,7 +52,7 @@ class Rehearsal:
         self.network = copy.deepcopy(known.blank).to(dtype=sizes.kept_as(precision))
         """A copy: others may want the draft's."""
 
-    def packing(self, wanted: Pack, pool: Pool) -> tuple[Packing, str]:
+    def packing(self, wanted: Switch, pool: Pool) -> tuple[Packing, str]:
         """As the run would find it, but for the comparison of losses, and why it would be padded."""
         batch = self._batch(pool, np.argsort(pool.lengths)[[0, -1]])
         if wanted is False or self.device != "cpu":

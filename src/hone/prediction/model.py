@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-import transformers
-
 from hone.build import build
 from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.fitting import auto_classes
 from hone.errors import UserError, listed
 from hone.heads.base import network_config
 from hone.prediction.zero_shot import ZeroShot
@@ -76,15 +75,12 @@ def of_entailment(run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot
 
 def _require_head(checkpoint: Checkpoint, task: Predictive, config: Any) -> None:
     """A head that was never trained would answer at random."""
-    auto = getattr(transformers, task.auto_model)
-    known = auto._model_mapping
-    if type(config) not in known:
+    fits = {cls.__name__ for cls in auto_classes(task.auto_model, config)}
+    if not fits:
         raise UserError(f"checkpoint: transformers has no {task.auto_model} for a {config.model_type} checkpoint.")
-    classes = known[type(config)]
-    fits = {cls.__name__ for cls in (classes if isinstance(classes, tuple) else (classes,))}
     trained = set(config.architectures or ())
     for_both = {name for name in trained if name.endswith("ForPreTraining")} if "MaskedLM" in task.auto_model else set()
-    if auto is not transformers.AutoModel and not trained & fits and not for_both:
+    if task.auto_model != "AutoModel" and not trained & fits and not for_both:
         raise UserError(
             f"checkpoint: {checkpoint.name} was trained as {listed(sorted(trained))}, and its {min(fits)} would have a "
             f"random head. Train it first (hone train) and say run=DIR, or choose a checkpoint that has this head."

@@ -1,7 +1,8 @@
-"""Zero-shot classification: a network that was trained on entailment says how well each candidate label fits a text."""
+"""Zero-shot classification: a network trained on entailment scores how well each candidate label fits a text."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, final
 
@@ -17,13 +18,13 @@ from hone.targets import label_names
 from hone.tasks.base import Batch, Columns, Fault, Predictive
 from hone.text import text_faults
 
-_WORDS = ("entail", "contradict")
-"""How the classes that matter are called, or begin to be."""
+_NEGATIONS = ("not", "non", "no")
+"""The beginnings of the name of the other class of two, such as not_entailment."""
 
 
 @final
 class ZeroShot(Predictive):
-    """Each text is read once for each candidate, as `hypothesis` with the candidate in place of its braces."""
+    """The network reads each text once per candidate, with the `hypothesis` that has the candidate in its braces."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
     facts = Facts("text")
@@ -33,20 +34,22 @@ class ZeroShot(Predictive):
         if len(set(candidates)) < max(len(candidates), 2):
             raise UserError(f"zero_shot={listed(candidates)}: expected at least two labels, none of them twice.")
         if "{}" not in hypothesis:
-            raise UserError(f"hypothesis={hypothesis!r}: there are no braces {{}} in it to put a label in.")
+            raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} in which to put a label.")
         self.candidates, self.hypothesis, self.several = list(candidates), hypothesis, several
 
     def equip(self, processor: Any, config: PretrainedConfig) -> None:
-        """Takes the tokenizer and finds out which of the network's classes mean what."""
+        """Sets the tokenizer and finds the classes for and against a candidate by their names."""
         self.processor = processor
         names = [name.lower() for name in label_names(config)]
-        found = [next((place for place, name in enumerate(names) if name.startswith(word)), None) for word in _WORDS]
-        if None in found:
+        entails = next((place for place, name in enumerate(names) if name.startswith("entail")), None)
+        opposes = next((place for place, name in enumerate(names) if _opposes(name)), None)
+        if entails is None or opposes is None:
             raise UserError(
-                f"zero_shot: the network tells apart {listed(names)}; it takes one that was trained on entailment, "
-                f"with classes called entailment and contradiction."
+                f"zero_shot: the classes of this network are {listed(names)}. Choose a network trained on entailment, "
+                f"with classes named entailment and contradiction, or entailment and not_entailment."
             )
-        self.places = [place for place in found if place is not None]
+        self.places = [entails, opposes]
+        self._require_room()
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         yield from text_faults(rows, "text")
@@ -54,7 +57,7 @@ class ZeroShot(Predictive):
     def encode(self, rows: Columns) -> Columns:
         count = len(self.candidates)
         texts = [text for text in rows["text"] for _ in self.candidates]
-        claims = [self.hypothesis.replace("{}", label) for label in self.candidates] * len(rows["text"])
+        claims = [self._claim(label) for label in self.candidates] * len(rows["text"])
         tokens = self.processor(
             texts, claims, truncation="only_first", return_attention_mask=False,
             return_token_type_ids="token_type_ids" in self.processor.model_input_names,
@@ -85,3 +88,22 @@ class ZeroShot(Predictive):
         scores = {label: float(score) for label, score in zip(self.candidates, record["scores"], strict=True)}
         best = max(scores, key=lambda label: scores[label])
         return {"label": best, "score": scores[best], "scores": scores}
+
+    def _require_room(self) -> None:
+        """Raises UserError where a candidate alone fills the network's input: only the text is cut."""
+        limit, own = int(self.processor.model_max_length), self.processor.num_special_tokens_to_add(pair=True)
+        for label in self.candidates:
+            claim = self.processor(self._claim(label), add_special_tokens=False, verbose=False)["input_ids"]
+            if len(claim) + own >= limit:
+                raise UserError(
+                    f"zero_shot={textwrap.shorten(label, 60)!r}: with the hypothesis around it, this label has "
+                    f"{len(claim)} tokens, and the network takes {limit} with the text. Choose a shorter label."
+                )
+
+    def _claim(self, label: str) -> str:
+        return self.hypothesis.replace("{}", label)
+
+
+def _opposes(name: str) -> bool:
+    """Whether a class, by its name, is the opposite of entailment: contradiction, or not_entailment."""
+    return name.startswith("contradict") or (name.startswith(_NEGATIONS) and "entail" in name)

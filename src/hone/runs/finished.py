@@ -65,7 +65,7 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
     task = equipped(folder, nodes["task"], trust)
-    pooled.make_known()
+    pooled.register_models()
     with Unfilled():
         network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)

@@ -21,7 +21,6 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import usage
 from hone.errors import UserError
 from hone.facts import Facts
 
@@ -151,8 +150,9 @@ class Task(Predictive):
         return {role: values[0] for role, values in self.sample().items() if role in asked}
 
     def example(self, place: str) -> str:
-        """Python that uses the saved model without hone, for its card; `usage` has some, and says what `place` is."""
-        return usage.alone(self.auto_model, place)
+        """Returns Python for the card that uses the saved model without hone; `place` goes into `from_pretrained`."""
+        cls = self.auto_model
+        return f"from transformers import {cls}\n\nmodel = {cls}.from_pretrained({place})"
 
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         """The facts of these rows and of those before them; by such steps the facts of a stream are found."""

@@ -11,12 +11,13 @@ from datasets import Dataset
 from torch import nn
 
 from hone import padding, usage
+from hone.checkpoints.fitting import end_token
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.language import blocks, perplexity, token_loss
 from hone.language.blocks import CONTEXT, Numbers, Tokens
 from hone.language.causality import require_causal
-from hone.language.documents import end_token, frame, plain_ids, require_end_token, rest, tokenised
+from hone.language.documents import frame, plain_ids, require_end_token, rest, tokenised
 from hone.language.writing import Writing, write
 from hone.language_model import PERPLEXITY, LanguageModel
 from hone.tasks.base import Batch, Columns, Metric

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone import padding, usage
+from hone.errors import UserError
 from hone.facts import Facts
 from hone.targets import guess_kind, recalled, target_class
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import config_of
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
-from hone.text import require_padded_room, require_room, text_faults, token_limit
+from hone.text import require_padded_room, require_room, require_uncut_room, text_faults, token_limit
 from hone.types import ClassWeights, Count, Kind, PartialShare, Share
 
 
@@ -74,6 +75,7 @@ class TextClassification(Task):
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_length)
         cuts = self.truncation != "do_not_truncate"
+        self._require_uncut_room(rows, limit)
         tokens = self.processor(
             rows["text"],
             rows.get("text_pair"),
@@ -145,6 +147,19 @@ class TextClassification(Task):
     def _target(self, facts: Facts) -> Target:
         options = TargetOptions(self.class_weights, self.label_smoothing, self.threshold)
         return target_class(facts.kind)(facts, options)
+
+    def _require_uncut_room(self, rows: Columns, limit: int) -> None:
+        """Raises an error where the half of a pair that is never cut is too long."""
+        if self.truncation not in ("only_first", "only_second"):
+            return
+        uncut = "text_pair" if self.truncation == "only_first" else "text"
+        if "text_pair" in rows:
+            require_uncut_room(self.processor, rows["id"], uncut, rows[uncut], limit, self.truncation)
+        elif uncut == "text":
+            raise UserError(
+                "task.truncation=only_second: the rows have no second text (dataset.columns.text_pair). "
+                "Use task.truncation=longest_first."
+            )
 
     def _inputs(self, rows: Columns) -> dict[str, Tensor]:
         if "features" in rows:

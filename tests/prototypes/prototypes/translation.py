@@ -13,7 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
 from hone import padding
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny_bert import TinyBert
+from hone.checkpoints.tiny import TinyBert
 from hone.facts import Facts
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 

@@ -1,0 +1,114 @@
+"""Which weights of a network learn: all of them, the head, the last layers, or low-rank updates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from hone.anatomy import Anatomy
+from hone.errors import UserError, listed, nearest
+from hone.types import Count, PartialShare, Positive
+
+
+class Adapter(ABC):
+    """The contract of a config's `adapter`."""
+
+    @abstractmethod
+    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> Any:
+        """Returns the network, perhaps wrapped; only the weights that shall learn require gradients."""
+
+    def fold(self, network: Any) -> PreTrainedModel:
+        """Returns the trained network as a plain transformers model."""
+        plain: PreTrainedModel = network
+        return plain
+
+
+@final
+@dataclass(frozen=True)
+class NoAdapter(Adapter):
+    """Full fine-tuning leaves the network as its head made it."""
+
+    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
+        return network
+
+
+@final
+@dataclass(frozen=True)
+class Frozen(Adapter):
+    """Only the head learns. The backbone's dropout stays on, unlike under a linear probe."""
+
+    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(anatomy.learns_with_head(name))
+        return network
+
+
+@final
+@dataclass(frozen=True)
+class TopLayers(Adapter):
+    """The head and the last `count` layers learn; the embeddings and all lower layers are frozen."""
+
+    count: Count
+
+    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
+        anatomy.require_layers(self.count, "adapter.count")
+        for name, parameter in network.named_parameters():
+            if anatomy.level(name) <= anatomy.depth - self.count:
+                parameter.requires_grad_(False)
+        return network
+
+
+@final
+@dataclass(frozen=True)
+class Lora(Adapter):
+    """Low-rank updates of the backbone's linear layers learn, and so does the whole head.
+
+    `targets` are the last parts of layer names, or all linear layers of the backbone. After the training the updates
+    are merged into the weights.
+    """
+
+    rank: Count
+    alpha: Positive
+    dropout: PartialShare = 0.0
+    targets: Literal["all"] | list[str] = "all"
+
+    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> Any:
+        import peft  # the import takes 2 s, and no other adapter needs it
+
+        layers = [
+            name for name, module in network.named_modules()
+            if isinstance(module, nn.Linear | Conv1D) and not anatomy.learns_with_head(f"{name}.weight")
+        ]  # fmt: skip
+        config = peft.LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=self._chosen(layers),
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
+        )
+        head = [parameter for name, parameter in network.named_parameters() if anatomy.learns_with_head(name)]
+        adapted = peft.get_peft_model(network, config)
+        for parameter in head:
+            parameter.requires_grad_(True)
+        return adapted
+
+    def fold(self, network: Any) -> PreTrainedModel:
+        folded: PreTrainedModel = network.merge_and_unload()
+        return folded
+
+    def _chosen(self, layers: list[str]) -> list[str]:
+        if self.targets == "all":
+            return layers
+        endings = sorted({name.rpartition(".")[2] for name in layers})
+        if not self.targets:
+            raise UserError(f"adapter.targets=[]: name some layers, or set it to all. Available: {listed(endings)}.")
+        for target in self.targets:
+            if target not in endings:
+                hint = f"{nearest(target, endings)} Available: {listed(endings)}."
+                raise UserError(f"adapter.targets={target}: no such layer in the backbone.{hint}")
+        return [name for name in layers if name.rpartition(".")[2] in self.targets]

@@ -1,1 +1,0 @@
-"""Which weights learn; one file a way."""

@@ -1,1 +1,0 @@
-"""Which rows share a batch; one file a way."""

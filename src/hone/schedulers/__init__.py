@@ -1,1 +1,0 @@
-"""How the learning rate moves; one file a way."""
