@@ -17,7 +17,7 @@ from hone.checkpoints.fitting import apply, headless, load_processor, require_we
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
-from hone.tracking.address import is_address
+from hone.runs.address import is_address
 from hone.types import Place, Positive
 from hone.unfilled import Unfilled
 
@@ -49,7 +49,7 @@ class Pretrained(Checkpoint):
         """What transformers can load: a hub id or a folder."""
         if not is_address(self.path):
             return self.path
-        from hone.tracking.models import fetched  # who needs none of W&B's models need not know how to get one
+        from hone.tracking.wandb.models import fetched  # only this case needs W&B's client
 
         return str(fetched(self.path).model)
 
