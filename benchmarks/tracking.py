@@ -84,7 +84,7 @@ def default(told: dict[str, Any], gate: Gate) -> None:
 
 def timed(told: dict[str, Any], gate: Gate) -> None:
     """Notes how long each row takes, after it has been taken."""
-    from hone.tracking.wandb import WandbTracker
+    from hone.tracking.wandb.tracker import WandbTracker
 
     log = WandbTracker.log
     with Path(told["options"]["noted"]).open("w", encoding="utf-8", buffering=1) as noted:
@@ -101,7 +101,7 @@ def timed(told: dict[str, Any], gate: Gate) -> None:
 def alternating(told: dict[str, Any], gate: Gate) -> None:
     """W&B hears of every second row; notes when each step ends, and after how many rows."""
     from hone.runs.audience import Public
-    from hone.tracking.wandb import WandbTracker
+    from hone.tracking.wandb.tracker import WandbTracker
 
     log, told_of, rows = WandbTracker.log, Public.step, 0
     with Path(told["options"]["noted"]).open("w", encoding="utf-8") as noted:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hone.tracking.wandb import WandbTracker
+from hone.tracking.wandb.tracker import WandbTracker
 
 CALLS = ("start", "catch_up", "log", "exhibit", "page", "uses", "keep", "candidate", "finish")
 slowest = dict.fromkeys(CALLS, 0.0)

@@ -59,7 +59,7 @@ class Marks:
         from hone.runs.audience import Public
         from hone.runs.run import Run
         from hone.runs.snapshots import Snapshots
-        from hone.tracking.wandb import WandbTracker
+        from hone.tracking.wandb.tracker import WandbTracker
 
         self.enter("before")
         self.around(WandbTracker, "start", "init", "catching up")

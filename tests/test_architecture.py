@@ -12,7 +12,7 @@ from hone.conf import CONF
 SOURCE = ROOT / "src" / "hone"
 FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-ONLY_IN = {"hydra": "command", "omegaconf": "command", "wandb": "tracking", "ray": "sweeps", "submitit": "sweeps"}
+ONLY_IN = {"hydra": "command", "omegaconf": "command", "wandb": "tracking/wandb", "ray": "sweeps", "submitit": "sweeps"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -30,8 +30,7 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_a_library_stays_in_its_package(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path)}
-    package = named(path).partition("/")[0]
-    assert not [name for name in tops & ONLY_IN.keys() if ONLY_IN[name] != package]
+    assert not [name for name in tops & ONLY_IN.keys() if not named(path).startswith(f"{ONLY_IN[name]}/")]
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "tasks").glob("*.py")), ids=named)
@@ -50,7 +49,7 @@ def test_every_class_is_final_or_is_built_upon() -> None:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_a_file_begins_with_what_it_is_and_ends_soon(path: Path) -> None:
     assert ast.get_docstring(TREES[path]) or path.name == "__init__.py"
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 200
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 36, node.name

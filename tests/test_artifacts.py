@@ -19,12 +19,13 @@ def test_a_model_and_its_data_arrive(server: Server, process: Hone) -> None:
     done = process("train", *TRACKED)
     assert done.code == 0, done.said
     told, run = record(only_run()), only_run()
+    identity = told["tracker"]["id"]
     own = [each for each in server.state.artifacts.values() if each.type in ("dataset", "model")]
     data, model = sorted(own, key=lambda each: each.type)
-    assert (data.type, data.name, data.used_by) == ("dataset", "data-tiny_emotion:v0", [told["wandb"]["id"]])
+    assert (data.type, data.name, data.used_by) == ("dataset", "data-tiny_emotion:v0", [identity])
     assert data.metadata == told["data"]
     assert not data.files
-    assert (model.type, model.name, model.made_by) == ("model", f"model-{told['wandb']['id']}:v0", told["wandb"]["id"])
+    assert (model.type, model.name, model.made_by) == ("model", f"model-{identity}:v0", identity)
     assert model.aliases == {"best", "latest"}
     assert model.metadata["scores"] == pytest.approx(told["scores"])
     assert model.metadata["data"]["fingerprint"] == told["data"]["fingerprint"]
@@ -48,7 +49,7 @@ def kept(server: Server, process: Hone) -> str:
     assert process("train", *TRACKED).code == 0
     run = only_run()
     (run / "model").rename("elsewhere")
-    return f"wandb:someone/hone/model-{record(run)['wandb']['id']}"
+    return f"wandb:someone/hone/model-{record(run)['tracker']['id']}"
 
 
 @pytest.mark.slow
@@ -71,14 +72,14 @@ def test_a_model_is_read_back(kept: str, process: Hone) -> None:
 def test_what_is_not_there_is_told(server: Server, process: Hone) -> None:
     done = process("evaluate", "checkpoint=wandb:someone/hone/model-0:best")
     assert (done.code, done.err.count("\n")) == (2, 1), done.said
-    assert "W&B has no such thing" in done.err
+    assert "W&B does not have it" in done.err
 
 
 @pytest.mark.slow
 def test_an_offline_run_takes_its_model_along(server: Server, process: Hone) -> None:
     assert process("train", *TRACKED, "tracker.mode=offline").code == 0
     assert all(request.startswith("/sdk/otel") for request in server.state.requests)
-    told = record(only_run())["wandb"]
+    told = record(only_run())["tracker"]
     words = [sys.executable, "-m", "wandb", "sync", told["dir"]]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -83,5 +83,5 @@ def test_the_default_run_learns(process: Hone) -> None:
     assert scores["test/f1_macro"] >= 0.80
     assert scores["test/f1_macro"] >= baseline["test/f1_macro"] + 0.4
     assert record(run)["seconds"] < 60
-    assert record(run)["wandb"]["mode"] == "offline"
+    assert record(run)["tracker"]["mode"] == "offline"
     assert journal(run)[-1]["step"] == record(run)["steps"]

@@ -205,7 +205,7 @@ def test_a_job_that_must_make_room_goes_on_in_the_same_folder_and_the_same_run_o
         lambda: [path.parent for path in Path("outputs/there").glob("*/metrics.jsonl") if evaluated(path.parent)],
         command,
     )[0]
-    tracked = record(first)["wandb"]["id"]
+    tracked = record(first)["tracker"]["id"]
     controller = Path("outputs/there/.submitit", f"{first.name}.job").read_text()
     task = int(Path(f"/proc/{controller}/task/{controller}/children").read_text().split()[0])
     os.kill(task, signal.SIGUSR2)
@@ -213,7 +213,7 @@ def test_a_job_that_must_make_room_goes_on_in_the_same_folder_and_the_same_run_o
     assert command.returncode == 0, out
     assert "Requeued" in Path(f"outputs/there/.submitit/{controller}_0_log.out").read_text()
     assert evaluated(first) == sorted(set(evaluated(first)))
-    assert record(first)["wandb"]["id"] == tracked
+    assert record(first)["tracker"]["id"] == tracked
     assert len([*Path("outputs/wandb").glob(f"offline-run-*-{tracked}")]) == 2
     assert not [*Path("outputs/there/.submitit").glob("*.pkl")]
 

@@ -143,4 +143,4 @@ def test_wandb_imports_its_launch_service_for_who_uses_it() -> None:
         "StagedLaunchInputs.apply = lambda self, run: told.setdefault('asked', run.id)",
         f"hone('train', *{tracked}, 'name=again')",
     )
-    assert found == {"code": 0, "before": False, "asked": record(only_run("outputs/again"))["wandb"]["id"]}
+    assert found == {"code": 0, "before": False, "asked": record(only_run("outputs/again"))["tracker"]["id"]}

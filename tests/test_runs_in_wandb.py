@@ -54,7 +54,7 @@ def test_a_run_that_was_killed_is_told_by_what_w_and_b_heard(server: Server, pro
     assert (entry["state"], entry["reason"], entry["folder"]) == ("failed", "W&B calls it failed", only_run().name)
     server.state.run("other", "hone", "someone")
     done = process("compare", "wandb:someone/hone/other")
-    assert (done.code, "no run of hone is there" in done.err) == (2, True), done.said
+    assert (done.code, "hone made none of the runs there" in done.err) == (2, True), done.said
 
 
 @pytest.mark.slow

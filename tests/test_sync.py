@@ -1,18 +1,21 @@
 """`hone sync`: whatever happened to W&B's own files, the run arrives whole, and once."""
 
 import json
+import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record
-from hone.tracking.base import RunInfo
-from hone.tracking.wandb import WandbTracker
-from hone.tracking.wandb_files import content, folders
+from hone.runs.folder import Folder
+from hone.runs.run import Run
+from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb.sync import RunUpload
+from hone.tracking.wandb.tracker import WandbTracker
 from wandb_server.faults import Fault
 from wandb_server.server import Server, serving
 
@@ -35,7 +38,7 @@ def its_file() -> Path:
 def require_arrived(server: Server) -> None:
     (arrived,) = server.state.runs.values()
     told = record(only_run())
-    assert arrived.name == told["wandb"]["id"]
+    assert arrived.name == told["tracker"]["id"]
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
     assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in journal(only_run())]
     assert arrived.state == "finished"
@@ -70,7 +73,7 @@ def test_it_arrives_once(damage: str, way: str, server: Server, hone: Hone, proc
     assert way in done.out
     require_arrived(server)
     before = server.state.requests.count("UpsertBucket")
-    assert "there already" in process("sync").out
+    assert "already there" in process("sync").out
     assert server.state.requests.count("UpsertBucket") == before
 
 
@@ -82,7 +85,7 @@ def test_what_does_not_arrive_is_told_and_tried_again(refused: str, server: Serv
     failed = process("sync", "outputs")
     assert failed.code == 1
     assert "1 of 1 runs did not arrive" in failed.err
-    assert "sent" not in record(only_run())["wandb"]
+    assert "sent" not in record(only_run())["tracker"]
     server.faults.clear()
     again = process("sync")
     assert again.code == 0, again.said
@@ -114,17 +117,17 @@ def test_a_sweep_that_is_killed_while_w_and_b_hears_of_it(
 ) -> None:
     begin = WandbTracker.start
 
-    def dies(tracker: WandbTracker, run: RunInfo) -> dict[str, Any] | None:
+    def dies(tracker: WandbTracker, run: RunInfo) -> None:
         if run.job_type == "sweep":
             raise KeyboardInterrupt
-        return begin(tracker, run)
+        begin(tracker, run)
 
     words = ("train", "-m", *OFFLINE, "seed=0,1", "sweep.name=both")
     with monkeypatch.context() as patch:
         patch.setattr(WandbTracker, "start", dies)
         assert hone(*words).code == 130
-    known = json.loads(Path("outputs/both/sweep.json").read_text())["wandb"]
-    assert known.keys() == {"id"}
+    known = json.loads(Path("outputs/both/sweep.json").read_text())["tracker"]
+    assert known.keys() == {"name", "id"}
     done = process("sync", "outputs/both")
     assert done.code == 0, done.said
     assert server.state.runs[known["id"]].about["displayName"] == "sweep both"
@@ -139,18 +142,32 @@ def test_mistakes(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_is_read_up_to_where_it_is_torn(hone: Hone) -> None:
+def test_only_a_file_that_can_be_read_to_its_end_is_sent(hone: Hone) -> None:
+    """Cut anywhere, or damaged in the middle, the run is sent from its journal; so is one that was stopped before."""
     assert hone("train", *OFFLINE).code == 0
-    file, rows = its_file(), journal(only_run())
-    assert folders(file.parents[1], record(only_run())["wandb"]["id"]) == [file.parent]
+    file, folder = its_file(), Folder(only_run())
     whole = file.read_bytes()
-    assert content(file.parent).has(rows)
-    counts = []
-    for size in range(0, len(whole), 97):
+    assert record(only_run())["tracker"]["complete"]
+    assert RunUpload.of(folder).way == "file"
+    for size in (0, 5, 7, 100, len(whole) // 2, len(whole) - 100, len(whole) - 1):
         file.write_bytes(whole[:size])
-        found = content(file.parent)
-        counts.append(sum(found.steps.values()))
-        assert not found.has(rows) or size > len(whole) - 97
-    assert counts == sorted(counts)
-    assert counts[0] == 0
-    assert counts[-1] == len(rows)
+        assert RunUpload.of(folder).way == "journal", size
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    file.write_bytes(damaged)
+    assert RunUpload.of(folder).way == "journal"
+    file.write_bytes(whole)
+    assert RunUpload.of(folder).way == "file"
+
+
+def test_a_run_in_two_sittings_is_sent_from_its_journal(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Run.advance
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Run, "advance", lambda run, step: (advance(run, step), step == 3 and os.kill(os.getpid(), signal.SIGTERM))
+        )
+        assert hone("train", *OFFLINE).code == 75
+    assert record(only_run())["tracker"]["complete"], "so far the file has everything"
+    assert hone("train", *OFFLINE, "resume=auto").code == 0
+    assert "complete" not in record(only_run())["tracker"]
+    assert "stopped and resumed" in hone("sync", "dry_run=true").out

@@ -11,10 +11,12 @@ import pytest
 import event_files
 from conftest import SMALL, Hone, journal, only_run, record, runs
 from hone.runs.folder import Folder
-from hone.shipping.run import wandb_part
-from hone.tracking.base import RunInfo
-from hone.tracking.csv import CsvTracker
-from hone.tracking.journal import Journal
+from hone.runs.journal import Journal
+from hone.tracking.csv_file import CsvTracker
+from hone.tracking.exhibits import Table
+from hone.tracking.tensorboard import TensorBoardTracker
+from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb.sync import wandb_part
 
 BRIEF = (*SMALL[1:], "log_every=2", "evaluate_every=3")
 
@@ -103,6 +105,19 @@ def test_tensorboard_gets_everything_once_though_the_run_is_stopped(
     assert b"provenance" not in told
 
 
+def test_an_event_is_on_the_disk_when_the_call_returns(tmp_path: Path) -> None:
+    tracker = TensorBoardTracker()
+    tracker.start(RunInfo("a", "a", "g", "", {}, tmp_path, tmp_path))
+    tracker.catch_up([])
+    for step in range(1, 200):
+        tracker.log(step, {"step": step, "train/loss": 1.0})
+        if step % 20 == 0:
+            assert len(event_files.scalars(tmp_path, "train/loss")) == step
+    tracker.exhibit("long", Table(["text"], [["x" * 100_000]]), 200)
+    assert len(event_files.texts(tmp_path, "long")) == 1, "a record that is longer than the file's buffer"
+    tracker.finish("finished", 0, {})
+
+
 def test_without_its_package_tensorboard_says_how_to_get_it(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     from hone.tracking import tensorboard
 
@@ -114,13 +129,11 @@ def test_without_its_package_tensorboard_says_how_to_get_it(hone: Hone, monkeypa
 
 
 def test_of_several_one_that_fails_harms_no_other(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone.tracking.tensorboard import TensorBoardTracker
-
     monkeypatch.setattr(TensorBoardTracker, "log", lambda *parts: 1 / 0)
     several = ("tracker=several", "tracker.wandb=null", "+tracker@tracker.board=tensorboard")
     done = hone("train", *BRIEF, *several, "tracker.csv.examples=0")
     assert done.code == 0, done.said
-    assert done.err.count("TensorBoardTracker fails (division by zero)") == 1
+    assert done.err.count("TensorBoardTracker failed (division by zero)") == 1
     run = only_run()
     assert numbers(read_csv(run / "metrics.csv")) == numbers(journal(run))
     assert event_files.texts(run, "data/splits"), "until then it was told everything"
@@ -132,7 +145,7 @@ def test_alone_a_tracker_that_fails_ends_no_run(hone: Hone, monkeypatch: pytest.
     monkeypatch.setattr(CsvTracker, "start", lambda *parts: 1 / 0)
     done = hone("train", *BRIEF, "tracker=csv")
     assert done.code == 0, done.said
-    assert done.err.count("CsvTracker fails") == 1
+    assert done.err.count("CsvTracker failed") == 1
 
 
 def test_a_secret_in_the_data_is_not_shown(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,9 +157,9 @@ def test_a_secret_in_the_data_is_not_shown(hone: Hone, monkeypatch: pytest.Monke
 
 
 def test_wandb_is_found_alone_and_among_several() -> None:
-    wandb = {"_target_": "hone.tracking.wandb.WandbTracker", "project": "hone"}
-    table = {"_target_": "hone.tracking.csv.CsvTracker", "examples": 32}
+    wandb = {"_target_": "hone.tracking.wandb.tracker.WandbTracker", "project": "hone"}
+    table = {"_target_": "hone.tracking.csv_file.CsvTracker", "examples": 32}
     assert wandb_part(wandb) == wandb
-    assert wandb_part({"_target_": "hone.tracking.several.Several", "csv": table, "wandb": wandb}) == wandb
-    assert wandb_part({"_target_": "hone.tracking.several.Several", "csv": table, "wandb": None}) is None
+    assert wandb_part({"_target_": "hone.tracking.tracker.Several", "csv": table, "wandb": wandb}) == wandb
+    assert wandb_part({"_target_": "hone.tracking.tracker.Several", "csv": table, "wandb": None}) is None
     assert wandb_part(table) is None

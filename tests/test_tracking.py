@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record, runs
-from hone.tracking.access import usable_mode
+from hone.tracking.wandb.client import usable_mode
 
 TRACKED = ("tracker=wandb", *SMALL[1:])
 
 
 def inspect(run: Path, *flags: str) -> Any:
     """What W&B's own reader finds in the file of an offline run."""
-    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *flags, record(run)["wandb"]["dir"]]
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *flags, record(run)["tracker"]["dir"]]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if flags else [json.loads(line) for line in done.stdout.splitlines()]
@@ -31,7 +31,7 @@ def test_offline_it_mirrors_the_journal(hone: Hone, monkeypatch: pytest.MonkeyPa
     seen = inspect(run, "--summary")
     assert seen["state"] == "finished"
     assert seen["exit_code"] == 0
-    assert seen["run_id"] == record(run)["wandb"]["id"]
+    assert seen["run_id"] == record(run)["tracker"]["id"]
     assert seen["config"]["optimizer"]["lr"] == pytest.approx(2e-3)
     assert seen["config"]["provenance"]["data"]["fingerprint"] == record(run)["data"]["fingerprint"]
     assert seen["config"]["choices"]["checkpoint"] == "tiny_bert"
@@ -63,11 +63,11 @@ def test_a_failed_run_is_failed_there_too(hone: Hone, monkeypatch: pytest.Monkey
 def test_every_job_of_a_multirun_is_a_run_of_its_own(hone: Hone) -> None:
     done = hone("train", "-m", *TRACKED, "seed=0,1")
     assert done.code == 0, done.said
-    seeds = {inspect(run, "--summary")["config"]["seed"]: record(run)["wandb"]["id"] for run in runs()}
+    seeds = {inspect(run, "--summary")["config"]["seed"]: record(run)["tracker"]["id"] for run in runs()}
     assert set(seeds) == {0, 1}
     assert len(set(seeds.values())) == 2
     sweep = json.loads((runs()[0].parent / "sweep.json").read_text())
-    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", "--summary", sweep["wandb"]["dir"]]
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", "--summary", sweep["tracker"]["dir"]]
     whole = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     assert whole["config"]["sweep"]["keys"] == ["seed"]
     assert whole["summary"]["runs/finished"] == 2
@@ -83,8 +83,8 @@ def test_without_its_server_the_run_goes_on_offline(process: Hone) -> None:
     done = process("train", *TRACKED, "tracker.init_timeout=2", "tracker.finish_timeout=2", **WITH_A_KEY)
     assert done.code == 0, done.said
     assert done.err.count("offline") == 1
-    assert record(only_run())["wandb"], done.said
-    assert record(only_run())["wandb"]["mode"] == "offline"
+    assert record(only_run())["tracker"], done.said
+    assert record(only_run())["tracker"]["mode"] == "offline"
     assert record(only_run())["state"] == "finished"
 
 
@@ -114,7 +114,7 @@ def test_required_it_is_not_offline(said: str, mode: str | None, hone: Hone, mon
 def test_disabled_it_is_left_alone(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert hone("train", *TRACKED).code == 0
-    assert record(only_run())["wandb"] == {"mode": "disabled"}
+    assert record(only_run())["tracker"] == {"name": "wandb", "mode": "disabled"}
     assert not Path("outputs/wandb").exists()
     assert "W&B was disabled" in hone("sync", "dry_run=true").out
 
@@ -130,7 +130,7 @@ def test_what_w_and_b_would_refuse_is_a_mistake(word: str, hone: Hone) -> None:
 
 def test_none_tracks_nothing(hone: Hone) -> None:
     assert hone("train", *SMALL).code == 0
-    assert record(only_run())["wandb"] is None
+    assert record(only_run())["tracker"] is None
     assert not Path("outputs/wandb").exists()
 
 

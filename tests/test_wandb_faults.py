@@ -56,7 +56,7 @@ class Clocked:
 def require_one_remedy(run: Clocked) -> None:
     (warning,) = run.warnings()
     assert "hone sync outputs" in warning
-    assert "sent" not in record(only_run())["wandb"]
+    assert "sent" not in record(only_run())["tracker"]
 
 
 def require_synced(server: Server, process: Hone) -> None:
@@ -70,8 +70,8 @@ def require_synced(server: Server, process: Hone) -> None:
 
 
 def require_arrived(server: Server) -> None:
-    assert record(only_run())["wandb"]["sent"]
-    arrived = server.state.runs[record(only_run())["wandb"]["id"]]
+    assert record(only_run())["tracker"]["sent"]
+    arrived = server.state.runs[record(only_run())["tracker"]["id"]]
     rows = journal(only_run())
     assert [row["step"] for row in arrived.history] == [row["step"] for row in rows]
     assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in rows]
@@ -99,7 +99,7 @@ def test_a_fault_at_the_start(fault: Fault, server: Server, process: Hone) -> No
     run = Clocked()
     assert fault.seen
     run.require_unharmed()
-    assert record(only_run())["wandb"]["mode"] == "offline"
+    assert record(only_run())["tracker"]["mode"] == "offline"
     require_one_remedy(run)
     require_synced(server, process)
 
@@ -141,7 +141,7 @@ def test_no_server_at_the_start(address: Callable[[Server], str], sign: str, ser
     logs = [path.read_text() for path in Path("outputs/wandb").rglob("debug-internal.log")]
     assert any(sign in log for log in logs), logs
     run.require_unharmed()
-    assert record(only_run())["wandb"]["mode"] == "offline"
+    assert record(only_run())["tracker"]["mode"] == "offline"
     require_one_remedy(run)
     require_synced(server, process)
 
@@ -155,7 +155,7 @@ def test_a_slow_server_is_waited_for(server: Server) -> None:
     assert run.outcome.code == 0, run.outcome.said
     assert 1.5 < run.took["start"] < 15
     assert run.warnings() == []
-    assert record(only_run())["wandb"]["sent"]
+    assert record(only_run())["tracker"]["sent"]
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_a_fault_that_lasts(fault: Fault, server: Server, process: Hone) -> None
     run = Clocked()
     assert fault.seen
     run.require_unharmed()
-    assert record(only_run())["wandb"]["mode"] == "online"
+    assert record(only_run())["tracker"]["mode"] == "online"
     require_one_remedy(run)
     require_synced(server, process)
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from conftest import ROOT, Hone, Outcome, journal, only_run, record
-from hone.tracking.base import RunInfo
-from hone.tracking.wandb import WandbTracker
+from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb.tracker import WandbTracker
 from nursery import PHASES
 from wandb_server.server import Server
 
@@ -104,7 +104,7 @@ def test_nothing_is_lost_or_doubled_by_kills(server: Server, nursery: Nursery) -
     print(f"\n{ledger.kills} kills of {len(ledger.runs)} runs, {ledger.syncs} synced in between, {lost} rows lost or "
           f"doubled, {time.monotonic() - begun:.0f} s; killed {dict(ledger.phases.most_common())}")  # fmt: skip
     assert not faults
-    assert set(server.state.runs) == {record(only_run(f"outputs/{name}"))["wandb"]["id"] for name in ledger.runs}
+    assert set(server.state.runs) == {record(only_run(f"outputs/{name}"))["tracker"]["id"] for name in ledger.runs}
     assert ledger.phases.keys() <= set(PHASES)
 
 
@@ -113,8 +113,8 @@ def test_a_run_has_its_id_before_w_and_b_hears_of_it(hone: Hone, monkeypatch: py
     heard: list[str] = []
 
     def dies(tracker: WandbTracker, run: RunInfo) -> None:
-        heard.append(run.tracker["id"])
-        assert record(only_run())["wandb"] == {"id": heard[0]}
+        heard.append(tracker.memory["id"])
+        assert record(only_run())["tracker"] == {"name": "wandb", "id": heard[0]}
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -122,9 +122,9 @@ def test_a_run_has_its_id_before_w_and_b_hears_of_it(hone: Hone, monkeypatch: py
         for _ in range(2):
             assert hone(*TRAIN, "tracker=wandb").code == 130
     assert heard == [heard[0]] * 2
-    assert "W&B failed when it began" in hone("sync", "dry_run=true").out
+    assert "W&B failed when the run began" in hone("sync", "dry_run=true").out
     assert hone(*TRAIN, "tracker=wandb").code == 0
-    assert record(only_run())["wandb"]["id"] == heard[0]
+    assert record(only_run())["tracker"]["id"] == heard[0]
 
 
 def kill_and_go_on(name: str, nursery: Nursery, rng: random.Random, ledger: Ledger) -> None:
@@ -159,7 +159,7 @@ def planned(number: int, rng: random.Random) -> dict[str, Any]:
 def faults_of(name: str, server: Server, expected: list[dict[str, Any]]) -> tuple[list[Any], list[Any], str]:
     """What its journal has not as an undisturbed run has it, what the server has not as its journal, and how it is."""
     folder = only_run(f"outputs/{name}")
-    arrived = server.state.runs[record(folder)["wandb"]["id"]]
+    arrived = server.state.runs[record(folder)["tracker"]["id"]]
     ours, theirs = numbers(folder), [plain(row) for row in arrived.history]
     places = [row["_step"] for row in arrived.history]
     state = "" if (arrived.state, record(folder)["state"]) == ("finished", "finished") else arrived.state

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ import yaml
 
 from conftest import PROTOTYPES, ROOT, SMALL, Hone, journal, only_run, record, runs
 from hone.runs.run import Run
-from hone.tracking.base import RunInfo
-from hone.tracking.wandb import WandbTracker
+from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb.tracker import WandbTracker
 from wandb_server.faults import Fault
 from wandb_server.server import Server
 
@@ -30,7 +29,7 @@ def test_a_run_arrives_as_it_is(server: Server, process: Hone) -> None:
     done = process("train", *TRACKED)
     assert done.code == 0, done.said
     told, (arrived,) = record(only_run()), server.state.runs.values()
-    assert arrived.name == told["wandb"]["id"]
+    assert arrived.name == told["tracker"]["id"]
     assert arrived.state == "finished"
     assert arrived.about["groupName"] == told["group"]
     assert arrived.config["provenance"]["data"]["fingerprint"] == told["data"]["fingerprint"]
@@ -57,8 +56,8 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
     done = process("train", *words)
     assert done.code == 0, done.said
     (arrived,) = server.state.runs.values()
-    assert record(only_run())["wandb"]["mode"] == "online", done.said
-    assert arrived.name == record(only_run())["wandb"]["id"]
+    assert record(only_run())["tracker"]["mode"] == "online", done.said
+    assert arrived.name == record(only_run())["tracker"]["id"]
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
     assert [row["_step"] for row in arrived.history] == [*range(len(arrived.history))]
     assert arrived.state == "finished"
@@ -69,13 +68,13 @@ def test_what_has_arrived_is_not_sent_again_and_what_has_not_is(server: Server, 
     about = RunInfo(id="one", name="one", group="ones", notes="", config={}, root=tmp_path, folder=tmp_path)
     rows = [{"step": number // 2, "train/loss": float(number)} for number in range(9)]
     first = WandbTracker("hone")
-    known = first.start(about)
+    first.start(about)
     for number, row in enumerate(rows[:5]):
         first.log(number, row)
     first.finish("preempted", 75, {})
-    assert known is not None
     again = WandbTracker("hone")
-    again.start(replace(about, tracker=known))
+    again.memory = first.memory
+    again.start(about)
     again.catch_up(rows[:7])  # two of which never arrived
     for number in (4, 7, 8):  # the first is from before the checkpoint that the run goes on from
         again.log(number, rows[number])
@@ -107,7 +106,7 @@ def test_a_run_that_stops_before_its_first_row_has_that_row_later(
         assert hone("sync", folder).code == 0
         assert hone("train", *words, "tracker.mode=online").code == 0
         rows = journal(only_run(folder))
-        arrived = server.state.runs[record(only_run(folder))["wandb"]["id"]]
+        arrived = server.state.runs[record(only_run(folder))["tracker"]["id"]]
         assert [row["step"] for row in arrived.history] == [row["step"] for row in rows]
         assert [row.get("train/loss") for row in arrived.history] == [row.get("train/loss") for row in rows]
         assert "data/splits" in arrived.history[0]
@@ -116,13 +115,13 @@ def test_a_run_that_stops_before_its_first_row_has_that_row_later(
 @pytest.mark.slow
 def test_a_run_that_was_deleted_there_goes_on_as_a_new_one(server: Server, process: Hone, preempted: Words) -> None:
     assert process("train", *TRACKED, *preempted, "log_every=1").code == 75
-    before = record(only_run())["wandb"]["id"]
+    before = record(only_run())["tracker"]["id"]
     server.state.deleted.add(before)
     del server.state.runs[before]
     done = process("train", f"resume={only_run()}", "trust=[prototypes]", "tracker.init_timeout=3")
     assert done.code == 0, done.said
     assert done.err.count("was deleted there") == 1
-    known = record(only_run())["wandb"]
+    known = record(only_run())["tracker"]
     assert known["mode"] == "online"
     assert known["id"] != before
     arrived = server.state.runs[known["id"]]
@@ -136,7 +135,7 @@ def test_the_service_of_whoever_starts_a_run_is_not_its_own(
     monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/nowhere/socket")
     done = process("train", *TRACKED, "steps=2", "epochs=null", "tracker.required=true")
     assert done.code == 0, done.said
-    assert record(only_run())["wandb"].get("sent"), done.said
+    assert record(only_run())["tracker"].get("sent"), done.said
 
 
 def until(happened: Callable[[], bool], seconds: float = 60) -> None:
@@ -153,7 +152,7 @@ def test_a_server_that_refuses_does_not_end_the_run(server: Server, process: Hon
     done = process("train", *TRACKED, "tracker.init_timeout=5", "tracker.finish_timeout=5")
     assert done.code == 0, done.said
     assert done.err.count("goes on offline") == 1
-    assert record(only_run())["wandb"]["mode"] == "offline"
+    assert record(only_run())["tracker"]["mode"] == "offline"
 
 
 @pytest.mark.slow
@@ -188,7 +187,7 @@ def test_an_agent_drives_hone(server: Server) -> None:
     assert {run.state for run in server.state.runs.values()} == {"finished"}
     assert {run.sweep for run in server.state.runs.values()} == {identity}
     assert {run.config["seed"] for run in server.state.runs.values()} == {0, 1, 2}
-    assert {record(run)["wandb"]["id"] for run in runs()} == set(server.state.runs)
+    assert {record(run)["tracker"]["id"] for run in runs()} == set(server.state.runs)
 
 
 ENDS = {
@@ -210,7 +209,7 @@ def test_every_job_is_a_run_of_its_own_however_it_ends(
                for run in server.state.runs.values() if run.about["jobType"] == "train"}  # fmt: skip
     assert {name: run.state for name, run in arrived.items()} == ENDS
     for folder in runs("outputs/ends"):
-        told, run = record(folder), server.state.runs[record(folder)["wandb"]["id"]]
+        told, run = record(folder), server.state.runs[record(folder)["tracker"]["id"]]
         assert run.config["provenance"]["id"] == told["id"]
         if run.state != "running":
             assert run.summary.get("reason") == told["reason"]
@@ -272,7 +271,7 @@ def test_a_sweep_as_a_point_of_an_agent_has_runs_of_its_own(server: Server, proc
     arrived = server.state.runs
     assert {run.project for run in arrived.values()} == {"lab"}
     assert {name for name, run in arrived.items() if run.sweep} == {"point"}
-    assert {record(run)["wandb"]["id"] for run in runs("outputs/both-by-seed-point")} == arrived.keys() - {"point"}
+    assert {record(run)["tracker"]["id"] for run in runs("outputs/both-by-seed-point")} == arrived.keys() - {"point"}
     assert len(arrived) == 3
     assert "provenance" not in arrived["point"].config, "it is none of the runs"
     assert arrived["point"].summary["validation/f1_macro"] == arrived["point"].summary["best/value"]

@@ -16,7 +16,7 @@ from hone.optim import Optimizer
 from hone.schedulers import Scheduler
 from hone.sweeps.sweep import Sweep
 from hone.tasks.base import Task
-from hone.tracking.base import Tracker
+from hone.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""`hone sync`: what was logged offline, or did not arrive, is sent to W&B; what has arrived is not sent again."""
+"""`hone sync`: upload to W&B what was logged offline or did not arrive. What is there already is not sent again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +15,58 @@ from hone.invocation import Invocation
 from hone.paths import shown
 from hone.runs.folder import Folder, is_run
 from hone.settings.sync import Sync
-from hone.shipping.base import Shipment
-from hone.shipping.run import RunShipment
-from hone.shipping.sweep import SweepShipment
+from hone.sweeps.mirror import SweepUpload
 from hone.sweeps.saved import FILE
-from hone.tracking.access import reached
-from hone.tracking.agent import set_aside
+from hone.tracking.wandb.client import agent_ignored, connect
+from hone.tracking.wandb.sync import RunUpload, Upload
 
 _WAYS = {"nothing": "nothing to do", "file": "W&B's own file", "journal": "from the journal"}
+_AT_ONCE = 4
+"""Runs that are looked at together: W&B's reader, which checks the file of an offline run, takes a second to start."""
 
 
-@set_aside()
+@agent_ignored()
 def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """A line a run; those that could not be sent are told, and the others are sent all the same."""
-    shipments = _found(settings.folders or ["outputs"])
-    waiting = [shipment for shipment in shipments if shipment.way != "nothing"]
+    """Print one line per run. Runs that fail to upload are reported; the rest are still sent."""
+    uploads = _find(settings.folders or ["outputs"])
+    waiting = [upload for upload in uploads if upload.way != "nothing"]
     screen = Console(highlight=False, soft_wrap=True)
-    for shipment in shipments:
-        if shipment.way == "nothing":
-            _tell(screen, shipment, "")
+    for upload in uploads:
+        if upload.way == "nothing":
+            _report(screen, upload, "")
     if waiting and not settings.dry_run:
-        reached()
+        connect()
     failed = 0
-    for shipment in waiting:
+    for upload in waiting:
         try:
             if not settings.dry_run:
-                shipment.send()
-            _tell(screen, shipment, "would be sent" if settings.dry_run else "sent")
+                upload.send()
+            _report(screen, upload, "would be sent" if settings.dry_run else "sent")
         except HoneError as error:
             failed += 1
-            _tell(screen, shipment, f"failed: {error}")
-            reached()  # or the others would each wait for a server that is gone
+            _report(screen, upload, f"failed: {error}")
+            connect()  # or each of the others would wait for a server that is gone
     if failed:
         raise RunError(f"{failed} of {len(waiting)} runs did not arrive; the same command tries them again.")
 
 
-def _tell(screen: Console, shipment: Shipment, state: str) -> None:
-    way = f"{_WAYS[shipment.way]} ({shipment.why})"
-    screen.print(f"{shown(shipment.place)}  {way}{f'  [bold]{state}[/bold]' if state else ''}", markup=True)
+def _report(screen: Console, upload: Upload, state: str) -> None:
+    way = f"{_WAYS[upload.way]} ({upload.why})"
+    screen.print(f"{shown(upload.place)}  {way}{f'  [bold]{state}[/bold]' if state else ''}", markup=True)
 
 
-def _found(places: Sequence[str]) -> list[Shipment]:
-    """Every run there is in these places, once, and then the sweeps."""
+def _find(places: Sequence[str]) -> list[Upload]:
+    """Return every run in these places once, and then the sweeps."""
     runs: dict[Path, None] = {}
     sweeps: dict[Path, None] = {}
     for place in places:
         path = Path(place).expanduser()
         inside = [file.parent.resolve() for file in sorted(path.glob("**/run.json")) if is_run(file)]
         if not inside:
-            raise UserError(f"{place}: no run there (a run's folder holds run.json).")
+            raise UserError(f"{place}: there is no run (a run's folder holds run.json).")
         runs |= dict.fromkeys(inside)
         sweeps |= dict.fromkeys(file.parent.resolve() for file in sorted(path.glob(f"**/{FILE}")))
-    return [*(RunShipment.of(Folder(run)) for run in runs), *map(SweepShipment.of, sweeps)]
+    decisions: list[Callable[[], Upload]] = [partial(RunUpload.of, Folder(run)) for run in runs]
+    decisions += [partial(SweepUpload.of, sweep) for sweep in sweeps]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda decide: decide(), decisions))

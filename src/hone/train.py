@@ -34,7 +34,7 @@ from hone.runs.snapshots import Snapshots
 from hone.settings.train import Train
 from hone.signals import Stop
 from hone.sweeps.refereeing import referee
-from hone.tracking.several import guarded
+from hone.tracking.tracker import guarded
 
 
 def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:

@@ -18,7 +18,7 @@ from hone.checkpoints.loading import Loading, loading_of
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
-from hone.tracking.address import is_address
+from hone.runs.address import is_address
 from hone.types import Place, Positive
 from hone.unfilled import Unfilled
 
@@ -50,7 +50,7 @@ class Pretrained(Checkpoint):
         """The hub id or the folder that transformers loads."""
         if not is_address(self.path):
             return self.path
-        from hone.tracking.models import fetched  # imported only for models in W&B
+        from hone.tracking.wandb.models import fetched  # only this case needs W&B's client
 
         return str(fetched(self.path).model)
 

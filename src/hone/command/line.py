@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hone.errors import UserError, closest, nearest
-from hone.tracking.address import is_address
+from hone.runs.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}

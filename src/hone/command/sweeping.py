@@ -24,7 +24,7 @@ from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
-from hone.tracking.agent import handed_out
+from hone.tracking.wandb.client import agent_run
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
@@ -83,5 +83,5 @@ def _name(config: DictConfig, fixed: Sequence[str], axes: Space) -> str:
     """What holds for all runs, and which keys vary: a wider sweep of the same keys is the same sweep."""
     base = config.name or Invocation.of(list(fixed), config.hydra.runtime.choices).name
     named = f"{base}-by-{'-'.join(key.lstrip('+').rpartition('.')[2] for key in axes.keys)}"
-    point = handed_out().get("id")  # of a sweep of W&B's, which may have others done at the same time
+    point = agent_run().get("id")  # of a sweep of W&B's, which may have others done at the same time
     return f"{named}-{point}" if point else named

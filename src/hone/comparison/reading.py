@@ -14,9 +14,9 @@ from hone.comparison.origin import origin_of
 from hone.comparison.runs import Entry
 from hone.errors import UserError
 from hone.paths import nearest_path, shown
+from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import relevant
-from hone.tracking.address import is_address
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SWEEP = "sweep.json"
@@ -28,7 +28,7 @@ def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
     found: dict[Path, None] = {}
     for place in places:
         if is_address(place):
-            from hone.tracking.runs import fetched_runs  # there is a client to import, and a server to be asked
+            from hone.tracking.wandb.download import fetched_runs  # only this case needs W&B's client and its server
 
             found |= dict.fromkeys(fetched_runs(place, curves))
             continue

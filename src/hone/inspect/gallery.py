@@ -15,8 +15,8 @@ from hone.inspect.remarkable import comparable, remarkable
 from hone.inspect.worst import losses, short
 from hone.runs.redact import redact_text
 from hone.tasks.base import Columns, Task
-from hone.tracking.base import Tracker
 from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
+from hone.tracking.tracker import Tracker
 
 _MOST_LABELS = 100
 _BINS = 30

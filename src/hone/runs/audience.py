@@ -11,10 +11,10 @@ from typing import Any, final
 
 from hone.inspect.gallery import Gallery
 from hone.progress import Display
+from hone.runs.journal import Journal
 from hone.runs.record import Record
 from hone.tasks.base import Columns
-from hone.tracking.base import Tracker
-from hone.tracking.journal import Journal
+from hone.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from torch import nn
 from hone.adapters import Adapter
 from hone.results import save_model
 from hone.runs.folder import Folder
-from hone.tracking.base import Tracker
+from hone.tracking.tracker import Tracker
 from hone.trainee import Trainee
 
 

@@ -16,10 +16,10 @@ from hone.data.source import Source
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.heads import pooled
+from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
 from hone.tasks.base import Task
-from hone.tracking.address import is_address
 from hone.unfilled import Unfilled
 
 
@@ -38,12 +38,21 @@ class FinishedRun:
 
 def require_model(path: str) -> tuple[Folder, Record]:
     """The folder and record of a run that has a model."""
-    folder = Folder(find_run(path))
+    folder = Folder(_local(path))
     record = Record.load(folder.record)
     if not folder.model.is_dir():
         said = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
         raise UserError(f"run={path}: there is no model, {said}. Go on with it: hone train resume={path}")
     return folder, record
+
+
+def _local(place: str) -> Path:
+    """Return the run's folder; one whose model is in W&B is downloaded first, unless the cache has it."""
+    if not is_address(place):
+        return find_run(place)
+    from hone.tracking.wandb.models import fetched_run  # only this case needs W&B's client and its server
+
+    return fetched_run(place)
 
 
 def beside(run: str, folder: Folder, name: str) -> Path:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.errors import UserError, nearest
-from hone.tracking.address import is_address
+from hone.runs.address import ModelAddress, is_address
 
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
     "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
-    "steps", "best", "scores", "baseline", "lower_is_better", "wandb",
+    "steps", "best", "scores", "baseline", "lower_is_better", "tracker",
 )  # fmt: skip
 
 
@@ -58,11 +58,7 @@ def now() -> str:
 
 
 def find_run(folder: str) -> Path:
-    """A run's folder, which must hold a run; one whose model lies in W&B is fetched from there."""
-    if is_address(folder):
-        from hone.tracking.models import fetched_run  # there is a client to import, and a server to be asked
-
-        return fetched_run(folder)
+    """Return a run's folder on this disk, which must hold a run."""
     path = Path(folder).expanduser()
     if (path / "run.json").is_file():
         return path.resolve()
@@ -70,6 +66,15 @@ def find_run(folder: str) -> Path:
     runs = sorted((entry.parent for entry in parent.glob("**/run.json")), key=str) if parent.is_dir() else []
     hint = nearest(path, runs) or (f" The newest below {parent} is {runs[-1]}." if runs else "")
     raise UserError(f"{folder}: no run there (a run's folder holds run.json).{hint}")
+
+
+def require_run(place: str) -> None:
+    """Raise UserError unless the place is a folder with a run, or the address of a model in W&B. Nothing is downloaded
+    here: a config is checked without a server, and the command downloads the model when it loads it."""
+    if is_address(place):
+        ModelAddress.read(place)
+    else:
+        find_run(place)
 
 
 def saved_overrides(folder: str) -> list[str]:

@@ -21,11 +21,11 @@ from hone.progress import display
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
 from hone.runs.folder import Folder, new_folder, own_folder
+from hone.runs.journal import Journal
 from hone.runs.record import Record, now, write_atomically
 from hone.runs.redact import redact, redact_text
-from hone.runs.told import about, last_words
-from hone.tracking.base import Tracker
-from hone.tracking.journal import Journal
+from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
+from hone.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -79,19 +79,16 @@ def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any
     """Running while this is open; then finished, failed or pre-empted, with the reason."""
     begun, earlier = time.monotonic(), record["seconds"] or 0.0
     record.update(state="running", exit_code=None, reason=None, finished=None, **redact(origin))
+    tracked = TrackedRun(tracker, incomplete(record["tracker"]), lambda stored: record.update(tracker=stored))
 
     def end(state: str, exit_code: int, reason: str | None) -> None:
         seconds = round(earlier + time.monotonic() - begun, 2)
         record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
         tracker.keep(Folder(record.path.parent))
-        if tracker.finish(state, exit_code, last_words(record)):
-            record.update(wandb=record["wandb"] | {"sent": True})
+        tracked.end(state, exit_code, final_summary(record))
 
     try:
-        root = Path(job.settings.output_root).absolute()
-        known = {key: value for key, value in (record["wandb"] or tracker.reserve()).items() if key != "sent"}
-        record.update(wandb=known or None)
-        record.update(wandb=tracker.start(about(record, redact(job.config), root)) or known or None)
+        tracked.begin(run_info(record, redact(job.config), Path(job.settings.output_root).absolute()))
         tracker.uses(record["data"])
         yield
     except HoneError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
-from hone.runs.record import find_run
+from hone.runs.record import require_run
 from hone.types import Accelerator, Count, Index, Place, Precision, Split
 
 
@@ -27,4 +27,4 @@ class Evaluate:
     trust: list[str]
 
     def __post_init__(self) -> None:
-        find_run(self.run)
+        require_run(self.run)

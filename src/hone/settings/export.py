@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from hone.runs.record import find_run
+from hone.runs.record import require_run
 from hone.types import Place
 
 
@@ -22,4 +22,4 @@ class Export:
     trust: list[str]
 
     def __post_init__(self) -> None:
-        find_run(self.run)
+        require_run(self.run)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from hone.errors import UserError
-from hone.runs.record import find_run
+from hone.runs.record import require_run
 from hone.types import Accelerator, Count, OnBadRow, Place, Precision
 
 
@@ -37,4 +37,4 @@ class Predict:
             said = "There is nothing to predict" if self.input is None else "input= and texts exclude each other"
             raise UserError(f'{said}: say text="…" (or another role of the task), or input=FILE.')
         if self.run is not None:
-            find_run(self.run)
+            require_run(self.run)

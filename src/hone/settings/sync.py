@@ -1,4 +1,4 @@
-"""`conf/sync.yaml`, typed; the comments there say what each word means."""
+"""`conf/sync.yaml`, typed; the comments there explain each key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hone.types import Place
 @final
 @dataclass(frozen=True, kw_only=True)
 class Sync:
-    """What the command is told besides the parts it is made of."""
+    """The settings of `hone sync`."""
 
     made_of: ClassVar[str | None] = None
 

@@ -1,34 +1,43 @@
-"""A sweep as one run of the tracker's: all trials, what each key changes, what failed, which config was chosen; and
-its report, for what no tracker draws of a group."""
+"""A sweep as one run in the tracker, with all trials, what each key changes, what failed, which config was chosen, and
+its report, since no tracker draws these for a group of runs; and the upload of that run by `hone sync`."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self, final
 
-from hone.comparison.collection import Comparison
+import yaml
+
+from hone.comparison.collection import Comparison, of_sweep
 from hone.comparison.failures import failures
 from hone.comparison.importance import importances
 from hone.comparison.keys import values_of
 from hone.comparison.report import PAGE
+from hone.comparison.sweep import read_sweep
+from hone.errors import RunError
+from hone.runs.record import write_atomically
 from hone.runs.redact import redact_text
-from hone.tracking.base import RunInfo, Tracker
+from hone.sweeps.chosen import known_scores
+from hone.sweeps.saved import FILE, find_sweep, stored_by_tracker
+from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
 from hone.tracking.exhibits import Table
+from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb.sync import Upload, Way, online_tracker, wandb_part
 
 
-def mirror(
-    told: Comparison, test: Mapping[str, float], tracker: Tracker, folder: Path, before: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    """The trials' runs are in a group of the sweep's name, and so is this one; `before` is what it was last time."""
-    keys = list(told.keys)
+def mirror(told: Comparison, test: Mapping[str, float], tracked: TrackedRun, folder: Path) -> None:
+    """Log the sweep. Its run is in the group that has the sweep's name, as are the runs of its trials."""
+    tracker, keys = tracked.tracker, list(told.keys)
     about = {"command": told.about.command, "sampler": told.about.sampler, "keys": keys, "metric": told.metric.name}
     info = RunInfo(
         id=folder.name, name=f"sweep {folder.name}", group=folder.name, notes="", config={"sweep": about},
-        root=folder.parent, folder=folder, job_type="sweep", tracker=before or {},
+        root=folder.parent, folder=folder, job_type="sweep",
     )  # fmt: skip
-    known = tracker.start(info)
+    tracked.begin(info)
     rows = [
         [entry.identity, entry.state, entry.value(told.metric.name), entry.seconds, redact_text(entry.reason)]
         + [values_of(entry, keys)[key] for key in keys]
@@ -45,5 +54,41 @@ def mirror(
     chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}
     chosen[told.metric.name] = best.summary.mean  # where an agent of W&B's looks, if this is a point of its sweep
     failed = bool(failures(told.entries))
-    sent = tracker.finish("failed" if failed else "finished", int(failed), {**counts, **chosen, **test})
-    return known and {**known, "sent": sent}
+    tracked.end("failed" if failed else "finished", int(failed), {**counts, **chosen, **test})
+
+
+@final
+@dataclass(frozen=True)
+class SweepUpload(Upload):
+    """The upload of the run that stands for a sweep: it is logged again from what the sweep's runs have stored."""
+
+    folder: Path
+    way: Way
+    why: str
+
+    @property
+    def place(self) -> Path:
+        return self.folder
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Decide whether the sweep in this folder has to be uploaded."""
+        stored = stored_for(stored_by_tracker(folder), "wandb")
+        if stored is None:
+            return cls(folder, "nothing", "the sweep has no run in W&B")
+        if stored.get("mode") == "disabled":
+            return cls(folder, "nothing", "W&B was disabled")
+        return cls(folder, "nothing", "already there") if stored.get("sent") else cls(folder, "journal", "the sweep")
+
+    def send(self) -> None:
+        config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
+        told = of_sweep(read_sweep(self.folder), None, None, 0)
+        tracker = online_tracker(wandb_part(config["tracker"]) or {})
+        tracked = TrackedRun(tracker, stored_by_tracker(self.folder), self._store)
+        mirror(told, known_scores(told.groups), tracked, self.folder)
+        if not tracked.is_sent:
+            raise RunError("W&B did not take all of it.")
+
+    def _store(self, stored: Stored) -> None:
+        story = find_sweep(str(self.folder)) | {"tracker": stored}
+        write_atomically(self.folder / FILE, json.dumps(story, indent=2, ensure_ascii=False) + "\n")

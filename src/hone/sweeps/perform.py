@@ -26,7 +26,7 @@ from hone.sweeps.places import places
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Aim
-from hone.sweeps.saved import mirror_of
+from hone.sweeps.saved import stored_by_tracker
 from hone.sweeps.scout import scout
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
@@ -35,9 +35,9 @@ from hone.sweeps.story import Story
 from hone.sweeps.sweep import Sweep
 from hone.sweeps.table import final_screen
 from hone.sweeps.workers import Workers
-from hone.tracking.agent import set_aside
-from hone.tracking.base import Tracker
-from hone.tracking.several import guarded
+from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
+from hone.tracking.tracker import Tracker, guarded
+from hone.tracking.wandb.client import agent_ignored
 
 _RIVALS = 5
 """Configs that are compared with the best by their examples too."""
@@ -60,12 +60,12 @@ def perform(
     pool = Pool(room, sweep.trial_timeout)
     folder.mkdir(parents=True, exist_ok=True)
     kind = type(sweep.sampler).__name__.lower()
-    story = Story(folder, asked.command, asked.overrides, space.keys, kind, aim, mirror_of(folder))
+    story = Story(folder, asked.command, asked.overrides, space.keys, kind, aim, stored_by_tracker(folder))
     search = sweep.sampler.search(space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), launched or pool, screen(aim), story)
     if launched is None:
         stock(possible.values())
-    with set_aside():
+    with agent_ignored():
         driver.run(sweep.sampler.total(space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
@@ -81,15 +81,15 @@ def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, work
     """What came of it: the choice, the page, the tracker's run for all of it, the last screen."""
     folder = story.folder
     told = of_sweep(read_sweep(folder), None, None, _RIVALS)
-    with set_aside():
+    with agent_ignored():
         test = test_scores(told.groups, workers, one)
     write_report(told, folder / PAGE)
     tracker: Tracker = guarded(build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust))
-    # Its name there is stored before the tracker hears of it: whoever is killed in between leaves what can be sent.
-    known = {key: value for key, value in (story.wandb or tracker.reserve()).items() if key != "sent"}
-    story = replace(story, wandb=known)
-    story.write(entries, state)
-    story.write(entries, state, mirror(told, test, tracker, folder, known))
+
+    def store(stored: Stored) -> None:
+        replace(story, tracker=stored).write(entries, state)
+
+    mirror(told, test, TrackedRun(tracker, incomplete(story.tracker), store), folder)
     final_screen(told, folder, test, _remarks(entries))
 
 

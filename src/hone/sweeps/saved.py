@@ -50,6 +50,6 @@ def saved_words(folder: str) -> list[str]:
     return words
 
 
-def mirror_of(folder: Path) -> dict[str, Any] | None:
-    """Where the sweep was mirrored, if it has been."""
-    return (_read(folder) or {}).get("wandb")
+def stored_by_tracker(folder: Path) -> dict[str, Any] | None:
+    """Return what the tracker has stored about the run that stands for the sweep as a whole."""
+    return (_read(folder) or {}).get("tracker")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from hone.runs.record import now, write_atomically
 from hone.sweeps.entry import Entry
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.saved import FILE, VERSION
+from hone.tracking.bookkeeping import Stored
 
 
 @final
@@ -26,13 +27,13 @@ class Story:
     keys: tuple[str, ...]
     sampler: str
     aim: Aim
-    wandb: Mapping[str, Any] | None
-    """Where the sweep as a whole has been mirrored before."""
+    tracker: Stored
+    """What the tracker has stored about the run that stands for the sweep as a whole."""
     started: str = field(default_factory=now)
     begun: float = field(default_factory=time.monotonic)
 
-    def write(self, entries: Collection[Entry], state: str, wandb: Mapping[str, Any] | None = None) -> None:
-        """How all stands now; `wandb` is where the sweep as a whole is mirrored."""
+    def write(self, entries: Collection[Entry], state: str) -> None:
+        """How all stands now."""
         told = {
             "version": VERSION,
             "name": self.folder.name,
@@ -45,7 +46,7 @@ class Story:
             "started": self.started,
             "seconds": round(time.monotonic() - self.begun, 2),
             "state": state,
-            "wandb": dict(wandb or self.wandb or {}) or None,
+            "tracker": self.tracker,
             "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
         write_atomically(self.folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")

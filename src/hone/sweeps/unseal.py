@@ -10,10 +10,9 @@ from hone.build import build
 from hone.check import check_node
 from hone.runs.folder import Folder
 from hone.runs.record import Record
-from hone.runs.told import about, last_words
 from hone.settings.evaluate import Evaluate
-from hone.tracking.base import Tracker
-from hone.tracking.several import guarded
+from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
+from hone.tracking.tracker import Tracker, guarded
 from hone.types import Accelerator
 
 
@@ -41,14 +40,10 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
 
 
 def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iterable[str]) -> None:
-    """A tracker that has heard all of the run hears this too; to others it is still to be sent with the rest."""
-    if not record["wandb"]:
-        return
-    if not record["wandb"].get("sent"):
-        record.update(wandb=record["wandb"] | {"amended": True})
+    """A tracker that has the whole run gets the scores now; any other when the rest of the run is sent."""
+    if not record["tracker"]:
         return
     tracker = guarded(build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust))
-    tracker.start(about(record, config, Path(config["output_root"]).absolute()))
-    tracker.keep(folder)
-    if not tracker.finish(record["state"], 0, last_words(record)):
-        record.update(wandb=record["wandb"] | {"sent": False})
+    tracked = TrackedRun(tracker, record["tracker"], lambda stored: record.update(tracker=stored))
+    root = Path(config["output_root"]).absolute()
+    tracked.amend(run_info(record, config, root), folder, record["state"], final_summary(record))

@@ -1,1 +1,1 @@
-"""Where a run's numbers go: always the journal, and what the config's `tracker` names besides."""
+"""Trackers: mirrors of a run's journal, as the config's `tracker` names them."""

@@ -1,7 +1,8 @@
-"""What a tracker shows beside numbers: what is in it, not how it looks."""
+"""What a tracker shows besides numbers: the content, and the content as markdown for a tracker that draws no charts."""
 
 from __future__ import annotations
 
+import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +10,22 @@ from typing import Any, ClassVar, final
 
 Row = Sequence[Any]
 
+_WIDEST_GRID = 32
+"""Classes; a larger confusion matrix is a list of its cells."""
+
 
 class Exhibit(ABC):
-    """A table, or numbers that are better looked at than read."""
+    """A table, or numbers that a chart shows better."""
 
     @abstractmethod
     def table(self) -> Table:
-        """The same to read."""
+        """Return the same content as a table."""
 
 
 @final
 @dataclass(frozen=True)
 class Table(Exhibit):
-    """Rows under the names of their columns."""
+    """Rows with named columns."""
 
     columns: Sequence[str]
     rows: Sequence[Row]
@@ -33,7 +37,7 @@ class Table(Exhibit):
 @final
 @dataclass(frozen=True)
 class Bars(Exhibit):
-    """A number for each name."""
+    """One number per name."""
 
     names: Sequence[str]
     values: Sequence[float]
@@ -45,7 +49,7 @@ class Bars(Exhibit):
 @final
 @dataclass(frozen=True)
 class Histogram(Exhibit):
-    """How many values lie between an edge and the next."""
+    """The number of values between each edge and the next."""
 
     counts: Sequence[int]
     edges: Sequence[float]
@@ -57,13 +61,13 @@ class Histogram(Exhibit):
 @final
 @dataclass(frozen=True)
 class Matrix(Exhibit):
-    """How often each true class was taken for each class."""
+    """How often each true class was predicted as each class."""
 
     names: Sequence[str]
     counts: Sequence[Sequence[int]]
 
     most: ClassVar[int] = 1000
-    """Cells; where there are more, the empty ones and then the smallest are left out."""
+    """Cells of the table. If there are more, the empty ones and then the smallest are left out."""
 
     def table(self) -> Table:
         cells = [
@@ -74,3 +78,27 @@ class Matrix(Exhibit):
         if len(cells) > self.most:
             cells = sorted((cell for cell in cells if cell[2]), key=lambda cell: -cell[2])[: self.most]
         return Table(("true", "predicted", "count"), cells)
+
+
+def as_markdown(exhibit: Exhibit) -> str:
+    """Draw a confusion matrix as a grid and bars as blocks; anything else is a plain table."""
+    if isinstance(exhibit, Matrix) and len(exhibit.names) <= _WIDEST_GRID:
+        rows = [[name, *counts] for name, counts in zip(exhibit.names, exhibit.counts, strict=True)]
+        return _markdown_table(Table(["true ↓ predicted →", *exhibit.names], rows))
+    if isinstance(exhibit, Bars):
+        most, plain = max([*exhibit.values, 1e-12]), exhibit.table()
+        bars = [[name, value, "█" * round(20 * value / most)] for name, value in plain.rows]
+        return _markdown_table(Table([*plain.columns, ""], bars))
+    return _markdown_table(exhibit.table())
+
+
+def _markdown_table(table: Table) -> str:
+    """One line per row; nothing in a cell can break out of it."""
+    head, *lines = [f"| {' | '.join(map(_cell, row))} |" for row in (table.columns, *table.rows)]
+    return "\n".join([head, "|---" * len(table.columns) + "|", *lines])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return html.escape("" if value is None else str(value), quote=False).replace("|", "&#124;").replace("\n", "<br>")

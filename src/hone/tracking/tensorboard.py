@@ -1,11 +1,14 @@
-"""TensorBoard: an event file in the run's folder, every record in it whole when the call returns."""
+"""TensorBoard: an event file in the run's folder, in which every event is whole once the call returns.
+
+tensorboardX's `SummaryWriter` promises less: `flush` does not wait for the queue between it and its writer, so that an
+event may reach the disk much later, or not at all if the run is killed. Its `EventsWriter` is that writer itself."""
 
 from __future__ import annotations
 
 import secrets
-import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
@@ -13,9 +16,8 @@ from typing import Any, final
 from hone.errors import UserError
 from hone.paths import shown
 from hone.runs.identity import has_effect
-from hone.tracking import markdown
-from hone.tracking.base import RunInfo, Tracker
-from hone.tracking.exhibits import Exhibit, Histogram, Table
+from hone.tracking.exhibits import Exhibit, Histogram, Table, as_markdown
+from hone.tracking.tracker import RunInfo, Tracker
 from hone.types import Index
 
 _AXES = {"step", "epoch", "time", "examples", "seconds"}
@@ -23,7 +25,7 @@ _AXES = {"step", "epoch", "time", "examples", "seconds"}
 
 @final
 class TensorBoardTracker(Tracker):
-    """Curves, texts, and hyperparameters with the final scores, by which runs are compared."""
+    """Writes curves, texts, and hyperparameters with the final scores, so that TensorBoard can compare runs."""
 
     def __init__(self, examples: Index = 32) -> None:
         if find_spec("tensorboardX") is None:
@@ -32,21 +34,23 @@ class TensorBoardTracker(Tracker):
             )
         self.examples = examples
         self.root: Path | None = None
-        self.file: Path | None = None
+        self.writer: Any = None
+        self._close: Callable[[], object] = lambda: None
 
-    def start(self, run: RunInfo) -> dict[str, Any] | None:
+    def start(self, run: RunInfo) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import hparams
 
         self.root = run.root
-        self.file = run.folder / f"events.out.tfevents.{int(time.time())}.{secrets.token_hex(4)}"
-        self._write(file_version="brain.Event:2")
+        # The suffix keeps apart two files of one run that is resumed within a second.
+        self.writer = EventsWriter(str(run.folder / "events"), f".{secrets.token_hex(4)}")
+        self._close = weakref.finalize(self, self.writer.close)  # at the latest when a failure has it dropped
         self._write(summary=hparams(dict(_hyperparameters(run.config)), {})[1])
         if run.notes:
-            self._text("notes", markdown.drawn(Table([run.name], [[run.notes]])), 0)
-        return None
+            self._text("notes", as_markdown(Table([run.name], [[run.notes]])), 0)
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """TensorBoard drops what earlier files say of the steps after those rows."""
+        """Have TensorBoard drop what earlier files say about the steps after these rows."""
         from tensorboardX.proto.event_pb2 import SessionLog
 
         last = int(rows[-1]["step"]) if rows else 0
@@ -60,15 +64,15 @@ class TensorBoardTracker(Tracker):
         if isinstance(exhibit, Histogram):
             self._write(step or 0, summary=_histogram(name, exhibit))
         else:
-            self._text(name, markdown.drawn(exhibit), step or 0)
+            self._text(name, as_markdown(exhibit), step or 0)
 
     def page(self, name: str, html: str) -> None:
-        """It shows none; the page lies in the folder anyway."""
+        """TensorBoard shows no pages; the run's folder has them anyway."""
 
-    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> bool:
+    def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         self._scalars(dict(_conclusions(summary)), int(summary.get("best/step") or 0), None)
         self._write(summary=_end(state))
-        return False
+        self._close()
 
     def advice(self) -> str | None:
         return None if self.root is None else f"tensorboard --logdir {shown(self.root)}"
@@ -81,32 +85,22 @@ class TensorBoardTracker(Tracker):
         parts = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(step, moment, summary=Summary(value=parts))
 
-    def _text(self, name: str, told: str, step: int) -> None:
+    def _text(self, name: str, content: str, step: int) -> None:
         from tensorboardX.summary import text
 
-        self._write(step, summary=text(name, told))
+        self._write(step, summary=text(name, content))
 
     def _write(self, step: int = 0, moment: float | None = None, **what: Any) -> None:
         from tensorboardX.proto.event_pb2 import Event
 
-        if self.file is None:
+        if self.writer is None:  # the run never started
             return
-        event = Event(wall_time=moment or time.time(), step=step, **what)
-        with self.file.open("ab") as file:
-            file.write(_framed(event.SerializeToString()))
-
-
-def _framed(content: bytes) -> bytes:
-    """A record as TensorFlow keeps it: its length and itself, each with a checksum."""
-    from tensorboardX.record_writer import masked_crc32c
-
-    length = struct.pack("<Q", len(content))
-    sums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
-    return length + sums[0] + content + sums[1]
+        self.writer.write_event(Event(wall_time=moment or time.time(), step=step, **what))
+        self.writer.flush()
 
 
 def _hyperparameters(config: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """What can change a result, by dotted names, as plain values."""
+    """Yield the settings that can change a result, by dotted names, as plain values."""
     for key, value in config.items():
         name = f"{place}{key}"
         if key.startswith("_") or key == "provenance" or not has_effect(name.removeprefix("choices.")):
@@ -118,7 +112,7 @@ def _hyperparameters(config: Mapping[str, Any], place: str = "") -> Iterator[tup
 
 
 def _conclusions(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """What no row has said: which evaluation was the best, and its scores."""
+    """Yield what no row of the journal has: the best evaluation and its scores."""
     for name, value in summary.items():
         if isinstance(value, int | float) and not name.startswith(("baseline/", "test/")):
             yield f"best/{name}" if name.startswith("validation/") else name, value

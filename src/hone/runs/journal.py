@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: a line for every log call, flushed before anybody else hears of it."""
+"""`metrics.jsonl`: one line per logged row, flushed before any tracker gets the row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hone.runs.record import write_atomically
 
 @final
 class Journal:
-    """Append-only, but for `rewind`, which takes back what a resumed run will say again."""
+    """Append-only, except that `rewind` drops the rows that a resumed run will log again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class Journal:
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, row: Mapping[str, Any]) -> int:
-        """Writes the row; once this returns it survives the process. Returns which one it is, from 0."""
+        """Write the row and return its number, from 0. Once this returns, the row survives the process."""
         finite = {
             key: value if not isinstance(value, float) or math.isfinite(value) else None for key, value in row.items()
         }
@@ -31,7 +31,7 @@ class Journal:
         return self._count - 1
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
-        """Drops the rows after a step, those of the final scores, and a torn last line; returns what is left."""
+        """Drop the rows after a step, the rows of final scores and a torn last line. Return the rows that are left."""
         kept = [row for row in read(self.path) if row["step"] <= step and not _is_final(row)]
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
@@ -44,12 +44,12 @@ class Journal:
 
 
 def _is_final(row: Mapping[str, Any]) -> bool:
-    """Whether it holds scores of the best weights, which every sitting that gets to the end tells."""
+    """Whether the row holds scores of the best weights, which are logged anew whenever a run gets to its end."""
     return any(name.startswith("test/") for name in row)
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a journal; a line that was cut off by a kill is passed over."""
+    """Yield the rows of a journal, without a line that was cut off by a kill."""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
             yield json.loads(line)

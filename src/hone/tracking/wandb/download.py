@@ -1,4 +1,4 @@
-"""Runs that lie in W&B, fetched as folders like those that they were: one, a group, a sweep's or a whole project's."""
+"""Runs in W&B, downloaded as folders like those they came from: one run, a group, a sweep or a whole project."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from typing import Any
 import yaml
 
 from hone.errors import UserError, listed
+from hone.runs.address import Address
 from hone.runs.folder import Folder
-from hone.tracking.access import asking
-from hone.tracking.address import Address
-from hone.tracking.client import fitting
-from hone.tracking.papers import PLACE, RECORD
+from hone.tracking.wandb.client import asking, fitting
+from hone.tracking.wandb.files import PLACE, RECORD
 
 _EXPECTED = "[/run, /group:NAME or /sweep:ID]"
 _AT_ONCE = 8
@@ -27,19 +26,19 @@ _STATES = {"running": "running", "pending": "running", "finished": "finished"}
 
 
 def fetched_runs(text: str, curves: bool) -> list[Path]:
-    """The folders, as they are in W&B now; learning curves take longer, and are fetched where they are wanted."""
+    """Download runs as they are in W&B now and return their folders. Learning curves take longer and are optional."""
     address = Address.read(text, _EXPECTED)
     with asking(text) as api:
-        found = _found(api, address)
-        ours = [run for run in found if "id" in run.config.get("provenance", {})]
+        runs = _find(api, address)
+        ours = [run for run in runs if "id" in run.config.get("provenance", {})]
         if not ours:
-            there = f" Its runs there: {listed((run.name for run in found), 5)}." if found else ""
-            raise UserError(f"{text}: no run of hone is there.{there}")
+            others = f" It has {listed((run.name for run in runs), 5)}." if runs else ""
+            raise UserError(f"{text}: hone made none of the runs there.{others}")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(partial(_fetch, address.cache / "runs", curves), ours))
 
 
-def _found(api: Any, address: Address) -> list[Any]:
+def _find(api: Any, address: Address) -> list[Any]:
     kind, colon, name = address.rest.partition(":")
     if not address.rest:
         return list(api.runs(address.path, lazy=False))
@@ -47,15 +46,15 @@ def _found(api: Any, address: Address) -> list[Any]:
         return [api.run(f"{address.path}/{address.rest}")]
     if kind not in _KINDS or not name:
         raise UserError(f"{address.text}: expected wandb:entity/project{_EXPECTED}.")
-    found = list(api.runs(address.path, filters={kind: fitting(name)}, lazy=False))
+    runs = list(api.runs(address.path, filters={kind: fitting(name)}, lazy=False))
     if kind == "group":
-        return found
-    points = {run.group for run in found if run.job_type == "sweep"}  # a sweep of ours for each point of W&B's
-    return found + [run for group in sorted(points) for run in api.runs(address.path, {"group": group}, lazy=False)]
+        return runs
+    points = {run.group for run in runs if run.job_type == "sweep"}  # each point of W&B's sweep may be a sweep of ours
+    return runs + [run for group in sorted(points) for run in api.runs(address.path, {"group": group}, lazy=False)]
 
 
 def _fetch(cache: Path, curves: bool, run: Any) -> Path:
-    """Always anew, for a run may have gone on since it was last looked at."""
+    """Download the run again in any case: it may have gone on since the last time."""
     draft = cache / f".{run.id}-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -87,14 +86,14 @@ def _write(folder: Folder, record: Mapping[str, Any], config: Mapping[str, Any])
 
 
 def _record(run: Any) -> dict[str, Any]:
-    """Of a run that has not ended, or was killed before it could send its own: what W&B has been told."""
+    """Make a record for a run that has not sent its own, because it is running or was killed, from what W&B has."""
     summary, origin = dict(run.summary), run.config["provenance"]
     state = summary.get("state") or _STATES.get(run.state, "failed")
-    silent = f"W&B calls it {run.state}" if state == "failed" else None
+    reason = f"W&B calls it {run.state}" if state == "failed" else None
     best = {key: summary.get(f"best/{key}") for key in ("step", "metric", "value")}
     return {
         **origin, "name": run.name, "group": run.group,
-        "state": state, "reason": summary.get("reason") or silent,
+        "state": state, "reason": summary.get("reason") or reason,
         "scores": _scores(summary) if state == "finished" else None, "best": best if best["step"] else None,
     }  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""Places in W&B as they are typed: `wandb:entity/project/…`."""
+"""Addresses in W&B as users type them: `wandb:entity/project/…`."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
@@ -10,6 +11,7 @@ from hone.errors import UserError
 from hone.paths import cache_folder
 
 PREFIX = "wandb:"
+_MODEL = "/name:alias, such as wandb:me/hone/model-1a2b3c4d:best"
 
 
 def is_address(place: str) -> bool:
@@ -28,7 +30,7 @@ class Address:
 
     @classmethod
     def read(cls, text: str, expected: str) -> Self:
-        """`expected` says what may follow the project, for the message."""
+        """Parse an address; `expected` says in the error message what may follow the project."""
         entity, _, more = text.removeprefix(PREFIX).partition("/")
         project, _, rest = more.partition("/")
         if not entity.strip() or not project.strip() or ".." in (entity, project):
@@ -37,10 +39,29 @@ class Address:
 
     @property
     def path(self) -> str:
-        """Of the project, as W&B has it."""
+        """The project as W&B's API names it."""
         return f"{self.entity}/{self.project}"
 
     @property
     def cache(self) -> Path:
-        """Where what is fetched from the project is kept."""
+        """The folder that keeps downloads from this project."""
         return cache_folder() / "wandb" / self.entity / self.project
+
+
+@final
+@dataclass(frozen=True)
+class ModelAddress:
+    """A model artifact and one of its versions or aliases."""
+
+    project: Address
+    name: str
+    alias: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Parse an address. Nothing is asked or downloaded."""
+        project = Address.read(text, _MODEL)
+        name, _, alias = project.rest.partition(":")
+        if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+            raise UserError(f"{text}: expected {PREFIX}entity/project{_MODEL}.")
+        return cls(project, name, alias or "best")

@@ -1,1 +1,0 @@
-"""What `hone sync` sends."""

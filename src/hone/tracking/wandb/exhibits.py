@@ -1,0 +1,108 @@
+"""Tables and charts in W&B, and `exhibits.jsonl`, which keeps them for when they have to be sent again.
+
+Each waits for the journal's next row and becomes part of that row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from hone.runs import journal
+from hone.runs.record import write_atomically
+from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix, Table
+
+_KINDS: Mapping[str, type[Exhibit]] = {"Table": Table, "Bars": Bars, "Histogram": Histogram, "Matrix": Matrix}
+"""By the word for each in `exhibits.jsonl`."""
+
+_PRESETS: Mapping[type[Exhibit], tuple[str, tuple[str, ...]]] = {
+    Bars: ("wandb/bar/v0", ("label", "value")),
+    Matrix: ("wandb/confusion_matrix/v1", ("Actual", "Predicted", "nPredictions")),
+}
+"""W&B's own charts, and the columns that they expect."""
+
+
+@final
+@dataclass(frozen=True)
+class Shown:
+    """An exhibit, and the number of the journal's row that it is part of."""
+
+    number: int
+    name: str
+    exhibit: Exhibit
+    step: int | None
+
+
+@final
+class Catalogue:
+    """`exhibits.jsonl`: append-only like the journal, except for `rewind`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, shown: Shown) -> None:
+        line = {**vars(shown), "kind": type(shown.exhibit).__name__, "exhibit": vars(shown.exhibit)}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=_plain) + "\n")
+
+    def rewind(self, number: int) -> None:
+        """Drop what a run that goes on after this many rows will show again; what it showed at its start stays."""
+        kept = [line for line in journal.read(self.path) if line["number"] < number or line["step"] is None]
+        if self.path.is_file():
+            write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def shown(self) -> Iterator[Shown]:
+        """Yield the exhibits in the order of their rows; of two with the same name in one row, the later one."""
+        newest = {(line["number"], line["name"]): line for line in journal.read(self.path)}
+        for (number, name), line in sorted(newest.items(), key=lambda item: item[0][0]):
+            yield Shown(number, name, _KINDS[line["kind"]](**line["exhibit"]), line["step"])
+
+
+def define_axes(run: Any) -> None:
+    """Draw curves over our own steps; the other counters can be chosen as the axis too."""
+    for axis in ("step", "epoch", "examples", "seconds", "time"):
+        run.define_metric(axis, hidden=True)
+    run.define_metric("*", step_metric="step", summary="none")
+
+
+def log_exhibit(run: Any, number: int | None, name: str, exhibit: Exhibit, step: int | None) -> None:
+    """Log an exhibit. Its newest table is also in the summary, where W&B's pages look for it, even under a chart."""
+    import wandb
+
+    if isinstance(exhibit, Histogram):
+        bins = (np.asarray(exhibit.counts), np.asarray(exhibit.edges))
+        _log(run, number, name, wandb.Histogram(np_histogram=bins), step)
+    elif type(exhibit) in _PRESETS:
+        preset, columns = _PRESETS[type(exhibit)]
+        table, fields = _table(columns, exhibit), dict(zip(columns, columns, strict=True))
+        _log(run, number, name, wandb.plot_table(preset, table, fields, {"title": name}, split_table=True), step)
+        run.summary[f"Custom Chart Tables/{name}_table"] = table
+    else:
+        table = _table(exhibit.table().columns, exhibit)
+        _log(run, number, name, table, step)
+        run.summary[name] = table
+
+
+def log_page(run: Any, number: int | None, name: str, html: str) -> None:
+    import wandb
+
+    _log(run, number, name, wandb.Html(html, inject=False), None)
+
+
+def _table(columns: Sequence[str], exhibit: Exhibit) -> Any:
+    import wandb
+
+    return wandb.Table(columns=list(columns), data=list(map(list, exhibit.table().rows)), allow_mixed_types=True)
+
+
+def _log(run: Any, number: int | None, name: str, value: Any, step: int | None) -> None:
+    run.log({name: value} | ({} if step is None else {"step": step}), step=number, commit=False)
+
+
+def _plain(value: Any) -> Any:
+    """Turn one of numpy's numbers into Python's."""
+    return value.item()
