@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from hone.errors import HoneError, RunError, UserError
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.paths import shown
 from hone.runs.folder import Folder, is_run
-from hone.settings.sync import Sync
+from hone.settings import Sync
 from hone.shipping.base import Shipment
 from hone.shipping.run import RunShipment
 from hone.shipping.sweep import SweepShipment

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, final
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from hone.command.hydra_private import argument_parser
 from hone.errors import UserError, closest, nearest
 from hone.tracking.address import is_address
 
@@ -137,7 +137,7 @@ def _value(word: str) -> Any:
 
 def _parsed(words: Sequence[str]) -> Any:
     """Hydra's own reading of the words, its complaint as a message of ours."""
-    parser = get_args_parser()
+    parser = argument_parser()
     try:
         with redirect_stderr(io.StringIO()) as said:
             return parser.parse_intermixed_args(list(words))

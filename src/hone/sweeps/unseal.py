@@ -11,7 +11,7 @@ from hone.check import check_node
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.runs.told import about, last_words
-from hone.settings.evaluate import Evaluate
+from hone.settings import Evaluate
 from hone.tracking.base import Tracker
 from hone.tracking.several import guarded
 from hone.types import Accelerator
