@@ -47,6 +47,11 @@ class Application:
             self.line = self.line.fetching(known)
             self.line = self.line.reading(known) if "inputs" in known else self.line
             self.line = self.line.placing(known) if "folders" in known else self.line
+            if self.line.help:
+                from hone.command.help import help_text
+
+                print(help_text(self.command, self.line))
+                return 0
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retried()
             sys.argv = [f"hone {self.command}", *self.line.words]

@@ -6,6 +6,7 @@ import re
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,6 +14,7 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
+from hone.command.hydra_private import HYDRA
 from hone.command.line import CommandLine, with_open_columns
 from hone.command.unknown_keys import unknown_key
 from hone.conf import CONF, options
@@ -144,11 +146,16 @@ def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:
 
 
 def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:
-    GlobalHydra.instance().clear()
-    searchpath = [f"hydra.searchpath=[file://{line.config_dir}]"] if line.config_dir else []
     try:
-        with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base="1.3"):
-            given = [*searchpath, *map(with_open_columns, words)]
-            return compose(line.config_name or command, given, return_hydra_config=True)
-    except Exception:  # whatever it is, this is not the config we look for
+        return compose_config(command, words, line)
+    except Exception:  # whatever is wrong, this is not the config that is searched for
         return None
+
+
+def compose_config(command: str, words: list[str], line: CommandLine) -> DictConfig:
+    """The config of a command with these words, and Hydra's own section; nothing of it is used or resolved."""
+    GlobalHydra.instance().clear()
+    searchpath = [f"hydra.searchpath=[file://{Path(line.config_dir).absolute()}]"] if line.config_dir else []
+    with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base=HYDRA):
+        overrides = [*searchpath, *map(with_open_columns, words)]
+        return compose(line.config_name or command, overrides, return_hydra_config=True)

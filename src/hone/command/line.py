@@ -35,7 +35,9 @@ class CommandLine:
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """The texts that were typed as they are, by role, for a command that reads some."""
     folders: tuple[str, ...] = ()
-    """The words that are no key=value, for a command that reads folders."""
+    """The words that are not key=value, for a command that reads folders."""
+    help: bool = False
+    """Whether --help is among the flags."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -52,7 +54,7 @@ class CommandLine:
             del flags[len(flags) - 1 - flags[::-1].index(word)]
         trust = [word for word in parsed.overrides if _key(word) == "trust"]
         vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
-        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched)
+        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched, help=parsed.help)
 
     @property
     def words(self) -> list[str]:
