@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from hone.check import check
-from hone.command.explain import explain
+from hone.command.explain import explain, with_fitting_tasks
 from hone.command.guard import vetted
 from hone.command.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.command.line import CommandLine, as_typed_in, retried
@@ -81,7 +81,7 @@ class Application:
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))
         except Exception as error:
-            self.code = max(self.code, tell(error, self.debug))
+            self.code = max(self.code, tell(with_fitting_tasks(error), self.debug))
             return None
 
     def prepared(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:

@@ -18,6 +18,7 @@ from hone.errors import UserError, closest, nearest
 from hone.tracking.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
+_ALIASES = {"model": "run=FOLDER, or checkpoint=hub checkpoint.path=FOLDER"}
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
 
@@ -70,7 +71,7 @@ class CommandLine:
             if key in known or not key.isidentifier():
                 kept.append(word)
                 continue
-            if meant := closest(key, known, likeness=0.75):
+            if meant := _ALIASES.get(key) or closest(key, known, likeness=0.75):
                 raise UserError(f"{key}: no such key. Did you mean {meant}?")
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
