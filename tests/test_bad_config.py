@@ -24,8 +24,12 @@ CONFIG = {
     "optmizer.lr=1": "Did you mean optimizer.lr?",
     "max_length=9": "Did you mean task.max_length?",
     "hydra.verbos=true": "Did you mean hydra.verbose?",
-    "dataset.path=x": "dataset=tiny_emotion has none; these have: dataset=hub, dataset=local,",
-    "head.pooling=mean": "head=auto has none; these have: |head=linear",
+    "dataset.path=x": "dataset=tiny_emotion has no path; add dataset=local for your own files|dataset=local dataset.path=x",
+    "checkpoint.path=x": "checkpoint=tiny_bert has no path; add checkpoint=hub|checkpoint=hub checkpoint.path=x",
+    "head.pooling=mean": "head=auto does not have it; these do: |head=linear",
+    "model=bert": "Did you mean checkpoint=bert?",
+    "model=org/name": "Did you mean checkpoint=hub checkpoint.path=org/name?",
+    "learning_rate=1": "Did you mean optimizer.lr?",
     "optimizer.algorithm.amsgrad=true": "+optimizer.algorithm.amsgrad=true",
     "checkpoint.hyperparameters.x=1": "+checkpoint.hyperparameters.x=1",
     "task.class_weights.joy=2": "+task.class_weights.joy=2",
@@ -143,3 +147,35 @@ def test_a_wrong_config_file(name: str, hone: Hone) -> None:
 def test_a_misspelt_option_of_an_own_group_is_found_among_all(hone: Hone) -> None:
     store({"configs/dataset/mine.yaml": "path: x"})
     refused(hone("train", "--config-dir=configs", "dataset=mien"), "Did you mean mine?", "imdb")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("predict model=a text=b", "model: no such key|run=FOLDER|checkpoint=hub checkpoint.path=FOLDER"),
+        ("evaluate model=a", "model: no such key|Did you mean run=a?"),
+    ],
+)
+def test_a_model_is_a_run_or_a_checkpoint(line: str, words: str, hone: Hone) -> None:
+    refused(hone(*line.split()), *words.split("|"))
+
+
+def test_all_columns_that_are_missing_are_reported_at_once(hone: Hone) -> None:
+    store({"a.csv": "body,stars\ngood,5\nbad,1\n"})
+    done = hone("train", "tracker=none", "dataset=local", "dataset.path=a.csv")
+    refused(done, "'text' for the role 'text'", "'label' for the role 'label'", "The columns are body, stars")
+    assert "dataset.columns.text=… dataset.columns.label=…" in done.err
+    assert "fits task=" not in done.err
+
+
+def test_tasks_that_the_columns_fit_are_named(hone: Hone) -> None:
+    store({"a.csv": "question,context,answers\nwho,Ann ran,Ann\n"})
+    done = hone("train", "tracker=none", "dataset=local", "dataset.path=a.csv")
+    refused(done, "no column 'label'", "As it is, the data fits task=question_answering.")
+
+
+def test_all_unknown_roles_are_reported_at_once(hone: Hone) -> None:
+    done = hone(
+        "train", "tracker=none", "dataset=local", "dataset.path=a.csv", "dataset.columns.txt=a", "dataset.columns.y=b"
+    )
+    refused(done, "dataset.columns.txt, dataset.columns.y: the task has no such role", "text, label, text_pair")

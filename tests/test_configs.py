@@ -28,7 +28,7 @@ from hone.checkpoints.tiny import TinyBert
 from hone.conf import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import prepare
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.parts import Parts
 from hone.runs import finished
 

@@ -24,8 +24,7 @@ from hone import draft
 from hone.check import check
 from hone.conf import CONF, options
 from hone.errors import UserError
-from hone.invocation import Invocation
-from hone.job import Job
+from hone.job import Invocation, Job
 from hone.optim import Optimizer
 from hone.parts import Parts
 from hone.planning import disk, machine, sizes

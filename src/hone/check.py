@@ -1,8 +1,7 @@
-"""Looks a composed config over before anything heavy is imported: trusted targets, known keys, fitting values."""
+"""Checks a composed config before anything heavy is imported: trusted targets, known keys, values of the right type."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from hone import roles, signatures
+from hone import settings, signatures
 from hone.errors import UserError, listed, nearest
 from hone.signatures import Parameter, Signature
 from hone.wording import as_typed, expectation, literals
@@ -23,38 +22,40 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 
 
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The settings of a command, and the parts of its config; every value checked and brought to its declared type."""
-    kind = getattr(importlib.import_module(f"hone.settings.{command}"), command.capitalize())
-    made_of = _parts(kind.made_of)
-    words = {name: value for name, value in config.items() if name not in made_of}
-    told = kind(**check_arguments(words, f"{kind.__module__}.{kind.__name__}", ""))
-    trust = getattr(told, "trust", ())
-    absent = {name for name, part in made_of.items() if not part.required and config.get(name) is None}
-    parts: dict[str, Any] = {
-        name: None if name in absent else _check_part(config.get(name), name, trust) for name in made_of
-    }
+    """The settings of a command and the other sections of its config, every value converted to its declared type."""
+    kind = getattr(settings, command.capitalize())
+    sections = _sections(kind.made_of)
+    keys = {name: value for name, value in config.items() if name not in sections}
+    checked = kind(**check_arguments(keys, f"{kind.__module__}.{kind.__name__}", ""))
+    trust = getattr(checked, "trust", ())
+    parts: dict[str, Any] = {}
+    for name, section in sections.items():
+        absent = not section.required and config.get(name) is None
+        parts[name] = None if absent else _check_section(config.get(name), name, trust)
     if {"dataset", "task"} <= parts.keys():
-        roles.require_known(parts["dataset"], parts["task"])
-    return told, parts
+        require_known_roles(parts["dataset"], parts["task"])
+    return checked, parts
 
 
-def _parts(owner: str | None) -> Mapping[str, Parameter]:
+def _sections(owner: str | None) -> Mapping[str, Parameter]:
     signature = signatures.signature_of(owner) if owner else None
     return signature.parameters if signature else {}
 
 
-def _check_part(node: Any, name: str, trust: Iterable[str]) -> dict[str, Any]:
+def _check_section(node: Any, name: str, trust: Iterable[str]) -> dict[str, Any]:
     if not isinstance(node, Mapping) or "_target_" not in node:
-        said = f"it is {as_typed(node)}" if node else "there is none"
-        raise UserError(f"{name}: expected a section with a class in _target_, but {said}; choose one with {name}=….")
+        problem = f"it is {as_typed(node)}" if node else "there is none"
+        raise UserError(
+            f"{name}: expected a section with a class in _target_, but {problem}; choose one with {name}=…."
+        )
     if "_partial_" in node:
-        raise UserError(f"{name}._partial_: this part is made whole; only parts of it may wait for arguments.")
+        raise UserError(f"{name}._partial_: this section is a complete object; only sections inside it can be partial.")
     checked: dict[str, Any] = check_node(node, name, trust)
     return checked
 
 
 def check_node(node: Any, place: str, trust: Iterable[str]) -> Any:
-    """A part of the config with its `_target_`s (nested ones too) trusted and their arguments checked."""
+    """A part of the config whose `_target_`s (nested ones too) are trusted and whose arguments are checked."""
     if isinstance(node, list):
         return [check_node(item, f"{place}[{index}]", trust) for index, item in enumerate(node)]
     if not isinstance(node, Mapping):
@@ -66,32 +67,32 @@ def check_node(node: Any, place: str, trust: Iterable[str]) -> Any:
     if not isinstance(target, str):
         raise UserError(f"{place}._target_={as_typed(target)}: expected the dotted name of a class.")
     require_trusted(target, place, trust)
-    given = {key: value for key, value in inner.items() if key not in _RESERVED}
+    arguments = {key: value for key, value in inner.items() if key not in _RESERVED}
     reserved = {key: inner[key] for key in _RESERVED & inner.keys()}
-    return reserved | check_arguments(given, target, place, partial=bool(inner.get("_partial_")))
+    return reserved | check_arguments(arguments, target, place, partial=bool(inner.get("_partial_")))
 
 
 def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
-    """Only our own classes, torch's optimisers and the packages the user vouches for may be named in a config."""
+    """A config may name only classes of hone, torch's optimisers and classes of packages that the user trusts."""
     package = target.partition(".")[0]
     allowed = {"hone", *trust, *re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
     if package not in allowed and not _TORCH_OPTIMISER.fullmatch(target):
         raise UserError(
-            f"{place}.{key}={target}: not a trusted target, so nothing of it was imported. "
-            f"If it is yours, add trust=[{package}] or set HONE_TRUST={package}."
+            f"{place}.{key}={target}: not a trusted target, so it was not imported. "
+            f"If the package is yours, add trust=[{package}] or set HONE_TRUST={package}."
         )
 
 
 def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: bool = False) -> dict[str, Any]:
-    """`given` as `target` declares it; what it does not take, or lacks, is named."""
+    """`given` converted to the types that `target` declares; an unknown or a missing argument is a UserError."""
     signature = signatures.signature_of(target)
     if signature is None:
         _require_source(target, place)
         return dict(given)
     unknown = [name for name in given if name not in signature.parameters and not signature.open]
     if unknown:
-        known = [key for key in signature.parameters if not key.startswith("_")]
-        hint = nearest(unknown[0], known) or f" It takes {listed(known)}."
+        options = [key for key in signature.parameters if not key.startswith("_")]
+        hint = nearest(unknown[0], options) or f" It takes {listed(options)}."
         raise UserError(f"{_dotted(place, unknown[0])}: {_owner(target)} takes no such option.{hint}")
     if not partial:
         _require_all(given, signature, target, place)
@@ -114,41 +115,61 @@ def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
     parameter = signature.parameters.get(name)
     if parameter is None or (isinstance(value, Mapping) and "_target_" in value):
         return value
+    key = _dotted(place, name)
     try:
         coerced = _adapter(signature, name).validate_python(value)
     except PydanticSchemaGenerationError:
         return value
     except ValidationError as error:
-        _require_keys(error, _dotted(place, name))
-        raise UserError(
-            f"{_dotted(place, name)}={as_typed(value)}: {_expected(parameter.type, value, error)}"
-        ) from None
-    if isinstance(value, bool) and not isinstance(coerced, bool):  # Python counts with them, people do not
-        raise UserError(f"{_dotted(place, name)}={as_typed(value)}: expected {expectation(parameter.type)}.")
+        _require_keys(error, key)
+        raise UserError(f"{key}={as_typed(value)}: {_expected(parameter.type, value, error)}") from None
+    if isinstance(value, bool) and not isinstance(coerced, bool):  # true is 1 to Python, but not to a user
+        raise UserError(f"{key}={as_typed(value)}: expected {expectation(parameter.type)}.")
     return coerced
 
 
 @cache
 def _adapter(signature: Signature, name: str) -> TypeAdapter[Any]:
-    """Made once: the runs of a sweep have the same kinds of values."""
+    """Cached, because the runs of a sweep share their types."""
     return TypeAdapter(signature.parameters[name].type, config=_RULES)
 
 
 def _require_keys(error: ValidationError, place: str) -> None:
-    """A key that a mapping does not have is named as a misspelt key is anywhere else."""
+    """An unknown key of a mapping is reported as a misspelt key is anywhere else."""
     for problem in error.errors():
         if problem["loc"][-1:] == ("[key]",):
             key, choices = problem["loc"][-2], re.findall(r"'([^']*)'", problem["ctx"].get("expected", ""))
             raise UserError(
-                f"{place}.{key}: no such key.{nearest(key, choices)} There are {listed(choices)}."
+                f"{place}.{key}: no such key.{nearest(key, choices)} The keys are {listed(choices)}."
             ) from None
 
 
 def _expected(kind: Any, value: Any, error: ValidationError) -> str:
-    """What would have been right, the nearest word of it, and which item of a list is at fault."""
-    places = [step for problem in error.errors() for step in problem["loc"] if isinstance(step, int)]
-    item = f" Item {places[0]} (counting from 0) is {as_typed(value[places[0]])}." if places else ""
+    """The expected type, the nearest valid word, and which item of a list is wrong."""
+    indices = [step for problem in error.errors() for step in problem["loc"] if isinstance(step, int)]
+    item = f" Item {indices[0]} (counting from 0) is {as_typed(value[indices[0]])}." if indices else ""
     return f"expected {expectation(kind)}.{nearest(value, literals(kind))}{item}"
+
+
+def roles_of(task: str) -> tuple[list[str], list[str]] | None:
+    """The required and the optional roles of a task's class, read from its source; None where that is not literal."""
+    required, optional = (signatures.constant_of(task, name) for name in ("roles", "optional_roles"))
+    return None if required is None or optional is None else (list(required), list(optional))
+
+
+def require_known_roles(dataset: Mapping[str, Any], task: Mapping[str, Any]) -> None:
+    """Refuse columns for roles that the task does not have.
+
+    A column with the role's own name passes: the configs of `local` and `hub`, made for any task, have `text: text`.
+    """
+    roles, columns = roles_of(str(task["_target_"])), dataset.get("columns")
+    if roles is None or not isinstance(columns, Mapping):
+        return
+    known = [*roles[0], *roles[1]]
+    unknown = [role for role, column in columns.items() if role not in known and column not in (None, role)]
+    if unknown:
+        places = ", ".join(f"dataset.columns.{role}" for role in unknown)
+        raise UserError(f"{places}: the task has no such role; its roles are {listed(known)}.{nearest(unknown[0], known)}")
 
 
 def _dotted(place: str, name: str) -> str:

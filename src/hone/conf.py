@@ -24,6 +24,12 @@ def options(group: str) -> list[str]:
     return sorted(str(path.with_suffix("")) for path in files if path.parts[0] not in inner)
 
 
+def target_of(group: str, option: str) -> str:
+    """The class that an option names."""
+    found = re.search(r"^_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
 def words(command: str) -> set[str]:
     """The keys of a command's file, and the groups it chooses from."""
     import yaml  # `hone --help` does without

@@ -7,7 +7,7 @@ from typing import final
 
 from hone.durations import Clock, Duration
 from hone.errors import UserError
-from hone.settings.train import Train
+from hone.settings import Train
 
 
 @final

@@ -20,7 +20,7 @@ from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 from hone.scores import metrics_of
-from hone.settings.train import Train
+from hone.settings import Train
 from hone.tasks.base import Task
 
 

@@ -40,6 +40,18 @@ class RowError(UserError):
 
 
 @final
+class MissingColumns(UserError):
+    """A data set has no column for one or more roles of a task; the command layer adds which tasks it does fit."""
+
+    def __init__(self, problem: str, columns: tuple[str, ...], task: str) -> None:
+        super().__init__(problem, columns, task)  # all of them, so that the error survives pickling
+        self.problem, self.columns, self.task = problem, columns, task
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@final
 class Preempted(HoneError):
     """Somebody wants the machine back; the same command goes on where this one stopped."""
 

@@ -19,7 +19,7 @@ from hone.evaluation import predict, predictor
 from hone.inspect.calibration import calibration, calibration_table, expected_error
 from hone.inspect.confusion import confusion, confusion_table
 from hone.inspect.worst import worst_table
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.paths import shown
 from hone.precision import settle
@@ -30,7 +30,7 @@ from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 from hone.scores import baseline_scores, compute_scores
-from hone.settings.evaluate import Evaluate
+from hone.settings import Evaluate
 from hone.tasks.base import Columns
 from hone.types import Split
 

@@ -14,11 +14,11 @@ from rich.console import Console
 from hone.card import model_card
 from hone.check import check_node
 from hone.errors import UserError
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.paths import shown
 from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
-from hone.settings.export import Export
+from hone.settings import Export
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 
 from hone import build
 from hone.allocator import keep_memory
-from hone.invocation import Invocation
-from hone.job import Job
+from hone.job import Invocation, Job
 from hone.logs import logged, quieten_libraries
 from hone.planning.forecast import forecast
 from hone.planning.options import Options
 from hone.planning.screen import screen
 from hone.runs.identity import with_absolute_paths
-from hone.settings.plan import Plan
+from hone.settings import Plan
 
 
 def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -16,7 +16,7 @@ from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.errors import UserError
 from hone.evaluation import predictor, run_through
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.precision import settle
 from hone.prediction import model
@@ -26,7 +26,7 @@ from hone.prediction.rows import Broken, Row, read, typed
 from hone.prediction.sinks import open_sink
 from hone.prediction.zero_shot import ZeroShot
 from hone.progress import console
-from hone.settings.predict import Predict
+from hone.settings import Predict
 from hone.tasks.base import Columns, Predictive
 
 _CHUNK = 1024

@@ -10,7 +10,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from hone.errors import UserError
-from hone.settings.tokenizer import Tokenizer as Settings
+from hone.settings import Tokenizer as Settings
 
 _SPECIAL: dict[str, dict[str, str]] = {
     "encoder": {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},

@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from hone.errors import HoneError, RunError, UserError
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.paths import shown
 from hone.runs.folder import Folder, is_run
-from hone.settings.sync import Sync
+from hone.settings import Sync
 from hone.sweeps.mirror import SweepUpload
 from hone.sweeps.saved import FILE
 from hone.tracking.wandb.client import agent_ignored, connect

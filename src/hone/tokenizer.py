@@ -16,11 +16,11 @@ from hone import build
 from hone.data.rows import prepare
 from hone.data.source import Source
 from hone.errors import UserError, listed, nearest
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.paths import shown
 from hone.runs.folder import require_writable
-from hone.settings.tokenizer import Tokenizer
+from hone.settings import Tokenizer
 from hone.subwords import train
 from hone.tasks.base import Task
 

@@ -12,8 +12,7 @@ from hone import devices
 from hone.allocator import keep_memory
 from hone.course import Course
 from hone.inspect.gallery import Gallery
-from hone.invocation import Invocation
-from hone.job import Job
+from hone.job import Invocation, Job
 from hone.logs import Log, logged, quieten_libraries
 from hone.loop import fit
 from hone.material import gather
@@ -31,7 +30,7 @@ from hone.runs.resuming import find
 from hone.runs.run import Run
 from hone.runs.session import recorded
 from hone.runs.snapshots import Snapshots
-from hone.settings.train import Train
+from hone.settings import Train
 from hone.signals import Stop
 from hone.sweeps.refereeing import referee
 from hone.tracking.tracker import guarded

@@ -38,5 +38,7 @@ def _query(line: str, word: str) -> None:
 def _ask_hydra(command: str, word: str) -> None:
     import hydra
 
+    from hone.command.hydra_private import HYDRA
+
     sys.argv = ["hone", "--shell-completion", word]
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(lambda config: None)()
+    hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=command)(lambda config: None)()

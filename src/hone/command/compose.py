@@ -6,11 +6,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any, final
 
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+
+from hone.command.hydra_private import group_exists, overrides_dirname
 
 
 @final
@@ -36,7 +37,7 @@ class Composer:
         """Whether it sets a value that is there; groups, and what adds or removes, are for Hydra."""
         key = override.key_or_group
         changes = not (override.is_add() or override.is_force_add() or override.is_delete() or override.package)
-        return changes and not key.startswith("hydra.") and not self.loader.repository.group_exists(key)
+        return changes and not key.startswith("hydra.") and not group_exists(self.loader, key)
 
     def _base(self, words: tuple[str, ...]) -> DictConfig:
         if words not in self.bases:
@@ -56,7 +57,5 @@ def _with(base: DictConfig, plain: Sequence[Override], parsed: Sequence[Override
     form = config.hydra.job.config.override_dirname
     with open_dict(config.hydra):
         config.hydra.overrides.task = [override.input_line for override in ours]
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=ours, kv_sep=form.kv_sep, item_sep=form.item_sep, exclude_keys=form.exclude_keys
-        )
+        config.hydra.job.override_dirname = overrides_dirname(ours, form)
     return config

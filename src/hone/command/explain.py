@@ -6,6 +6,7 @@ import re
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,10 +14,12 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
+from hone.check import roles_of
+from hone.command.hydra_private import HYDRA
 from hone.command.line import CommandLine, with_open_columns
 from hone.command.unknown_keys import unknown_key
-from hone.conf import CONF, options
-from hone.errors import UserError, listed, nearest
+from hone.conf import CONF, options, target_of
+from hone.errors import MissingColumns, UserError, listed, nearest
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
 _INSIDE = re.compile(r"full_key: (\S+)")
@@ -40,6 +43,17 @@ def explain(error: Exception, command: str, line: CommandLine) -> UserError:
     if isinstance(error, InterpolationResolutionError):
         return UserError(f"{error.full_key}: {_plain(str(error.msg or error))}")
     return _by_text(error, command, line)
+
+
+def with_fitting_tasks(error: BaseException) -> BaseException:
+    """An error about columns that a task lacks, with the tasks whose roles are all columns of the data set."""
+    if not isinstance(error, MissingColumns):
+        return error
+    tasks = {name: target_of("task", name) for name in options("task")}
+    others = {name: roles_of(target) for name, target in tasks.items() if target != error.task}
+    fitting = [name for name, roles in others.items() if roles and {*error.columns}.issuperset(roles[0])]
+    hint = f" As it is, the data fits task={' or task='.join(fitting)}." if fitting else ""
+    return UserError(f"{error}{hint}").with_traceback(error.__traceback__)
 
 
 def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
@@ -144,11 +158,16 @@ def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:
 
 
 def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:
-    GlobalHydra.instance().clear()
-    searchpath = [f"hydra.searchpath=[file://{line.config_dir}]"] if line.config_dir else []
     try:
-        with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base="1.3"):
-            given = [*searchpath, *map(with_open_columns, words)]
-            return compose(line.config_name or command, given, return_hydra_config=True)
-    except Exception:  # whatever it is, this is not the config we look for
+        return compose_config(command, words, line)
+    except Exception:  # whatever is wrong, this is not the config that is searched for
         return None
+
+
+def compose_config(command: str, words: list[str], line: CommandLine) -> DictConfig:
+    """The config of a command with these words, and Hydra's own section; nothing of it is used or resolved."""
+    GlobalHydra.instance().clear()
+    searchpath = [f"hydra.searchpath=[file://{Path(line.config_dir).absolute()}]"] if line.config_dir else []
+    with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base=HYDRA):
+        overrides = [*searchpath, *map(with_open_columns, words)]
+        return compose(line.config_name or command, overrides, return_hydra_config=True)

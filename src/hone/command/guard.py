@@ -8,14 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, final
 
-import hydra._internal.hydra as hydra_internal
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
-from hydra.core.object_type import ObjectType
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from hone.check import require_trusted
+from hone.command.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.errors import UserError
 
 _OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}  # Hydra lets those be its own plugins alone
@@ -23,7 +20,6 @@ _LOGGING = re.compile(
     r"logging\.(handlers\.)?\w+(Handler|Formatter|Filter)|logging\.(Formatter|Filter)|ext://sys\.std\w+"
 )
 _DECIDES_WHAT_RUNS = re.compile(r"(HONE|GIT|LD|DYLD|PYTHON|BASH)_?.*|PATH|HF_ENDPOINT|WANDB_BASE_URL")
-_SEAM = "ConfigLoaderImpl"
 
 
 @final
@@ -33,20 +29,6 @@ class _Vetting(ConfigLoaderImpl):
     def __init__(self, trust: frozenset[str], **options: Any) -> None:
         super().__init__(**options)
         self.trust = trust
-        self.repositories: dict[Any, CachingConfigRepository] = {}
-
-    def get_group_options(
-        self,
-        group_name: str,
-        results_filter: ObjectType | None = ObjectType.CONFIG,
-        config_name: str | None = None,
-        overrides: list[str] | None = None,
-    ) -> list[str]:
-        """As Hydra's own, which for `--help` sets up a repository anew for each of a hundred groups."""
-        key = (config_name, *(overrides or ()))
-        if key not in self.repositories:
-            self.repositories[key] = self._parse_overrides_and_create_caching_repo(config_name, overrides or [])[1]
-        return self.repositories[key].get_group_options(group_name, results_filter)
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         return self.vet(super().load_configuration(*arguments, **options))
@@ -59,13 +41,9 @@ class _Vetting(ConfigLoaderImpl):
 
 @contextmanager
 def vetted(trust: frozenset[str]) -> Iterator[None]:
-    """While this is open Hydra has no config that names code outside the allowlist."""
-    original = getattr(hydra_internal, _SEAM)
-    setattr(hydra_internal, _SEAM, partial(_Vetting, trust))
-    try:
+    """Inside, Hydra composes no config that names code outside the allowlist."""
+    with loader_replaced(partial(_Vetting, trust)):
         yield
-    finally:
-        setattr(hydra_internal, _SEAM, original)
 
 
 def require_harmless(node: DictConfig, trust: frozenset[str]) -> None:

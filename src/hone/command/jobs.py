@@ -12,9 +12,10 @@ from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from hone.command.application import HYDRA, Application
+from hone.command.application import Application
 from hone.command.compose import Composer
-from hone.command.explain import explain
+from hone.command.explain import explain, with_fitting_tasks
+from hone.command.hydra_private import HYDRA, error_of
 from hone.errors import HoneError, UserError, briefly
 from hone.job import Job
 from hone.planning.kept import Kept
@@ -75,7 +76,7 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -
     modules = sorted(loaded() - before)
     if done.status is JobStatus.COMPLETED:
         return {"state": "finished", "value": done.return_value, "modules": modules}
-    return _failure(done._return_value) | {"modules": modules}
+    return _failure(with_fitting_tasks(error_of(done))) | {"modules": modules}
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

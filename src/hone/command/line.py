@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, final
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from hone.command.hydra_private import argument_parser
 from hone.errors import UserError, closest, nearest
 from hone.runs.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
+_ALIASES = {"model": "run=FOLDER, or checkpoint=hub checkpoint.path=FOLDER"}
 _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 
 
@@ -35,7 +36,9 @@ class CommandLine:
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """The texts that were typed as they are, by role, for a command that reads some."""
     folders: tuple[str, ...] = ()
-    """The words that are no key=value, for a command that reads folders."""
+    """The words that are not key=value, for a command that reads folders."""
+    help: bool = False
+    """Whether --help is among the flags."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -52,7 +55,7 @@ class CommandLine:
             del flags[len(flags) - 1 - flags[::-1].index(word)]
         trust = [word for word in parsed.overrides if _key(word) == "trust"]
         vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
-        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched)
+        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched, help=parsed.help)
 
     @property
     def words(self) -> list[str]:
@@ -68,7 +71,7 @@ class CommandLine:
             if key in known or not key.isidentifier():
                 kept.append(word)
                 continue
-            if meant := closest(key, known, likeness=0.75):
+            if meant := _ALIASES.get(key) or closest(key, known, likeness=0.75):
                 raise UserError(f"{key}: no such key. Did you mean {meant}?")
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
@@ -137,7 +140,7 @@ def _value(word: str) -> Any:
 
 def _parsed(words: Sequence[str]) -> Any:
     """Hydra's own reading of the words, its complaint as a message of ours."""
-    parser = get_args_parser()
+    parser = argument_parser()
     try:
         with redirect_stderr(io.StringIO()) as said:
             return parser.parse_intermixed_args(list(words))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from hone.command.hydra_private import without_shuffling
 from hone.errors import UserError
 
 
@@ -22,7 +22,7 @@ def values(override: Override) -> list[str]:
         return [override.get_value_element_as_str()]
     value: Any = override.value()
     mixed = getattr(value, "shuffle", False)
-    still = replace(override, _value=replace(value, shuffle=False)) if mixed else override
+    still = without_shuffling(override, value) if mixed else override
     try:
         found = list(still.sweep_string_iterator())
     except (HydraException, ValueError) as error:

@@ -19,7 +19,7 @@ from hone.command.engines import engine, launcher_of
 from hone.command.jobs import Jobs
 from hone.command.line import as_typed_in
 from hone.errors import UserError
-from hone.invocation import Invocation
+from hone.job import Invocation, default_name
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
@@ -81,7 +81,7 @@ def _told(config: DictConfig, application: Application) -> Sweep:
 
 def _name(config: DictConfig, fixed: Sequence[str], axes: Space) -> str:
     """What holds for all runs, and which keys vary: a wider sweep of the same keys is the same sweep."""
-    base = config.name or Invocation.of(list(fixed), config.hydra.runtime.choices).name
+    base = config.name or default_name(config.hydra.runtime.choices, config)
     named = f"{base}-by-{'-'.join(key.lstrip('+').rpartition('.')[2] for key in axes.keys)}"
     point = agent_run().get("id")  # of a sweep of W&B's, which may have others done at the same time
     return f"{named}-{point}" if point else named

@@ -1,4 +1,4 @@
-"""What somebody meant who set a key that is not there."""
+"""Suggestions for a key that does not exist: how to add it, which option has it, or what it was meant to be."""
 
 from __future__ import annotations
 
@@ -14,61 +14,102 @@ from hone.signatures import signature_of
 from hone.wording import takes_keys
 
 _INNER = {"_target_", "_partial_"}
+_PATHS = {
+    "dataset.path": {"dataset=local": "your own files", "dataset=hub": "a data set of the Hugging Face Hub"},
+    "checkpoint.path": {"checkpoint=hub": "a folder, or a checkpoint of the Hugging Face Hub"},
+}
+"""Keys that only some options of a group leave to the user, and what each of these options is for."""
+_ELSEWHERE = {
+    "learning_rate": "optimizer.lr",
+    "num_train_epochs": "epochs",
+    "max_seq_length": "task.max_length",
+    "per_device_train_batch_size": "batch_size",
+    "gradient_accumulation_steps": "accumulate",
+}
+"""What other tools call a key."""
 
 
 def unknown_key(key: str, word: str, config: DictConfig) -> UserError:
-    """The key can be added, or another option of its group has it, or it lies elsewhere, or it is misspelt."""
+    """The error for a key that does not exist, with the most helpful of the suggestions that apply."""
     whole = _plain(config)
     tree = whole if key.startswith("hydra.") else {name: value for name, value in whole.items() if name != "hydra"}
     hint = (
         _addable(key, word, tree)
+        or _path(key, word, whole)
         or _of_other_options(key, whole)
-        or _elsewhere(key, tree)
+        or _renamed(key, word, tree)
+        or _same_name(key, tree)
         or _misspelt(key, tree)
-        or f" There are {listed(name for name in tree if name not in _INNER)}."
+        or f" The keys are {listed(name for name in tree if name not in _INNER)}."
     )
     return UserError(f"{key}: no such key.{hint}")
 
 
 def _addable(key: str, word: str, tree: Mapping[str, Any]) -> str:
-    """' To add it, …', where the class of the part that the key is in takes it."""
+    """' To add it, …', if the class of the section that the key is in accepts it."""
     steps = key.split(".")
     for depth in range(len(steps) - 1, 0, -1):
         node = _at(tree, steps[:depth])
         if isinstance(node, Mapping) and "_target_" in node:
-            takes = _takes(str(node["_target_"]), steps[depth:])
-            return f" To add it, write it with a plus: +{word}" if takes else ""
+            accepted = _accepts(str(node["_target_"]), steps[depth:])
+            return f" To add it, write it with a plus: +{word}" if accepted else ""
     return ""
 
 
-def _takes(target: str, steps: list[str]) -> bool:
+def _accepts(target: str, steps: list[str]) -> bool:
     try:
         require_trusted(target, "", ())
     except UserError:
         return False
     signature = signature_of(target)
     parameter = signature.parameters.get(steps[0]) if signature else None
-    return parameter is not None and (len(steps) == 1 or (len(steps) == 2 and takes_keys(parameter.type)))
+    if parameter is None:
+        return False
+    return len(steps) == 1 or (len(steps) == 2 and takes_keys(parameter.type))
+
+
+def _path(key: str, word: str, whole: Mapping[str, Any]) -> str:
+    """' Add dataset=local for your own files …' for a path without the option that it belongs to."""
+    choices = _PATHS.get(key)
+    if choices is None:
+        return ""
+    group = key.partition(".")[0]
+    ways = ", or ".join(f"{option} for {purpose}" for option, purpose in choices.items())
+    return f" {group}={_chosen(group, whole)} has no path; add {ways}: {next(iter(choices))} {word}"
 
 
 def _of_other_options(key: str, whole: Mapping[str, Any]) -> str:
-    """' head=mean has it', where another choice in the same group does."""
+    """' head=auto does not have it; these do: …', if other options of the same group have the key."""
     group, *rest = key.split(".")
     if not rest or not (CONF / group).is_dir():
         return ""
     trees = {option: _plain(OmegaConf.load(CONF / group / f"{option}.yaml")) for option in options(group)}
-    found = [option for option, tree in trees.items() if rest[-1] in _keys_at(tree, rest[:-1])]
-    found.sort(key=lambda option: _at(trees[option], rest) != "???")  # those that leave it to the user come first
-    having = [f"{group}={option}" for option in found]
-    chosen = _at(whole, ["hydra", "runtime", "choices", group])
-    return f" {group}={chosen or 'null'} has none; these have: {listed(having, 8)}." if having else ""
+    having = [option for option, tree in trees.items() if rest[-1] in _keys_at(tree, rest[:-1])]
+    having.sort(key=lambda option: _at(trees[option], rest) != "???")  # those that leave it to the user come first
+    if not having:
+        return ""
+    names = listed([f"{group}={option}" for option in having], 8)
+    return f" {group}={_chosen(group, whole)} does not have it; these do: {names}."
 
 
-def _elsewhere(key: str, tree: Mapping[str, Any]) -> str:
-    """Where a key of that name is; one that only feeds another is not what was meant."""
-    found = {path: value for path, value in _leaves(tree, "") if path.rpartition(".")[2] == key.rpartition(".")[2]}
-    fed = {value.strip("${}") for value in found.values() if isinstance(value, str)}
-    meant = [path for path in found if path not in fed]
+def _renamed(key: str, word: str, tree: Mapping[str, Any]) -> str:
+    """What hone calls a model, or a key that other tools have under this name."""
+    value = word.partition("=")[2]
+    if key.startswith("model") and "checkpoint" in tree:
+        known = value in options("checkpoint")
+        return f" Did you mean {f'checkpoint={value}' if known else f'checkpoint=hub checkpoint.path={value}'}?"
+    if key.startswith("model") and "run" in tree:
+        return f" Did you mean run={value}?"
+    meant = _ELSEWHERE.get(key)
+    return f" Did you mean {meant}?" if meant and _at(tree, meant.split("."), absent="") != "" else ""
+
+
+def _same_name(key: str, tree: Mapping[str, Any]) -> str:
+    """The keys with that name in other places, except those that only pass their value on to another one."""
+    last = key.rpartition(".")[2]
+    places = {path: value for path, value in _leaves(tree, "") if path.rpartition(".")[2] == last}
+    sources = {value.strip("${}") for value in places.values() if isinstance(value, str)}
+    meant = [path for path in places if path not in sources]
     alike = nearest(key, meant) if "." in key else ""
     return alike or (f" Did you mean {' or '.join(meant)}?" if meant else "")
 
@@ -78,19 +119,24 @@ def _misspelt(key: str, tree: Mapping[str, Any]) -> str:
     siblings = _keys_at(tree, parents)
     if not siblings:
         return nearest(key, [path for path, _ in _leaves(tree, "")])
-    place = ".".join(parents)
     hint = nearest(key, [".".join([*parents, name]) for name in siblings])
-    return hint or (f" {place} has {listed(siblings)}." if parents else "")
+    if hint or not parents:
+        return hint
+    return f" The keys of {'.'.join(parents)} are {listed(siblings)}."
+
+
+def _chosen(group: str, whole: Mapping[str, Any]) -> str:
+    return _at(whole, ["hydra", "runtime", "choices", group]) or "null"
 
 
 def _plain(config: Any) -> Any:
-    """As it is written, interpolations too."""
+    """The config as it is written, with its interpolations."""
     return OmegaConf.to_container(config, resolve=False)
 
 
-def _at(tree: Any, steps: list[str]) -> Any:
+def _at(tree: Any, steps: list[str], absent: Any = None) -> Any:
     for step in steps:
-        tree = tree.get(step) if isinstance(tree, Mapping) else None
+        tree = tree.get(step, absent) if isinstance(tree, Mapping) else absent
     return tree
 
 
@@ -100,9 +146,10 @@ def _keys_at(tree: Any, steps: list[str]) -> list[str]:
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Every key, with its value."""
+    """Every key, by its whole name, with its value."""
     for name, value in tree.items():
-        if name not in _INNER:
-            yield f"{prefix}{name}", value
-            if isinstance(value, Mapping):
-                yield from _leaves(value, f"{prefix}{name}.")
+        if name in _INNER:
+            continue
+        yield f"{prefix}{name}", value
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")

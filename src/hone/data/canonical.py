@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, List
 
-from hone.data.fitting import fitting_tasks
 from hone.data.incoming import Incoming
 from hone.data.source import Source
-from hone.errors import UserError, listed, nearest
+from hone.errors import MissingColumns, UserError, closest, listed, nearest
 from hone.paths import nearest_path
 from hone.tasks.base import Task
 from hone.wording import as_typed
@@ -82,17 +81,30 @@ def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, li
     roles = _mapped(source, [*task.roles, *task.optional_roles])
     for role in task.roles:
         roles.setdefault(role, [role])
-    for role, column in ((role, column) for role, columns in roles.items() for column in columns):
-        if column not in raw.column_names:
-            hint = nearest(column, raw.column_names) or nearest(role, raw.column_names)
-            raise UserError(
-                f"{source.name}, {split} split: no column {column!r} for the role {role!r}.{hint} It has "
-                f"{listed(raw.column_names)}; say which with dataset.columns.{role}=….{fitting_tasks(raw, task)}"
-            )
+    if any(column not in raw.column_names for columns in roles.values() for column in columns):
+        kind = f"{type(task).__module__}.{type(task).__qualname__}"
+        problem = f"{source.name}, {split} split: {_what_is_missing(roles, raw.column_names)}"
+        raise MissingColumns(problem, tuple(raw.column_names), kind)
     if len({column for columns in roles.values() for column in columns}) < sum(map(len, roles.values())):
         told = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}
         raise UserError(f"dataset.columns={as_typed(told)}: one column for two roles.")
     return roles
+
+
+def _what_is_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
+    """Every column that is not there with its role, those that are, and the overrides that would name the right ones."""
+    pairs = [(role, column) for role, columns in roles.items() for column in columns if column not in existing]
+    meant = {column: closest(column, existing) or closest(role, existing) for role, column in pairs}
+    problem = ", ".join(f"no column {column!r} for the role {role!r}" for role, column in pairs)
+    hint = " and ".join(dict.fromkeys(column for column in meant.values() if column))
+    overrides = {}
+    for role, column in pairs:
+        right = meant[column] if len(roles[role]) == 1 else None
+        overrides[role] = f"dataset.columns.{role}={right or '…'}"
+    return (
+        f"{problem}.{f' Did you mean {hint}?' if hint else ''} The columns are {listed(existing)}; "
+        f"name the right ones with {' '.join(overrides.values())}."
+    )
 
 
 def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
@@ -100,7 +112,7 @@ def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
     mapped = {role: _listed(column) for role, column in source.columns.items() if column is not None}
     for role in mapped.keys() - set(known):
         if mapped.pop(role) != [role]:
-            raise UserError(f"dataset.columns.{role}: the task has no such role; it has {listed(known)}.")
+            raise UserError(f"dataset.columns.{role}: the task has no such role; its roles are {listed(known)}.")
     if [] in mapped.values():
         raise UserError(f"dataset.columns={as_typed(mapped)}: expected a column for each role, or a list of them.")
     return mapped

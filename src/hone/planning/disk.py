@@ -13,7 +13,7 @@ from hone.parts import Parts
 from hone.planning import sizes
 from hone.planning.outline import Outline
 from hone.planning.units import bytes_in_words
-from hone.settings.train import Train
+from hone.settings import Train
 from hone.types import ExactPrecision
 
 _AT_ONCE = 4

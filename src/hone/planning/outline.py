@@ -17,7 +17,7 @@ from hone.data.plan import Micro, Plan
 from hone.data.stream import Row
 from hone.draft import Draft
 from hone.parts import Parts
-from hone.settings.train import Train
+from hone.settings import Train
 from hone.tasks.base import Task
 
 _SAMPLE = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.lean import spare
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell

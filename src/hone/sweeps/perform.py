@@ -12,7 +12,7 @@ from hone.comparison.collection import of_sweep
 from hone.comparison.report import PAGE, write_report
 from hone.comparison.sweep import read_sweep
 from hone.errors import HoneError, Interrupted, Preempted, UserError
-from hone.invocation import Invocation
+from hone.job import Invocation
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
 from hone.sweeps.chosen import test_scores

@@ -10,7 +10,7 @@ from hone.build import build
 from hone.check import check_node
 from hone.runs.folder import Folder
 from hone.runs.record import Record
-from hone.settings.evaluate import Evaluate
+from hone.settings import Evaluate
 from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
 from hone.types import Accelerator

@@ -1,0 +1,91 @@
+"""Every private name of Hydra that hone uses, as they are in Hydra 1.3.8; `tests/test_hydra_private.py` lists them.
+
+Nothing else in hone imports from `hydra._internal` or touches a private attribute of Hydra's objects. When an upgrade
+of Hydra breaks that test, this is the file to change.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import hydra._internal.hydra as hydra_main
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_loader_impl import get_overrides_dirname as _overrides_dirname
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig
+
+HYDRA = "1.3"
+"""The version whose behaviour `hydra.main` and `hydra.version` are asked for."""
+VERSION = "1.3.8"
+"""The version in which the names of this file were seen."""
+
+_LOADER = "ConfigLoaderImpl"
+_FULL_ERRORS = "HYDRA_FULL_ERROR"
+
+__all__ = ["ConfigLoaderImpl"]
+
+
+def argument_parser() -> ArgumentParser:
+    """The parser of Hydra's flags."""
+    parser: ArgumentParser = get_args_parser()
+    return parser
+
+
+def overrides_dirname(overrides: list[Override], form: Any) -> str:
+    """The text of `hydra.job.override_dirname`, by its own options `form`."""
+    text: str = _overrides_dirname(
+        overrides=overrides, kv_sep=form.kv_sep, item_sep=form.item_sep, exclude_keys=form.exclude_keys
+    )
+    return text
+
+
+def group_exists(loader: Any, key: str) -> bool:
+    """Whether a key of an override names a config group."""
+    return bool(loader.repository.group_exists(key))
+
+
+def error_of(done: JobReturn) -> BaseException:
+    """The exception that ended a job; the public `return_value` raises it."""
+    error: BaseException = done._return_value
+    return error
+
+
+def without_shuffling(override: Override, value: ChoiceSweep | RangeSweep) -> Override:
+    """The same override with its values in the order in which they are written."""
+    return replace(override, _value=replace(value, shuffle=False))
+
+
+def set_current_config(config: DictConfig) -> None:
+    """Make `HydraConfig.get()` answer with this config; the public setter copies it, a quarter of a large grid's time."""
+    HydraConfig.instance().cfg = config
+
+
+@contextmanager
+def loader_replaced(make: Callable[..., ConfigLoaderImpl]) -> Iterator[None]:
+    """Every config that Hydra loads inside is loaded by what `make` returns."""
+    original = getattr(hydra_main, _LOADER)
+    setattr(hydra_main, _LOADER, make)
+    try:
+        yield
+    finally:
+        setattr(hydra_main, _LOADER, original)
+
+
+@contextmanager
+def errors_raised() -> Iterator[None]:
+    """Hydra raises its errors inside, instead of printing them."""
+    before = os.environ.get(_FULL_ERRORS)
+    os.environ[_FULL_ERRORS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FULL_ERRORS]
+        os.environ |= {_FULL_ERRORS: before} if before is not None else {}

@@ -1,0 +1,236 @@
+"""The keys of every command that are not parts of a model or a run, with their types.
+
+Each class has the top-level keys of one file, `conf/<command>.yaml`. The comments there explain each key and are
+what `hone <command> --help` prints; the rules that involve several keys are here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+from hone.errors import UserError, nearest
+from hone.runs.record import require_run
+from hone.sweeps.saved import find_sweep
+from hone.types import (
+    Accelerator,
+    Count,
+    Extent,
+    FolderName,
+    Index,
+    Length,
+    OnBadRow,
+    Place,
+    Positive,
+    Precision,
+    Split,
+    Strategy,
+)
+from hone.wording import as_typed
+
+SWEEP_ACTIONS = {
+    "status": "print the state and the score of each run",
+    "retry": "run what failed again, with the sweep's own command; further key=value are added to it",
+    "report": "write the page with the leaderboard, the curves and the failures",
+}
+"""What `hone sweep` can do with a sweep's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """The settings of `hone train`."""
+
+    made_of: ClassVar[str | None] = "hone.parts.Parts"
+    """The class whose fields are the other sections of the file; each command names its own, or none."""
+
+    seed: Index
+    epochs: Positive | None
+    steps: Extent | None
+    batch_size: Count
+    accumulate: Count
+    clip_norm: Positive | None
+    precision: Precision
+    compile: bool
+    gradient_checkpointing: bool
+    limit: Count | None
+    evaluate_every: Length | None
+    evaluate_rows: Count | None
+    save_every: Length | None
+    log_every: Count
+    monitor: str
+    patience: Count | None
+    accelerator: Accelerator
+    devices: Count
+    strategy: Strategy
+    resume: Place | None
+    output_root: Place
+    name: FolderName | None
+    notes: str
+    trust: list[str]
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.steps is None):
+            remedy = "add epochs=null" if self.steps is not None else "give one of them"
+            raise UserError(
+                f"epochs={as_typed(self.epochs)} and steps={as_typed(self.steps)}: exactly one of them sets the "
+                f"length of training; {remedy}."
+            )
+        if self.strategy == "ddp" and self.devices == 1:
+            raise UserError(
+                "strategy=ddp trains in several processes, but devices=1; use devices=2, or strategy=auto."
+            )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Plan(Train):
+    """The settings of `hone plan`: those of `hone train`; its own options are the section `plan`."""
+
+    made_of: ClassVar[str | None] = "hone.planning.options.PlanParts"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """The settings of `hone evaluate`."""
+
+    made_of: ClassVar[str | None] = None
+
+    run: Place
+    split: Split
+    batch_size: Count | None
+    limit: Count | Literal["all"] | None
+    worst: Index
+    output: Place | None
+    accelerator: Accelerator
+    precision: Precision | None
+    trust: list[str]
+
+    def __post_init__(self) -> None:
+        require_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """The settings of `hone predict`."""
+
+    made_of: ClassVar[str | None] = "hone.prediction.model.Elsewhere"
+
+    run: Place | None
+    inputs: dict[str, list[Any]] | None
+    input: Place | None
+    columns: dict[str, str | list[str]] | None
+    output: Place | None
+    options: dict[str, Any] | None
+    zero_shot: list[str] | None
+    hypothesis: str
+    several: bool
+    on_bad_row: OnBadRow
+    batch_size: Count
+    accelerator: Accelerator
+    precision: Precision | None
+    trust: list[str]
+
+    def __post_init__(self) -> None:
+        if (self.input is None) == (not self.inputs):
+            problem = "There is nothing to predict" if self.input is None else "input= and texts exclude each other"
+            raise UserError(f'{problem}: use text="…" (or another role of the task), or input=FILE.')
+        if self.run is not None:
+            require_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """The settings of `hone export`."""
+
+    made_of: ClassVar[str | None] = None
+
+    run: Place
+    output: Place | None
+    overwrite: bool
+    trust: list[str]
+
+    def __post_init__(self) -> None:
+        require_run(self.run)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """The settings of `hone compare`."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+    metric: str | None
+    higher_is_better: bool | None
+    format: Literal["table", "csv", "markdown", "latex", "json"]
+    by_example: Index
+    report: Place | None
+
+    def __post_init__(self) -> None:
+        if not self.folders:
+            raise UserError(
+                "There is nothing to compare: use hone compare DIR…, with folders of runs or folders that contain "
+                "runs, or hone compare wandb:entity/project."
+            )
+        if self.report is not None and not self.report.endswith(".html"):
+            raise UserError(f"report={self.report}: expected the name of a file that ends in .html.")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """The settings of `hone sweep`: two plain words, an action and the folder of a sweep."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+
+    def __post_init__(self) -> None:
+        if len(self.folders) != 2 or self.action not in SWEEP_ACTIONS:
+            hint = nearest(self.folders[0], SWEEP_ACTIONS) if self.folders else ""
+            raise UserError(
+                f"hone sweep: name an action and one sweep's folder: hone sweep {'|'.join(SWEEP_ACTIONS)} DIR.{hint}"
+            )
+        find_sweep(self.folder)
+
+    @property
+    def action(self) -> str:
+        return self.folders[0]
+
+    @property
+    def folder(self) -> str:
+        return self.folders[1]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Sync:
+    """The settings of `hone sync`."""
+
+    made_of: ClassVar[str | None] = None
+
+    folders: list[Place]
+    dry_run: bool
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Tokenizer:
+    """The settings of `hone tokenizer`."""
+
+    made_of: ClassVar[str | None] = "hone.tokenizer.TokenizerParts"
+
+    algorithm: Literal["bpe", "wordpiece", "unigram"]
+    vocab_size: Count
+    special: Literal["encoder", "decoder", "seq2seq"]
+    lowercase: bool
+    min_frequency: Count
+    roles: list[str] | None
+    limit: Count | None
+    output: Place | None
+    overwrite: bool
+    trust: list[str]

@@ -1,0 +1,69 @@
+"""The private names of Hydra that hone depends on, each by name: an upgrade that drops one fails here first."""
+
+import ast
+import inspect
+import os
+from dataclasses import fields
+from importlib import import_module
+from importlib.metadata import version
+
+import hydra
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.utils import JobReturn
+
+from conftest import ROOT, Hone
+from hone.command import hydra_private
+
+NAMES = {
+    "hydra._internal.utils": ["get_args_parser"],
+    "hydra._internal.hydra": ["ConfigLoaderImpl", "Hydra"],
+    "hydra._internal.config_loader_impl": ["ConfigLoaderImpl", "get_overrides_dirname"],
+}
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in NAMES.items() for name in names])
+def test_a_private_name_is_still_there(module: str, name: str) -> None:
+    assert hasattr(import_module(module), name), (
+        f"Hydra {version('hydra-core')} has no {module}.{name}, which {hydra_private.VERSION} had"
+    )
+
+
+def test_private_attributes_are_still_there() -> None:
+    assert "_return_value" in {field.name for field in fields(JobReturn)}
+    assert "_value" in {field.name for field in fields(Override)}
+    assert all("shuffle" in {field.name for field in fields(kind)} for kind in (ChoiceSweep, RangeSweep))
+    assert HydraConfig.instance().__dict__.keys() == {"cfg"}
+    assert {"kv_sep", "item_sep", "exclude_keys", "overrides"} == {
+        *inspect.signature(hydra_private._overrides_dirname).parameters
+    }
+    assert {"load_configuration", "load_sweep_config"} <= {*dir(hydra_private.ConfigLoaderImpl)}
+
+
+def test_hydra_asks_its_module_for_the_loader_that_is_replaced() -> None:
+    """The allowlist would be without effect if Hydra imported its loader from elsewhere."""
+    source = inspect.getsource(import_module("hydra._internal.hydra").Hydra)
+    assert "ConfigLoaderImpl(" in source
+    assert "HYDRA_FULL_ERROR" in inspect.getsource(import_module("hydra._internal.utils"))
+
+
+def test_the_version_is_the_one_that_is_installed() -> None:
+    """After an upgrade, read the functions of hydra_private.py again and note the new version there."""
+    assert hydra.__version__ == hydra_private.VERSION
+
+
+def test_an_error_of_hydra_is_raised_inside_and_the_setting_restored(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    assert hone("train", "nothing=1").code == 2
+    assert os.environ["HYDRA_FULL_ERROR"] == "0"
+
+
+def test_private_modules_are_imported_in_one_file() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        if path.name == "hydra_private.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.startswith(("hydra._", "omegaconf._"))], path
