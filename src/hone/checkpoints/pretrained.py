@@ -15,6 +15,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import apply, commit_of, headless, load_processor, require_weights, set_attention
 from hone.checkpoints.loading import Loading, loading_of
+from hone.checkpoints.sentence import set_trained_pooling
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
@@ -63,6 +64,7 @@ class Pretrained(Checkpoint):
             raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
         config.dtype = self.dtype
         set_attention(config, self.attention)
+        set_trained_pooling(config, self._source, self.revision)
         return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
