@@ -1,9 +1,7 @@
 """The private names of transformers that are used: where one has gone, a test fails with its name."""
 
-from pathlib import Path
-
 import transformers
-from transformers import MODEL_MAPPING, AutoConfig, BertConfig, BertForSequenceClassification
+from transformers import MODEL_MAPPING, BertConfig, BertForSequenceClassification
 
 from hone.checkpoints import fitting
 from hone.checkpoints.tiny import TinyBert
@@ -23,12 +21,3 @@ def test_attn_implementation() -> None:
     assert fitting.attention_of(tiny.network("AutoModel", config).config) == "eager"
     fitting.set_attention(config, None)
     assert fitting.attention_of(tiny.network("AutoModel", config).config) == "sdpa"
-
-
-def test_commit_hash(tmp_path: Path) -> None:
-    assert fitting.commit_of(AutoConfig.for_model("bert")) is None
-    stored, commit = tmp_path / "models--some--model", "a" * 40
-    (stored / "refs").mkdir(parents=True)
-    (stored / "refs" / "main").write_text(commit)
-    BertConfig().save_pretrained(stored / "snapshots" / commit)
-    assert fitting.commit_of(AutoConfig.from_pretrained("some/model", cache_dir=tmp_path)) == commit

@@ -69,6 +69,16 @@ def test_the_report_needs_no_weights_in_memory(tmp_path: Path) -> None:
     assert loading_lines(blank) == loading_lines(real) != []
 
 
+def test_a_hub_checkpoint_is_identified_by_its_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stored, commit = tmp_path / "models--some--model", "a" * 40
+    (stored / "refs").mkdir(parents=True)
+    (stored / "refs" / "main").write_text(commit)
+    save(stored / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert Pretrained("some/model", 1e-3).fingerprint() == commit
+    assert Pretrained("some/other", 1e-3, revision="v2").fingerprint() == "v2"
+
+
 @pytest.mark.parametrize("pooling", [FLAGS, {"pooling_mode": "max"}])
 def test_the_pooling_of_a_sentence_model_is_read(pooling: dict[str, object], tmp_path: Path) -> None:
     folder = save_sentence_model(tmp_path / "sentences", pooling)
