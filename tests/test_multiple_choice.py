@@ -189,7 +189,11 @@ WRONG = {
         "label=label task.max_length=6 task.truncation=do_not_truncate",
         "the 6 tokens that are allowed",
     ),
-    "long choices": ("a.jsonl", "label=label task.max_length=4 task.truncation=only_first", "task.truncation=only_first cuts only that"),
+    "long choices": (
+        "a.jsonl",
+        "label=label task.max_length=4 task.truncation=only_first",
+        "only_first cuts only that",
+    ),
 }
 
 

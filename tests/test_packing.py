@@ -1,5 +1,6 @@
 """Training without padding: the same loss, the same gradients, wherever a network allows it, and never by mistake."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from conftest import SMALL, Hone, journal, only_run
+from conftest import SMALL, Hone, journal, only_run, runs
 from harness import Training, distance
 from hone.anatomy import Anatomy
 from hone.batching import Random
@@ -182,8 +183,36 @@ def test_a_run_says_what_it_wasted(hone: Hone) -> None:
 
     assert hone("train", *SMALL, "name=packed").code == 0
     assert hone("train", *SMALL, "name=padded", "batch.pack=false").code == 0
+    assert hone("train", *SMALL, "name=whole", "batch.pack=false", "batch.split=false").code == 0
     assert waste(only_run("outputs/packed")) == 1.0
-    assert waste(only_run("outputs/padded")) > 1.2
+    assert waste(only_run("outputs/whole")) > waste(only_run("outputs/padded")) > 1.2
+
+
+@pytest.mark.parametrize(("split", "devices"), [("auto", {"cpu"}), (True, {"cpu", "cuda", "mps"}), (False, set())])
+def test_batches_are_split_where_the_cost_was_measured(split: Any, devices: set[str]) -> None:
+    assert {device for device in ("cpu", "cuda", "mps") if Random(split=split).splits_on(device)} == devices
+
+
+def test_layers_in_chunks_are_padded_and_learn_the_same(hone: Hone) -> None:
+    losses = []
+    for number, (size, words) in enumerate([(0, ["batch.pack=false"]), (16, ["task.pad_to_multiple_of=16"])]):
+        still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "chunk_size_feed_forward": size}
+        chunked = f"checkpoint.hyperparameters={still}".replace("'", "")
+        done = hone("train", *SMALL, "limit=16", "precision=32-true", chunked, *words, f"output_root={number}")
+        assert done.code == 0, done.said
+        losses.append(json.loads((runs(str(number))[0] / "run.json").read_text())["scores"]["validation/loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert "feed-forward layers compute in chunks" in (runs("1")[0] / "log.txt").read_text()
+
+
+def test_layers_in_chunks_need_batches_of_whole_chunks(hone: Hone) -> None:
+    chunked = "checkpoint.hyperparameters={chunk_size_feed_forward: 16}"
+    for words in ([], ["task.pad_to_multiple_of=8"]):
+        done = hone("train", *SMALL, "limit=16", chunked, *words)
+        assert done.code == 2, done.said
+        assert "Traceback" not in done.said
+        assert "chunk_size_feed_forward=16: batches must be a multiple of 16 tokens wide" in done.err
+        assert "task.pad_to_multiple_of=16" in done.err
 
 
 def test_what_cannot_be_packed_is_refused_to_who_insists(hone: Hone) -> None:

@@ -65,6 +65,7 @@ def gather(parts: Parts, settings: Train, fabric: Fabric, memory: Recall) -> Mat
     task.examine(network)
     if fabric.is_global_zero:
         _report_loading(network)
+        _advise(parts, task)
     recompute(network, settings.gradient_checkpointing)
     read = parts.head.precompute(known.encoded, network, task, fabric.device)
     data = DataModule(
@@ -81,3 +82,10 @@ def _report_loading(network: Any) -> None:
     for line in loading_lines(network):
         log.info(line)
         console.print(line, markup=False)
+
+
+def _advise(parts: Parts, task: Task) -> None:
+    """Warns of a head that does not suit the checkpoint."""
+    hint = parts.head.hint(parts.checkpoint.config({}), task)
+    if hint:
+        log.warning(hint)

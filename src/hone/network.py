@@ -81,7 +81,7 @@ def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Ta
 
 
 def _require_whole_chunks(config: PretrainedConfig, task: Task) -> None:
-    """Raises UserError where feed-forward layers compute in chunks that a batch may not fill: transformers stops there."""
+    """Raises UserError where feed-forward layers compute in chunks that a batch may not fill."""
     chunk = getattr(config, "chunk_size_feed_forward", 0)
     if chunk < 2:
         return

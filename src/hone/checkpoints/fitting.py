@@ -39,12 +39,6 @@ def set_attention(config: PretrainedConfig, name: str | None) -> None:
     config._attn_implementation = name
 
 
-def commit_of(config: PretrainedConfig) -> str | None:
-    """Returns the commit on the hub that a config was loaded from."""
-    commit: str | None = getattr(config, "_commit_hash", None)
-    return commit
-
-
 def end_token(tokenizer: Any) -> int | None:
     """Returns the token that ends a written text; BERT and its relatives call it a separator."""
     number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id

@@ -13,8 +13,9 @@ from huggingface_hub import is_offline_mode, try_to_load_from_cache
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, commit_of, headless, load_processor, require_weights, set_attention
+from hone.checkpoints.fitting import apply, headless, load_processor, require_weights, set_attention
 from hone.checkpoints.loading import Loading, loading_of
+from hone.checkpoints.sentence import set_trained_pooling
 from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.paths import nearest_path
@@ -63,6 +64,7 @@ class Pretrained(Checkpoint):
             raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
         config.dtype = self.dtype
         set_attention(config, self.attention)
+        set_trained_pooling(config, self._source, self.revision)
         return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
@@ -93,7 +95,7 @@ class Pretrained(Checkpoint):
     def fingerprint(self) -> str:
         folder = Path(self._source)
         if not folder.is_dir():
-            return commit_of(self.config({})) or self.revision or "unknown"
+            return self._commit() or self.revision or "unknown"
         digest = hashlib.sha256()
         for file in sorted(folder.glob("*")):
             if file.is_file():
@@ -116,6 +118,11 @@ class Pretrained(Checkpoint):
         require_weights(network, found, self.path)
         Loading.of(found).attach(network)
         return network
+
+    def _commit(self) -> str | None:
+        """Returns the commit on the hub to which the files in the cache belong: the name of their folder."""
+        file = try_to_load_from_cache(self._source, "config.json", revision=self.revision)
+        return Path(file).parent.name if isinstance(file, str) else None
 
     def _access(self) -> dict[str, Any]:
         return {"revision": self.revision or "main", "trust_remote_code": self.trust_remote_code}

@@ -10,6 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
+from hone.checkpoints.sentence import trained_pooling
 from hone.errors import UserError
 from hone.heads.base import Head
 from hone.heads.pooled import MODELS
@@ -41,6 +42,15 @@ class Auto(Head):
                 f"checkpoint: {config.model_type} is an encoder with a decoder, and this task needs only one of the "
                 f"two. Choose another checkpoint, such as checkpoint=distilbert."
             )
+
+    def hint(self, config: PretrainedConfig, task: Task) -> str:
+        trained = trained_pooling(config)
+        if trained is None or task.auto_model not in MODELS:
+            return ""
+        return (
+            f"head=auto: the checkpoint was trained with {trained} pooling, which this head does not use; "
+            f"head={trained} does."
+        )
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         return checkpoint.network(task.auto_model, config)

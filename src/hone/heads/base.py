@@ -30,6 +30,10 @@ class Head(ABC):
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         """Returns the network: the checkpoint's backbone with this head."""
 
+    def hint(self, config: PretrainedConfig, task: Task) -> str:
+        """Returns advice on a choice that works but rarely does well, or nothing."""
+        return ""
+
     def precompute(
         self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
     ) -> Mapping[str, Dataset]:

@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hone import cache
 from hone.adapters import Adapter, NoAdapter
 from hone.checkpoints.base import Checkpoint
+from hone.checkpoints.sentence import pooling_hint
 from hone.data.columns import columns
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
@@ -43,6 +44,9 @@ class LinearProbe(Head):
         check_pooling(config, task, self.pooling)
         if not isinstance(adapter, NoAdapter):
             raise UserError("head=linear_probe freezes the backbone: there is nothing for an adapter to adapt.")
+
+    def hint(self, config: PretrainedConfig, task: Task) -> str:
+        return pooling_hint("head.pooling", self.pooling, config)
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         network = attach_pooled(checkpoint, config, task, pooling=self.pooling, dropout=self.dropout)

@@ -15,6 +15,7 @@ from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
 from hone.checkpoints.loading import attach_with_head
+from hone.checkpoints.sentence import chosen_pooling, pooling_hint
 from hone.errors import UserError, nearest
 from hone.heads.base import Head
 from hone.heads.pooled_model import PooledConfig, PooledForSequenceClassification
@@ -34,6 +35,9 @@ class Linear(Head):
 
     def check(self, config: PretrainedConfig, task: Task, adapter: Adapter) -> None:
         check_pooling(config, task, self.pooling)
+
+    def hint(self, config: PretrainedConfig, task: Task) -> str:
+        return pooling_hint("head.pooling", self.pooling, config)
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         return attach_pooled(checkpoint, config, task, pooling=self.pooling, dropout=self.dropout)
@@ -57,6 +61,9 @@ class MLP(Head):
                 f"head.activation={self.activation}: no such activation.{nearest(self.activation, ACT2CLS)}"
             )
 
+    def hint(self, config: PretrainedConfig, task: Task) -> str:
+        return pooling_hint("head.pooling", self.pooling, config)
+
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
         hidden = [self.hidden or config.hidden_size] * self.layers
         return attach_pooled(
@@ -77,15 +84,18 @@ def check_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
         )
     if not auto_classes("AutoModel", config) or not hasattr(config, "hidden_size"):
         raise UserError(f"A {config.model_type} checkpoint has no states to pool: use head=auto.")
-    if pooling == "cls" and config.model_type in CAUSAL and config.model_type not in MASKED:
+    if chosen_pooling(pooling, config) == "cls" and config.model_type in CAUSAL and config.model_type not in MASKED:
         raise UserError(
             f"head.pooling=cls: {config.model_type} reads from left to right, so the state of its first token does "
             f"not depend on the rest. Use head.pooling=last or head.pooling=mean."
         )
 
 
-def attach_pooled(checkpoint: Checkpoint, config: PretrainedConfig, task: Task, **head: Any) -> PreTrainedModel:
+def attach_pooled(
+    checkpoint: Checkpoint, config: PretrainedConfig, task: Task, pooling: str, **head: Any
+) -> PreTrainedModel:
     """Returns the checkpoint's bare backbone under a pooled head."""
+    head["pooling"] = chosen_pooling(pooling, config)
     backbone = checkpoint.network("AutoModel", config)
     labels = {name: getattr(config, name) for name in task.model_config() if name != "num_labels"}
     pooled = PooledConfig(backbone=backbone.config.to_dict(), pad_token_id=config.pad_token_id, **labels, **head)

@@ -51,7 +51,11 @@ class Passes:
 
 
 def _in_parts(job: Feasible, packed: bool) -> bool:
-    return not packed and job.parts.batch.splits_on(device_of(job.job.settings.accelerator)) and job.draft.task.independent_rows
+    return (
+        not packed
+        and job.parts.batch.splits_on(device_of(job.job.settings.accelerator))
+        and job.draft.task.independent_rows
+    )
 
 
 def _pieces(rows: Index, lengths: Index, in_parts: bool) -> list[Index]:

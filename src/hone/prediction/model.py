@@ -42,7 +42,6 @@ class Elsewhere:
 def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
     """The best weights of a finished run, with some of its task's options changed."""
     found = finished.load(run, trust, options)
-    found.task.furnish(found.network)
     learned_from = tuple(role for role in found.task.optional_roles if found.source.columns.get(role))
     return Model(found.task, found.network, found.record["precision"], learned_from)
 

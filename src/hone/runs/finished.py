@@ -77,5 +77,6 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
     pooled.register_models()
     with Unfilled():
         network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
+    task.furnish(network)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)

@@ -167,7 +167,7 @@ class Task(Predictive):
         return
 
     def furnish(self, network: Any) -> None:
-        """Sets what the options say of the network beside its config, which is saved with it: how it writes."""
+        """Sets what the options determine of the network beside its config, and options that the network determines."""
         return
 
     def examine(self, network: Any) -> None:

@@ -7,18 +7,20 @@ It learns from pairs that belong together, where the partners of the other rows 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
 from hone import padding, usage
+from hone.checkpoints.sentence import chosen_pooling, pooling_hint
 from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
@@ -29,6 +31,8 @@ from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 from hone.text import text_faults, token_limit
 from hone.types import Count, FixedPooling, Positive
 
+log = logging.getLogger(__name__)
+
 _PARTS = ("text", "text_pair", "negative")
 """In this order the texts of a row lie end to end."""
 
@@ -38,7 +42,7 @@ _PARTS = ("text", "text_pair", "negative")
 class TextEmbedding(Task):
     """The options are the fields; `conf/task/text_embedding.yaml` says what each does."""
 
-    pooling: FixedPooling = "mean"
+    pooling: FixedPooling = "auto"
     temperature: Positive = 0.05
     candidates: Count = 5000
     max_length: Count | None = None
@@ -149,6 +153,15 @@ class TextEmbedding(Task):
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         alike = {"similarity": float(record["similarity"])} if "similarity" in record else {}
         return {**alike, "embedding": [float(number) for number in record["prediction"]]}
+
+    def furnish(self, network: Any) -> None:
+        self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, network.config))
+
+    def examine(self, network: Any) -> None:
+        bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
+        hint = pooling_hint("task.pooling", self.pooling, bare.config)
+        if hint:
+            log.warning(hint)
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("pairs")
