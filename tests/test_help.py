@@ -83,9 +83,10 @@ def test_values_are_those_of_the_command_line(hone: Hone) -> None:
 def test_the_roles_of_a_task_are_listed(hone: Hone) -> None:
     out = hone("train", "--help", "task=question_answering").out
     assert "roles: question, context, answers; optional: answer_start (dataset.columns.ROLE=COLUMN)" in out
-    assert 'roles: question, context, answers; optional: answer_start (ROLE="…")' in hone(
-        "predict", "--help", "task=question_answering"
-    ).out
+    assert (
+        'roles: question, context, answers; optional: answer_start (ROLE="…")'
+        in hone("predict", "--help", "task=question_answering").out
+    )
 
 
 def test_the_actions_of_hone_sweep_are_listed(hone: Hone) -> None:
@@ -95,7 +96,8 @@ def test_the_actions_of_hone_sweep_are_listed(hone: Hone) -> None:
 
 
 def test_files_of_your_own_are_explained_too(hone: Hone) -> None:
-    store({"configs/dataset/mine.yaml": "# Reviews of my shop\n_target_: hone.data.local.Local\npath: x # where they lie\n"})
+    config = "# Reviews of my shop\n_target_: hone.data.local.Local\npath: x # where they lie\n"
+    store({"configs/dataset/mine.yaml": config})
     out = hone("train", "--help", "--config-dir=configs", "dataset=mine").out
     assert "Reviews of my shop" in out
     assert "mine, minilm" not in out
