@@ -24,7 +24,7 @@ CONFIG = {
     "optmizer.lr=1": "Did you mean optimizer.lr?",
     "max_length=9": "Did you mean task.max_length?",
     "hydra.verbos=true": "Did you mean hydra.verbose?",
-    "dataset.path=x": "dataset=tiny_emotion has no path; add dataset=local for your own files|dataset=local dataset.path=x",
+    "dataset.path=x": "dataset=tiny_emotion has no path; add dataset=local for|dataset=local dataset.path=x",
     "checkpoint.path=x": "checkpoint=tiny_bert has no path; add checkpoint=hub|checkpoint=hub checkpoint.path=x",
     "head.pooling=mean": "head=auto does not have it; these do: |head=linear",
     "model=bert": "Did you mean checkpoint=bert?",

@@ -12,6 +12,7 @@ import pytest
 from conftest import SMALL, Hone, only_run, record, runs
 from hone import __version__
 from hone.conf import commands, options
+from mistakes import csv, store
 
 HEAVY = ("torch", "transformers", "datasets", "lightning", "wandb", "pandas", "pyarrow")
 WATCHED = f"""
@@ -196,3 +197,38 @@ def test_the_other_cells_run_if_one_that_cannot_work_is_to_be_skipped(hone: Hone
     assert done.code == 0, done.said
     assert "batch_size=0: expected" in done.out
     assert record(runs()[0])["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("reviews.csv", "reviews-tiny_bert"),
+        ("reviews/train.csv", "reviews-tiny_bert"),
+        ("data/film reviews", "film-reviews-tiny_bert"),
+    ],
+)
+def test_a_run_on_files_of_ones_own_is_named_after_them(place: str, name: str, hone: Hone) -> None:
+    store({place if place.endswith(".csv") else f"{place}/train.csv": csv()})
+    done = hone("train", "tracker=none", "precision=32-true", "epochs=1", "dataset=local", f"dataset.path='{place}'")
+    assert done.code == 0, done.said
+    assert only_run().parent.name == name
+    assert record(only_run())["group"] == name
+
+
+def test_a_run_from_a_folder_or_from_the_hub_is_named_after_it() -> None:
+    from hone.job import default_name
+
+    choices = {"dataset": "local", "checkpoint": "hub"}
+    config = {"dataset": {"path": "/data/reviews/"}, "checkpoint": {"path": "distilbert/distilbert-base-uncased"}}
+    assert default_name(choices, config) == "reviews-distilbert-base-uncased"
+    config = {"dataset": {"path": "a/b.jsonl"}, "checkpoint": {"path": "wandb:me/project/sentiment:v3"}}
+    assert default_name(choices, config) == "b-sentiment"
+    config = {"dataset": {"path": "???"}, "checkpoint": {"path": None}}
+    assert default_name(choices, config) == "local-hub"
+    assert default_name(choices | {"experiment": "mine"}, config) == "mine"
+    assert default_name({"dataset": "imdb", "checkpoint": "bert"}, {"checkpoint": {"path": "x/y"}}) == "imdb-bert"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("train", "--cfg", "job"), ("train", "--help")])
+def test_help_starts_nothing_heavy(words: tuple[str, ...]) -> None:
+    assert watched(*words)[0] == 0

@@ -53,7 +53,7 @@ def test_the_version_is_the_one_that_is_installed() -> None:
     assert hydra.__version__ == hydra_private.VERSION
 
 
-def test_an_error_of_hydra_is_raised_inside_and_the_setting_restored(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_setting_for_full_errors_is_restored(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     assert hone("train", "nothing=1").code == 2
     assert os.environ["HYDRA_FULL_ERROR"] == "0"

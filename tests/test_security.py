@@ -181,7 +181,7 @@ def test_what_the_user_vouches_for_is_imported(
     done = hone("train", "tracker=none", *words, "dataset._target_=evil.Thing")
     assert done.code == 2
     assert marker.exists()
-    assert "Thing is no Source" in done.err
+    assert "Thing is not a Source" in done.err
 
 
 SAVED = {

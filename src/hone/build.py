@@ -1,4 +1,4 @@
-"""The only file that turns config nodes into objects; it imports no more than those name."""
+"""Turns config nodes into objects; it imports only the modules that they name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def made(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> 
 
 
 def build(node: Mapping[str, Any], kind: type, place: str, trust: Iterable[str]) -> Any:
-    """The object a config node describes, which must be a `kind`; an abstract one is no `type[Part]` to a checker."""
+    """The object that a config node describes, which must be a `kind`; no `type[Part]`, for `kind` may be abstract."""
     cls = _locate(str(node["_target_"]), place, trust)
     if not issubclass(cls, kind):
-        raise UserError(f"{place}._target_={node['_target_']}: {cls.__name__} is no {kind.__name__}.")
+        raise UserError(f"{place}._target_={node['_target_']}: {cls.__name__} is not a {kind.__name__}.")
     return cls(**_arguments(node, place, trust))
 
 
@@ -43,11 +43,11 @@ def _locate(target: str, place: str, trust: Iterable[str]) -> type:
     require_trusted(target, place, trust)
     module, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{place}._target_={target}: {error}") from error
-    if not isinstance(found, type):
-        raise UserError(f"{place}._target_={target}: a target is a class, and this is none.")
-    # A module shows what it imports as attributes of its own: those are not its to give.
-    require_trusted(f"{found.__module__}.{found.__name__}", place, trust)
-    return found
+    if not isinstance(cls, type):
+        raise UserError(f"{place}._target_={target}: expected a class, and this is not one.")
+    # What a module imports is an attribute of it too, so the class itself must be trusted as well.
+    require_trusted(f"{cls.__module__}.{cls.__name__}", place, trust)
+    return cls

@@ -169,7 +169,8 @@ def require_known_roles(dataset: Mapping[str, Any], task: Mapping[str, Any]) -> 
     unknown = [role for role, column in columns.items() if role not in known and column not in (None, role)]
     if unknown:
         places = ", ".join(f"dataset.columns.{role}" for role in unknown)
-        raise UserError(f"{places}: the task has no such role; its roles are {listed(known)}.{nearest(unknown[0], known)}")
+        hint = nearest(unknown[0], known)
+        raise UserError(f"{places}: the task has no such role; its roles are {listed(known)}.{hint}")
 
 
 def _dotted(place: str, name: str) -> str:

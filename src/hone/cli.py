@@ -1,6 +1,6 @@
-"""The `hone` command: finds the entry a command names and turns its end into an exit code.
+"""The `hone` command: runs the command it names and turns the outcome into an exit code.
 
-Nothing heavy is imported here: `hone --help`, `--cfg job`, completion and every config error answer at once.
+Nothing heavy is imported here, so `hone --help`, `--cfg job`, completion and config errors are immediate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> NoReturn:
     except BrokenPipeError:  # `hone … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:  # the last resort: whatever it is, it ends in a message and a code
+    except Exception as error:  # any other error also ends with a message and an exit code
         code = tell(error, debug)
     sys.exit(code)
 
@@ -37,21 +37,21 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
     command, *rest = arguments or ["--help"]
     if command in ("-h", "--help", "help"):
         print(_help())
-    elif command in ("-V", "--version"):
+        return 0
+    if command in ("-V", "--version"):
         print(f"hone {__version__}")
-    elif command in ("-sc", "--shell-completion"):
+        return 0
+    if command in ("-sc", "--shell-completion"):
         from hone.command.completion import complete
 
         complete(" ".join(rest))
-    elif command not in commands():
-        raise UserError(
-            f"hone {command}: no such command.{nearest(command, commands())} There are {listed(commands())}."
-        )
-    else:
-        from hone.command.application import Application
+        return 0
+    if command not in commands():
+        hint = nearest(command, commands())
+        raise UserError(f"hone {command}: no such command.{hint} The commands are {listed(commands())}.")
+    from hone.command.application import Application
 
-        return Application(command, debug).run(rest)
-    return 0
+    return Application(command, debug).run(rest)
 
 
 def _help() -> str:
@@ -63,9 +63,9 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "hone <command> --help           its config groups and every key",
-            "hone <command> --cfg job        the config it would use",
-            "hone train -m seed=0,1,2        one run a value",
+            "hone <command> --help           its groups and keys, explained",
+            "hone <command> --cfg job        the config that it would use",
+            "hone train -m seed=0,1,2        one run per value",
             "--debug                         a traceback with every error",
             'eval "$(hone --shell-completion install=bash)"   completion (also zsh, fish)',
         ]

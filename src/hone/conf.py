@@ -1,4 +1,4 @@
-"""Where the configs live: beside the package when installed, in the repository when developed."""
+"""The config files: inside the package when installed, in the repository during development."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ CONF = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def commands() -> dict[str, str]:
-    """Every command and its line of help: a top-level YAML file and the comment it begins with."""
+    """Every command with its summary: a top-level YAML file and the first line of its comment."""
     return {
         path.stem: path.read_text(encoding="utf-8").split("\n")[0].strip("# ") for path in sorted(CONF.glob("*.yaml"))
     }
 
 
 def options(group: str) -> list[str]:
-    """The names a config group offers; a folder in it that its files choose from is a group of its own."""
+    """The options of a config group; a folder inside that its files choose from is a group of its own."""
     files = [path.relative_to(CONF / group) for path in (CONF / group).rglob("*.yaml")]
     texts = [path.read_text(encoding="utf-8") for path in (CONF / group).glob("*.yaml")]
     inner = {name for text in texts for name in re.findall(r"^  - (\w+): ", text, re.MULTILINE)}
@@ -26,13 +26,13 @@ def options(group: str) -> list[str]:
 
 def target_of(group: str, option: str) -> str:
     """The class that an option names."""
-    found = re.search(r"^_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(r"^_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    return match[1] if match else ""
 
 
 def words(command: str) -> set[str]:
-    """The keys of a command's file, and the groups it chooses from."""
-    import yaml  # `hone --help` does without
+    """The keys of a command's file, and the groups that it chooses from."""
+    import yaml  # `hone --help` does not need it
 
     node = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
     groups = {str(name) for choice in node.pop("defaults") if isinstance(choice, dict) for name in choice}

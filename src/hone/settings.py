@@ -76,9 +76,7 @@ class Train:
                 f"length of training; {remedy}."
             )
         if self.strategy == "ddp" and self.devices == 1:
-            raise UserError(
-                "strategy=ddp trains in several processes, but devices=1; use devices=2, or strategy=auto."
-            )
+            raise UserError("strategy=ddp trains in several processes, but devices=1; use devices=2, or strategy=auto.")
 
 
 @final

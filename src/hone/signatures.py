@@ -1,4 +1,4 @@
-"""What a `_target_` accepts, read from its source without importing it: a typo is reported before torch is loaded."""
+"""Reads what a `_target_` accepts from its source, without importing it: typos are reported before torch is loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import hone.types
 @final
 @dataclass(frozen=True)
 class Parameter:
-    """One argument of a target: its type (`Any` where the source does not tell) and whether it must be given."""
+    """One argument of a target: its type (`Any` if the source does not show it) and whether it is required."""
 
     type: Any
     required: bool
@@ -26,7 +26,7 @@ class Parameter:
 @final
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """The arguments of a target; `open` ones take further keywords."""
+    """The arguments of a target; if `open`, it accepts further keywords."""
 
     parameters: Mapping[str, Parameter]
     open: bool = False
@@ -34,7 +34,7 @@ class Signature:
 
 @final
 class _Names(dict[str, Any]):
-    """The names an annotation may use; one we do not know stands for anything."""
+    """The names that an annotation may use; any other one means `Any`."""
 
     def __missing__(self, name: str) -> Any:
         return Any
@@ -52,12 +52,12 @@ _WITHOUT_ARGUMENTS = {"object", "ABC", "Generic", "Protocol"}
 
 @cache
 def signature_of(target: str) -> Signature | None:
-    """The signature of the class or function `target` names, or None where the source cannot tell."""
+    """The signature of the class or function `target` names, or None if the source does not show it."""
     module, _, name = target.rpartition(".")
-    found = _find(module, name)
-    if found is None:
+    definition = _find(module, name)
+    if definition is None:
         return None
-    home, node = found
+    home, node = definition
     return _of_function(node, skip=0) if isinstance(node, ast.FunctionDef) else _of_class(home, node)
 
 
@@ -68,7 +68,7 @@ def exists(target: str) -> bool:
 
 
 def constant_of(target: str, name: str) -> Any:
-    """What a class, or a base of it, sets an attribute to; None where the source has no plain value."""
+    """What a class, or a base of it, sets an attribute to; None if the source has no literal value."""
     module, _, cls = target.rpartition(".")
     home, node = _find(module, cls) or (module, None)
     if not isinstance(node, ast.ClassDef):
@@ -84,14 +84,14 @@ def constant_of(target: str, name: str) -> Any:
 
 
 def names_in(module: str) -> list[str]:
-    """The classes a module defines, or at least passes on, for a suggestion."""
+    """The classes that a module defines, or otherwise imports, for a suggestion."""
     own = [node.name for node in _parse(module) if isinstance(node, ast.ClassDef)]
     imports = [node for node in _parse(module) if isinstance(node, ast.ImportFrom)]
     return own or [alias.name for node in imports for alias in node.names if alias.name[:1].isupper()]
 
 
 def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.ClassDef | ast.FunctionDef] | None:
-    """The definition a name leads to, and the module it stands in."""
+    """The definition of a name, and the module that contains it."""
     for node in _parse(module):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return module, node
@@ -145,16 +145,16 @@ def _of_function(function: ast.FunctionDef, skip: int) -> Signature:
 
 
 def _of_class(module: str, node: ast.ClassDef) -> Signature | None:
-    """An own `__init__`, else what the bases say; a dataclass adds its fields to theirs."""
+    """The class's `__init__`, or that of its bases; a dataclass adds its fields to theirs."""
     init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
     if init is not None:
         return _of_function(init, skip=1)
     bases = [_of_base(module, base) for base in node.bases]
-    known = [base for base in bases if base is not None]
+    readable = [base for base in bases if base is not None]
     if not _is_dataclass(node):
-        return None if len(known) < len(bases) else next(iter(known), Signature({}))
-    inherited = {name: parameter for base in reversed(known) for name, parameter in base.parameters.items()}
-    return Signature(inherited | dict(_fields(node)), open=len(known) < len(bases))
+        return None if len(readable) < len(bases) else next(iter(readable), Signature({}))
+    inherited = {name: parameter for base in reversed(readable) for name, parameter in base.parameters.items()}
+    return Signature(inherited | dict(_fields(node)), open=len(readable) < len(bases))
 
 
 def _of_base(module: str, base: ast.expr) -> Signature | None:
@@ -181,7 +181,7 @@ def _fields(node: ast.ClassDef) -> Iterator[tuple[str, Parameter]]:
 
 @final
 class _OfOtherModules(ast.NodeTransformer):
-    """What a module has as an attribute stands for anything: finding out more would mean importing it."""
+    """Replaces attributes of modules by `Any`: resolving them would mean importing the module."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         return ast.Name("Any", ast.Load())

@@ -1,4 +1,4 @@
-"""A command under Hydra: its words read, its configs vetted and checked, its jobs run one after another."""
+"""Runs a command under Hydra: parses its words, checks its configs, runs its jobs one after another."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class Application:
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
-        except SystemExit as end:  # 1 is Hydra's, which has said what it did not like
+        except SystemExit as end:  # 1 is Hydra's, which has printed its reason
             sys.exit(UserError.exit_code if end.code == 1 else end.code)
-        except Exception as error:  # no job is running: whatever it is, the config made Hydra stumble
+        except Exception as error:  # no job is running: the config is at fault
             raise explain(error, self.command, self.line) from error
         return self.code
 
     def _retried(self) -> int:
-        """The sweep's own command, with what is added to it: finished runs stay as they are."""
+        """Run the sweep's own command with the words added to it; finished runs stay as they are."""
         if len(self.line.folders) != 2:
-            raise UserError("hone sweep retry DIR: name one sweep's folder.")
+            raise UserError("hone sweep retry DIR: expected the folder of one sweep.")
         return Application("train", self.debug).run([*retried(self.line.folders[1]), *self.line.words])
 
     def _job(self, config: Any) -> Any:
-        """One job; its failure is told and remembered, and does not end the jobs after it."""
+        """Run one job; a failure is reported and remembered, and the next jobs still run."""
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
@@ -85,7 +85,7 @@ class Application:
             return None
 
     def prepared(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:
-        """What one job of a sweep is told, from the whole config that Hydra composed for it."""
+        """The settings, parts and invocation of one job of a sweep, from the config that Hydra composed for it."""
         set_current_config(config)
         return self._ready(config, config.hydra)
 
@@ -97,7 +97,7 @@ class Application:
         return settings, parts, invocation
 
     def _checked(self, config: Any) -> tuple[Any, dict[str, Any]]:
-        """The config with every value in its place and of its type, while nothing heavy is loaded."""
+        """The checked config; nothing heavy is imported."""
         try:
             values: Any = {key: _plain(config[key]) for key in config if key != "hydra"}
         except Exception as error:
@@ -108,11 +108,11 @@ class Application:
         return check(self.command, values)
 
     def _require_vouched(self, trust: Any) -> None:
-        """A config that could vouch for itself would make the allowlist worthless."""
+        """Only the command line or HONE_TRUST may trust a package: a config that could would defeat the allowlist."""
         given = set(trust) if isinstance(trust, list) and all(isinstance(name, str) for name in trust) else set()
         if not given <= self.line.vouched:
             raise UserError(
-                f"trust={as_typed(trust)}: a config file says so, but only you can vouch for code; "
+                f"trust={as_typed(trust)}: this is in a config file, but only you can declare code trusted; "
                 f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
             )
 
@@ -122,6 +122,6 @@ def _plain(value: Any) -> Any:
 
 
 def _remove_copy(about: Any) -> None:
-    """Hydra's copy of a multirun's config has its secrets, and says nothing that the runs' own files do not."""
+    """Delete Hydra's copy of a multirun's config: it contains secrets, and the runs store their own configs."""
     if about.mode is RunMode.MULTIRUN:
         Path(about.sweep.dir, "multirun.yaml").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Shell completion: the commands here, everything behind them by Hydra, which sees a line without the command."""
+"""Shell completion: commands are completed here, the rest by Hydra, which sees the line without the command."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SHELLS = ("bash", "fish", "zsh")
 
 
 def complete(word: str) -> None:
-    """`install=bash` prints what a shell must evaluate; `query=bash` answers for the line in COMP_LINE."""
+    """`install=bash` prints a script for the shell to evaluate; `query=bash` completes the line in COMP_LINE."""
     action, _, shell = word.partition("=")
     if action not in _ACTIONS or shell not in _SHELLS:
         raise UserError(f"--shell-completion {word}: expected install, uninstall or query, such as install=bash.")
     if action != "query":
         _ask_hydra("train", word)
         return
-    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):  # a half-typed line is no mistake
+    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):  # a half-typed line is not an error
         _query(os.environ.get("COMP_LINE", ""), word)
 
 

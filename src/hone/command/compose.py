@@ -1,4 +1,4 @@
-"""The configs of a sweep: Hydra composes one for each choice of groups, and plain values are set in copies of it."""
+"""The configs of a sweep: Hydra composes one per choice of groups, and plain values are set in copies of it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hone.command.hydra_private import group_exists, overrides_dirname
 
 @final
 class Composer:
-    """Composing takes a tenth of a second, which a large grid would pay for every cell before its first run starts."""
+    """Composes configs quickly: composing takes 0.1 s, which would delay the first run of a large grid."""
 
     def __init__(self, loader: Any, config: DictConfig) -> None:
         self.loader, self.config = loader, config
         self.bases: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, words: Sequence[str]) -> DictConfig:
-        """The same that Hydra would make of the words, whose errors are its own."""
+        """The config that Hydra would compose of the words; errors are Hydra's."""
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(words))
         plain = [override for override in parsed if self._is_plain(override)]
         base = self._base(tuple(str(each.input_line) for each in parsed if each not in plain))
@@ -34,7 +34,7 @@ class Composer:
         return changed
 
     def _is_plain(self, override: Override) -> bool:
-        """Whether it sets a value that is there; groups, and what adds or removes, are for Hydra."""
+        """Whether an override sets an existing value; groups, additions and removals are left to Hydra."""
         key = override.key_or_group
         changes = not (override.is_add() or override.is_force_add() or override.is_delete() or override.package)
         return changes and not key.startswith("hydra.") and not group_exists(self.loader, key)

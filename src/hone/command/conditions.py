@@ -1,4 +1,4 @@
-"""Which axes of a sweep change together, and which are there only where another one has a certain value."""
+"""Which axes of a sweep vary together, and which are active only when another axis has a certain value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hone.sweeps.space import Condition
 
 
 def conditions(
-    parser: OverridesParser, told: Mapping[str, str], axes: Mapping[str, Axis], constants: Mapping[str, Sequence[str]]
+    parser: OverridesParser, texts: Mapping[str, str], axes: Mapping[str, Axis], constants: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, Condition], set[str]]:
-    """What is left to be seen in each cell, and the axes that are in none: the command line may have fixed a key."""
-    found, absent = {}, set()
-    for name, text in told.items():
+    """The conditions to test in each cell, and the axes that are never active, because a fixed key excludes them."""
+    needed, absent = {}, set()
+    for name, text in texts.items():
         if name in constants and name not in axes:
             continue
         _require_axis(name, axes, f"sweep.conditions.{name}")
@@ -27,30 +27,30 @@ def conditions(
             absent |= set() if set(constants[condition.name]) & set(condition.values) else {name}
         else:
             _require_values(condition, axes, f"sweep.conditions.{name}={text}")
-            found[name] = condition
-    for name in found:
-        _require_end(name, found)
-    while more := {name for name, condition in found.items() if condition.name in absent} - absent:
+            needed[name] = condition
+    for name in needed:
+        _require_end(name, needed)
+    while more := {name for name, condition in needed.items() if condition.name in absent} - absent:
         absent |= more
-    return {name: condition for name, condition in found.items() if name not in absent}, absent
+    return {name: condition for name, condition in needed.items() if name not in absent}, absent
 
 
 def require_tied(axes: Mapping[str, Axis], tied: Iterable[Sequence[str]]) -> None:
-    """Lists of values, equally long, each in one bundle."""
-    known: set[str] = set()
+    """Require that axes that vary together are lists of the same length, each in one group."""
+    grouped: set[str] = set()
     for names in tied:
         place = f"sweep.tied=[[{','.join(names)}]]"
         for name in names:
             _require_axis(name, axes, place)
             if not isinstance(axes[name], Choice):
-                raise UserError(f"{place}: {name} is an interval; only lists of values can change together.")
-            if name in known:
-                raise UserError(f"{place}: {name} is there twice; all keys that change together are in one list.")
-            known.add(name)
+                raise UserError(f"{place}: {name} is an interval; only lists of values can vary together.")
+            if name in grouped:
+                raise UserError(f"{place}: {name} occurs twice; all keys that vary together belong in one list.")
+            grouped.add(name)
         lengths = {name: len(axes[name].words) for name in names}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-            raise UserError(f"{place}: keys that change together have equally many values, but {counts}.")
+            raise UserError(f"{place}: keys that vary together need the same number of values, but {counts}.")
 
 
 def _condition(parser: OverridesParser, name: str, text: str) -> Condition:
@@ -73,14 +73,14 @@ def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) 
             raise UserError(f"{place}: {axis.name} is never {value}.{nearest(value, axis.values)} It is {axis.text}.")
 
 
-def _require_end(name: str, found: Mapping[str, Condition]) -> None:
+def _require_end(name: str, needed: Mapping[str, Condition]) -> None:
     seen = [name]
-    while seen[-1] in found:
-        seen.append(found[seen[-1]].name)
+    while seen[-1] in needed:
+        seen.append(needed[seen[-1]].name)
         if seen.count(seen[-1]) > 1:
-            raise UserError(f"sweep.conditions: {' needs '.join(seen)}: none of them would ever be there.")
+            raise UserError(f"sweep.conditions: {' needs '.join(seen)}: none of them would ever be active.")
 
 
 def _require_axis(name: str, axes: Mapping[str, Axis], place: str) -> None:
     if name not in axes:
-        raise UserError(f"{place}: {name} is not varied.{nearest(name, axes)} What varies: {listed(axes)}.")
+        raise UserError(f"{place}: {name} is not varied.{nearest(name, axes)} These keys vary: {listed(axes)}.")

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors as one message that names the place and the nearest valid choice."""
+"""Turns errors of Hydra and OmegaConf into one message that names the place and the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from hone.errors import MissingColumns, UserError, listed, nearest
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
 _INSIDE = re.compile(r"full_key: (\S+)")
-_THERE = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
+_EXISTS = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
 _TWICE = re.compile(r"Multiple values for (\S+)\.")
 _SWEEP = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'")
-_TAKEN = re.compile(r"Error merging '(hydra/launcher)/(\w+)' with schema")
+_REGISTERED = re.compile(r"Error merging '(hydra/launcher)/(\w+)' with schema")
 _NO_OPTION = re.compile(r"Config group override must be a string")
 _MISSING = re.compile(r"Missing mandatory value: (\S+)")
 _NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provider=|^\s*$")
 
 
 def explain(error: Exception, command: str, line: CommandLine) -> UserError:
-    """The mistake behind whatever went wrong while a config was read, composed or resolved."""
+    """The mistake behind an error that occurred while a config was read, composed or resolved."""
     if isinstance(error, MissingConfigException):
         return _unknown_option(error, line)
     if isinstance(error, OverrideParseException):
@@ -58,20 +58,20 @@ def with_fitting_tasks(error: BaseException) -> BaseException:
 
 def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
     text = "\n".join(str(cause) for cause in _causes(error))
-    if found := _UNKNOWN.search(text):
-        return _unknown(found[1].lstrip("+~"), text, command, line)
-    if found := _THERE.search(text):
-        word = _word(found[1], line)
-        return UserError(f"{word}: {found[1]} is there already; write it without the +: {word.lstrip('+')}")
-    if found := _TWICE.search(text):
-        return _twice(found[1], line)
-    if found := _SWEEP.search(text):
-        return UserError(f"{found[1]}: several values; add -m for a run each, or write [a,b] for a list.")
-    if found := _MISSING.search(text):
-        return _missing(found[1])
-    if found := _TAKEN.search(text):
-        plugin = f"hydra-{found[2]}-launcher"
-        return UserError(f"{found[1]}={found[2]}: another package has taken this name: pip uninstall {plugin}.")
+    if match := _UNKNOWN.search(text):
+        return _unknown(match[1].lstrip("+~"), text, command, line)
+    if match := _EXISTS.search(text):
+        word = _word(match[1], line)
+        return UserError(f"{word}: {match[1]} exists already; write it without the +: {word.lstrip('+')}")
+    if match := _TWICE.search(text):
+        return _twice(match[1], line)
+    if match := _SWEEP.search(text):
+        return UserError(f"{match[1]}: several values; add -m to run each of them, or write [a,b] for a list.")
+    if match := _MISSING.search(text):
+        return _missing(match[1])
+    if match := _REGISTERED.search(text):
+        plugin = f"hydra-{match[2]}-launcher"
+        return UserError(f"{match[1]}={match[2]}: another package has registered this name: pip uninstall {plugin}.")
     culprit = None if isinstance(error, SearchPathException) else _culprit(command, line)
     if culprit and _NO_OPTION.search(text):
         return _no_option(culprit)
@@ -84,13 +84,13 @@ def _unknown(key: str, text: str, command: str, line: CommandLine) -> UserError:
         return _no_option(word)
     config = _composable(command, word, line)
     inside = _INSIDE.search(text)
-    if inside and inside[1].startswith(f"{key}."):  # a mapping was given, and this one of its keys is new
+    if inside and inside[1].startswith(f"{key}."):  # the value is a mapping with this unknown key
         return unknown_key(inside[1], f"{inside[1]}=…", config)
     return unknown_key(key, word, config)
 
 
 def _plain(text: str) -> str:
-    """Without Hydra's notes to programmers."""
+    """The text without Hydra's notes for programmers."""
     return " ".join(line.strip() for line in text.splitlines() if not _NOISE.search(line)) or text
 
 
@@ -105,7 +105,7 @@ def _missing(key: str) -> UserError:
 
 
 def _word(key: str, line: CommandLine) -> str:
-    """The override that speaks of a key."""
+    """The override that sets a key."""
     return next((word for word in line.overrides if word.lstrip("+~").partition("=")[0] == key), key)
 
 
@@ -115,20 +115,22 @@ def _unreadable(error: OverrideParseException, command: str) -> UserError:
     reason = _plain(str(error)).removeprefix(f"Error parsing override '{error.override}'").strip()
     return UserError(
         f"{error.override}: this cannot be read ({reason}); values with spaces, commas, colons or brackets "
-        f"want quotes inside the shell's: 'key=\"…\"'."
+        f"need quotes inside the shell's: 'key=\"…\"'."
     )
 
 
 def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserError:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-    options = list(error.options or [])
-    if not group and not options:
+    choices = list(error.options or [])
+    if not group and not choices:
         return UserError(_plain(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
-    if f"{group}={choice}" == "hydra/launcher=joblib":  # the one of Hydra's launchers that we speak of
+    if f"{group}={choice}" == "hydra/launcher=joblib":  # the documentation mentions this launcher of Hydra
         package = "hydra-joblib-launcher, which is not installed: pip install 'hone-lab[joblib]'"
         return UserError(f"{typed} needs {package}.")
-    return UserError(f"{typed}: no such {group or 'config'}.{nearest(choice, options)} There are {listed(options)}.")
+    return UserError(
+        f"{typed}: no such {group or 'config'}.{nearest(choice, choices)} The options are {listed(choices)}."
+    )
 
 
 def _twice(group: str, line: CommandLine) -> UserError:
@@ -139,9 +141,13 @@ def _twice(group: str, line: CommandLine) -> UserError:
 
 
 def _culprit(command: str, line: CommandLine) -> str | None:
-    """The first of the overrides up to which the config cannot be composed."""
+    """The first override with which the config can no longer be composed."""
     words = sorted(line.overrides, key=lambda word: "." in word.partition("=")[0])  # groups come first
-    place = bisect_left(range(len(words)), True, key=lambda at: _compose(command, words[: at + 1], line) is None)
+
+    def fails(last: int) -> bool:
+        return _compose(command, words[: last + 1], line) is None
+
+    place = bisect_left(range(len(words)), True, key=fails)
     return words[place] if place < len(words) else None
 
 
@@ -151,10 +157,14 @@ def _no_option(word: str) -> UserError:
 
 
 def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:
-    """The config with those of the overrides that work, to look for what was meant."""
+    """The config of the overrides that work, to search for what was meant."""
     others = [word for word in line.overrides if word != wrong and "," not in word]
-    attempts = (_compose(command, words, line) for words in (others, [word for word in others if "." not in word], []))
-    return next((config for config in attempts if config is not None), OmegaConf.create())
+    groups = [word for word in others if "." not in word]
+    for words in (others, groups, []):
+        config = _compose(command, words, line)
+        if config is not None:
+            return config
+    return OmegaConf.create()
 
 
 def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:

@@ -1,9 +1,9 @@
-"""What Hydra itself would call or set on a config's behalf, held to the allowlist that holds for the parts of a run."""
+"""Applies the allowlist of targets to what Hydra itself would import or set because of a config."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, final
@@ -15,7 +15,7 @@ from hone.check import require_trusted
 from hone.command.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.errors import UserError
 
-_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}  # Hydra lets those be its own plugins alone
+_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}  # Hydra accepts only its own plugins there
 _LOGGING = re.compile(
     r"logging\.(handlers\.)?\w+(Handler|Formatter|Filter)|logging\.(Formatter|Filter)|ext://sys\.std\w+"
 )
@@ -24,7 +24,7 @@ _DECIDES_WHAT_RUNS = re.compile(r"(HONE|GIT|LD|DYLD|PYTHON|BASH)_?.*|PATH|HF_END
 
 @final
 class _Vetting(ConfigLoaderImpl):
-    """Every config that Hydra composes, of each job too, is looked over before anything is done with it."""
+    """Checks every config that Hydra composes, including those of jobs, before it is used."""
 
     def __init__(self, trust: frozenset[str], **options: Any) -> None:
         super().__init__(**options)
@@ -34,7 +34,7 @@ class _Vetting(ConfigLoaderImpl):
         return self.vet(super().load_configuration(*arguments, **options))
 
     def vet(self, config: DictConfig) -> DictConfig:
-        """The config, if it may be used."""
+        """The config itself, if it is harmless."""
         require_harmless(config.hydra, self.trust)
         return config
 
@@ -47,7 +47,7 @@ def vetted(trust: frozenset[str]) -> Iterator[None]:
 
 
 def require_harmless(node: DictConfig, trust: frozenset[str]) -> None:
-    """Callbacks, plugins' parts, logging factories and the environment."""
+    """Refuse untrusted callbacks, parts of plugins and logging factories, and changes of sensitive variables."""
     for place, key, value in _leaves(node, "hydra"):
         parent = place.rpartition(".")[0]
         if key == "_target_" and place not in _OF_HYDRA:
@@ -55,23 +55,32 @@ def require_harmless(node: DictConfig, trust: frozenset[str]) -> None:
         if re.match(r"hydra\.(job|hydra)_logging\.", place) and _is_factory(key, value):
             require_trusted(str(value).removeprefix("ext://"), parent, trust, key)
         if parent == "hydra.job.env_set" and _DECIDES_WHAT_RUNS.fullmatch(key):
-            raise UserError(f"{place}: no config decides which code is run or who is told; set {key} in the shell.")
+            raise UserError(
+                f"{place}: a config may not decide which code runs or where data is sent; set {key} in the shell."
+            )
 
 
 def _is_factory(key: str, value: Any) -> bool:
-    """Whether `logging.config` would import this, and it is more than a handler or a formatter of Python's."""
+    """Whether `logging.config` would import this, and it is not a handler or a formatter of Python's logging."""
     named = key in ("class", "()", "queue", "listener") or str(value).startswith("ext://")
     return named and (key == "()" or not _LOGGING.fullmatch(str(value)))
 
 
 def _leaves(node: Container, place: str) -> Iterator[tuple[str, str, Any]]:
-    keys = list(node) if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else []
-    for key in keys:
+    for key in _keys(node):
         try:
             value = node[key]
-        except OmegaConfBaseException:  # not known yet, such as the folder of the run: Hydra asks again when it is
+        except (
+            OmegaConfBaseException
+        ):  # not resolvable yet, such as a run's folder; the configs of jobs are checked too
             value = "???"
         if isinstance(value, Container):
             yield from _leaves(value, f"{place}.{key}")
         else:
             yield f"{place}.{key}", str(key), value
+
+
+def _keys(node: Container) -> Iterable[Any]:
+    if isinstance(node, DictConfig):
+        return list(node)
+    return range(len(node)) if isinstance(node, ListConfig) else ()

@@ -127,7 +127,7 @@ class _Page:
         return sorted({*own, *options(group)})
 
     def _explain(self, name: str, section: str, group: str) -> None:
-        """Take the comments of a file, by the whole name of each key and group, after those of the files it includes."""
+        """Collect the comments on keys and groups, by their whole names, of a file and of the files it includes."""
         file = self._file(name)
         if file is None:
             return

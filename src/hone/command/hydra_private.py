@@ -64,7 +64,7 @@ def without_shuffling(override: Override, value: ChoiceSweep | RangeSweep) -> Ov
 
 
 def set_current_config(config: DictConfig) -> None:
-    """Make `HydraConfig.get()` answer with this config; the public setter copies it, a quarter of a large grid's time."""
+    """Make `HydraConfig.get()` return this config; the public setter copies it, a quarter of a large grid's time."""
     HydraConfig.instance().cfg = config
 
 

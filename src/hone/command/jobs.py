@@ -1,4 +1,4 @@
-"""The runs that words stand for: composed by Hydra, checked, and ready to be started in a process of their own."""
+"""The runs of a sweep: composed by Hydra, checked, and ready to start in processes of their own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hone.sweeps.ready import Ready
 
 @final
 class Jobs:
-    """Makes them."""
+    """Composes and checks the config of each cell."""
 
     def __init__(self, application: Application, context: HydraContext, config: DictConfig) -> None:
         self.application, self.context = application, context
@@ -37,7 +37,7 @@ class Jobs:
         self.store: dict[str, Any] = {}
 
     def ready(self, fixed: Sequence[str], cell: Cell) -> Ready:
-        """Raises UserError where the words make no run that could work."""
+        """Return a run that can start; raise UserError if the words cannot make a valid run."""
         words = [*fixed, *cell.words]
         try:
             config = self.composer.compose(words)
@@ -51,19 +51,21 @@ class Jobs:
         settings, parts, invocation = self.application.prepared(config)
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
-            raise UserError(f"resume={settings.resume}: a sweep goes on with all its runs; resume one without -m.")
-        parts = {name: node for name, node in parts.items() if name != "plan"}  # that is asked of us, not of the run
+            raise UserError(
+                f"resume={settings.resume}: a sweep continues all of its runs; to resume a single run, leave out -m."
+            )
+        parts = {name: node for name, node in parts.items() if name != "plan"}  # options of hone plan, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         memory = Kept(self.store, job)
         return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
 
 
 def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -> dict[str, Any]:
-    """The whole life of a run's process; what it returns says how it ended."""
+    """Everything that the process of a run does; the result says how it ended."""
     from hone import train
 
     before = loaded()
-    setup_globals()  # on another machine Hydra has not been told of anything yet
+    setup_globals()  # on another machine Hydra is not set up yet
     version.setbase(HYDRA)
     try:
         done = run_job(
@@ -81,5 +83,5 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -
 
 def _failure(error: BaseException) -> dict[str, Any]:
     state = error.state if isinstance(error, HoneError) else "failed"
-    said = str(error) if isinstance(error, HoneError) else briefly(error)
-    return {"state": state, "reason": redact_text(said), "mistake": isinstance(error, UserError)}
+    text = str(error) if isinstance(error, HoneError) else briefly(error)
+    return {"state": state, "reason": redact_text(text), "mistake": isinstance(error, UserError)}

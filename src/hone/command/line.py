@@ -1,4 +1,4 @@
-"""The words after a command: flags for Hydra, `key=value` for the config, and what only the user can vouch for."""
+"""The words after a command: flags for Hydra, `key=value` for the config, and the packages that the user trusts."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
 @final
 @dataclass(frozen=True)
 class CommandLine:
-    """What was typed, in an order that Hydra's parser takes: `seed=1 -m epochs=1,2` is as good as any other."""
+    """The typed words in an order that Hydra's parser accepts; flags may come anywhere: `seed=1 -m epochs=1,2`."""
 
     flags: tuple[str, ...]
     overrides: tuple[str, ...]
     config_dir: str | None
     config_name: str | None
     vouched: frozenset[str]
-    """The packages named by `trust=…`; no file can add to them."""
+    """The packages in `trust=…`; no file can add to them."""
     inputs: dict[str, list[str]] = field(default_factory=dict)
-    """The texts that were typed as they are, by role, for a command that reads some."""
+    """The typed texts by role, for a command that reads texts."""
     folders: tuple[str, ...] = ()
     """The words that are not key=value, for a command that reads folders."""
     help: bool = False
@@ -43,10 +43,10 @@ class CommandLine:
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
         if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):
-            raise UserError("The command line is no UTF-8 text.")
+            raise UserError("The command line is not valid UTF-8.")
         parsed = _parsed(words)
         if parsed.experimental_rerun is not None:
-            raise UserError("--experimental-rerun unpickles a file, and hone opens no pickles; use resume=DIR.")
+            raise UserError("--experimental-rerun loads a pickle file, which hone never does; use resume=DIR.")
         for word in parsed.overrides:
             if not _key(word).strip():
                 raise UserError(f"{word!r}: expected key=value.")
@@ -55,15 +55,17 @@ class CommandLine:
             del flags[len(flags) - 1 - flags[::-1].index(word)]
         trust = [word for word in parsed.overrides if _key(word) == "trust"]
         vouched = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
-        return cls(tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched, help=parsed.help)
+        return cls(
+            tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, vouched, help=parsed.help
+        )
 
     @property
     def words(self) -> list[str]:
-        """As Hydra gets them."""
+        """The words to pass to Hydra."""
         return [*self.flags, *map(with_open_columns, self.overrides)]
 
     def reading(self, known: Collection[str]) -> Self:
-        """`text="it's [done]"` is a text, not a value in Hydra's grammar: any plain key that is not `known`."""
+        """Take keys that are not `known` as texts: `text="it's [done]"` is not a value in Hydra's grammar."""
         inputs: dict[str, list[str]] = {}
         kept = []
         for word in self.overrides:
@@ -77,7 +79,7 @@ class CommandLine:
         return replace(self, overrides=tuple(kept), inputs=inputs)
 
     def placing(self, known: Collection[str]) -> Self:
-        """`hone compare outputs/a` names a folder: any word without a key, or a folder with = in its name."""
+        """Take words without a key as folders: `hone compare outputs/a`; an existing folder may have = in its name."""
         folders = [
             word for word in self.overrides if "=" not in word or (_key(word) not in known and Path(word).is_dir())
         ]
@@ -86,7 +88,7 @@ class CommandLine:
         )
 
     def fetching(self, known: Collection[str]) -> Self:
-        """`checkpoint=wandb:…` names a model: the run that it is of to a command that works on runs, else weights."""
+        """Read `checkpoint=wandb:…` as a run for a command that works on runs, and as weights for the others."""
         words: list[str] = []
         for word in self.overrides:
             key, _, place = word.partition("=")
@@ -99,7 +101,7 @@ class CommandLine:
         return replace(self, overrides=tuple(words))
 
     def resumed(self) -> Self:
-        """`resume=DIR` repeats the command of that run, so that `hone train resume=DIR` is enough."""
+        """Repeat the command of the run in `resume=DIR`, so that `hone train resume=DIR` is enough."""
         folder = next((_value(word) for word in self.overrides if _key(word) == "resume"), None)
         if folder in ("auto", "", None):
             return self
@@ -111,7 +113,7 @@ class CommandLine:
 
 
 def retried(folder: str) -> list[str]:
-    """The words of a sweep that was begun, from wherever; its file is trusted no more than a run's."""
+    """The words of an existing sweep, from any folder; its file is trusted no more than a run's."""
     from hone.sweeps.saved import saved_words
 
     path = Path(folder).expanduser().absolute()
@@ -121,12 +123,12 @@ def retried(folder: str) -> list[str]:
 
 
 def with_open_columns(word: str) -> str:
-    """Any role may have a column, whether or not the data set's file names it; `check` knows the roles."""
+    """Allow a column for any role, even if the data set's file has no such key; `check` verifies the roles."""
     return _COLUMNS.sub("++", word)
 
 
 def as_typed_in(word: str) -> str:
-    """The other way round."""
+    """The word that `with_open_columns` was called with."""
     return word.removeprefix("++") if _COLUMNS.match(word.removeprefix("++")) else word
 
 
@@ -139,28 +141,28 @@ def _value(word: str) -> Any:
 
 
 def _parsed(words: Sequence[str]) -> Any:
-    """Hydra's own reading of the words, its complaint as a message of ours."""
+    """The words as Hydra parses them; its complaints become a UserError."""
     parser = argument_parser()
     try:
-        with redirect_stderr(io.StringIO()) as said:
+        with redirect_stderr(io.StringIO()) as output:
             return parser.parse_intermixed_args(list(words))
     except SystemExit as end:
-        if end.code == 0:  # it was asked for its version
+        if end.code == 0:  # --version
             raise
-        problem = said.getvalue().strip().rpartition("error: ")[2]
+        problem = output.getvalue().strip().rpartition("error: ")[2]
         flag = re.search(r"(?<=: )-\S+", problem)
         hint = nearest(flag[0], re.findall(r"--[a-z-]+", parser.format_usage())) if flag else ""
         raise UserError(f"{problem}.{hint}") from None
 
 
 def _harmless(saved: Iterable[str], folder: str) -> list[str]:
-    """The words of a run folder, which anybody may have written, without those that only the user can say."""
+    """The words of a run folder, which may come from anywhere, without those that only the user may type."""
     kept = []
     for word in saved:
         try:
             value = _value(word)
         except HydraException as error:
-            raise UserError(f"{folder}: its saved command has {word!r}, which is no key=value.") from error
+            raise UserError(f"{folder}: its saved command has {word!r}, which is not key=value.") from error
         steps = {*re.split(r"[./@]", _key(word))}
         if not steps & _NOT_FROM_A_FILE and not _mentions(value):
             kept.append(word)
@@ -168,7 +170,7 @@ def _harmless(saved: Iterable[str], folder: str) -> list[str]:
 
 
 def _mentions(value: Any) -> bool:
-    """Whether a mapping inside sets what only the user can say."""
+    """Whether a mapping inside sets a key that only the user may set."""
     if isinstance(value, dict):
         return any(str(key) in _NOT_FROM_A_FILE or _mentions(item) for key, item in value.items())
     return isinstance(value, list) and any(map(_mentions, value))

@@ -1,4 +1,4 @@
-"""How overrides, read by Hydra, are spelt."""
+"""The names and the values of overrides, as they are written on a command line."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def name_of(override: Override) -> str:
 
 
 def values(override: Override) -> list[str]:
-    """As they are written in overrides, in an order that does not change from one command to the next."""
+    """The values as text, in an order that is the same in every command."""
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
     value: Any = override.value()
-    mixed = getattr(value, "shuffle", False)
-    still = without_shuffling(override, value) if mixed else override
+    shuffled = getattr(value, "shuffle", False)
+    ordered = without_shuffling(override, value) if shuffled else override
     try:
-        found = list(still.sweep_string_iterator())
+        texts = list(ordered.sweep_string_iterator())
     except (HydraException, ValueError) as error:
         raise UserError(f"{override.input_line}: {error}") from error
-    if mixed:
-        random.Random(override.get_key_element()).shuffle(found)  # noqa: S311 (an order, and no secret)
-    return found
+    if shuffled:
+        random.Random(override.get_key_element()).shuffle(texts)  # noqa: S311 (an order, not a secret)
+    return texts

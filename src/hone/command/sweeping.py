@@ -1,4 +1,4 @@
-"""`-m`: from a command to the cells of its sweep, and to the process that runs them."""
+"""`-m`: from a command line to the cells of a sweep, and to the processes that run them."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from hone.tracking.wandb.client import agent_run
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
-    """All of a sweep; its end is the application's exit code."""
+    """Run a whole sweep and set the application's exit code."""
     application = getattr(task_function, "__self__", None)
     if not isinstance(application, Application) or application.command not in ("train", "plan"):
         raise UserError(
-            "hydra/sweeper=hone sweeps `hone train`, and `hone plan` tells of it; here say hydra/sweeper=basic."
+            "hydra/sweeper=hone works only with `hone train` and `hone plan`; use hydra/sweeper=basic here."
         )
     setup_globals()
-    told = _told(config, application)
-    fixed, axes = space.read(words, told, context.config_loader)
+    settings = _sweep_of(config, application)
+    fixed, axes = space.read(words, settings, context.config_loader)
     if several := [name for name in axes.keys if name.startswith("plan.")]:
-        raise UserError(f"{several[0]}: it is asked of the plan as a whole; give it one value.")
+        raise UserError(f"{several[0]}: this applies to the plan as a whole; give it one value.")
     fixed = [word for word in fixed if not word.startswith("plan.")]
     axes = replace(axes, fixed=tuple(fixed))
-    folder = Path(str(config.output_root), told.name or _name(config, fixed, axes)).absolute()
+    folder = Path(str(config.output_root), settings.name or _name(config, fixed, axes)).absolute()
     with open_dict(config):
         config.hydra.sweep.dir = str(folder)
     place = f"hydra.sweep.dir='{folder}'"
@@ -51,16 +51,23 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
         return jobs.ready([place, *fixed], cell)
 
     if application.command == "plan":
-        _plan(told, axes, ready, folder, config, application)
+        _plan(settings, axes, ready, folder, config, application)
         return
     from hone.sweeps.conduct import conduct
 
-    workers = engine(task_function, context, config, told, folder)
-    application.code = conduct(told, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers)
+    workers = engine(task_function, context, config, settings, folder)
+    application.code = conduct(
+        settings, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers
+    )
 
 
 def _plan(
-    told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig, application: Application
+    settings: Sweep,
+    axes: Space,
+    ready: Callable[[Cell], Ready],
+    folder: Path,
+    config: DictConfig,
+    application: Application,
 ) -> None:
     from hone.planning.options import Options
     from hone.planning.sweeps.foresee import Where, foresee
@@ -69,10 +76,10 @@ def _plan(
     options: Options = build(node, Options, "plan", ())
     name = str(config.hydra.runtime.choices["hydra/launcher"])
     where = Where(None if name == "local" else name, elsewhere=launcher_of(config, application) is not None)
-    foresee(told, axes, ready, folder, options, where)
+    foresee(settings, axes, ready, folder, options, where)
 
 
-def _told(config: DictConfig, application: Application) -> Sweep:
+def _sweep_of(config: DictConfig, application: Application) -> Sweep:
     values: Any = OmegaConf.to_container(config.sweep, resolve=True)
     node = check_node(values, "sweep", application.line.vouched)
     made: Sweep = build(node, Sweep, "sweep", application.line.vouched)
@@ -80,7 +87,7 @@ def _told(config: DictConfig, application: Application) -> Sweep:
 
 
 def _name(config: DictConfig, fixed: Sequence[str], axes: Space) -> str:
-    """What holds for all runs, and which keys vary: a wider sweep of the same keys is the same sweep."""
+    """The name of what all runs share and of the keys that vary: a wider sweep of the same keys is the same sweep."""
     base = config.name or default_name(config.hydra.runtime.choices, config)
     named = f"{base}-by-{'-'.join(key.lstrip('+').rpartition('.')[2] for key in axes.keys)}"
     point = agent_run().get("id")  # of a sweep of W&B's, which may have others done at the same time

@@ -12,7 +12,7 @@ from datasets import ClassLabel, Dataset, List
 
 from hone.data.incoming import Incoming
 from hone.data.source import Source
-from hone.errors import MissingColumns, UserError, closest, listed, nearest
+from hone.errors import MissingColumns, UserError, closest, listed
 from hone.paths import nearest_path
 from hone.tasks.base import Task
 from hone.wording import as_typed
@@ -92,7 +92,7 @@ def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, li
 
 
 def _what_is_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
-    """Every column that is not there with its role, those that are, and the overrides that would name the right ones."""
+    """The missing columns with their roles, the existing ones, and the overrides that would name the right ones."""
     pairs = [(role, column) for role, columns in roles.items() for column in columns if column not in existing]
     meant = {column: closest(column, existing) or closest(role, existing) for role, column in pairs}
     problem = ", ".join(f"no column {column!r} for the role {role!r}" for role, column in pairs)
