@@ -106,6 +106,7 @@ def make_sweep(folder: Path, runs: int = 12, state: str = "finished", name: str 
     cells = [_cell(folder, number) for number in range(runs)]
     cells += [_lost(folder, runs + place, how) for place, how in enumerate(_LOST)]
     about = {
+        "version": 1,
         "name": name or folder.name,
         "command": "hone train -m optimizer.lr=0.01,0.001,0.0003 head=mean,cls seed=0,1,2",
         "keys": ["optimizer.lr", "head", "seed"],

@@ -70,7 +70,7 @@ def test_a_lead_inside_the_noise_is_called_that(hone: Hone) -> None:
     assert "inside the noise of the seeds" in done.out
     needed = re.search(r"about (\d+) seeds each \((\d+) more\)|more than a thousand", done.out)
     assert needed
-    assert "It cannot be told from 1 of the 2 others" in done.out
+    assert "1 of the 2 others may be as good" in done.out
 
 
 def test_a_clear_lead_is_called_that(hone: Hone) -> None:
@@ -78,16 +78,16 @@ def test_a_clear_lead_is_called_that(hone: Hone) -> None:
         make_run(Path(f"outputs/good-{seed}"), 0.9 + 0.001 * seed, seed, 1e-3)
         make_run(Path(f"outputs/bad-{seed}"), 0.5 + 0.001 * seed, seed, 1e-5)
     out = hone("compare", "outputs").out
-    assert "better than the other one beyond the noise of the seeds" in out
-    assert "the 200 examples are enough to tell it from the other one" in out
+    assert "Its lead over the other one is beyond the noise of the seeds" in out
+    assert "the 200 examples are enough to establish its lead over the other one" in out
 
 
 def test_of_single_seeds_only_the_examples_tell(hone: Hone) -> None:
     make_run(Path("outputs/a"), 0.9, 0, 1e-3)
     make_run(Path("outputs/b"), 0.5, 0, 1e-5)
     done = hone("compare", "outputs/a", "outputs/b")
-    assert "nobody knows" in done.out
-    assert "enough to tell it from the other one" in done.out
+    assert "is noise of the seeds is unknown" in done.out
+    assert "enough to establish its lead over the other one" in done.out
     assert (
         hone("compare", "outputs/a", "outputs/b", "by_example=0", "format=csv").out.splitlines()[2].split(",")[9] == ""
     )
@@ -168,7 +168,7 @@ def test_what_is_not_finished_does_not_count(hone: Hone) -> None:
 def test_a_repeated_run_is_one_witness_unless_its_code_is_another(hone: Hone) -> None:
     make_run(Path("outputs/a"), 0.8, 0)
     make_run(Path("outputs/b"), 0.8, 0, config={"output_root": "elsewhere"})
-    assert "1 runs repeat another one exactly" in hone("compare", "outputs").out
+    assert "1 run repeats another one exactly and is left out" in hone("compare", "outputs").out
     make_run(Path("outputs/c"), 0.7, 0, git={"sha": "f" * 40, "dirty": False})
     story = told(hone("compare", "outputs", "format=json"))
     assert list(story["keys"]) == ["(code)"]
@@ -190,16 +190,16 @@ def test_folders_are_plain_words(hone: Hone) -> None:
     ("words", "said"),
     [
         ("", ("nothing to compare", "hone compare DIR")),
-        ("nowhere", ("nowhere: is not there",)),
+        ("nowhere", ("nowhere: does not exist",)),
         ("output", ("Did you mean outputs?",)),
         ("outputs/x/0.001-0/run.json", ("is a file",)),
-        ("empty", ("no runs there",)),
+        ("empty", ("holds no runs",)),
         ("outputs metric=f1_marco", ("Did you mean f1_macro?", "validation/loss")),
         ("outputs fromat=csv", ("format",)),
         ("outputs format=cvs", ("csv",)),
         ("outputs report=x.txt", (".html",)),
         ("outputs report=outputs/x/0.001-0/run.json/x.html", ("is a file, not a folder",)),
-        ("outputs broken", ("broken/run.json", "cannot be read")),
+        ("outputs broken", ("broken/run.json", "cannot read this file")),
     ],
 )
 def test_mistakes(hone: Hone, words: str, said: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""`hone compare`: what differs between runs, how good each configuration is over its seeds, what of it is chance."""
+"""`hone compare`: show what differs between runs, how good each configuration is and what may be chance."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from hone.settings import Compare
 
 
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Reads, tests and tells; a format for programs has standard output to itself."""
+    """Read, test and print. A format for programs has standard output to itself."""
     place = require_place(Path(settings.report)) if settings.report else None
-    told = compare(
+    comparison = compare(
         settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=place is not None
     )
     if settings.format == "table":
-        show(told)
+        show(comparison)
     else:
-        sys.stdout.write(FORMATS[settings.format](told))
+        sys.stdout.write(FORMATS[settings.format](comparison))
     if place is not None:
-        write_report(told, place)
+        write_report(comparison, place)
         Console(stderr=settings.format != "table", highlight=False, soft_wrap=True).print(
             f"[bold]report[/bold]  {shown(place)}"
         )

@@ -22,6 +22,6 @@ def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> N
     folder = Path(settings.folder)
     page = write_page(folder)
     if settings.action == "status":
-        final_screen(of_sweep(read_sweep(folder), None, None, 0), folder, {}, {})
+        final_screen(of_sweep(read_sweep(folder)), folder, {}, {})
     else:
         Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {shown(page)}")

@@ -1,4 +1,4 @@
-"""What is compared: runs from one sweep or from anywhere, told apart, grouped, tested."""
+"""Compare runs from one sweep or from anywhere: find their differences, group them by configuration and test them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from hone.comparison.contrast import Contrast, contrasts
+from hone.comparison.contrast import BY_EXAMPLE, Contrast, contrasts
 from hone.comparison.direction import deciding
 from hone.comparison.groups import Group, Metric, grouped
 from hone.comparison.keys import differing, told_apart
@@ -21,11 +21,11 @@ from hone.errors import UserError
 @final
 @dataclass(frozen=True)
 class About:
-    """Where the runs come from."""
+    """The source of the runs."""
 
     title: str
     command: str = ""
-    """Of a sweep, the one that runs it."""
+    """The command of the sweep, if the runs are a sweep."""
     sampler: str = ""
     state: str = "finished"
     started: str = ""
@@ -35,12 +35,12 @@ class About:
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a table or the page tells."""
+    """Everything that a table or the page shows."""
 
     about: About
     entries: tuple[Entry, ...]
     keys: dict[str, list[str]]
-    """What the runs differ in; behind each the keys that only ever change along with it."""
+    """The keys in which the runs differ, each with the keys that only ever change along with it."""
     metric: Metric
     groups: list[Group]
     contrasts: list[Contrast]
@@ -48,34 +48,40 @@ class Comparison:
 
     @property
     def apart(self) -> list[str]:
-        """The keys that tell configurations apart."""
+        """The keys that distinguish configurations."""
         return [key for key in self.keys if key != SEED]
 
 
 def compare(
     places: Sequence[str], metric: str | None, higher: bool | None, by_example: int, curves: bool = True
 ) -> Comparison:
-    """Of the runs in these places and below them; a single sweep is told in its own words."""
+    """Compare the runs in and below these places. A single sweep keeps its own keys and metric."""
     if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).is_file():
-        return of_sweep(read_sweep(Path(places[0]).expanduser(), with_config=True), metric, higher, by_example)
+        return of_sweep(read_sweep(Path(places[0]).expanduser()), metric, higher, by_example)
     found = [read_run(path) for path in run_folders(places, curves)]
     entries, repeats = without_repeats(found)
     if not entries:
-        raise UserError(f"{', '.join(places)}: no run has begun there.")
+        raise UserError(f"{', '.join(places)}: no run has started there.")
     entries, notes = told_by_origin(entries)
-    notes += [f"{repeats} runs repeat another one exactly and are left out."] * bool(repeats)
+    if repeats:
+        which = "1 run repeats another one exactly and is" if repeats == 1 else f"{repeats} runs repeat others and are"
+        notes.append(f"{which} left out.")
     keys = told_apart(entries, differing(entries))
     about = About(title=", ".join(places), command="", started=min(entry.started for entry in entries))
     return _compared(about, entries, keys, _metric(entries, metric, higher, None), by_example, notes)
 
 
-def of_sweep(sweep: Sweep, metric: str | None, higher: bool | None, by_example: int) -> Comparison:
-    """By the sweep's own keys and metric, cells that have not begun or failed early included."""
+def of_sweep(
+    sweep: Sweep, metric: str | None = None, higher: bool | None = None, by_example: int = BY_EXAMPLE
+) -> Comparison:
+    """Compare by the sweep's own keys and metric. Cells that failed or have not started are included."""
     about = About(sweep.name, sweep.command, sweep.sampler, sweep.state, sweep.started, sweep.seconds)
     keys: dict[str, list[str]] = {key: [] for key in sweep.keys}
-    known = sweep.metric or (None if any(entry.best for entry in sweep.entries) else Metric("validation/loss", False))
-    decided = _metric(sweep.entries, metric, higher, known)
-    return _compared(about, sweep.entries, keys, decided, by_example, told_by_origin(sweep.entries)[1])
+    # A sweep that has just started has no metric yet, and its page still needs one.
+    evaluated = any(entry.best for entry in sweep.entries)
+    usual = sweep.metric or (None if evaluated else Metric("validation/loss", higher_is_better=False))
+    chosen = _metric(sweep.entries, metric, higher, usual)
+    return _compared(about, sweep.entries, keys, chosen, by_example, told_by_origin(sweep.entries)[1])
 
 
 def _compared(
@@ -90,6 +96,6 @@ def _compared(
     return Comparison(about, tuple(entries), keys, metric, groups, contrasts(groups, by_example), tuple(notes))
 
 
-def _metric(entries: Sequence[Entry], asked: str | None, higher: bool | None, known: Metric | None) -> Metric:
-    found = deciding(entries, asked, known)
-    return found if higher is None else Metric(found.name, higher)
+def _metric(entries: Sequence[Entry], asked: str | None, higher: bool | None, usual: Metric | None) -> Metric:
+    metric = deciding(entries, asked, usual)
+    return metric if higher is None else Metric(metric.name, higher)

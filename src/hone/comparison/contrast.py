@@ -1,4 +1,4 @@
-"""The best configuration against each other one, by seeds and by examples."""
+"""Test the best configuration against each other one, by seeds and by examples."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from hone.comparison.statistics.examples import ExampleTest, compare_examples
 from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm, seeds_needed
 
 LEVEL = 0.05
+BY_EXAMPLE = 20
+"""The default number of rivals that are also tested by examples, for every screen and page of a finished sweep."""
 
 
 @final
 @dataclass(frozen=True)
 class Contrast:
-    """How a configuration stands to the best one; the p values are corrected for there being several questions."""
+    """The comparison of a configuration with the best one. Its p-values are corrected for the number of questions."""
 
     group: Group
     seeds: SeedTest
@@ -26,11 +28,11 @@ class Contrast:
     p_seeds: float | None
     p_examples: float | None
     asked: int
-    """How many pairs could have been the question."""
+    """The number of pairs that could have been the question."""
 
     @property
     def needed(self) -> int | None:
-        """How many seeds each would show a true difference of this size, whichever pair it had been."""
+        """How many seeds each would show a true difference of this size, for any of the pairs."""
         return seeds_needed(self.seeds.difference, self.seeds.spread, LEVEL / self.asked)
 
     @property
@@ -40,7 +42,8 @@ class Contrast:
 
 
 def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
-    """In the order of the groups; by examples only so many, the nearest rivals, for reading records takes time."""
+    """Test in the order of the groups. Only the nearest `by_example` rivals are tested by examples, since reading the
+    records takes time."""
     ranked = [group for group in groups if group.counted]
     if len(ranked) < 2:
         return []
@@ -48,7 +51,7 @@ def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
     seeds = [compare_seeds(best.seeds, other.seeds) for other in others]
     reading = Reading()
     examples = [reading.compare(best, other) if rank < by_example else None for rank, other in enumerate(others)]
-    asked = len(ranked) * (len(ranked) - 1) // 2  # the best one was not known beforehand: any pair might have been it
+    asked = len(ranked) * (len(ranked) - 1) // 2  # the best one was not known in advance: it could have been any pair
     p_seeds = holm([test.p for test in seeds], asked)
     p_examples = holm([test.p if test else None for test in examples], asked)
     return [
@@ -59,13 +62,13 @@ def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
 
 @final
 class Reading:
-    """Reads the records of a run once, however many others it is compared with."""
+    """A reader that reads the records of each run only once."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[str, str], Stored | None] = {}
+        self.records: dict[tuple[str, str], Stored | None] = {}
 
     def compare(self, best: Group, other: Group) -> ExampleTest | None:
-        """By common seeds, or where there is none in their order; None where the examples are not the same."""
+        """Pair the runs by their common seeds, or in order if they have none. None means that the examples differ."""
         common = [seed for seed in best.seeds if seed in other.seeds]
         sides = [self._records(group, common) for group in (best, other)]
         pairs = list(zip(*sides, strict=False))
@@ -86,6 +89,6 @@ class Reading:
 
     def _read(self, entry: Entry, metric: str) -> Stored | None:
         place = (str(entry.folder), metric)
-        if place not in self.known:
-            self.known[place] = stored(entry, metric)
-        return self.known[place]
+        if place not in self.records:
+            self.records[place] = stored(entry, metric)
+        return self.records[place]

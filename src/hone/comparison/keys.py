@@ -1,4 +1,4 @@
-"""What differs in the configs of runs: the keys, without those that say the same as another."""
+"""The keys in which the configs of runs differ, without keys that repeat the information of another key."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hone.wording import as_typed
 
 
 def differing(entries: Sequence[Entry]) -> list[str]:
-    """The keys with more than one value, a key that a config lacks having none."""
+    """List the keys with more than one value. A config that lacks a key counts as one more value."""
     keys = dict.fromkeys(key for entry in entries for key in entry.settings)
     return [key for key in keys if len({value_of(entry, key) for entry in entries}) > 1]
 
 
 def told_apart(entries: Sequence[Entry], keys: Sequence[str]) -> dict[str, list[str]]:
-    """Keys that part the runs in the same way, under the one that the commands name, or else the shortest; and keys
-    that no command names, under the choice (`head=mean`, `experiment=…`) that brought them."""
+    """Choose one key of several that divide the runs in the same way: a key from the commands, or else the shortest.
+    A key that no command names goes below the choice that set it (`head=mean`, `experiment=…`)."""
     typed = {key for entry in entries for key in entry.typed}
     choices = [key for key in sorted(typed) if not any(key in entry.settings for entry in entries)]
     alike: dict[str, list[str]] = {}
@@ -38,7 +38,7 @@ def told_apart(entries: Sequence[Entry], keys: Sequence[str]) -> dict[str, list[
 
 
 def _parting(entries: Sequence[Entry], key: str) -> tuple[int, ...]:
-    """Which runs have the same value."""
+    """Number the values, so that runs with the same value have the same number."""
     values: dict[str, int] = {}
     return tuple(values.setdefault(value_of(entry, key), len(values)) for entry in entries)
 
@@ -50,8 +50,10 @@ def _decides(entries: Sequence[Entry], choice: str, key: str) -> bool:
 
 
 def value_of(entry: Entry, key: str) -> str:
-    """As it would be typed, or was."""
-    return as_typed(entry.settings[key]) if key in entry.settings else entry.typed.get(key, NOTHING)
+    """The value as a command would set it. A run that does not override a config group has the group's default."""
+    if key in entry.settings:
+        return as_typed(entry.settings[key])
+    return entry.typed.get(key) or entry.choices.get(key, NOTHING)
 
 
 def values_of(entry: Entry, keys: Iterable[str]) -> dict[str, str]:
@@ -59,5 +61,5 @@ def values_of(entry: Entry, keys: Iterable[str]) -> dict[str, str]:
 
 
 def as_words(values: Mapping[str, Any]) -> str:
-    """`optimizer.lr=0.1 head=mean`, or what stands for nothing at all."""
+    """`optimizer.lr=0.1 head=mean`, or `all runs` if the runs do not differ."""
     return " ".join(f"{key}={value}" for key, value in values.items()) or "all runs"

@@ -1,10 +1,11 @@
-"""From folders to runs: which there are below a folder, and what each says of itself."""
+"""Find the runs below a folder and read what each run recorded."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,15 @@ from hone.errors import UserError
 from hone.paths import nearest_path, shown
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
-from hone.runs.identity import relevant
+from hone.runs.identity import has_effect, relevant
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SWEEP = "sweep.json"
 
 
 def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
-    """The run folders that are meant or lie below, each once; a place that has none is a mistake. Of runs that are
-    fetched, folders are made, with their learning curves only where those are wanted."""
+    """List each run folder in or below these places once. A place without runs is an error. Runs from a tracker are
+    downloaded into folders, and their learning curves only if `curves` asks for them."""
     found: dict[Path, None] = {}
     for place in places:
         if is_address(place):
@@ -34,17 +35,17 @@ def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
             continue
         path = Path(place).expanduser()
         if not path.is_dir():
-            said = "is a file, not a folder" if path.exists() else "is not there"
-            raise UserError(f"{place}: {said}; expected run folders, or folders that hold runs.{nearest_path(path)}")
+            problem = "is a file, not a folder" if path.exists() else "does not exist"
+            raise UserError(f"{place}: {problem}; expected run folders, or folders that hold runs.{nearest_path(path)}")
         below = list(_below(path))
         if not below and not (path / SWEEP).is_file():
-            raise UserError(f"{place}: no runs there (a run's folder holds run.json).")
+            raise UserError(f"{place}: holds no runs (a run's folder holds run.json).")
         found |= dict.fromkeys(each.resolve() for each in below)
     return list(found)
 
 
 def _below(path: Path) -> Iterator[Path]:
-    """Depth first, by name; nothing inside a run is looked at."""
+    """Walk depth first, by name. The inside of a run's folder is skipped."""
     for folder, inner, files in os.walk(path, followlinks=True):
         if "run.json" in files:
             inner.clear()
@@ -52,12 +53,13 @@ def _below(path: Path) -> Iterator[Path]:
         inner.sort()
 
 
-def read_run(path: Path, with_config: bool = True) -> Entry:
-    """What run.json and config.yaml say; a run that is being written is as good as any."""
+def read_run(path: Path) -> Entry:
+    """Read run.json and config.yaml, even of a run that is still in progress."""
     folder = Folder(path)
     record = read_json(folder.record)
     best = record.get("best") or {}
-    config = _config(folder) if with_config else {}
+    overrides = tuple(map(str, record.get("overrides") or ()))
+    config = _config(folder)
     return Entry(
         label=path.name,
         state=str(record.get("state") or "unknown"),
@@ -65,8 +67,12 @@ def read_run(path: Path, with_config: bool = True) -> Entry:
         folder=path,
         identity=str(record.get("identity") or path.name),
         reason=str(record.get("reason") or ""),
-        words=tuple(map(str, record.get("overrides") or ())),
+        words=overrides,
+        overrides=overrides,
+        choices=_choices(record.get("choices")),
+        objectives=_objectives(config),
         scores=_numbers(record.get("scores")),
+        baseline=_numbers(record.get("baseline")),
         best=best,
         lower_is_better=frozenset(record.get("lower_is_better") or ("loss",)),
         seconds=record.get("seconds"),
@@ -78,18 +84,18 @@ def read_run(path: Path, with_config: bool = True) -> Entry:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of ours; one that is damaged is named."""
+    """Read a JSON object. The error for a damaged file names the file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{shown(path)}: this cannot be read ({error}).") from error
+        raise UserError(f"{shown(path)}: cannot read this file ({error}).") from error
     if not isinstance(values, dict):
         raise UserError(f"{shown(path)}: expected an object with keys.")
     return values
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested config by dotted keys; lists stay whole."""
+    """Turn a nested config into dotted keys. Lists stay whole."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
@@ -100,7 +106,8 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
-    """Of runs that were the same in all that can change the result only the best witness; and how many went."""
+    """Keep one of several runs that agree in everything that can change a result. Also count the runs left out.
+    A finished run is preferred, then a recent one."""
     kept: dict[tuple[str, str], Entry] = {}
     total = 0
     for entry in sorted(entries, key=lambda entry: (entry.counts, entry.started)):
@@ -111,10 +118,28 @@ def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
 
 def _config(folder: Folder) -> dict[str, Any]:
     try:
-        values = yaml.load(folder.config.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe one)
+        stat = folder.config.stat()
+        return _parsed(folder.config, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{shown(folder.config)}: this cannot be read ({error}).") from error
+        raise UserError(f"{shown(folder.config)}: cannot read this file ({error}).") from error
+
+
+@lru_cache(maxsize=2048)
+def _parsed(path: Path, changed: int, size: int) -> dict[str, Any]:
+    """Parse a config. `changed` and `size` are part of the cache's key: a sweep rewrites its page after every run."""
+    values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both loaders are safe)
     return values if isinstance(values, dict) else {}
+
+
+def _objectives(config: Mapping[str, Any]) -> dict[str, str]:
+    sampler = (config.get("sweep") or {}).get("sampler") or {}
+    return {str(name): str(direction) for name, direction in (sampler.get("objectives") or {}).items()}
+
+
+def _choices(choices: Any) -> dict[str, str]:
+    """The choices that can change a result, by the name under which a command makes them."""
+    named = {str(group).partition("@")[0]: str(choice) for group, choice in (choices or {}).items()}
+    return {group: choice for group, choice in named.items() if has_effect(group)}
 
 
 def _numbers(scores: Any) -> dict[str, float]:

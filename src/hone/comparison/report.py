@@ -1,4 +1,4 @@
-"""The page on disk: of a sweep while it goes on, or of any runs that are compared."""
+"""Write the page of a sweep, even while it runs, or of any runs that are compared."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 
 PAGE = "report.html"
-_RIVALS = 5
-"""So many are tested by examples too, once the sweep is over; `hone compare` tests more."""
 
 
 def write_page(folder: Path) -> Path:
-    """`report.html` in a sweep's folder, from its `sweep.json` and whatever runs there are; whole or not at all."""
+    """Write `report.html` into a sweep's folder. The page of a running sweep leaves out tests by examples, which take
+    time."""
     sweep = read_sweep(folder)
-    told = of_sweep(sweep, None, None, 0 if sweep.state == "running" else _RIVALS)
-    return write_report(told, folder / PAGE)
+    comparison = of_sweep(sweep, by_example=0) if sweep.state == "running" else of_sweep(sweep)
+    return write_report(comparison, folder / PAGE)
 
 
-def write_report(told: Comparison, place: Path) -> Path:
-    """One file that needs nothing but a browser."""
+def write_report(comparison: Comparison, place: Path) -> Path:
+    """Write one file that needs only a browser."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, assemble(story(told)))
+    write_atomically(place, assemble(story(comparison)))
     return place
 
 
 def require_place(place: Path) -> Path:
-    """Raises UserError, before any work, where the page could not be stored."""
+    """Raise UserError before any work if the page could not be stored."""
     if place.is_dir():
-        raise UserError(f"report={place}: this is a folder; say report={place}/{PAGE}.")
+        raise UserError(f"report={place}: this is a folder; write report={place}/{PAGE}.")
     require_writable(place.parent)
     return place

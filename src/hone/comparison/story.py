@@ -1,4 +1,4 @@
-"""All that the page shows, as plain data."""
+"""The data of the page, as JSON can store it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hone.comparison.formats import other_scores
 from hone.comparison.groups import Group
 from hone.comparison.importance import importances
 from hone.comparison.keys import values_of
+from hone.comparison.pareto import pareto_front
 from hone.comparison.reruns import commands
 from hone.comparison.runs import SEED, Entry
 from hone.comparison.verdict import verdict
@@ -23,51 +24,54 @@ from hone.paths import shown
 from hone.runs.record import now
 
 _POINTS = 8000
-"""Of all curves together, for each kind of them."""
+"""The limit for all curves of one number together."""
 
 
-def story(told: Comparison) -> dict[str, Any]:
-    """Numbers as numbers, what is not known as None."""
-    names = _curve_names(told)
-    most = min(max(_POINTS // max(len(told.entries), 1), 16), 150)
-    courses = [course(entry, names, most) for entry in told.entries]
-    group_of = {id(entry): place for place, group in enumerate(told.groups) for entry in group.entries}
-    plain: dict[str, Any] = known(
+def story(comparison: Comparison) -> dict[str, Any]:
+    """Collect the data. Missing numbers are None."""
+    names = _curve_names(comparison)
+    most = min(max(_POINTS // max(len(comparison.entries), 1), 16), 150)
+    courses = [course(entry, names, most) for entry in comparison.entries]
+    group_of = {id(entry): place for place, group in enumerate(comparison.groups) for entry in group.entries}
+    data: dict[str, Any] = plain(
         {
-            "title": told.about.title,
-            "state": told.about.state,
-            "sampler": told.about.sampler,
+            "title": comparison.about.title,
+            "state": comparison.about.state,
+            "sampler": comparison.about.sampler,
             "written": now(),
-            "seconds": told.about.seconds,
-            "metric": asdict(told.metric),
-            "others": other_scores(told),
-            "keys": told.apart,
-            "has_seeds": SEED in told.keys,
-            "states": Counter(entry.state for entry in told.entries),
-            "verdict": verdict(told),
-            "notes": list(told.notes),
+            "seconds": comparison.about.seconds,
+            "metric": asdict(comparison.metric),
+            "others": other_scores(comparison),
+            "keys": comparison.apart,
+            "has_seeds": SEED in comparison.keys,
+            "states": Counter(entry.state for entry in comparison.entries),
+            "verdict": verdict(comparison),
+            "notes": list(comparison.notes),
             "curves": [name for name in names if any(name in journal.curves for journal in courses)],
             "runs": [
-                _run(told, entry, journal, group_of[id(entry)])
-                for entry, journal in zip(told.entries, courses, strict=True)
+                _run(comparison, entry, journal, group_of[id(entry)])
+                for entry, journal in zip(comparison.entries, courses, strict=True)
             ],
-            "groups": _groups(told),
-            "importance": [asdict(each) for each in importances(told.entries, list(told.keys), told.metric.name)],
-            "budget": best_so_far(told.entries, told.metric, told.about.started),
-            "failures": [_failure(failure) for failure in failures(told.entries)],
-            "commands": commands(told),
+            "groups": _groups(comparison),
+            "importance": [
+                asdict(each) for each in importances(comparison.entries, list(comparison.keys), comparison.metric.name)
+            ],
+            "budget": best_so_far(comparison.entries, comparison.metric, comparison.about.started),
+            "front": _front(comparison),
+            "failures": [_failure(failure) for failure in failures(comparison.entries)],
+            "commands": commands(comparison),
         }
     )
-    return plain
+    return data
 
 
-def _curve_names(told: Comparison) -> list[str]:
-    split, _, name = told.metric.name.partition("/")
-    wanted = told.metric.name if split == "train" else f"validation/{name}"
+def _curve_names(comparison: Comparison) -> list[str]:
+    split, _, name = comparison.metric.name.partition("/")
+    wanted = comparison.metric.name if split == "train" else f"validation/{name}"
     return list(dict.fromkeys([wanted, "validation/loss", "train/loss"]))
 
 
-def _run(told: Comparison, entry: Entry, journal: Course, group: int) -> dict[str, Any]:
+def _run(comparison: Comparison, entry: Entry, journal: Course, group: int) -> dict[str, Any]:
     return {
         "name": entry.label,
         "number": entry.number,
@@ -75,9 +79,9 @@ def _run(told: Comparison, entry: Entry, journal: Course, group: int) -> dict[st
         "state": entry.state,
         "reason": entry.reason[:500],
         "seed": entry.seed,
-        "values": values_of(entry, told.apart),
-        "value": entry.value(told.metric.name),
-        "others": [entry.value(name) for name in other_scores(told)],
+        "values": values_of(entry, comparison.apart),
+        "value": entry.value(comparison.metric.name),
+        "others": [entry.value(name) for name in other_scores(comparison)],
         "seconds": entry.seconds,
         "folder": shown(entry.folder) if entry.folder else "",
         "command": entry.command,
@@ -86,9 +90,9 @@ def _run(told: Comparison, entry: Entry, journal: Course, group: int) -> dict[st
     }
 
 
-def _groups(told: Comparison) -> list[dict[str, Any]]:
-    by_group = {id(contrast.group): contrast for contrast in told.contrasts}
-    return [_group(group) | _tests(by_group.get(id(group))) for group in told.groups]
+def _groups(comparison: Comparison) -> list[dict[str, Any]]:
+    by_group = {id(contrast.group): contrast for contrast in comparison.contrasts}
+    return [_group(group) | _tests(by_group.get(id(group))) for group in comparison.groups]
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -112,6 +116,16 @@ def _tests(contrast: Any) -> dict[str, Any]:
     return {"p_seeds": contrast.p_seeds, "p_examples": contrast.p_examples}
 
 
+def _front(comparison: Comparison) -> dict[str, Any] | None:
+    """The objectives with the numbers of every finished run, and the places of the runs on the Pareto front."""
+    front = pareto_front(comparison.entries)
+    if front is None:
+        return None
+    numbers = [[entry.number_of(name) for name in front.objectives] for entry in comparison.entries]
+    best = [place for place, entry in enumerate(comparison.entries) if any(entry is each for each in front.runs)]
+    return {"objectives": list(front.objectives.items()), "numbers": numbers, "runs": best}
+
+
 def _failure(failure: Any) -> dict[str, Any]:
     return {
         "state": failure.state,
@@ -127,12 +141,12 @@ def _title(entry: Entry) -> str:
     return f"{number}{entry.label}"
 
 
-def known(value: Any) -> Any:
-    """JSON has no words for what is not a number, and a page needs no sixteen digits."""
+def plain(value: Any) -> Any:
+    """Round numbers to what a page shows, and turn NaN, which JSON lacks, into None."""
     if isinstance(value, float):
         return rounded(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): known(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str) or not isinstance(value, Sequence):
         return value
-    return [known(item) for item in value]
+    return [plain(item) for item in value]

@@ -1,4 +1,4 @@
-"""A sweep's own file: what was to be run, and how far each cell of it got."""
+"""Read `sweep.json`: the cells of a sweep and how far each of them got."""
 
 from __future__ import annotations
 
@@ -33,70 +33,78 @@ class Sweep:
     entries: tuple[Entry, ...]
 
 
-def read_sweep(folder: Path, with_config: bool = False) -> Sweep:
-    """The sweep and its cells; a cell that has a run says what the run says of itself."""
-    told = read_json(folder / SWEEP)
-    metric = Metric(str(told["metric"]), bool(told.get("higher_is_better", True))) if told.get("metric") else None
-    cells = [cell for cell in told.get("cells") or () if isinstance(cell, dict)]
+def read_sweep(folder: Path) -> Sweep:
+    """Read the sweep and its cells. A cell that has a run has the run's scores, config and times."""
+    story = read_json(folder / SWEEP)
+    metric = Metric(str(story["metric"]), bool(story.get("higher_is_better", True))) if story.get("metric") else None
+    cells = [cell for cell in story.get("cells") or () if isinstance(cell, dict)]
     return Sweep(
         folder=folder,
-        name=str(told.get("name") or folder.name),
-        command=str(told.get("command") or ""),
-        keys=tuple(map(str, told.get("keys") or ())),
-        sampler=str(told.get("sampler") or ""),
+        name=str(story.get("name") or folder.name),
+        command=str(story.get("command") or ""),
+        keys=tuple(map(str, story.get("keys") or ())),
+        sampler=str(story.get("sampler") or ""),
         metric=metric,
-        state=str(told.get("state") or "unknown"),
-        started=str(told.get("started") or ""),
-        seconds=told.get("seconds"),
-        entries=tuple(_entry(folder, cell, metric, with_config) for cell in cells),
+        state=str(story.get("state") or "unknown"),
+        started=str(story.get("started") or ""),
+        seconds=story.get("seconds"),
+        entries=tuple(_entry(folder, cell, metric) for cell in cells),
     )
 
 
-def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None, with_config: bool) -> Entry:
-    values = {str(key): _scalar(value) for key, value in (cell.get("values") or {}).items()}
-    run = _run_of(folder, cell, with_config)
+def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None) -> Entry:
+    """The run of a cell. The sweep's record of the cell wins over the run's own where both have a value."""
     state = str(cell.get("state") or "unknown")
-    found = run or Entry(label=str(cell.get("identity") or cell.get("number") or "?"), state=state)
-    scores = dict(found.scores)
-    if metric is not None and isinstance(cell.get("value"), int | float) and state == "finished":
-        scores.setdefault(metric.name, float(cell["value"]))
-    best = found.best or ({"metric": metric.name, "value": cell.get("value")} if metric else {})
+    label = str(cell.get("identity") or cell.get("number") or "?")
+    run = _run_of(folder, cell) or Entry(label=label, state=state)
+    values = {str(key): _scalar(value) for key, value in (cell.get("values") or {}).items()}
+    best = run.best
+    if not best and metric is not None:
+        best = {"metric": metric.name, "value": cell.get("value")}
     return replace(
-        found,
+        run,
         state=state,
-        settings={**found.settings, **values},
-        identity=str(cell.get("identity") or found.identity),
+        settings={**run.settings, **values},
+        identity=str(cell.get("identity") or run.identity),
         number=cell.get("number"),
-        reason=str(cell.get("reason") or found.reason),
-        words=tuple(map(str, cell.get("words") or found.words)),
-        scores=scores,
+        reason=str(cell.get("reason") or run.reason),
+        words=tuple(map(str, cell.get("words") or run.words)),
+        scores=_scores(run, cell, metric),
         best=best,
-        seconds=found.seconds if cell.get("seconds") is None else cell["seconds"],
+        seconds=run.seconds if cell.get("seconds") is None else cell["seconds"],
     )
 
 
-def _run_of(folder: Path, cell: Mapping[str, Any], with_config: bool) -> Entry | None:
-    """The cell's run, if it has begun; its folder is told, or named by its identity."""
-    told = [cell.get("folder"), cell.get("identity")]
-    for name in filter(None, told):
+def _scores(run: Entry, cell: Mapping[str, Any], metric: Metric | None) -> dict[str, float]:
+    """The run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
+    scores = dict(run.scores)
+    value = cell.get("value")
+    if metric is not None and isinstance(value, int | float) and cell.get("state") == "finished":
+        scores.setdefault(metric.name, float(value))
+    return scores
+
+
+def _run_of(folder: Path, cell: Mapping[str, Any]) -> Entry | None:
+    """The run of a cell that has started. The cell names the run's folder, or else its identity does."""
+    for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
             if (path / "run.json").is_file():
-                return _readable(path, with_config)
+                return _read_or_none(path)
     return None
 
 
-def _readable(path: Path, with_config: bool) -> Entry | None:
-    """Nothing, where the run's folder is only half there: the sweep's own word is enough then."""
+def _read_or_none(path: Path) -> Entry | None:
+    """Try twice, since the run may be writing its files right now. Without them the sweep's own record is enough."""
     for _ in range(2):
         try:
-            return read_run(path, with_config)
+            return read_run(path)
         except UserError:
             time.sleep(0.01)
     return None
 
 
 def _scalar(value: Any) -> Any:
-    """As Hydra would read it: 1e-3 and 0.001 are one value; a list or a mapping stays as it was typed."""
+    """Read a value as Hydra does: 1e-3 and 0.001 are the same. A list or a mapping stays text."""
     if not isinstance(value, str):
         return value
     try:

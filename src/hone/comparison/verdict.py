@@ -1,23 +1,35 @@
-"""What the comparison comes to, in sentences."""
+"""The result of a comparison in sentences."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from hone.comparison.collection import Comparison
 from hone.comparison.contrast import LEVEL, Contrast
 from hone.comparison.groups import Group
+from hone.comparison.keys import as_words, values_of
+from hone.comparison.pareto import pareto_front
+from hone.comparison.runs import Entry
+from hone.errors import listed
+
+_SAME = 1e-12
+"""Means that differ by less, relatively, are equal: sums of floats depend on their order."""
+_NAMED = 4
 
 
-def verdict(told: Comparison) -> list[str]:
-    """Who leads, whether that is more than the noise of the seeds, and what would settle it."""
-    ranked = [group for group in told.groups if group.counted]
+def verdict(comparison: Comparison) -> list[str]:
+    """Say what leads, whether the lead is more than the noise of the seeds, and what would settle the question."""
+    ranked = [group for group in comparison.groups if group.counted]
     if not ranked:
-        return [f"No run is finished and has {told.metric.name}."]
-    best = ranked[0]
-    if len(ranked) == 1:
-        return [f"There is one configuration with a score: {best.label}, {score(best)}."]
-    return [f"{best.label} leads with {score(best)}.", *_against(best, told.contrasts)]
+        return list(_without_scores(comparison))
+    sentences = [*_leaders(ranked), *_collapse(comparison)]
+    tied = _tied(ranked)
+    if len(tied) < len(ranked):
+        rest = [each for each in comparison.contrasts if not any(each.group is group for group in tied)]
+        sentences += _against(rest, "their" if len(tied) > 1 else "its")
+    return [*sentences, *_front(comparison)]
 
 
 def score(group: Group) -> str:
@@ -29,40 +41,114 @@ def score(group: Group) -> str:
 
 
 def number(value: float) -> str:
-    """Four decimals, or for large and tiny numbers as many digits."""
+    """Four decimals, or four digits for large and tiny numbers."""
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.4g}"
 
 
-def _against(best: Group, contrasts: Sequence[Contrast]) -> Iterator[str]:
+def _without_scores(comparison: Comparison) -> Iterator[str]:
+    """Say why no run has a score."""
+    name, entries = comparison.metric.name, comparison.entries
+    finished = sum(entry.counts for entry in entries)
+    if finished:
+        runs = "The only finished run has" if finished == 1 else f"None of the {finished} finished runs has"
+        yield f"{runs} {'no ' * (finished == 1)}{name}: the score is missing or is not a number (NaN)."
+        return
+    yield f"No run has finished with {name} yet."
+    lost = Counter(entry.state for entry in entries if entry.state not in ("running", "waiting"))
+    if entries and sum(lost.values()) == len(entries):
+        states = ", ".join(f"{count} {state}" for state, count in lost.most_common())
+        yield f"All runs ended without a result ({states}). The failures by cause say why."
+
+
+def _tied(ranked: Sequence[Group]) -> list[Group]:
+    """The best configuration and those with the same mean."""
+    best = ranked[0].summary.mean
+    return [group for group in ranked if math.isclose(group.summary.mean, best, rel_tol=_SAME, abs_tol=_SAME)]
+
+
+def _leaders(ranked: Sequence[Group]) -> Iterator[str]:
+    best, tied = ranked[0], _tied(ranked)
+    if len(ranked) == 1:
+        yield f"Only one configuration has a score: {best.label}, {score(best)}."
+    elif len(tied) == 1:
+        yield f"{best.label} leads with {score(best)}."
+    elif len(tied) == len(ranked):
+        every = "Both" if len(tied) == 2 else f"All {len(tied)}"
+        yield f"{every} configurations tie at {number(best.summary.mean)}: none leads."
+    else:
+        labels = listed([group.label for group in tied], _NAMED)
+        yield f"{len(tied)} configurations tie for the lead with {number(best.summary.mean)}: {labels}."
+
+
+def _collapse(comparison: Comparison) -> Iterator[str]:
+    """Report runs that learned nothing: a score no better than that of a model that ignores its input."""
+    metric = comparison.metric
+    counted = [entry for group in comparison.groups for entry in group.counted]
+    known = [entry for entry in counted if metric.name in entry.baseline]
+    sign = 1 if metric.higher_is_better else -1
+    lost = [entry for entry in known if sign * (entry.value(metric.name) - entry.baseline[metric.name]) <= _SAME]
+    values = {entry.value(metric.name) for entry in counted}
+    if lost and len(lost) == len(counted):
+        runs = "The only finished run" if len(lost) == 1 else f"All {len(lost)} finished runs"
+        yield (
+            f"{runs} collapsed: no score is better than the baseline of {number(lost[0].baseline[metric.name])}, "
+            "which a model reaches that ignores its input (for example, one that always predicts the same class)."
+        )
+    elif len(counted) > 2 and len(values) == 1:
+        yield (
+            f"All {len(counted)} finished runs have exactly the same {metric.name}. Either what differs between them "
+            "has no effect, or all of them collapsed to the same predictions."
+        )
+    elif lost:
+        have = "run is" if len(lost) == 1 else "runs are"
+        yield f"{len(lost)} of {len(counted)} finished {have} no better than a model that ignores its input."
+
+
+def _front(comparison: Comparison) -> Iterator[str]:
+    """Name the runs on the Pareto front, if the sweep has several objectives."""
+    front = pareto_front(comparison.entries)
+    if front is None or not front.runs:
+        return
+    goals = " and ".join(f"{name} ({direction})" for name, direction in front.objectives.items())
+    names = "; ".join(_title(comparison, entry, list(front.objectives)) for entry in front.runs[:_NAMED])
+    more = f"; and {len(front.runs) - _NAMED} more" if len(front.runs) > _NAMED else ""
+    which = "1 run is" if len(front.runs) == 1 else f"{len(front.runs)} runs are"
+    yield f"{which} on the Pareto front of {goals}: {names}{more}."
+
+
+def _title(comparison: Comparison, entry: Entry, objectives: Sequence[str]) -> str:
+    values = ", ".join(number(entry.number_of(name)) for name in objectives)
+    return f"{as_words(values_of(entry, comparison.keys))} ({values})"
+
+
+def _against(contrasts: Sequence[Contrast], whose: str) -> Iterator[str]:
     tested = [each for each in contrasts if each.p_seeds is not None]
-    level = [each for each in tested if not each.beaten]
+    undecided = [each for each in tested if not each.beaten]
     if len(tested) < len(contrasts):
         yield (
-            f"How much of its lead over {_count(len(contrasts) - len(tested))} is the noise of the seeds nobody knows: "
+            f"How much of {whose} lead over {_count(len(contrasts) - len(tested))} is noise of the seeds is unknown: "
             "that takes at least two seeds on both sides."
         )
-    if tested and not level:
+    if tested and not undecided:
         worst = max(each.p_seeds for each in tested if each.p_seeds is not None)
-        yield f"It is better than {_count(len(tested))} beyond the noise of the seeds (p ≤ {worst:.2g})."
-    if level:
-        yield from _undecided(level, len(tested))
-    yield from _by_examples(contrasts)
+        others = _count(len(tested))
+        yield f"{whose.capitalize()} lead over {others} is beyond the noise of the seeds (p ≤ {worst:.2g})."
+    if undecided:
+        yield from _undecided(undecided, len(tested), whose)
+    yield from _by_examples(contrasts, whose)
 
 
-def _undecided(level: Sequence[Contrast], tested: int) -> Iterator[str]:
-    """The nearest rival of those that cannot be told from the best one, and what would tell them apart."""
-    nearest, needed = level[0], level[0].needed
-    among = "" if tested == 1 else f" It cannot be told from {_part(len(level), tested)}."
-    if nearest.seeds.difference == 0:
-        yield f"{nearest.group.label} is just as good.{among}"
-        return
+def _undecided(undecided: Sequence[Contrast], tested: int, whose: str) -> Iterator[str]:
+    """Name the nearest rival among those that may be as good as the best, and what would tell them apart."""
+    nearest, needed = undecided[0], undecided[0].needed
+    among = "" if tested == 1 else f" {_part(len(undecided), tested)} may be as good."
     lead = number(abs(nearest.seeds.difference))
     yield (
-        f"Its lead over {nearest.group.label} ({lead}) is inside the noise of the seeds: p = {_p(nearest.p_seeds)}, "
-        f"{_kind(nearest)}.{among}"
+        f"{whose.capitalize()} lead over {nearest.group.label} ({lead}) is inside the noise of the seeds: "
+        f"p = {_p(nearest.p_seeds)}, {_kind(nearest)}.{among}"
     )
     if needed is None:
-        yield "To tell these two apart would take more than a thousand seeds: take either."
+        yield "It would take more than a thousand seeds to tell these two apart: take either."
     elif needed > nearest.seeds.count:
         yield (
             f"If the true difference is as large as this one, about {needed} seeds each "
@@ -77,18 +163,18 @@ def _kind(contrast: Contrast) -> str:
     )
 
 
-def _by_examples(contrasts: Sequence[Contrast]) -> Iterator[str]:
-    known = [each for each in contrasts if each.examples is not None]
-    unsure = [each for each in known if (each.p_examples or 0.0) >= LEVEL]
-    if not known or known[0].examples is None:
+def _by_examples(contrasts: Sequence[Contrast], whose: str) -> Iterator[str]:
+    tested = [each for each in contrasts if each.examples is not None]
+    unsure = [each for each in tested if (each.p_examples or 0.0) >= LEVEL]
+    if not tested or tested[0].examples is None:
         return
-    count = f"{known[0].examples.examples:,}"
+    count = f"{tested[0].examples.examples:,}"
     if unsure:
         others = f" or one of {len(unsure) - 1} more" if len(unsure) > 1 else ""
-        chance = f"p = {_p(unsure[0].p_examples)}"
-        yield f"Other examples than these {count} might have put it behind {unsure[0].group.label} ({chance}){others}."
+        rival = f"{unsure[0].group.label} (p = {_p(unsure[0].p_examples)}){others}"
+        yield f"With the same seeds but other examples than these {count}, {rival} might have been better."
     else:
-        yield f"Of these very seeds, the {count} examples are enough to tell it from {_count(len(known))}."
+        yield f"With these seeds, the {count} examples are enough to establish {whose} lead over {_count(len(tested))}."
 
 
 def _p(value: float | None) -> str:
@@ -96,7 +182,7 @@ def _p(value: float | None) -> str:
 
 
 def _part(some: int, others: int) -> str:
-    return f"any of the {others} others" if some == others else f"{some} of the {others} others"
+    return f"All {others} others" if some == others else f"{some} of the {others} others"
 
 
 def _count(others: int) -> str:

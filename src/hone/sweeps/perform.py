@@ -39,9 +39,6 @@ from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
 from hone.tracking.wandb.client import agent_ignored
 
-_RIVALS = 5
-"""Configs that are compared with the best by their examples too."""
-
 
 def perform(
     sweep: Sweep,
@@ -80,7 +77,7 @@ def perform(
 def _tell(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
     """What came of it: the choice, the page, the tracker's run for all of it, the last screen."""
     folder = story.folder
-    told = of_sweep(read_sweep(folder), None, None, _RIVALS)
+    told = of_sweep(read_sweep(folder))
     with agent_ignored():
         test = test_scores(told.groups, workers, one)
     write_report(told, folder / PAGE)

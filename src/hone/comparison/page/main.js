@@ -1,4 +1,4 @@
-// Theme, heading, then every section; one that fails does not take the others with it.
+// The theme, the heading, then every section. A section that fails leaves the others alone.
 const data = JSON.parse(document.getElementById("data").textContent);
 const themes = ["system", "light", "dark"];
 const system = window.matchMedia("(prefers-color-scheme: dark)");
@@ -22,7 +22,7 @@ document.getElementById("theme").addEventListener("click", () => {
   theme = themes[(themes.indexOf(theme) + 1) % themes.length];
   try {
     localStorage.setItem("hone-theme", theme);
-  } catch { /* a page that may not remember starts with the system's */ }
+  } catch { /* without storage the page starts with the system's theme */ }
   dress();
 });
 system.addEventListener("change", dress);
@@ -30,9 +30,9 @@ dress();
 
 const better = data.metric.higher_is_better ? "higher" : "lower";
 document.getElementById("about").textContent = [
-  data.state, `${data.runs.length} runs`, data.sampler, `${data.metric.name}, ${better} is better`, data.seconds === null ? "" : lasting(data.seconds),
+  data.state, `${data.runs.length} run${data.runs.length === 1 ? "" : "s"}`, data.sampler, `${data.metric.name}, ${better} is better`, data.seconds === null ? "" : lasting(data.seconds),
 ].filter(Boolean).join(" · ");
-document.getElementById("foot").textContent = `Written ${data.written} by hone${data.state === "running" ? "; reload for news" : ""}. This file needs no network.`;
+document.getElementById("foot").textContent = `Written by hone at ${data.written}${data.state === "running" ? "; reload to update" : ""}. This file needs no network.`;
 
 for (const box of document.querySelectorAll("[data-part]")) {
   try {

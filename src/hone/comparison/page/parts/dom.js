@@ -38,7 +38,7 @@ function pick(labels, title, chosen) {
   return el("select", { "aria-label": title, onchange: (event) => chosen(Number(event.target.value)) }, options);
 }
 
-// Draws now, and again whenever the width it has to draw in changes.
+// Draws now, and again whenever the available width changes.
 function drawn(box, draw, least) {
   const place = el("div", { class: least ? "draw sideways" : "draw" });
   box.append(place);
@@ -67,4 +67,27 @@ function point(event, text) {
 
 function unpoint() {
   tip.hidden = true;
+}
+
+// What a mark of a run needs: the run's number for filters, and its name and values in the tip.
+function marked(run, text) {
+  return {
+    "data-run": run.place,
+    onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${text}`); },
+    onpointerleave: () => { heat(null); unpoint(); },
+  };
+}
+
+function title(run) {
+  const values = Object.entries(run.values).map(([key, value]) => `${key}=${value}`);
+  return [...values, run.seed === "–" ? null : `seed=${run.seed}`].filter(Boolean).join(" ") || run.name;
+}
+
+// The finished runs that have a score, each with its place among all runs.
+function scored(data) {
+  return data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
+}
+
+function mean(values) {
+  return values.reduce((sum, each) => sum + each, 0) / values.length;
 }

@@ -1,12 +1,12 @@
 parts.budget = (data, box) => {
   const points = data.budget;
-  if (!points.some((each) => each.best !== null)) return box.append(empty("No run is finished yet."));
+  if (!points.some((each) => each.best !== null)) return box.append(empty("No run has finished yet."));
   let by = "trial";
   let again = () => {};
   const draw = (width) => {
     const xs = by === "trial" ? [1, Math.max(points.length, 2)] : [0, Math.max(...points.map((each) => each.seconds), 1)];
     const ys = padded(extent(points.flatMap((each) => [each.value, each.best])));
-    const { root, x, y } = frame(width, 260, xs, ys, { below: by === "trial" ? "runs that ended" : "since the start", tell: by === "trial" ? brief : lasting, label: "Best score so far" });
+    const { root, x, y } = frame(width, 260, xs, ys, { below: by === "trial" ? "runs ended" : "since the start", tell: by === "trial" ? brief : lasting, label: "Best score so far" });
     const steps = [];
     for (const each of points) {
       if (each.best === null) continue;
@@ -15,9 +15,8 @@ parts.budget = (data, box) => {
     }
     root.append(svg("path", { class: "line", d: path(steps), style: { stroke: "var(--accent)", strokeWidth: 2.2 } }));
     for (const each of points.filter((every) => every.value !== null)) {
-      const run = data.runs[each.run];
-      root.append(svg("circle", { cx: x(each[by]), cy: y(each.value), r: 3.5, "data-run": each.run, style: { fill: colourOf(run.group), opacity: 0.8 },
-        onpointermove: (event) => { heat([each.run]); point(event, `${title(run)}\n${told(each.value)} after ${lasting(each.seconds)}`); }, onpointerleave: () => { heat(null); unpoint(); } }));
+      const run = { ...data.runs[each.run], place: each.run };
+      root.append(svg("circle", { cx: x(each[by]), cy: y(each.value), r: 3.5, ...marked(run, `${told(each.value)} after ${lasting(each.seconds)}`), style: { fill: colourOf(run.group), opacity: 0.8 } }));
     }
     return root;
   };

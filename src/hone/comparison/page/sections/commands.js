@@ -1,5 +1,5 @@
 parts.commands = (data, box) => {
-  if (!data.commands.length) return box.append(empty("No run says how it was started."));
+  if (!data.commands.length) return box.append(empty("No run has recorded its command."));
   for (const each of data.commands) box.append(command(each.what, each.line));
 };
 

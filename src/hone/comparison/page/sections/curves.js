@@ -1,13 +1,18 @@
 parts.curves = (data, box) => {
   if (!data.curves.length) return box.append(empty("No run has been evaluated yet."));
   let name = data.curves[0];
+  const note = el("p", { class: "quiet", role: "note" });
   let again = () => {};
   const runs = data.runs.map((run, place) => ({ ...run, place })).sort((one, other) => other.group - one.group);
 
   const draw = (width) => {
     const lines = runs.filter((run) => (run.curves[name] || []).length);
     const points = lines.flatMap((run) => run.curves[name]);
-    const xs = extent(points.map(([step]) => step)), ys = padded(extent(points.map(([, value]) => value)));
+    const steps = extent(points.map(([step]) => step));
+    // A single evaluation has no extent: its axis starts where the training does.
+    const single = new Set(points.map(([step]) => step)).size === 1;
+    note.textContent = single ? `Only one evaluation (step ${points[0][0]}): a curve needs several; set evaluate_every to a shorter interval or train longer.` : "";
+    const xs = single ? [0, points[0][0] * 1.1 || 1] : steps, ys = padded(extent(points.map(([, value]) => value)));
     const { root, x, y } = frame(width, Math.min(380, Math.max(240, width * 0.42)), xs, ys, { below: "step", label: `${name} by step` });
     for (const run of lines) {
       const curve = run.curves[name].map(([step, value]) => [x(step), y(value)]);
@@ -21,7 +26,7 @@ parts.curves = (data, box) => {
   };
   box.append(el("div", { class: "bar" }, choice(data.curves, 0, (place) => { name = data.curves[place]; again(); })));
   again = drawn(box, draw);
-  box.append(legend(data));
+  box.append(note, legend(data));
 };
 
 function hover(root, lines, name, x, y, mark) {
@@ -47,11 +52,6 @@ function hover(root, lines, name, x, y, mark) {
   root.addEventListener("pointermove", move);
   root.addEventListener("pointerdown", move);
   root.addEventListener("pointerleave", out);
-}
-
-function title(run) {
-  const values = Object.entries(run.values).map(([key, value]) => `${key}=${value}`);
-  return [...values, run.seed === "–" ? null : `seed=${run.seed}`].filter(Boolean).join(" ") || run.name;
 }
 
 function legend(data) {

@@ -1,5 +1,5 @@
 parts.importance = (data, box) => {
-  if (!data.importance.length) return box.append(empty("This needs finished runs that repeat the values of a key."));
+  if (!data.importance.length) return box.append(empty("This chart needs finished runs that share the values of a key."));
   for (const each of data.importance) {
     box.append(el("div", { class: "gauge" },
       el("span", {}, each.key, each.key === "seed" ? el("span", { class: "quiet" }, " (chance)") : null),
@@ -7,5 +7,5 @@ parts.importance = (data, box) => {
       el("span", {}, `${(each.share * 100).toFixed(0)} %`)));
   }
   const binned = data.importance.filter((each) => each.binned).map((each) => each.key);
-  box.append(el("p", { class: "quiet" }, `The share of the variance of ${data.metric.name} over finished runs that goes along with a key alone (epsilon squared of a one-way analysis of variance). What two keys do only together is in neither share.${binned.length ? ` Numbers of ${binned.join(", ")} are taken by quarters.` : ""}`));
+  box.append(el("p", { class: "quiet" }, `The share of the variance of ${data.metric.name} over finished runs that one key explains alone (epsilon squared of a one-way analysis of variance). Interactions of two keys are in neither share.${binned.length ? ` The values of ${binned.join(", ")} are grouped into quarters.` : ""}`));
 };

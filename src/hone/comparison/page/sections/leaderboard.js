@@ -1,7 +1,10 @@
 parts.leaderboard = (data, box) => {
   const boards = [byConfiguration(data), byRun(data)];
   let board = 0, text = "", state = "", order = [null, null], back = [false, false];
-  const holder = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Leaderboard" });
+  const holder = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Leaderboard", onscroll: () => hinted() });
+  const hint = el("p", { class: "quiet hint", hidden: true }, "← Scroll the table sideways for more columns →");
+  const hinted = () => { hint.hidden = holder.scrollWidth <= holder.clientWidth + 1 || holder.scrollLeft > 8; };
+  new ResizeObserver(hinted).observe(holder);
   const count = el("span", { class: "quiet", id: "shown" });
   const states = ["", ...Object.keys(data.states)];
 
@@ -16,6 +19,7 @@ parts.leaderboard = (data, box) => {
     const body = left.map((row) => el("tr", { onpointerenter: () => heat(row.runs), onpointerleave: () => heat(null) },
       columns.map((each) => el("td", { class: each.num ? "num" : String(each.of(row)).length > 32 ? "long" : null }, each.show(row)))));
     holder.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+    hinted();
     count.textContent = `${left.length} of ${rows.length}`;
     leave(words.length || state ? left.flatMap((row) => row.runs) : null);
   };
@@ -29,11 +33,11 @@ parts.leaderboard = (data, box) => {
     choice(["Configurations", "Runs"], 0, (place) => { board = place; show(); }),
     el("input", { type: "search", placeholder: "Filter: words in any column", "aria-label": "Filter", oninput: (event) => { text = event.target.value; show(); } }),
     pick(states.map((each) => each || "any state"), "State", (place) => { state = states[place]; show(); }),
-    count), holder);
+    count), hint, holder);
   show();
 };
 
-// What is missing comes last, whichever way is sorted.
+// Missing values come last in either direction.
 function compare(one, other, way = 1) {
   const missing = [one, other].map((value) => value === null || value === undefined || value === "–");
   if (missing[0] || missing[1]) return missing[0] - missing[1];
@@ -46,7 +50,7 @@ function number(name, of, show, backwards) {
   return { name, num: true, of, show: (row) => show(of(row)), backwards };
 }
 
-// The page says at its head which split it is of.
+// The head of the page names the split.
 function bare(data) {
   return data.metric.name.replace(/^validation\//, "");
 }

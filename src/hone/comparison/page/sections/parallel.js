@@ -1,7 +1,7 @@
 parts.parallel = (data, box) => {
-  const runs = data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
+  const runs = scored(data);
   const keys = data.keys.filter((key) => new Set(runs.map((run) => run.values[key])).size > 1);
-  if (runs.length < 2 || !keys.length) return box.append(empty("This needs two finished runs that differ in more than their seed."));
+  if (runs.length < 2 || !keys.length) return box.append(empty("This chart needs two finished runs that differ in more than their seed."));
   const scores = extent(runs.map((run) => run.value));
   const share = scale(scores, data.metric.higher_is_better ? [0, 1] : [1, 0]);
   runs.sort((one, other) => share(one.value) - share(other.value));
@@ -13,22 +13,30 @@ parts.parallel = (data, box) => {
     const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Parallel coordinates" });
     const axes = [...keys.map((key) => keyAxis(runs.map((run) => run.values[key]), [height - bottom, top])), scoreAxis(runs, scores, [height - bottom, top])];
     runs.forEach((run, row) => root.append(svg("path", {
-      class: "line", "data-run": run.place, style: { stroke: shade(share(run.value)) },
+      ...marked(run, `${data.metric.name} ${told(run.value)}`), class: "line", style: { stroke: shade(share(run.value)) },
       d: path(axes.map((axis, place) => [at(place), axis.at[row]])),
-      onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${data.metric.name} ${told(run.value)}`); },
-      onpointerleave: () => { heat(null); unpoint(); },
     })));
     axes.forEach((axis, place) => {
       root.append(svg("line", { class: "axis", x1: at(place), x2: at(place), y1: top, y2: height - bottom }));
       const anchor = place === 0 ? "start" : place === axes.length - 1 ? "end" : "middle";
       root.append(svg("text", { class: "strong", x: anchor === "start" ? 4 : anchor === "end" ? width - 4 : at(place), y: place % 2 ? 30 : 14, "text-anchor": anchor }, short(names[place], 28)));
       const last = place === axes.length - 1;
-      root.append(svg("g", { class: "names" }, axis.marks.map(([y, words]) => svg("text", { x: at(place) + (last ? -6 : 6), y: y + 4, "text-anchor": last ? "end" : "start" }, short(words, 18)))));
+      root.append(svg("g", { class: "names" }, axis.marks.flatMap(([y, words]) => tick(at(place), y, short(words, 18), last ? -1 : 1))));
     });
     return root;
   }, Math.max(300, 110 * (keys.length + 1)));
-  box.append(el("p", { class: "quiet" }, `A line is a finished run; the deeper its colour, the better its ${data.metric.name}.`));
+  box.append(el("p", { class: "quiet" }, `Each line is a finished run. The deeper its colour, the better its ${data.metric.name}.`));
 };
+
+// A tick and its label. The label stands on a plate, so that no line of a run strikes it through.
+function tick(x, y, words, way) {
+  const width = 7 * words.length + 6;
+  return [
+    svg("line", { class: "axis", x1: x - 3, x2: x + 3, y1: y, y2: y }),
+    svg("rect", { class: "plate", x: way > 0 ? x + 5 : x - 5 - width, y: y - 8, width, height: 16, rx: 3 }),
+    svg("text", { x: x + way * 8, y: y + 4, "text-anchor": way > 0 ? "start" : "end" }, words),
+  ];
+}
 
 function keyAxis(values, range) {
   const numbers = numeric(values);

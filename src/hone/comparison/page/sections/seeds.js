@@ -1,8 +1,8 @@
 parts.seeds = (data, box) => {
   const groups = data.groups.map((group, place) => ({ ...group, place })).filter((group) => group.count);
-  if (!groups.some((group) => group.count > 1)) return box.append(empty("This needs a configuration with two finished seeds: add seed=0,1,2."));
+  if (!groups.some((group) => group.count > 1)) return box.append(empty("This chart needs a configuration with two finished seeds: add seed=0,1,2."));
   const most = groups.slice(0, 12);
-  const of = (group) => data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.group === group.place && run.state === "finished" && run.value !== null);
+  const of = (group) => scored(data).filter((run) => run.group === group.place);
   drawn(box, (width) => {
     const row = 34, top = 6, bottom = 26, side = 10, height = top + bottom + row * most.length;
     const all = most.flatMap((group) => [...of(group).map((run) => run.value), ...(group.margin === null ? [] : [group.mean])]);
@@ -20,12 +20,11 @@ parts.seeds = (data, box) => {
         const ends = [group.mean - group.margin, group.mean + group.margin].map((value) => Math.min(Math.max(x(value), 0), width));
         root.append(svg("line", { x1: ends[0], x2: ends[1], y1: y, y2: y, style: { stroke: colourOf(group.place), strokeWidth: 6, opacity: 0.28 } }));
       }
-      for (const run of of(group)) root.append(svg("circle", { cx: x(run.value), cy: y, r: 4, "data-run": run.place, style: { fill: colourOf(group.place) },
-        onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${told(run.value)}`); }, onpointerleave: () => { heat(null); unpoint(); } }));
+      for (const run of of(group)) root.append(svg("circle", { cx: x(run.value), cy: y, r: 4, ...marked(run, told(run.value)), style: { fill: colourOf(group.place) } }));
       root.append(svg("line", { x1: x(group.mean), x2: x(group.mean), y1: y - 7, y2: y + 7, style: { stroke: "var(--ink)", strokeWidth: 2 } }));
     });
     return root;
   });
   const rest = groups.length - most.length;
-  box.append(el("p", { class: "quiet" }, `A dot is a seed, the mark the mean, the pale bar its 95 % interval (t).${rest > 0 ? ` The best ${most.length} of ${groups.length} configurations.` : ""}`));
+  box.append(el("p", { class: "quiet" }, `Each dot is a seed, the mark is the mean and the pale bar its 95 % interval (Student's t).${rest > 0 ? ` The best ${most.length} of ${groups.length} configurations.` : ""}`));
 };

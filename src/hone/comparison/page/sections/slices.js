@@ -1,8 +1,8 @@
 parts.slices = (data, box) => {
-  const runs = data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
+  const runs = scored(data);
   const keys = [...data.keys, ...(data.has_seeds ? ["seed"] : [])];
   const value = (run, key) => key === "seed" ? run.seed : run.values[key];
-  if (!runs.length || !keys.length) return box.append(empty("This needs finished runs that differ."));
+  if (!runs.length || !keys.length) return box.append(empty("This chart needs finished runs that differ."));
   let key = keys[0];
   let again = () => {};
   const draw = (width) => {
@@ -16,19 +16,18 @@ parts.slices = (data, box) => {
     const { root, x, y } = frame(width, 260, xs, ys, { ...options, below: key, label: `${data.metric.name} by ${key}` });
     runs.forEach((run, row) => {
       const place = numbers ? numbers.found[row] : names.indexOf(values[row]) + jitter(row);
-      root.append(svg("circle", { cx: x(place), cy: y(run.value), r: 4, "data-run": run.place, style: { fill: colourOf(run.group), opacity: 0.75 },
-        onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${told(run.value)}`); }, onpointerleave: () => { heat(null); unpoint(); } }));
+      root.append(svg("circle", { cx: x(place), cy: y(run.value), r: 4, ...marked(run, told(run.value)), style: { fill: colourOf(run.group), opacity: 0.75 } }));
     });
     if (!numbers) names.forEach((name, place) => {
       const of = runs.filter((run) => value(run, key) === name).map((run) => run.value);
-      const mean = of.reduce((sum, each) => sum + each, 0) / of.length;
-      root.append(svg("line", { x1: x(place - 0.28), x2: x(place + 0.28), y1: y(mean), y2: y(mean), style: { stroke: "var(--ink)", strokeWidth: 2 } }));
+      const middle = y(mean(of));
+      root.append(svg("line", { x1: x(place - 0.28), x2: x(place + 0.28), y1: middle, y2: middle, style: { stroke: "var(--ink)", strokeWidth: 2 } }));
     });
     return root;
   };
   box.append(el("div", { class: "bar" }, keys.length < 4 ? choice(keys, 0, (place) => { key = keys[place]; again(); }) : pick(keys, "Key", (place) => { key = keys[place]; again(); })));
   again = drawn(box, draw);
-  box.append(el("p", { class: "quiet" }, `A dot is a finished run, a bar the mean of ${data.metric.name} over all runs with that value.`));
+  box.append(el("p", { class: "quiet" }, `Each dot is a finished run, each bar the mean ${data.metric.name} of all runs with that value.`));
 };
 
 function jitter(row) {

@@ -5,7 +5,7 @@ parts.time = (data, box) => {
   const total = seconds.reduce((sum, each) => sum + each, 0);
   const middle = seconds[Math.floor(seconds.length / 2)];
   const wall = data.seconds === null ? "" : ` in ${lasting(data.seconds)} of wall time`;
-  box.append(el("p", {}, `${lasting(total)} of runs${wall}; a run takes ${lasting(middle)} (median), from ${lasting(seconds[0])} to ${lasting(seconds[seconds.length - 1])}.`));
+  box.append(el("p", {}, `${lasting(total)} of training in all${wall}. A run takes ${lasting(middle)} (median), from ${lasting(seconds[0])} to ${lasting(seconds[seconds.length - 1])}.`));
   const parted = known.filter((run) => Object.keys(run.parts).length);
   if (!parted.length) return;
   const sums = {};
@@ -16,5 +16,5 @@ parts.time = (data, box) => {
       el("span", { class: "trough" }, el("i", { style: { width: `${(value / all * 100).toFixed(1)}%` } })),
       el("span", {}, lasting(value / parted.length))));
   }
-  box.append(el("p", { class: "quiet" }, `Means over ${parted.length} runs, by the times of their journals: until the first row, from there to the last, from there to the end.`));
+  box.append(el("p", { class: "quiet" }, `Means over ${parted.length} run${parted.length === 1 ? "" : "s"}, from the times in their logs of metrics: up to the first row, from the first row to the last, and from the last row to the end.`));
 };
