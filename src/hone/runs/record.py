@@ -15,7 +15,7 @@ from hone.tracking.address import is_address
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
     "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
-    "steps", "best", "scores", "baseline", "lower_is_better", "wandb",
+    "steps", "best", "scores", "baseline", "lower_is_better", "signatures", "wandb",
 )  # fmt: skip
 
 

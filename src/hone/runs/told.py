@@ -12,7 +12,7 @@ from hone.tracking.base import RunInfo
 
 _PROVENANCE = (
     "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "identity", "folder", "command",
-    "id", "overrides", "started", "lower_is_better",
+    "id", "overrides", "started", "lower_is_better", "signatures",
 )  # fmt: skip
 
 

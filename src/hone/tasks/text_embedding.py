@@ -23,9 +23,10 @@ from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.heads.pooled_model import Pooling
+from hone.metrics.metric import Metric
 from hone.retrieval import competitors, embedding_metrics, partner_ranks
 from hone.targets.regression import Regression
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults, token_limit
 from hone.types import Count, FixedPooling, Positive
 

@@ -26,4 +26,5 @@ def send_papers(run: Any, folder: Folder) -> None:
 
 def _papers(folder: Folder) -> list[Path]:
     named = (folder.record, folder.config, folder.facts, folder.diff)
-    return [paper for paper in (*named, *sorted(folder.predictions.glob("*.parquet"))) if paper.is_file()]
+    tables = (path for place in (folder.predictions, folder.additions) for path in sorted(place.glob("*.parquet")))
+    return [paper for paper in (*named, *tables) if paper.is_file()]

@@ -24,7 +24,8 @@ from transformers import (
 from hone import padding
 from hone.checkpoints.base import Checkpoint
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final

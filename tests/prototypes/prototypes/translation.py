@@ -15,7 +15,8 @@ from hone import padding
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny_bert import TinyBert
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final
