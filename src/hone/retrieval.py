@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -17,6 +18,12 @@ Array = np.ndarray[Any, Any]
 _AT_ONCE = 512
 _ROUNDING = 1e-6
 """By so much the cosines of equal embeddings may differ."""
+
+
+def text_key(ids: Sequence[int]) -> int:
+    """A number for a text as the network sees it: texts of the same tokens have the same one."""
+    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 @final

@@ -16,16 +16,14 @@ _OURS = __name__.rpartition(".")[0]
 
 def name_of(function: Callable[..., Any]) -> dict[str, Any] | None:
     """None where a function has no name by which another process could find it."""
-    options: Mapping[str, Any] = {}
     if isinstance(function, partial):
-        if function.args:
-            return None
-        function, options = function.func, function.keywords
+        named = None if function.args else name_of(function.func)
+        return named and named | {"options": dict(function.keywords)}
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     if not module or not name.isidentifier():
         return None
     ours = module.startswith(f"{_OURS}.")
-    return {"module": module.removeprefix(_OURS) if ours else module, "name": name, "options": dict(options)}
+    return {"module": module.removeprefix(_OURS) if ours else module, "name": name, "options": {}}
 
 
 def function_of(named: Mapping[str, Any] | None) -> Callable[[Any], Any]:

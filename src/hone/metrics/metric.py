@@ -26,7 +26,7 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self, records: Columns) -> float | Scores:
-        """The score; a part that is not a number is left out."""
+        """The score; parts that have none are left out."""
 
 
 @final
@@ -82,11 +82,11 @@ class SumMetric(Metric):
         return self.score_codes(code_rows(self.codes(records)))
 
     def score_codes(self, codes: Array) -> float | Scores:
-        """Of all records, each once."""
+        """The score of all records, each once; parts that have none are left out."""
         scores = self.score(self._add(codes))
         if not self.parts:
             return float(scores)
-        return {name: float(score) for name, score in zip(self.parts, scores, strict=True)}
+        return {name: float(score) for name, score in zip(self.parts, scores, strict=True) if not np.isnan(score)}
 
     def _add(self, codes: Array) -> Array:
         """A few at a time: a code may be much shorter than what it stands for."""

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
-from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu import BLEU, CHRF, TER
 
 from hone.errors import UserError
 from hone.metrics.metric import Array, Columns, SumMetric

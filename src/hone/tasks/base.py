@@ -24,7 +24,8 @@ from transformers import PretrainedConfig
 from hone import usage
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.metrics.metric import Columns, Metric
+from hone.metrics.metric import Columns as Columns
+from hone.metrics.metric import Metric
 
 Batch = dict[str, Any]
 

@@ -94,10 +94,8 @@ class Translation(Task):
 
     def metrics(self) -> Mapping[str, Metric]:
         return {
-            "exact_match": Metric(
-                lambda records: float(
-                    np.mean([a == b for a, b in zip(records["prediction"], records["label"], strict=True)])
-                )
+            "exact_match": SumMetric(
+                lambda records: [a == b for a, b in zip(records["prediction"], records["label"], strict=True)]
             )
         }
 
