@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from hone.metrics.additions import Additions
+from hone.metrics.classes import single_label
+from hone.metrics.scalars import MEAN_LOSS
 from hone.runs.identity import identity
 
 LABELS = ["joy", "rage", "fear"]
@@ -84,6 +87,8 @@ def make_run(folder: Path, accuracy: float = 0.8, seed: int = 0, lr: float = 1e-
         (folder / "predictions").mkdir()
         for split in ("validation", "test"):
             pq.write_table(pa.table(records), folder / "predictions" / f"{split}.parquet")
+            metrics = {"loss": MEAN_LOSS, **single_label(LABELS)}
+            Additions.of(metrics, records).save(folder / "additions" / f"{split}.parquet", truth="the same")
     return folder
 
 

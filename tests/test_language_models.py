@@ -26,7 +26,7 @@ from hone.evaluation import Predictor, predict
 from hone.facts import Facts
 from hone.language.blocks import CONTEXT
 from hone.language.causality import require_causal
-from hone.language.perplexity import bits_per_byte
+from hone.metrics.perplexity import BITS_PER_BYTE
 from hone.scores import compute_scores
 from hone.tasks.base import Columns, Task
 from hone.tasks.causal_lm import CausalLM
@@ -121,7 +121,7 @@ def test_perplexity_and_bits_per_byte() -> None:
     size = sum(len(text.encode()) for text in TEXTS)
     assert scores["bits_per_byte"] == pytest.approx(sum(records["loss"]) / size / math.log(2))
     assert compute_scores(task, records | {"loss": np.full(5, 1e6)})["perplexity"] < math.inf
-    assert bits_per_byte({"loss": [8 * math.log(2)], "bytes": [1]}) == pytest.approx(8)
+    assert BITS_PER_BYTE.compute({"loss": [8 * math.log(2)], "bytes": [1]}) == pytest.approx(8)
 
 
 def test_a_prompt_is_read_and_not_counted() -> None:

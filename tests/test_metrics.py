@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as theirs
 
-from hone import metrics
 from hone.facts import Facts
+from hone.metrics.ranks import SPEARMAN
+from hone.metrics.scalars import MEAN_LOSS, PEARSON
 from hone.scores import baseline_scores, compute_scores
 from hone.targets.base import TargetOptions
 from hone.targets.multi_label import MultiLabel
@@ -79,13 +80,13 @@ def test_regression(seed: int, rows: int) -> None:
 
 def test_a_constant_correlates_with_nothing() -> None:
     constant = {"label": np.array([1.0, 2.0, 3.0]), "prediction": np.ones(3)}
-    assert metrics.pearson(constant) == 0.0
-    assert metrics.spearman(constant) == 0.0
+    assert PEARSON.compute(constant) == 0.0
+    assert SPEARMAN.compute(constant) == 0.0
 
 
 def test_the_loss_is_a_sum_over_a_sum() -> None:
     records = {"loss": np.array([2.0, 9.0]), "targets": np.array([1.0, 3.0])}
-    assert metrics.mean_loss(records) == pytest.approx(11 / 4)
+    assert MEAN_LOSS.compute(records) == pytest.approx(11 / 4)
 
 
 class OneTask:

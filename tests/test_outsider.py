@@ -26,9 +26,15 @@ def test_a_task_of_ones_own_goes_through_all_commands(hone: Hone, monkeypatch: p
     refused(hone("train", *words, trust, "task.max_length=4"), "two sentences take five tokens")
     done = hone("train", *words, trust)
     assert done.code == 0, done.said
+    first = only_run().parent
     scores = [row["validation/right"] for row in journal(only_run()) if "validation/right" in row]
     assert scores[-1] == 1.0
-    run = f"run={only_run()}"
+    assert hone("train", *words, trust, "optimizer.lr=1e-6", "name=slow").code == 0
+    story = json.loads(hone("compare", "outputs", "metric=right", "format=json").out)
+    tested, right = story["contrasts"][0]["by_examples"], [row["mean"] for row in story["configurations"]]
+    assert tested["difference"] == pytest.approx(right[0] - right[1])
+    assert 0 < tested["p"] < 0.05, "nobody had to vouch for the task to compare its runs"
+    run = f"run={only_run(first)}"
     done = hone("evaluate", run, trust, "split=validation")
     assert done.code == 0, done.said
     assert "the other way round" in done.out, "the hardest examples are told in its words"

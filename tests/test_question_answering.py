@@ -89,7 +89,7 @@ def test_version_1_scores_as_published(seed: int) -> None:
     meant = [[*each[1:], one] if rng.random() < 0.3 else each for one, each in zip(said, meant, strict=True)]
     records = {"prediction": said, "answers": meant}
     f1 = [max(published_first_f1(one, each) for each in many) for one, many in zip(said, meant, strict=True)]
-    assert Squad(1).f1(records) == pytest.approx(np.mean(f1))
+    assert Squad(1).mean("f1").compute(records) == pytest.approx(np.mean(f1))
 
     theirs = squad(
         [{"prediction_text": one, "id": str(row)} for row, one in enumerate(said)],
@@ -98,8 +98,8 @@ def test_version_1_scores_as_published(seed: int) -> None:
             for row, each in enumerate(meant)
         ],
     )
-    assert Squad(1).exact_match(records) * 100 == pytest.approx(float(theirs["exact_match"]), rel=1e-6)
-    assert float(theirs["f1"]) / 100 >= Squad(1).f1(records)
+    assert Squad(1).mean("exact").compute(records) * 100 == pytest.approx(float(theirs["exact_match"]), rel=1e-6)
+    assert float(theirs["f1"]) / 100 >= Squad(1).mean("f1").compute(records)
     filled = {"prediction": [f"{one} x" for one in said], "answers": [[f"{each} y" for each in many] for many in meant]}
     theirs = squad(
         [{"prediction_text": one, "id": str(row)} for row, one in enumerate(filled["prediction"])],
@@ -108,7 +108,7 @@ def test_version_1_scores_as_published(seed: int) -> None:
             for row, each in enumerate(filled["answers"])
         ],
     )
-    assert Squad(1).f1(filled) * 100 == pytest.approx(float(theirs["f1"]), rel=1e-6)
+    assert Squad(1).mean("f1").compute(filled) * 100 == pytest.approx(float(theirs["f1"]), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -122,14 +122,14 @@ def test_version_2_scores_as_published(seed: int) -> None:
     answered = np.array([bool(each) for each in meant])
     records = {"prediction": said, "answers": meant, "span": spans, "null_gap": gaps}
     rules = Squad(2)
-    assert rules.exact_match(records) == pytest.approx(raw[:, 0].mean())
-    assert rules.f1(records) == pytest.approx(raw[:, 1].mean())
-    assert rules.of_those(True)(records)["f1"] == pytest.approx(raw[answered, 1].mean())
-    assert rules.of_those(False)(records)["exact_match"] == pytest.approx(raw[~answered, 0].mean())
+    assert rules.mean("exact").compute(records) == pytest.approx(raw[:, 0].mean())
+    assert rules.mean("f1").compute(records) == pytest.approx(raw[:, 1].mean())
+    assert rules.mean_where(answerable=True).compute(records)["f1"] == pytest.approx(raw[answered, 1].mean())
+    assert rules.mean_where(answerable=False).compute(records)["exact_match"] == pytest.approx(raw[~answered, 0].mean())
     bare = np.array([published_raw(*pair) for pair in zip(spans, meant, strict=True)])
     for place, measure in enumerate(get_args(Measure)):
         best = published_best(spans, list(bare[:, place]), list(gaps), list(answered))
-        assert rules.best(measure)(records) == pytest.approx(best)
+        assert rules.best(measure).compute(records) == pytest.approx(best)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -143,9 +143,9 @@ def test_the_tuned_threshold_gives_what_it_promises(seed: int) -> None:
 
     def at(threshold: float) -> float:
         said = ["" if gap > threshold else span for gap, span in zip(gaps, records["span"], strict=True)]
-        return Squad(2).f1({**records, "prediction": said})
+        return Squad(2).mean("f1").compute({**records, "prediction": said})
 
-    best, threshold = Squad(2).best("f1")(records), Squad(2).best_threshold("f1")(records)
+    best, threshold = (tune("f1").compute(records) for tune in (Squad(2).best, Squad(2).best_threshold))
     assert at(threshold) == pytest.approx(best)
     assert max(at(each) for each in [-9, *gaps]) == pytest.approx(best)
 

@@ -2,26 +2,20 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import special, stats
 
-from hone import metrics
-from hone.comparison.measures import classes, sums, texts
-from hone.comparison.measures.base import Measure, Told, mean_of
+from comparable import f1_macro
 from hone.comparison.statistics.examples import Pairing, _bootstrap, _counted, compare_examples
 from hone.comparison.statistics.seeds import compare_seeds, holm, seeds_needed
 from hone.comparison.statistics.student import incomplete_beta, quantile, two_sided
 from hone.comparison.statistics.summary import Summary
-from hone.overlap.bleu import bleu
-from hone.overlap.chrf import chrf
-from hone.overlap.ter import ter
-from hone.reading.squad import Squad
-from hone.tagging.entities import f1 as span_f1
-from hone.tagging.entities import precision as span_precision
+from hone.metrics.additions import Measure
+from hone.metrics.classes import single_label
+from hone.metrics.metric import SumMetric, code_rows, ratio, unchanged
 
 Records = dict[str, Any]
 
@@ -112,87 +106,15 @@ def test_the_best_of_equal_configurations_is_seldom_called_better(configurations
     assert called / trials < 0.08
 
 
-# Measures: sums over records that are the metrics.
-
-
-def reader(records: Records) -> Callable[[str], Any]:
-    return records.__getitem__
-
-
-def measured(name: str, records: Records, labels: tuple[str, ...] = (), **options: Any) -> list[float]:
-    """What the makers of a name say that do not refuse the records."""
-    makers = [make for module in (sums, classes, texts) for make in module.MEASURES.get(name, ())]
-    makers += classes.of_class(name.partition("/")[2]) if "/" in name else ()
-    found = []
-    for make in makers:
-        try:
-            found.append(make(reader(records), Told(labels, options)).score())
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError):
-            continue
-    return found
-
-
-def test_measures_of_one_label() -> None:
-    rng = np.random.default_rng(1)
-    records = {"label": rng.integers(4, size=90), "prediction": rng.integers(3, size=90)}
-    labels = ("a", "b", "c", "d")
-    for name, wanted in {
-        "accuracy": metrics.accuracy(records),
-        "f1_macro": metrics.f1("macro", 4)(records),
-        "f1_weighted": metrics.f1("weighted", 4)(records),
-        "matthews": metrics.matthews(4)(records),
-        **{f"f1/{label}": value for label, value in metrics.f1_by_class(labels)(records).items()},
-    }.items():
-        assert any(found == pytest.approx(wanted, abs=1e-6) for found in measured(name, records, labels)), name
-
-
-def test_measures_of_several_labels_and_of_tags() -> None:
-    rng = np.random.default_rng(2)
-    records = {"label": rng.integers(2, size=(60, 5)), "prediction": rng.integers(2, size=(60, 5))}
-    as_stored = {name: values.tolist() for name, values in records.items()}
-    for average in ("macro", "micro", "weighted"):
-        wanted = metrics.multilabel_f1(average, 5)(records)  # type: ignore[arg-type]  # arrays do as well
-        assert any(found == pytest.approx(wanted, abs=1e-6) for found in measured(f"f1_{average}", as_stored))
-    assert pytest.approx(metrics.accuracy(records)) in measured("accuracy", as_stored)
-    lengths = rng.integers(1, 9, size=40)
-    tags = {name: [rng.integers(5, size=length).tolist() for length in lengths] for name in ("label", "prediction")}
-    tags["words"] = [["w"] * length for length in lengths]
-    flat = {name: np.concatenate([np.array(row) for row in tags[name]]) for name in ("label", "prediction")}
-    assert pytest.approx(metrics.f1("macro", 5)(flat), abs=1e-6) in measured("f1_macro", tags, tuple("abcde"))
-    assert pytest.approx(metrics.accuracy(flat)) in measured("accuracy", tags)
-    names = ("O", "B-X", "I-X", "B-Y", "I-Y")
-    assert pytest.approx(span_f1(names)(tags)[""]) in measured("f1", tags, names)
-    assert pytest.approx(span_precision(names)(tags)) in measured("precision", tags, names)
-
-
-def test_measures_of_numbers_and_of_texts() -> None:
-    rng = np.random.default_rng(3)
-    label, loss = rng.normal(size=50) + 40, rng.random(50)
-    records = {
-        "label": label,
-        "prediction": label + rng.normal(size=50),
-        "loss": loss,
-        "targets": rng.integers(1, 9, 50),
-    }
-    for name, function in {
-        "pearson": metrics.pearson,
-        "mse": metrics.mean_squared_error,
-        "mae": metrics.mean_absolute_error,
-        "loss": metrics.mean_loss,
-    }.items():
-        assert measured(name, records) == pytest.approx([function(records)], rel=1e-6), name
-    words = ["the", "cat", "sat", "on", "a", "mat", "with", "one", "dog"]
-    written, wanted = ([" ".join(rng.choice(words, 7)) for _ in range(30)] for _ in range(2))
-    wanted[0] = written[0]
-    told = {"prediction": written, "target": wanted, "answers": [[text] for text in wanted]}
-    assert measured("bleu", told) == pytest.approx([bleu(written, wanted)])
-    assert measured("chrf", told) == pytest.approx([chrf(written, wanted)])
-    assert measured("ter", told) == pytest.approx([ter(written, wanted)])
-    assert measured("f1", told) == pytest.approx([Squad(1).f1(told), Squad(2).f1(told)])
-    assert measured("exact_match", told) == pytest.approx([1 / 30, 1 / 30])
-
-
 # Tests by examples.
+
+
+def mean_of(values: Any) -> Measure:
+    return Measure(code_rows(values), ratio, unchanged)
+
+
+def measure(metric: SumMetric, records: Records) -> Measure:
+    return Measure(code_rows(metric.codes(records)), metric.score, metric.expand)
 
 
 def right(share: Any, rng: np.random.Generator, rows: int) -> Measure:
@@ -224,15 +146,14 @@ def test_the_bootstrap_is_the_literal_one() -> None:
     first, second = f1_pair(rng, 80), f1_pair(rng, 80)
     for records in second:  # the same examples
         records["label"] = first[0]["label"]
-    make = classes.MEASURES["f1_macro"][0]
-    sides = [[make(reader(pair[side]), Told(("a", "b", "c"), {})) for pair in (first, second)] for side in (0, 1)]
+    metric = single_label(("a", "b", "c"))["f1_macro"]
+    sides = [[measure(metric, pair[side]) for pair in (first, second)] for side in (0, 1)]
     found = compare_examples(*sides, higher_is_better=True)
-    macro = metrics.f1("macro", 3)
     drawn = []
     for _ in range(300):
         chosen = rng.integers(80, size=80)
         scores = [
-            [macro({name: values[chosen] for name, values in pair[side].items()}) for pair in (first, second)]
+            [f1_macro({name: values[chosen] for name, values in pair[side].items()}) for pair in (first, second)]
             for side in (0, 1)
         ]
         drawn.append(np.mean(scores[0]) - np.mean(scores[1]))

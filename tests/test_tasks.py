@@ -20,6 +20,8 @@ from hone.checkpoints.tiny import TinyBert
 from hone.data.columns import columns
 from hone.evaluation import Predictor
 from hone.facts import Facts
+from hone.metrics.additions import Additions, Saved
+from hone.metrics.metric import SumMetric
 from hone.scores import compute_scores, metrics_of
 from hone.tasks.base import Columns, Task
 
@@ -156,6 +158,25 @@ def test_the_records_give_every_metric(example: Example) -> None:
     baseline = example.task.baseline(records)
     if baseline is not None:
         assert compute_scores(example.task, baseline).keys() == scores.keys()
+
+
+def test_what_is_saved_of_the_records_gives_every_score_again(example: Example, tmp_path: Path) -> None:
+    """As `hone compare` reads it."""
+    records = example.task.merge(example.predictions())
+    metrics = metrics_of(example.task)
+    additions = Additions.of(metrics, records)
+    additions.save(tmp_path / "additions.parquet", "truth")
+    additive = {name for name, metric in metrics.items() if isinstance(metric, SumMetric)}
+    sums = {name: score for name, score in additions.scores().items() if name.partition("/")[0] in additive}
+    assert "loss" in sums
+    for name, score in sums.items():
+        saved = Saved.load(tmp_path / "additions.parquet", name)
+        assert saved is not None, name
+        assert saved.ids.tolist() == sorted(records["id"])
+        measure = saved.measure
+        assert float(measure.score(measure.expand(measure.codes).sum(axis=0))) == pytest.approx(score), name
+    for name in additions.scores().keys() - sums:
+        assert Saved.load(tmp_path / "additions.parquet", name) is None, name
 
 
 def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:

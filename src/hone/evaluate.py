@@ -29,7 +29,7 @@ from hone.runs import finished
 from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
-from hone.scores import baseline_scores, compute_scores
+from hone.scores import baseline_scores, compute_scores, signatures_of
 from hone.settings import Evaluate
 from hone.tasks.base import Columns
 from hone.types import Split
@@ -83,6 +83,7 @@ def _store(
         "rows": len(records["id"]),
         "scores": scores,
         "baseline": baseline,
+        "signatures": signatures_of(run.task),
         "labels": list(run.task.facts.labels),
         "confusion": None if matrix is None else matrix.tolist(),
         "calibration_error": expected_error(bins) if bins else None,

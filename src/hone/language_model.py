@@ -11,12 +11,10 @@ from torch import Tensor, nn
 
 from hone import usage
 from hone.facts import Facts
-from hone.language import perplexity, token_loss
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.language import token_loss
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults
 from hone.types import Count
-
-PERPLEXITY = Metric(perplexity.perplexity, higher_is_better=False)
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from hone.progress import console
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
-from hone.scores import metrics_of
+from hone.scores import metrics_of, signatures_of
 from hone.settings import Train
 from hone.tasks.base import Task
 
@@ -53,6 +53,7 @@ class Material:
             "checkpoint": {"name": parts.checkpoint.name, "fingerprint": parts.checkpoint.fingerprint()},
             "parameters": count_parameters(self.network),
             "lower_is_better": [name for name, metric in metrics_of(self.task).items() if not metric.higher_is_better],
+            "signatures": signatures_of(self.task),
         }
 
 

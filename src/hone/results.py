@@ -16,9 +16,10 @@ from lightning.fabric import Fabric
 from hone.data.module import DataModule
 from hone.evaluation import predict
 from hone.facts import Facts
+from hone.metrics.additions import Additions, truth_of
 from hone.runs.folder import Folder
-from hone.scores import baseline_scores, compute_scores
-from hone.tasks.base import Columns
+from hone.scores import baseline_scores, metrics_of
+from hone.tasks.base import Columns, Task
 from hone.types import Split
 
 Scores = dict[str, float]
@@ -40,16 +41,24 @@ def conclude(
     for split in splits:
         if split in data.splits:
             records = known.get(split) or predict(fabric, module, data, split)
-            scores |= {f"{split}/{name}": value for name, value in compute_scores(data.task, records).items()}
+            additions = Additions.of(metrics_of(data.task), records)
+            scores |= {f"{split}/{name}": value for name, value in additions.scores().items()}
             baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
             if fabric.is_global_zero:
-                save_records(records, folder.predictions / f"{split}.parquet")
+                save_split(folder, split, data.task, additions)
             if split != "validation":  # the evaluations have shown it
                 examined(split, records)
     if fabric.is_global_zero:
         save_model(module.network, data.task.processor, data.task.facts, folder.model)
     fabric.barrier()
     return scores, baseline
+
+
+def save_split(folder: Folder, split: str, task: Task, additions: Additions) -> None:
+    """The records, and what each adds to the metrics."""
+    save_records(additions.records, folder.predictions / f"{split}.parquet")
+    roles = tuple(sorted({*task.targets, "label", "answers", "target"}))
+    additions.save(folder.additions / f"{split}.parquet", truth_of(additions.records, roles, task.facts.labels))
 
 
 def save_records(records: Columns, path: Path) -> None:

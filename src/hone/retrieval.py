@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 
-from hone import metrics
-from hone.tasks.base import Columns, Metric
+from hone.metrics.metric import Metric, SumMetric
+from hone.metrics.ranks import rank_correlation
+from hone.metrics.scalars import correlation
 
 Array = np.ndarray[Any, Any]
 
 _AT_ONCE = 512
 _ROUNDING = 1e-6
 """By so much the cosines of equal embeddings may differ."""
+
+
+def text_key(ids: Sequence[int]) -> int:
+    """A number for a text as the network sees it: texts of the same tokens have the same one."""
+    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 @final
@@ -68,26 +76,20 @@ def competitors(keys: Array) -> Array:
 def embedding_metrics(kind: str) -> Mapping[str, Metric]:
     """How well cosines follow scores, or how well partners are found."""
     if kind == "scores":
-        return {"spearman": Metric(_of_cosine(metrics.spearman)), "pearson": Metric(_of_cosine(metrics.pearson))}
-    found = {f"recall@{count}": Metric(recall_at(count)) for count in (1, 5, 10)}
-    triplets = {"triplet_accuracy": Metric(_nearer)} if kind == "triplets" else {}
-    return {"mrr": Metric(mean_reciprocal_rank), **found, **triplets}
+        return {"spearman": rank_correlation("similarity"), "pearson": correlation("similarity")}
+    recalls = {f"recall@{count}": recall_at(count) for count in (1, 5, 10)}
+    triplets = {"triplet_accuracy": TRIPLET_ACCURACY} if kind == "triplets" else {}
+    return {"mrr": MEAN_RECIPROCAL_RANK, **recalls, **triplets}
 
 
-def recall_at(count: int) -> Callable[[Columns], float]:
-    """The share of the rows whose partner is among the first so many."""
-    return lambda records: float(np.mean(np.asarray(records["rank"]) <= count))
+def recall_at(count: int) -> SumMetric:
+    """The share of the rows whose partner is among the first `count`."""
+    return SumMetric(lambda records: np.asarray(records["rank"]) <= count)
 
 
-def mean_reciprocal_rank(records: Columns) -> float:
-    """1 where every partner comes first."""
-    return float(np.mean(1 / np.asarray(records["rank"])))
-
-
-def _of_cosine(correlation: Callable[[Columns], float]) -> Callable[[Columns], float]:
-    return lambda records: correlation({"prediction": records["similarity"], "label": records["label"]})
-
-
-def _nearer(records: Columns) -> float:
-    """The share of the triplets whose partner is nearer than their negative."""
-    return float(np.mean(np.asarray(records["similarity"]) > np.asarray(records["negative_similarity"])))
+MEAN_RECIPROCAL_RANK = SumMetric(lambda records: 1 / np.asarray(records["rank"]))
+"""1 where every partner comes first."""
+TRIPLET_ACCURACY = SumMetric(
+    lambda records: np.asarray(records["similarity"]) > np.asarray(records["negative_similarity"])
+)
+"""The share of the triplets whose partner is nearer than their negative."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hone.tasks.base import Columns, Metric, Task
+from hone.metrics.additions import Additions
+from hone.metrics.metric import Metric
+from hone.metrics.scalars import MEAN_LOSS
+from hone.tasks.base import Columns, Task
 
 
 def join(parts: Sequence[Columns]) -> Columns:
@@ -25,17 +27,17 @@ def reorder(columns: Columns, order: np.ndarray[Any, Any]) -> Columns:
 
 def metrics_of(task: Task) -> Mapping[str, Metric]:
     """The task's metrics and the loss."""
-    return {"loss": Metric(_mean_loss, higher_is_better=False), **task.metrics()}
+    return {"loss": MEAN_LOSS, **task.metrics()}
 
 
 def compute_scores(task: Task, records: Columns) -> dict[str, float]:
-    """Every metric of the records; one that gives several numbers names them behind a slash, the whole by nothing."""
-    scores: dict[str, float] = {}
-    for name, metric in metrics_of(task).items():
-        value = metric.compute(records)
-        parts = value if isinstance(value, dict) else {"": value}
-        scores |= {f"{name}/{part}" if part else name: each for part, each in parts.items()}
-    return {name: float(value) for name, value in scores.items() if not math.isnan(value)}
+    """Every metric of the records."""
+    return Additions.of(metrics_of(task), records).scores()
+
+
+def signatures_of(task: Task) -> dict[str, str]:
+    """What else must be equal for scores to be comparable, by the names of the metrics."""
+    return {name: metric.signature for name, metric in task.metrics().items() if metric.signature}
 
 
 def baseline_scores(task: Task, records: Columns) -> dict[str, float]:
@@ -44,10 +46,6 @@ def baseline_scores(task: Task, records: Columns) -> dict[str, float]:
     scores = compute_scores(task, blind) if blind is not None else {}
     return {name: value for name, value in scores.items() if name != "loss"}
 
-
-def _mean_loss(records: Columns) -> float:
-    """Returns the loss over a split; the weight of a record is that of its targets."""
-    return float(np.sum(records["loss"])) / max(float(np.sum(records["targets"])), 1e-12)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

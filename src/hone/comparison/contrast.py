@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from hone.comparison.groups import Group
-from hone.comparison.measures.stored import Stored, stored
 from hone.comparison.runs import Entry
 from hone.comparison.statistics.examples import ExampleTest, compare_examples
 from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm, seeds_needed
+from hone.metrics.additions import Saved
+from hone.runs.folder import Folder
 
 LEVEL = 0.05
 BY_EXAMPLE = 20
@@ -65,7 +66,7 @@ class Reading:
     """A reader that reads the records of each run only once."""
 
     def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Stored | None] = {}
+        self.records: dict[tuple[str, str], Saved | None] = {}
 
     def compare(self, best: Group, other: Group) -> ExampleTest | None:
         """Pair the runs by their common seeds, or in order if they have none. None means that the examples differ."""
@@ -82,13 +83,22 @@ class Reading:
             best.metric.higher_is_better,
         )
 
-    def _records(self, group: Group, seeds: Sequence[str]) -> list[Stored | None]:
+    def _records(self, group: Group, seeds: Sequence[str]) -> list[Saved | None]:
         by_seed = {entry.seed: entry for entry in group.counted}
         chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
         return [self._read(entry, group.metric.name) for entry in chosen]
 
-    def _read(self, entry: Entry, metric: str) -> Stored | None:
+    def _read(self, entry: Entry, metric: str) -> Saved | None:
         place = (str(entry.folder), metric)
         if place not in self.records:
-            self.records[place] = stored(entry, metric)
+            self.records[place] = _saved(entry, metric)
         return self.records[place]
+
+
+def _saved(entry: Entry, metric: str) -> Saved | None:
+    """The data set counts as well: rows that differ in their inputs alone are other examples."""
+    if entry.folder is None:
+        return None
+    split, _, name = metric.partition("/")
+    saved = Saved.load(Folder(entry.folder).additions / f"{split}.parquet", name)
+    return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")

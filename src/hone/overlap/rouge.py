@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from hone.overlap.ngrams import ngrams, shared
+from hone.metrics.metric import Columns, SumMetric
 
 Words = list[str]
 Rouge = Callable[[str, str], float]
@@ -17,9 +17,13 @@ _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
-def mean(rouge: Rouge, written: Sequence[str], wanted: Sequence[str]) -> float:
-    """One of the scores below, over texts and a reference each."""
-    return sum(rouge(ours, theirs) for ours, theirs in zip(written, wanted, strict=True)) / max(len(written), 1)
+def mean(rouge: Rouge) -> SumMetric:
+    """The mean of one of the scores below, over texts with a reference each."""
+
+    def scores(records: Columns) -> list[float]:
+        return [rouge(ours, theirs) for ours, theirs in zip(records["prediction"], records["target"], strict=True)]
+
+    return SumMetric(scores)
 
 
 def rouge_1(written: str, wanted: str) -> float:
@@ -59,8 +63,12 @@ def _words(text: str) -> Words:
 
 
 def _of_runs(written: str, wanted: str, size: int) -> float:
-    ours, theirs = ngrams(_words(written), size), ngrams(_words(wanted), size)
-    return _f1(shared(ours, theirs), ours.total(), theirs.total())
+    ours, theirs = (_runs(_words(text), size) for text in (written, wanted))
+    return _f1((ours & theirs).total(), ours.total(), theirs.total())
+
+
+def _runs(words: Words, size: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[start:] for start in range(size)), strict=False))
 
 
 def _f1(hits: int, ours: int, theirs: int) -> float:

@@ -7,20 +7,22 @@ is one) and `null_gap` (by how much no answer beats it).
 
 from __future__ import annotations
 
-import math
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, final
 
 import numpy as np
 
-from hone.tasks.base import Columns, Metric
+from hone.metrics.metric import Columns, Metric, PlainMetric, SumMetric, ratios
 
 Measure = Literal["exact", "f1"]
+
+_MEASURES: dict[str, Measure] = {"exact_match": "exact", "f1": "f1"}
+"""By the names of their metrics."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -46,29 +48,27 @@ class Squad:
         one = self._exact if measure == "exact" else self._f1
         return max(one(prediction, reference) for reference in references or [""])
 
-    def exact_match(self, records: Columns) -> float:
-        return float(np.mean(self._scores("exact", records)))
+    def mean(self, measure: Measure) -> SumMetric:
+        """Of all records."""
+        return SumMetric(partial(self._scores, measure))
 
-    def f1(self, records: Columns) -> float:
-        return float(np.mean(self._scores("f1", records)))
+    def mean_where(self, answerable: bool) -> SumMetric:
+        """The means of both measures over the records that have an answer, or over those that have none."""
 
-    def of_those(self, answered: bool) -> Callable[[Columns], dict[str, float]]:
-        """Both measures of the records that have an answer, or of those that have none."""
+        def codes(records: Columns) -> Any:
+            chosen = _answerable(records) == answerable
+            scores = (self._scores(measure, records) * chosen for measure in _MEASURES.values())
+            return np.stack([*scores, chosen], axis=1)
 
-        def compute(records: Columns) -> dict[str, float]:
-            chosen = _answered(records) == answered
-            scores = {"exact_match": self._scores("exact", records), "f1": self._scores("f1", records)}
-            return {name: float(each[chosen].mean()) if chosen.any() else math.nan for name, each in scores.items()}
+        return SumMetric(codes, ratios, parts=tuple(_MEASURES))
 
-        return compute
+    def best(self, measure: Measure) -> PlainMetric:
+        """The score with the best threshold for saying that there is no answer."""
+        return PlainMetric(lambda records: self._tuned(measure, records)[0])
 
-    def best(self, measure: Measure) -> Callable[[Columns], float]:
-        """What the best threshold for saying that there is no answer would give."""
-        return lambda records: self._tuned(measure, records)[0]
-
-    def best_threshold(self, measure: Measure) -> Callable[[Columns], float]:
+    def best_threshold(self, measure: Measure) -> PlainMetric:
         """That threshold: an answer is none where `null_gap` is above it."""
-        return lambda records: self._tuned(measure, records)[1]
+        return PlainMetric(lambda records: self._tuned(measure, records)[1])
 
     def _scores(self, measure: Measure, records: Columns) -> Any:
         pairs = zip(records["prediction"], records["answers"], strict=True)
@@ -76,13 +76,13 @@ class Squad:
 
     def _tuned(self, measure: Measure, records: Columns) -> tuple[float, float]:
         """From saying nothing at all to answering everything, the surest first: where the sum is highest."""
-        gaps, answered = np.asarray(records["null_gap"], dtype=np.float64), _answered(records)
+        gaps, answerable = np.asarray(records["null_gap"], dtype=np.float64), _answerable(records)
         gains = [
             self.score(measure, span, references) if references else -float(bool(span))
             for span, references in zip(records["span"], records["answers"], strict=True)
         ]
         order = np.argsort(gaps, kind="stable")
-        sums = np.concatenate([[0.0], np.cumsum(np.array(gains)[order])]) + np.sum(~answered)
+        sums = np.concatenate([[0.0], np.cumsum(np.array(gains)[order])]) + np.sum(~answerable)
         thresholds = np.concatenate([[np.nextafter(gaps.min(), -np.inf)], gaps[order]])
         sums[:-1][thresholds[:-1] == thresholds[1:]] = -np.inf  # no threshold parts what is equal
         best = int(np.argmax(sums))
@@ -102,21 +102,21 @@ class Squad:
         return 2 * precision * recall / (precision + recall)
 
 
-def _answered(records: Columns) -> Any:
+def _answerable(records: Columns) -> Any:
     return np.array([bool(len(references)) for references in records["answers"]])
 
 
 def metrics(may_be_none: bool) -> dict[str, Metric]:
     """Version 1, or version 2 where there may be no answer."""
     rules = Squad(2 if may_be_none else 1)
-    always = {"exact_match": Metric(rules.exact_match), "f1": Metric(rules.f1)}
+    always: dict[str, Metric] = {"exact_match": rules.mean("exact"), "f1": rules.mean("f1")}
     if not may_be_none:
         return always
     return always | {
-        "has_answer": Metric(rules.of_those(True)),
-        "no_answer": Metric(rules.of_those(False)),
-        "best_exact": Metric(rules.best("exact")),
-        "best_exact_thresh": Metric(rules.best_threshold("exact")),
-        "best_f1": Metric(rules.best("f1")),
-        "best_f1_thresh": Metric(rules.best_threshold("f1")),
+        "has_answer": rules.mean_where(answerable=True),
+        "no_answer": rules.mean_where(answerable=False),
+        "best_exact": rules.best("exact"),
+        "best_exact_thresh": rules.best_threshold("exact"),
+        "best_f1": rules.best("f1"),
+        "best_f1_thresh": rules.best_threshold("f1"),
     }

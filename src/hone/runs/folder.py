@@ -63,6 +63,11 @@ class Folder:
         return self.path / "predictions"
 
     @property
+    def additions(self) -> Path:
+        """What each record adds to each metric."""
+        return self.path / "additions"
+
+    @property
     def model(self) -> Path:
         return self.path / "model"
 

@@ -19,9 +19,10 @@ from hone.types import Accelerator
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
     from hone.evaluate import records_of, rows_of
-    from hone.results import save_records
+    from hone.metrics.additions import Additions
+    from hone.results import save_split
     from hone.runs import finished
-    from hone.scores import baseline_scores, compute_scores  # a sweep is checked, or sent, without all these
+    from hone.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
 
     run = finished.load(str(folder), trust)
     settings = Evaluate(
@@ -30,9 +31,10 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     )  # fmt: skip
     rows = rows_of(run, "test")
     records = records_of(run, rows, settings)
-    scores = {f"test/{name}": value for name, value in compute_scores(run.task, records).items()}
+    additions = Additions.of(metrics_of(run.task), records)
+    scores = {f"test/{name}": value for name, value in additions.scores().items()}
     blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}
-    save_records(records, run.folder.predictions / "test.parquet")
+    save_split(run.folder, "test", run.task, additions)
     record = Record.load(run.folder.record)
     record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
     _tell(run.folder, run.config, record, trust)

@@ -7,10 +7,15 @@ the type stays the same and no tag begins or ends one. A span is right when its 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
-Columns = dict[str, Any]
+import numpy as np
+
+from hone.metrics import classes
+from hone.metrics.metric import Array, Columns, SumMetric
+
 Span = tuple[str, int, int]
 """Type, first word, and the word behind the last one."""
 
@@ -47,48 +52,23 @@ def find_spans(tags: Iterable[tuple[str, str]]) -> list[Span]:
     return found
 
 
-def precision(labels: Sequence[str]) -> Callable[[Columns], float]:
-    """The share of the predicted spans that are right."""
-    return lambda records: _score(_added(_tally(records, labels)))[0]
+def span_metrics(labels: Sequence[str]) -> dict[str, SumMetric]:
+    """F1 of all spans and of each type that occurs, precision and recall."""
+    types = sorted({kind for mark, kind in map(read_tag, labels) if mark != "O"})
+    return classes.spans(partial(_count_spans, labels=labels, types=types), types)
 
 
-def recall(labels: Sequence[str]) -> Callable[[Columns], float]:
-    """The share of the true spans that are found."""
-    return lambda records: _score(_added(_tally(records, labels)))[1]
-
-
-def f1(labels: Sequence[str]) -> Callable[[Columns], dict[str, float]]:
-    """The harmonic mean of both: of all spans, and of each type that occurs."""
-
-    def compute(records: Columns) -> dict[str, float]:
-        tally = _tally(records, labels)
-        by_type = {kind: _score(counts)[2] for kind, counts in sorted(tally.items()) if counts[1]}
-        return {"": _score(_added(tally))[2], **by_type}
-
-    return compute
-
-
-def _tally(records: Columns, labels: Sequence[str]) -> dict[str, list[int]]:
-    """For each type how many spans are predicted, true, and both."""
+def _count_spans(records: Columns, labels: Sequence[str], types: Sequence[str]) -> Array:
+    """How many spans of a record are right, predicted and true, a column a type each."""
     tags = [read_tag(label) for label in labels]
-    tally: dict[str, list[int]] = {}
-    for guess, truth in zip(records["prediction"], records["label"], strict=True):
-        guessed = set(find_spans(tags[place] for place in guess))
-        true = set(find_spans(tags[place] for place in truth))
-        for column, spans in enumerate((guessed, true, guessed & true)):
+    column = {kind: place for place, kind in enumerate(types)}
+    counts = np.zeros((len(records["label"]), 3, len(types)), dtype=np.int64)
+    for row, pair in enumerate(zip(records["prediction"], records["label"], strict=True)):
+        predicted, true = (set(find_spans(tags[place] for place in places)) for places in pair)
+        for part, spans in enumerate((predicted & true, predicted, true)):
             for kind, _, _ in spans:
-                tally.setdefault(kind, [0, 0, 0])[column] += 1
-    return tally
-
-
-def _added(tally: dict[str, list[int]]) -> list[int]:
-    return [sum(column) for column in zip(*tally.values(), strict=True)] or [0, 0, 0]
-
-
-def _score(counts: Sequence[int]) -> tuple[float, float, float]:
-    """Precision, recall and F1; 0 where there is nothing to divide by."""
-    predicted, true, right = counts
-    return right / max(predicted, 1), right / max(true, 1), 2 * right / max(predicted + true, 1)
+                counts[row, part, column[kind]] += 1
+    return counts.reshape(len(counts), -1)
 
 
 def entities(tags: Iterable[tuple[str, str]], words: Sequence[str], scores: Sequence[float]) -> list[dict[str, Any]]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone import metrics
 from hone.data.columns import values
 from hone.errors import UserError, listed, nearest
 from hone.facts import Facts
+from hone.metrics import classes
+from hone.metrics.metric import Metric
+from hone.metrics.scalars import WORD_ACCURACY
 from hone.tagging import entities
 from hone.targets import label_names
 from hone.targets.classes import class_name, class_names
-from hone.tasks.base import Columns, Fault, Metric
-
-Value = TypeVar("Value")
+from hone.tasks.base import Fault
 
 
 def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, known: Facts | None = None) -> Facts:
@@ -106,27 +105,5 @@ def _tag_problem(words: Any, tags: Any, facts: Facts) -> str | None:
 
 def tag_metrics(facts: Facts) -> Mapping[str, Metric]:
     """Of spans, or of single tags."""
-    accuracy = Metric(_over_words(metrics.accuracy))
-    if facts.kind == "spans":
-        return {
-            "f1": Metric(entities.f1(facts.labels)),
-            "precision": Metric(entities.precision(facts.labels)),
-            "recall": Metric(entities.recall(facts.labels)),
-            "accuracy": accuracy,
-        }
-    classes = len(facts.labels)
-    return {
-        "accuracy": accuracy,
-        "f1_macro": Metric(_over_words(metrics.f1("macro", classes))),
-        "f1_weighted": Metric(_over_words(metrics.f1("weighted", classes))),
-        "f1": Metric(_over_words(metrics.f1_by_class(facts.labels))),
-    }
-
-
-def _over_words(metric: Callable[[Columns], Value]) -> Callable[[Columns], Value]:
-    """A metric of all words of all records."""
-
-    def compute(records: Columns) -> Value:
-        return metric({name: list(chain.from_iterable(records[name])) for name in ("prediction", "label")})
-
-    return compute
+    of_tags = entities.span_metrics if facts.kind == "spans" else classes.word_tags
+    return {"accuracy": WORD_ACCURACY, **of_tags(facts.labels)}

@@ -11,7 +11,8 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone.facts import Facts
-from hone.tasks.base import Columns, Fault, Metric
+from hone.metrics.metric import Metric
+from hone.tasks.base import Columns, Fault
 from hone.types import ClassWeights, PartialShare, Share
 
 

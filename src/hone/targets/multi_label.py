@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone import metrics
 from hone.data.columns import values
 from hone.facts import Facts
+from hone.metrics import classes
+from hone.metrics.metric import Metric
+from hone.metrics.ranks import AUROC
+from hone.metrics.scalars import ACCURACY
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
-from hone.tasks.base import Columns, Fault, Metric
+from hone.tasks.base import Columns, Fault
 
 
 @final
@@ -79,15 +82,7 @@ class MultiLabel(Target):
         return {"prediction": (scores > self.threshold).long().cpu().numpy(), "scores": scores.cpu().numpy()}
 
     def metrics(self) -> Mapping[str, Metric]:
-        classes = len(self.facts.labels)
-        return {
-            "f1_macro": Metric(metrics.multilabel_f1("macro", classes)),
-            "f1_micro": Metric(metrics.multilabel_f1("micro", classes)),
-            "f1_weighted": Metric(metrics.multilabel_f1("weighted", classes)),
-            "accuracy": Metric(metrics.accuracy),
-            "auroc": Metric(metrics.auroc),
-            "f1": Metric(metrics.f1_by_class(self.facts.labels)),
-        }
+        return {"accuracy": ACCURACY, **classes.multi_label(self.facts.labels), "auroc": AUROC}
 
     def baseline(self, records: Columns) -> Columns:
         frequency = np.array(self.facts.counts) / self.facts.numbers["rows"]

@@ -12,12 +12,14 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone import metrics
 from hone.data.columns import values
 from hone.errors import UserError, listed
 from hone.facts import Facts
+from hone.metrics.metric import Metric
+from hone.metrics.ranks import SPEARMAN
+from hone.metrics.scalars import MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, PEARSON
 from hone.targets.base import Target, TargetOptions
-from hone.tasks.base import Columns, Fault, Metric
+from hone.tasks.base import Columns, Fault
 
 
 @final
@@ -73,10 +75,10 @@ class Regression(Target):
 
     def metrics(self) -> Mapping[str, Metric]:
         return {
-            "spearman": Metric(metrics.spearman),
-            "pearson": Metric(metrics.pearson),
-            "mse": Metric(metrics.mean_squared_error, higher_is_better=False),
-            "mae": Metric(metrics.mean_absolute_error, higher_is_better=False),
+            "spearman": SPEARMAN,
+            "pearson": PEARSON,
+            "mse": MEAN_SQUARED_ERROR,
+            "mae": MEAN_ABSOLUTE_ERROR,
         }
 
     def baseline(self, records: Columns) -> Columns:

@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone import metrics
 from hone.data.columns import values
 from hone.facts import Facts
+from hone.metrics import classes
+from hone.metrics.metric import Metric
+from hone.metrics.ranks import AUROC
+from hone.metrics.scalars import ACCURACY
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
-from hone.tasks.base import Columns, Fault, Metric
+from hone.tasks.base import Columns, Fault
 
 
 @final
@@ -72,15 +75,7 @@ class SingleLabel(Target):
         return {"prediction": scores.argmax(dim=-1).cpu().numpy(), "scores": scores.cpu().numpy()}
 
     def metrics(self) -> Mapping[str, Metric]:
-        classes = len(self.facts.labels)
-        return {
-            "accuracy": Metric(metrics.accuracy),
-            "f1_macro": Metric(metrics.f1("macro", classes)),
-            "f1_weighted": Metric(metrics.f1("weighted", classes)),
-            "matthews": Metric(metrics.matthews(classes)),
-            "auroc": Metric(metrics.auroc),
-            "f1": Metric(metrics.f1_by_class(self.facts.labels)),
-        }
+        return {"accuracy": ACCURACY, **classes.single_label(self.facts.labels), "auroc": AUROC}
 
     def baseline(self, records: Columns) -> Columns:
         frequency = np.array(self.facts.counts) / sum(self.facts.counts)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
@@ -23,18 +23,10 @@ from transformers import PretrainedConfig
 
 from hone.errors import UserError
 from hone.facts import Facts
+from hone.metrics.metric import Columns as Columns
+from hone.metrics.metric import Metric
 
-Columns = dict[str, Any]
 Batch = dict[str, Any]
-
-
-@final
-@dataclass(frozen=True)
-class Metric:
-    """A number (or several by name, "" being the whole) from all the records of a split, and which way is better."""
-
-    compute: Callable[[Columns], float | dict[str, float]]
-    higher_is_better: bool = True
 
 
 @final

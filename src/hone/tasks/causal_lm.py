@@ -14,13 +14,15 @@ from hone import padding, usage
 from hone.checkpoints.fitting import end_token
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.language import blocks, perplexity, token_loss
+from hone.language import blocks, token_loss
 from hone.language.blocks import CONTEXT, Numbers, Tokens
 from hone.language.causality import require_causal
 from hone.language.documents import frame, plain_ids, require_end_token, rest, tokenised
 from hone.language.writing import Writing, write
-from hone.language_model import PERPLEXITY, LanguageModel
-from hone.tasks.base import Batch, Columns, Metric
+from hone.language_model import LanguageModel
+from hone.metrics.metric import Metric
+from hone.metrics.perplexity import BITS_PER_BYTE, PERPLEXITY
+from hone.tasks.base import Batch, Columns
 from hone.types import Count, Index, Positive, Share
 
 _OPENING = 12
@@ -110,7 +112,7 @@ class CausalLM(LanguageModel):
     def metrics(self) -> Mapping[str, Metric]:
         return {
             "perplexity": PERPLEXITY,
-            "bits_per_byte": Metric(perplexity.bits_per_byte, higher_is_better=False),
+            "bits_per_byte": BITS_PER_BYTE,
         }
 
     def show(self, network: nn.Module, batch: Batch) -> list[str]:
@@ -128,7 +130,7 @@ class CausalLM(LanguageModel):
         if "prediction" in record:
             return {"text": str(record["prediction"])}
         alone = {name: [value] for name, value in record.items()}
-        return {"perplexity": perplexity.perplexity(alone), "tokens": int(record["targets"])}
+        return {"perplexity": PERPLEXITY.compute(alone), "tokens": int(record["targets"])}
 
     def example(self, place: str) -> str:
         text, how = usage.quoted(self.question()["text"]), self._writing(int(self.processor.model_max_length))

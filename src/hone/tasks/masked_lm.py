@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from hone import padding
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.language import blocks, perplexity, token_loss
+from hone.language import blocks, token_loss
 from hone.language.blocks import CONTEXT, Numbers, Tokens
 from hone.language.documents import frame, require_end_token, tokenised
 from hone.language.filling import fills
 from hone.language.masking import Masking
-from hone.language_model import PERPLEXITY, LanguageModel
-from hone.tasks.base import Batch, Columns, Metric
+from hone.language_model import LanguageModel
+from hone.metrics.metric import Metric
+from hone.metrics.perplexity import MASKED_ACCURACY, PERPLEXITY
+from hone.tasks.base import Batch, Columns
 from hone.text import token_limit
 from hone.types import Count, PartialShare
 
@@ -96,7 +98,7 @@ class MaskedLM(LanguageModel):
     def metrics(self) -> Mapping[str, Metric]:
         return {
             "perplexity": PERPLEXITY,
-            "masked_accuracy": Metric(perplexity.accuracy),
+            "masked_accuracy": MASKED_ACCURACY,
         }
 
     def describe(self, record: Mapping[str, Any]) -> str:

@@ -14,11 +14,13 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone import metrics, padding, ragged, usage
+from hone import padding, ragged, usage
 from hone.choices import Way, choice_faults, find_way, place_of, places, there
 from hone.facts import Facts
+from hone.metrics.metric import Metric
+from hone.metrics.scalars import ACCURACY
 from hone.pairs import read_pairs
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults
 from hone.types import Count
 
@@ -112,7 +114,7 @@ class MultipleChoice(Task):
         return predictions | {"label": batch["labels"].cpu().numpy(), "loss": losses, "targets": np.ones(len(losses))}
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {"accuracy": Metric(metrics.accuracy)}
+        return {"accuracy": ACCURACY}
 
     def baseline(self, records: Columns) -> Columns:
         """The place that was right most often, of those that a row has."""

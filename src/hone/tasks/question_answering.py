@@ -17,11 +17,12 @@ from transformers import PretrainedConfig
 from hone import padding, usage
 from hone.errors import UserError
 from hone.facts import Facts
+from hone.metrics.metric import Metric
 from hone.reading import squad
 from hone.reading.answers import answer_faults, answers_of, readable_answers
 from hone.reading.nbest import decided, of_windows, pooled
 from hone.reading.windows import as_columns, cut
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import require_padded_room, text_faults, token_limit
 from hone.types import Count, Index
 

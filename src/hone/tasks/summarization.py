@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
-
 from hone.generation.seq2seq import Seq2Seq
+from hone.metrics.metric import Metric
+from hone.metrics.scalars import mean_of
 from hone.overlap import rouge
-from hone.overlap.rouge import Rouge
-from hone.tasks.base import Columns, Metric
+from hone.tasks.base import Columns
 
 
 @final
@@ -23,13 +22,10 @@ class Summarization(Seq2Seq):
     monitor: ClassVar[str] = "rougeL"
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "rouge1": _metric(rouge.rouge_1),
-            "rouge2": _metric(rouge.rouge_2),
-            "rougeL": _metric(rouge.rouge_l),
-            "rougeLsum": _metric(rouge.rouge_lsum),
-            "tokens": Metric(lambda records: float(np.mean(records["tokens"]))),
-        }
+        scores = {
+            "rouge1": rouge.rouge_1, "rouge2": rouge.rouge_2, "rougeL": rouge.rouge_l, "rougeLsum": rouge.rouge_lsum,
+        }  # fmt: skip
+        return {name: rouge.mean(score) for name, score in scores.items()} | {"tokens": mean_of("tokens")}
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return {"summary": record["prediction"]}
@@ -45,7 +41,3 @@ class Summarization(Seq2Seq):
             ],
             "target": ["a bridge will be built.", "they go to the cinema.", "school closed by rain.", "a late win."],
         }
-
-
-def _metric(score: Rouge) -> Metric:
-    return Metric(lambda records: rouge.mean(score, records["prediction"], records["target"]))

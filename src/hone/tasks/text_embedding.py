@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, cast, final
 
 import numpy as np
@@ -25,9 +26,10 @@ from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.heads.pooled_model import Pooling
-from hone.retrieval import competitors, embedding_metrics, partner_ranks
+from hone.metrics.metric import Metric
+from hone.retrieval import competitors, embedding_metrics, partner_ranks, text_key
 from hone.targets.regression import Regression
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults, token_limit
 from hone.types import Count, FixedPooling, Positive
 
@@ -85,18 +87,19 @@ class TextEmbedding(Task):
         return {}
 
     def encode(self, rows: Columns) -> Columns:
-        limit = token_limit(self.processor, self.max_length)
-        paired = "text_pair" in rows  # else nothing but an embedding is asked for, whatever comes along
-        parts = [self._tokenise(rows[role], limit) for role in _PARTS if role == "text" or (paired and role in rows)]
-        whole = [list(row) for row in zip(*parts, strict=True)]
+        paired = "text_pair" in rows  # else only an embedding is wanted, whatever other columns there are
+        roles = [role for role in _PARTS if role in rows] if paired else ["text"]
+        texts = list(zip(*(self._tokenise(rows[role]) for role in roles), strict=True))
         encoded = {
             "id": rows["id"],
-            "length": [sum(map(len, row)) for row in whole],
-            "input_ids": [[token for part in row for token in part] for row in whole],
-            "sizes": [[len(part) for part in row] for row in whole],
-            "keys": [[_key(part) for part in row] for row in whole],
+            "length": [sum(map(len, parts)) for parts in texts],
+            "input_ids": [list(chain.from_iterable(parts)) for parts in texts],
+            "sizes": [list(map(len, parts)) for parts in texts],
+            "keys": [list(map(text_key, parts)) for parts in texts],
         }
-        return encoded | ({"label": [float(label) for label in rows["label"]]} if paired and "label" in rows else {})
+        if paired and "label" in rows:
+            encoded["label"] = [float(label) for label in rows["label"]]
+        return encoded
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         cuts = [np.cumsum(sizes)[:-1] for sizes in rows["sizes"]]
@@ -177,7 +180,8 @@ class TextEmbedding(Task):
             "negative": ["it rains all day", "how nice", "i am worried", "good that it is over at last"],
         }
 
-    def _tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        limit = token_limit(self.processor, self.max_length)
         options = {"return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
         ids: list[list[int]] = self.processor(texts, truncation=True, max_length=limit, **options)["input_ids"]
         return ids
@@ -199,12 +203,6 @@ class TextEmbedding(Task):
             cosines = query @ torch.cat(others).T
         logits = (cosines / self.temperature).masked_fill(~batch["rivals"], -torch.inf)
         return F.cross_entropy(logits, torch.arange(len(query), device=query.device), reduction="none")
-
-
-def _key(ids: Sequence[int]) -> int:
-    """A number for a text as the network sees it: two texts that are one to it have the same."""
-    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def _range(labels: Sequence[Any]) -> dict[str, float]:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
-
+from hone.facts import Facts
 from hone.generation.seq2seq import Seq2Seq
-from hone.overlap.bleu import bleu
-from hone.overlap.chrf import chrf
-from hone.overlap.ter import ter
-from hone.tasks.base import Columns, Metric
+from hone.metrics.metric import Metric, SumMetric
+from hone.metrics.sacre import require_tokenizer, translation_metrics
+from hone.metrics.scalars import mean_of
+from hone.tasks.base import Columns
 from hone.types import BleuTokens
 
 
@@ -26,14 +25,11 @@ class Translation(Seq2Seq):
     pipeline: ClassVar[str] = "translation"
     monitor: ClassVar[str] = "bleu"
 
+    def check(self, facts: Facts) -> None:
+        require_tokenizer(self.bleu_tokens)
+
     def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "bleu": Metric(lambda records: bleu(records["prediction"], records["target"], self.bleu_tokens)),
-            "chrf": Metric(lambda records: chrf(records["prediction"], records["target"])),
-            "ter": Metric(lambda records: ter(records["prediction"], records["target"]), higher_is_better=False),
-            "exact": Metric(_exact),
-            "tokens": Metric(lambda records: float(np.mean(records["tokens"]))),
-        }
+        return {**translation_metrics(self.bleu_tokens), "exact": SumMetric(_exact), "tokens": mean_of("tokens")}
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return {"translation": record["prediction"]}
@@ -46,7 +42,7 @@ class Translation(Seq2Seq):
         }
 
 
-def _exact(records: Columns) -> float:
-    """The share of translations that are the reference, to the letter."""
+def _exact(records: Columns) -> list[bool]:
+    """Whether a translation is the reference, word for word."""
     pairs = zip(records["prediction"], records["target"], strict=True)
-    return float(np.mean([ours.split() == theirs.split() for ours, theirs in pairs]))
+    return [ours.split() == theirs.split() for ours, theirs in pairs]

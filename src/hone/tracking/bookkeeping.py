@@ -20,7 +20,7 @@ Stored = Mapping[str, Any] | None
 _SEVERAL = "several"
 _PROVENANCE = (
     "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision", "identity", "folder", "command",
-    "id", "overrides", "started", "lower_is_better",
+    "id", "overrides", "started", "lower_is_better", "signatures",
 )  # fmt: skip
 
 

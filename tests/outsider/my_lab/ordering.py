@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from hone.errors import UserError
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.types import Count
 
 
@@ -71,7 +72,7 @@ class Ordering(Task):
         return predictions | {"first": batch["first"].cpu().numpy(), "loss": losses, "targets": np.ones(len(losses))}
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {"right": Metric(_right)}
+        return {"right": SumMetric(_right)}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return "in order" if record["share"] > 0.5 else "the other way round"
@@ -89,5 +90,5 @@ def _logits(network: nn.Module, batch: Batch) -> Tensor:
     return logits.float().squeeze(-1)
 
 
-def _right(records: Columns) -> float:
-    return float(np.mean((np.asarray(records["share"]) > 0.5) == (np.asarray(records["first"]) > 0.5)))
+def _right(records: Columns) -> Any:
+    return (np.asarray(records["share"]) > 0.5) == (np.asarray(records["first"]) > 0.5)

@@ -13,7 +13,8 @@ from transformers import PretrainedConfig, PreTrainedModel, YolosConfig, YolosIm
 
 from hone.checkpoints.base import Checkpoint
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, PlainMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final
@@ -107,7 +108,7 @@ class Detection(Task):
             ]
             return {"mean": float(np.mean(shares)), "worst": float(np.min(shares))}
 
-        return {"overlap": Metric(overlap)}
+        return {"overlap": PlainMetric(overlap)}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])

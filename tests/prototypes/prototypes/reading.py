@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from hone import padding
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final
@@ -102,7 +103,7 @@ class QuestionAnswering(Task):
         return {name: np.asarray(values)[list(best.values())] for name, values in predictions.items()}
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {"exact_match": Metric(lambda records: float(np.mean(records["prediction"] == records["answer"])))}
+        return {"exact_match": SumMetric(lambda records: records["prediction"] == records["answer"])}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])

@@ -24,7 +24,8 @@ from transformers import (
 from hone import padding
 from hone.checkpoints.base import Checkpoint
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final
@@ -112,12 +113,14 @@ class Speech(Task):
         }  # fmt: skip
 
     def metrics(self) -> Mapping[str, Metric]:
-        def wrong_letters(records: Columns) -> float:
-            pairs = list(zip(records["prediction"], records["label"], strict=True))
-            wrong = sum(sum(a != b for a, b in zip(said.ljust(len(true)), true, strict=False)) for said, true in pairs)
-            return wrong / sum(len(true) for _, true in pairs)
+        def wrong_letters(records: Columns) -> list[tuple[int, int]]:
+            pairs = zip(records["prediction"], records["label"], strict=True)
+            return [
+                (sum(a != b for a, b in zip(text.ljust(len(true)), true, strict=False)), len(true))
+                for text, true in pairs
+            ]
 
-        return {"wrong_letters": Metric(wrong_letters, higher_is_better=False)}
+        return {"wrong_letters": SumMetric(wrong_letters, higher_is_better=False)}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])

@@ -15,7 +15,8 @@ from hone import padding
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert
 from hone.facts import Facts
-from hone.tasks.base import Batch, Columns, Fault, Metric, Task
+from hone.metrics.metric import Metric, SumMetric
+from hone.tasks.base import Batch, Columns, Fault, Task
 
 
 @final
@@ -93,10 +94,8 @@ class Translation(Task):
 
     def metrics(self) -> Mapping[str, Metric]:
         return {
-            "exact_match": Metric(
-                lambda records: float(
-                    np.mean([a == b for a, b in zip(records["prediction"], records["label"], strict=True)])
-                )
+            "exact_match": SumMetric(
+                lambda records: [a == b for a, b in zip(records["prediction"], records["label"], strict=True)]
             )
         }
 

@@ -14,7 +14,8 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.comparison.measures.base import Array, Measure
+from hone.metrics.additions import Measure
+from hone.metrics.metric import Array
 
 DRAWS = 2000
 _FEW = 10
@@ -45,7 +46,7 @@ class Pairing:
         codes = np.stack([measure.codes for pair in pairs for measure in pair], axis=1)
         kinds, self.counts = np.unique(codes.reshape(len(codes), -1), axis=0, return_counts=True)
         kinds = kinds.reshape(len(kinds), len(pairs), 2, codes.shape[-1])
-        self.finish = pairs[0][0].finish
+        self.score = pairs[0][0].score
         expand = pairs[0][0].expand
         width = expand(kinds[:1, 0, 0]).shape[-1]
         self.ours, self.theirs = (
@@ -64,7 +65,7 @@ class Pairing:
         return self._mean(ours @ self.ours + theirs @ self.theirs) - self._mean(theirs @ self.ours + ours @ self.theirs)
 
     def _mean(self, sums: Array) -> Any:
-        return np.asarray(self.finish(sums)).mean(axis=0)
+        return np.asarray(self.score(sums)).mean(axis=0)
 
 
 def compare_examples(

@@ -40,4 +40,5 @@ def is_whole(folder: Path) -> bool:
 
 def _files(folder: Folder) -> list[Path]:
     named = (folder.record, folder.config, folder.facts, folder.diff)
-    return [file for file in (*named, *sorted(folder.predictions.glob("*.parquet"))) if file.is_file()]
+    tables = (path for place in (folder.predictions, folder.additions) for path in sorted(place.glob("*.parquet")))
+    return [file for file in (*named, *tables) if file.is_file()]

@@ -1,0 +1,1 @@
+"""What a metric is, and the metrics that several tasks share."""

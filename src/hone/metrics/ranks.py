@@ -1,0 +1,36 @@
+"""Metrics of the order of all records, which are no functions of sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torchmetrics.functional import spearman_corrcoef
+from torchmetrics.functional.classification import binary_auroc
+
+from hone.metrics.metric import Columns, PlainMetric
+
+
+def _auroc(records: Columns) -> float:
+    """The area under the ROC curve, each class against the rest: a mean over those that occur, but not always."""
+    scores = torch.as_tensor(records["scores"], dtype=torch.float64)
+    label = torch.as_tensor(np.asarray(records["label"]))
+    hits = label.bool() if label.ndim == 2 else torch.nn.functional.one_hot(label, scores.shape[1]).bool()
+    decidable = [c for c in range(scores.shape[1]) if hits[:, c].any() and not hits[:, c].all()]
+    areas = [float(binary_auroc(scores[:, c], hits[:, c].long())) for c in decidable]
+    return sum(areas) / len(areas) if areas else math.nan
+
+
+def rank_correlation(column: str) -> PlainMetric:
+    """Spearman's correlation of a column with the label; 0 where either is constant."""
+
+    def compute(records: Columns) -> float:
+        x, y = (torch.as_tensor(np.asarray(records[name]), dtype=torch.float64) for name in (column, "label"))
+        return float(spearman_corrcoef(x, y)) if len(x) > 1 and x.std() > 0 and y.std() > 0 else 0.0
+
+    return PlainMetric(compute)
+
+
+AUROC = PlainMetric(_auroc)
+SPEARMAN = rank_correlation("prediction")
