@@ -47,7 +47,6 @@ def baseline_scores(task: Task, records: Columns) -> dict[str, float]:
     return {name: value for name, value in scores.items() if name != "loss"}
 
 
-
 def _joined(parts: Sequence[Any]) -> Any:
     if all(isinstance(part, np.ndarray) for part in parts):
         return np.concatenate(parts)

@@ -6,7 +6,6 @@ It learns from pairs that belong together, where the partners of the other rows 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
