@@ -72,7 +72,6 @@ def learn(
     norm = clip(fabric, trainee, clip_norm)
     health.watch(step, loss, norm)
     trainee.optimizer.step()
-    trainee.vocabulary.stepped()
     trainee.scheduler.step()
     trainee.optimizer.zero_grad(set_to_none=True)
     trainee.average.update(step.number)
@@ -95,7 +94,7 @@ def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> T
 def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> float:
     """Scores the validation split; returns the seconds it took."""
     start = time.perf_counter()
-    with trainee.average.applied(), trainee.vocabulary.whole():
+    with trainee.average.applied():
         records = predict(fabric, trainee.wrapped, data, "validation", run.course.evaluate_rows)
         lines = show(fabric, trainee.wrapped, data)
         run.shown(lines)

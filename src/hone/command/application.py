@@ -24,7 +24,6 @@ from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.invocation import Invocation
-from hone.lean import spare
 from hone.wording import as_typed
 
 HYDRA = "1.3"
@@ -74,7 +73,6 @@ class Application:
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
-            spare(compiler=not getattr(settings, "compile", False))
             return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))

@@ -41,9 +41,6 @@ def _end(code: int | None) -> str:
 
 
 def _tell(job: Job, precision: ExactPrecision, steps: Sequence[int], told: Any) -> None:
-    from hone.lean import spare
-
-    spare(compiler=not job.settings.compile)
     try:
         told.send(_peak(job, precision, steps))
     except HoneError as error:
