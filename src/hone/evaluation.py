@@ -70,9 +70,11 @@ def _evaluating(fabric: Fabric, module: Any) -> Iterator[None]:
     """Without gradients; autocast casts weights once for all batches, which inference mode would deny it."""
     was_training = module.training
     module.eval()
-    with torch.no_grad(), fabric.autocast(), _in_step(module):
-        yield
-    module.train(was_training)
+    try:
+        with torch.no_grad(), fabric.autocast(), _in_step(module):
+            yield
+    finally:
+        module.train(was_training)
 
 
 @contextmanager
@@ -86,8 +88,10 @@ def _in_step(module: Any) -> Iterator[None]:
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, src=0)
     syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
-    yield
-    spread.require_forward_param_sync = syncs
+    try:
+        yield
+    finally:
+        spread.require_forward_param_sync = syncs
 
 
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:

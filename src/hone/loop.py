@@ -13,7 +13,7 @@ from torch import Tensor
 from hone import seeds
 from hone.clipping import clip
 from hone.data.module import DataModule, Step
-from hone.delivery import delivery_for
+from hone.delivery import prefetched
 from hone.devices import add_up
 from hone.evaluation import predict, show
 from hone.garbage import search_from_now_on
@@ -33,8 +33,8 @@ def fit(
     course = run.course
     meter, health = Meter(fabric, trainee.packing), health_of(fabric, trainee)
     trainee.wrapped.train()
-    ahead = islice(data.steps(run.step + 1), course.steps - run.step)
-    with closing(delivery_for(fabric.device).serve(ahead)) as steps:
+    to_come = islice(data.steps(run.step + 1), course.steps - run.step)
+    with closing(prefetched(to_come, fabric.device)) as steps:
         for step in steps:
             targets, asked = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)

@@ -20,7 +20,6 @@ from hone.facts import Facts
 from hone.heads.base import Head, network_config
 from hone.optim import Optimizer
 from hone.tasks.base import Task
-from hone.unfilled import Unfilled
 
 
 @final
@@ -85,7 +84,7 @@ def rehearse(
     checkpoint: Checkpoint, head: Head, adapter: Adapter, optimizer: Optimizer, task: Task, strict: bool = False
 ) -> tuple[Any, Anatomy]:
     """Builds the network without weights, for whatever there is to object; `strict` has weights at hand fit it."""
-    with torch.device("meta"), Unfilled():
+    with torch.device("meta"):
         network, anatomy = build_network(Blank(checkpoint, strict), head, adapter, optimizer, task)
     optimizer.groups(network.named_parameters(), anatomy)
     optimizer.require_sound(network)

@@ -37,7 +37,7 @@ class Trainee:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """While this is open, training passes do without padding and Python where they can."""
-        with self.packing.active(), self.compilation.active():
+        with self.packing.active(), self.compilation():
             yield
 
     def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
