@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hone.data.module import Batches, DataModule
-from hone.garbage import search_from_now_on
 from hone.scores import join, reorder
 from hone.tasks.base import Batch, Columns, Predictive
 
@@ -48,7 +47,6 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
 
 def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
     """The predictions of encoded rows in their own order, whatever that of the batches; the same on every process."""
-    search_from_now_on()
     with _evaluating(fabric, module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)

@@ -16,7 +16,6 @@ from hone.data.module import DataModule, Step
 from hone.delivery import prefetched
 from hone.devices import add_up
 from hone.evaluation import predict, show
-from hone.garbage import search_from_now_on
 from hone.health import Health, health_of
 from hone.meter import Meter
 from hone.runs.run import Run
@@ -29,7 +28,6 @@ def fit(
     fabric: Fabric, trainee: Trainee, data: DataModule, run: Run, stop: Stop, *, clip_norm: float | None, seed: int
 ) -> None:
     """Trains from the run's present step to the end of its course."""
-    search_from_now_on()
     course = run.course
     meter, health = Meter(fabric, trainee.packing), health_of(fabric, trainee)
     trainee.wrapped.train()

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from hone import build
-from hone.allocator import keep_memory
 from hone.invocation import Invocation
 from hone.job import Job
 from hone.logs import logged, quieten_libraries
@@ -23,7 +22,6 @@ def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> No
     """Finds out and tells."""
     options = build.build(parts["plan"], Options, "plan", settings.trust)
     config = with_absolute_paths({**asdict(settings), **{name: node for name, node in parts.items() if name != "plan"}})
-    keep_memory()
     quieten_libraries()
     with logged():
         found, reason = forecast(Job(settings, config, invocation), options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from hone.command.line import CommandLine, as_typed_in, retried
 from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
+from hone.garbage import imported
 from hone.invocation import Invocation
 from hone.wording import as_typed
 
@@ -73,7 +73,7 @@ class Application:
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
-            return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
+            return imported(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))
         except Exception as error:
