@@ -35,15 +35,6 @@ def train(gate: Gate, *words: str) -> None:
     main()
 
 
-def hone_loop(told: dict[str, Any], gate: Gate) -> None:
-    """The same work as the plain loop's: no row of the embedding is left out."""
-    from hone import outfit
-    from hone.vocabulary.base import Untrimmed
-
-    outfit.vocabulary_for = lambda *network, **more: Untrimmed()  # type: ignore[attr-defined]
-    hone(told, gate)
-
-
 def hone_words(told: dict[str, Any]) -> list[str]:
     """What all commands of hone have in common here."""
     return [

@@ -38,7 +38,6 @@ from hone.sweeps.pruners.never import Lenient
 from hone.tasks.base import Task
 from hone.tasks.text_classification import TextClassification
 from hone.trainee import Trainee
-from hone.vocabulary.choice import vocabulary_for
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -97,8 +96,6 @@ class Training:
     precision: Any = "32-true"
     compile: bool = False
     gradient_checkpointing: bool = False
-    seen: Sequence[int] | None = None
-    """Token ids that are expected in the training rows; None: those that are there."""
 
     def start(self) -> "Started":
         fabric = make_fabric("cpu", self.precision)
@@ -135,10 +132,8 @@ class Started:
         wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())
         scheduler = schedule(optimizer, told.scheduler, clock)
         average = average_of(network, recipe.ema)
-        seen = data.tokens_seen() if told.seen is None else told.seen
-        vocabulary = vocabulary_for(network, optimizer.optimizer, seen, averaged=recipe.ema is not None)
         compilation = compilation_for(told.compile, network, self.module.anatomy, fabric.device)
-        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, vocabulary, compilation)
+        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, compilation)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
         self.run = Run(
@@ -162,8 +157,7 @@ class Started:
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
-        with self.trainee.vocabulary.whole():
-            return {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        return {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
 
     @property
     def losses(self) -> list[float]:

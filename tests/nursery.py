@@ -125,10 +125,8 @@ def perform(told: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up(folder: str) -> None:
     """Imports what a run of the same kind had to import."""
-    from hone.lean import spare
     from hone.sweeps.modules import load, loaded
 
-    spare(compiler=True)
     found = Path(folder, "modules.json")
     words = json.loads(Path(folder, "warm.json").read_text(encoding="utf-8"))
     pid = os.fork()

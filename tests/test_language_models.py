@@ -15,7 +15,6 @@ from torchmetrics.functional.text import perplexity as reference_perplexity
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
-from harness import Training, same_bits
 from hone.batching import Random
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert, TinyLlama
@@ -31,7 +30,6 @@ from hone.scores import compute_scores
 from hone.tasks.base import Columns, Task
 from hone.tasks.causal_lm import CausalLM
 from hone.tasks.masked_lm import MaskedLM
-from hone.vocabulary.trimmed import Trimmed
 
 TEXTS = [
     "the small dog sees the cats near the river .",
@@ -280,24 +278,6 @@ def test_a_tokenizer_without_a_mask_is_a_mistake(hone: Hone) -> None:
         task.equip(processor, Facts("text"))
     with pytest.raises(UserError, match="probability=0"):
         MaskedLM(probability=0.0).check(Facts("text"))
-
-
-def test_idle_embedding_rows_that_masking_reads_join_the_others(tmp_path: Path) -> None:
-    """The mask token and random replacements stand in no encoded row."""
-    told: dict[str, Any] = {
-        "clip_norm": None, "rows": 24, "lr": 1e-2, "task": MaskedLM(),
-        "hyperparameters": {"num_hidden_layers": 1, "tie_word_embeddings": False},
-    }  # fmt: skip
-    trimmed = Training(tmp_path / "a", **told).start()
-    vocabulary = trimmed.trainee.vocabulary
-    assert isinstance(vocabulary, Trimmed)
-    mask = trimmed.data.task.processor.mask_token_id
-    assert not vocabulary.read[mask]
-    trimmed.fit()
-    assert vocabulary.read[mask]
-    size = trimmed.network.get_input_embeddings().num_embeddings
-    dense = Training(tmp_path / "b", **told, seen=range(size)).start().fit()
-    assert same_bits(trimmed.weights, dense.weights)
 
 
 def test_a_run_shows_what_the_model_writes(hone: Hone) -> None:

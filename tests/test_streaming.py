@@ -27,7 +27,7 @@ from hone.data.module import DataModule, Step
 from hone.data.rows import prepare
 from hone.data.stream import shuffled
 from hone.data.tiny_emotion import TinyEmotion
-from hone.delivery import Ahead
+from hone.delivery import ahead
 from hone.errors import RunError, UserError
 from hone.module import Module
 from hone.optim import Optimizer
@@ -220,7 +220,7 @@ def test_batches_of_a_stream_go_through_in_parts_of_like_length(
 
 
 def test_a_thread_makes_steps_of_a_stream_ahead() -> None:
-    with closing(Ahead(lambda tensor: tensor).serve(islice(module().steps(1), 20))) as steps:
+    with closing(ahead(islice(module().steps(1), 20), lambda tensor: tensor)) as steps:
         assert ids(list(steps)) == ids(list(islice(module().steps(1), 20)))
 
 

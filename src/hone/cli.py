@@ -5,7 +5,6 @@ Nothing heavy is imported here, so `hone --help`, `--cfg job`, completion and co
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from hone.errors import Interrupted, UserError, listed, nearest, tell
 def main() -> NoReturn:
     """`hone <command> [key=value …]`."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
-    gc.disable()  # nearly all that start-up makes stays, and looking for garbage among it is a fifth of its time
     debug = "--debug" in sys.argv or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         code = _dispatch(arguments, debug)

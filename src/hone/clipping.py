@@ -25,7 +25,7 @@ def clip(fabric: Fabric, trainee: Trainee, largest: float | None) -> Tensor:
         norm = fabric.clip_gradients(trainee.wrapped, trainee.optimizer, max_norm=bound, error_if_nonfinite=False)
         return cast(Tensor, norm)
     weights = [weight for group in bare.param_groups for weight in group["params"]]
-    norm = torch.nn.utils.get_total_norm(trainee.vocabulary.gradients(weights))
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     bare.grad_scale = ((norm.float() + _TINY) / bound).clamp(min=1.0)
     return norm
 

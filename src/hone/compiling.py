@@ -1,18 +1,17 @@
-"""Layers that torch compiles for training passes; the null twin leaves them as they are.
+"""Layers that torch compiles for training passes.
 
 Layers one by one, not the network: they share their code, so that one is compiled for all of them, and what goes on
-around them (packing, idle embedding rows, an adapter's or a head's ways) stays Python. Sizes are variables of what is
+around them (packing, an adapter's or a head's ways) stays Python. Sizes are variables of what is
 compiled: batches of other widths do not compile it anew.
 """
 
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, final
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,46 +27,27 @@ _VARIANTS = 32
 look at a batch. Beyond, torch goes on with Python."""
 
 
-class Compilation(ABC):
-    """What of a network is compiled."""
-
-    @abstractmethod
-    def active(self) -> AbstractContextManager[None]:
-        """While this is open, training passes may be compiled; evaluation never is."""
+Compilation = Callable[[], AbstractContextManager[None]]
+"""While what it returns is open, training passes may be compiled; evaluation never is."""
 
 
-@final
-class Uncompiled(Compilation):
-    """Nothing."""
+@contextmanager
+def compiled_layers(layers: Sequence[Any]) -> Iterator[None]:
+    """Compiles the layers' `forward`. Their hooks and the names of their weights are the same as uncompiled."""
+    from torch._dynamo import config
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        yield
-
-
-@final
-class CompiledLayers(Compilation):
-    """The layers' `forward`, hooks and names as they were: weights are called what they are called uncompiled."""
-
-    def __init__(self, layers: Sequence[Any]) -> None:
-        self.layers = layers
-
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        from torch._dynamo import config
-
-        recomputed = [layer for layer in self.layers if getattr(layer, "gradient_checkpointing", False)]
-        for layer in self.layers:
-            vars(layer)["forward"] = partial(_pass, layer, layer.forward, _compiled(layer))
-        try:
-            # DDP would cut graphs into its buckets, for which those of a layer are too small.
-            with config.patch(recompile_limit=_VARIANTS, optimize_ddp=False):
-                yield
-        finally:
-            for layer in self.layers:
-                del layer.forward
-            for layer in recomputed:
-                layer.gradient_checkpointing = True
+    recomputed = [layer for layer in layers if getattr(layer, "gradient_checkpointing", False)]
+    for layer in layers:
+        vars(layer)["forward"] = partial(_pass, layer, layer.forward, _compiled(layer))
+    try:
+        # DDP would cut graphs into its buckets, for which those of a layer are too small.
+        with config.patch(recompile_limit=_VARIANTS, optimize_ddp=False):
+            yield
+    finally:
+        for layer in layers:
+            del layer.forward
+        for layer in recomputed:
+            layer.gradient_checkpointing = True
 
 
 def _compiled(layer: Any) -> Callable[..., Any]:
@@ -90,15 +70,15 @@ def _pass(layer: nn.Module, plain: Callable[..., Any], compiled: Callable[..., A
 def compilation_for(wanted: bool, network: nn.Module, anatomy: Anatomy, device: torch.device) -> Compilation:
     """Compiled layers where they are wanted, there are any, and this machine can compile."""
     if not wanted:
-        return Uncompiled()
+        return nullcontext
     bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     layers = [layer for stack, _ in anatomy.stacks for layer in bare.get_submodule(stack).children()]
     problem = _problem(device) if layers else "no layers of their own were found in the network"
     if problem:
         log.warning("compile=true: %s; the run goes on uncompiled, which is slower.", problem)
-        return Uncompiled()
+        return nullcontext
     log.info("%d layers are compiled in the first steps", len(layers))
-    return CompiledLayers(layers)
+    return partial(compiled_layers, layers)
 
 
 def _problem(device: torch.device) -> str:

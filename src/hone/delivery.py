@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import final
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -15,44 +13,27 @@ from torch import Tensor
 from hone.data.module import Step
 
 
-class Delivery(ABC):
-    """How steps come to the loop, the same ones in the same order."""
+def prefetched(steps: Iterator[Step], device: torch.device) -> Generator[Step]:
+    """The same steps in the same order; to be closed when no more are wanted.
 
-    @abstractmethod
-    def serve(self, steps: Iterator[Step]) -> Generator[Step]:
-        """The steps, one after the other; to be closed when no more are wanted."""
-
-
-@final
-class Direct(Delivery):
-    """Made when asked for: where the loop itself does the computing, a thread would only take turns with it."""
-
-    def serve(self, steps: Iterator[Step]) -> Generator[Step]:
-        yield from steps
+    Where the loop itself does the computing, a thread would only take turns with it. Fabric copies pinned tensors to a
+    GPU without waiting for them.
+    """
+    return ahead(steps, Tensor.pin_memory) if device.type == "cuda" else (step for step in steps)
 
 
-@final
-class Ahead(Delivery):
-    """A thread makes the next step meanwhile and puts its tensors where the device can fetch them without waiting.
+def ahead(steps: Iterator[Step], pin: Callable[[Tensor], Tensor]) -> Generator[Step]:
+    """A thread makes the next step during this one, and puts its tensors where `pin` wants them.
 
     Batches draw from generators of their own place, so it does not matter who makes them, or when.
     """
 
-    def __init__(self, pin: Callable[[Tensor], Tensor]) -> None:
-        self.pin = pin
-
-    def serve(self, steps: Iterator[Step]) -> Generator[Step]:
-        with ThreadPoolExecutor(1, thread_name_prefix="hone-delivery") as thread:
-            coming = thread.submit(self._make, steps)
-            while (step := coming.result()) is not None:
-                coming = thread.submit(self._make, steps)
-                yield step
-
-    def _make(self, steps: Iterator[Step]) -> Step | None:
+    def make() -> Step | None:
         step = next(steps, None)
-        return None if step is None else replace(step, batches=apply_to_collection(step.batches, Tensor, self.pin))
+        return None if step is None else replace(step, batches=apply_to_collection(step.batches, Tensor, pin))
 
-
-def delivery_for(device: torch.device) -> Delivery:
-    """Ahead for a GPU; Fabric copies what is pinned without waiting for it."""
-    return Ahead(Tensor.pin_memory) if device.type == "cuda" else Direct()
+    with ThreadPoolExecutor(1, thread_name_prefix="hone-prefetch") as thread:
+        coming = thread.submit(make)
+        while (step := coming.result()) is not None:
+            coming = thread.submit(make)
+            yield step

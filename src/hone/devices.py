@@ -16,6 +16,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
+from hone.allocator import keep_memory
 from hone.errors import HoneError
 from hone.hardware import require_devices
 from hone.job import Job
@@ -31,6 +32,7 @@ _GRACE = 60.0  # seconds for the other processes to put things in order when one
 def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: int = 1) -> Fabric:
     """A launched Fabric on the devices that are asked for, which must be there."""
     require_devices(accelerator, devices)
+    keep_memory()
     strategy = "ddp" if devices > 1 else "auto"
     fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, **plugins(precision, accelerator))
     fabric.launch()

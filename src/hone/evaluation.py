@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hone.data.module import Batches, DataModule
-from hone.garbage import search_from_now_on
 from hone.scores import join, reorder
 from hone.tasks.base import Batch, Columns, Predictive
 
@@ -48,7 +47,6 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
 
 def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
     """The predictions of encoded rows in their own order, whatever that of the batches; the same on every process."""
-    search_from_now_on()
     with _evaluating(fabric, module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
@@ -70,9 +68,11 @@ def _evaluating(fabric: Fabric, module: Any) -> Iterator[None]:
     """Without gradients; autocast casts weights once for all batches, which inference mode would deny it."""
     was_training = module.training
     module.eval()
-    with torch.no_grad(), fabric.autocast(), _in_step(module):
-        yield
-    module.train(was_training)
+    try:
+        with torch.no_grad(), fabric.autocast(), _in_step(module):
+            yield
+    finally:
+        module.train(was_training)
 
 
 @contextmanager
@@ -86,8 +86,10 @@ def _in_step(module: Any) -> Iterator[None]:
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, src=0)
     syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
-    yield
-    spread.require_forward_param_sync = syncs
+    try:
+        yield
+    finally:
+        spread.require_forward_param_sync = syncs
 
 
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:

@@ -13,10 +13,9 @@ from torch import Tensor
 from hone import seeds
 from hone.clipping import clip
 from hone.data.module import DataModule, Step
-from hone.delivery import delivery_for
+from hone.delivery import prefetched
 from hone.devices import add_up
 from hone.evaluation import predict, show
-from hone.garbage import search_from_now_on
 from hone.health import Health, health_of
 from hone.meter import Meter
 from hone.runs.run import Run
@@ -29,12 +28,11 @@ def fit(
     fabric: Fabric, trainee: Trainee, data: DataModule, run: Run, stop: Stop, *, clip_norm: float | None, seed: int
 ) -> None:
     """Trains from the run's present step to the end of its course."""
-    search_from_now_on()
     course = run.course
     meter, health = Meter(fabric, trainee.packing), health_of(fabric, trainee)
     trainee.wrapped.train()
-    ahead = islice(data.steps(run.step + 1), course.steps - run.step)
-    with closing(delivery_for(fabric.device).serve(ahead)) as steps:
+    to_come = islice(data.steps(run.step + 1), course.steps - run.step)
+    with closing(prefetched(to_come, fabric.device)) as steps:
         for step in steps:
             targets, asked = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
@@ -72,7 +70,6 @@ def learn(
     norm = clip(fabric, trainee, clip_norm)
     health.watch(step, loss, norm)
     trainee.optimizer.step()
-    trainee.vocabulary.stepped()
     trainee.scheduler.step()
     trainee.optimizer.zero_grad(set_to_none=True)
     trainee.average.update(step.number)
@@ -95,7 +92,7 @@ def _backward(fabric: Fabric, trainee: Trainee, step: Step, targets: float) -> T
 def _evaluate(fabric: Fabric, trainee: Trainee, data: DataModule, run: Run) -> float:
     """Scores the validation split; returns the seconds it took."""
     start = time.perf_counter()
-    with trainee.average.applied(), trainee.vocabulary.whole():
+    with trainee.average.applied():
         records = predict(fabric, trainee.wrapped, data, "validation", run.course.evaluate_rows)
         lines = show(fabric, trainee.wrapped, data)
         run.shown(lines)

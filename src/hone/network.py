@@ -20,7 +20,6 @@ from hone.errors import UserError, briefly, listed
 from hone.facts import Facts
 from hone.heads.base import Head, network_config
 from hone.tasks.base import Task
-from hone.unfilled import Unfilled
 
 
 @final
@@ -100,7 +99,7 @@ def rehearse(
     checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task, strict: bool = False
 ) -> tuple[Any, Anatomy]:
     """Builds the network without weights, which raises what is wrong; `strict` also checks weights on this machine."""
-    with torch.device("meta"), Unfilled():
+    with torch.device("meta"):
         return build_network(Blank(checkpoint, strict), head, adapter, task)
 
 

@@ -12,7 +12,6 @@ from hone.module import Module
 from hone.optim import schedule
 from hone.parts import Parts
 from hone.trainee import Trainee
-from hone.vocabulary.choice import vocabulary_for
 
 
 def outfit(fabric: Fabric, parts: Parts, material: Material, course: Course, compiled: bool) -> Trainee:
@@ -22,8 +21,5 @@ def outfit(fabric: Fabric, parts: Parts, material: Material, course: Course, com
     wrapped, ready = fabric.setup(module, optimizer)
     scheduler = schedule(optimizer, parts.scheduler, course.clock)
     average = average_of(material.network, parts.optimizer.ema)
-    alone = fabric.world_size == 1  # processes exchange gradients in buckets made for whole weights
-    seen = material.data.tokens_seen() if alone else None
-    vocabulary = vocabulary_for(module.network, optimizer, seen, averaged=bool(parts.optimizer.ema))
     compilation = compilation_for(compiled, material.network, material.anatomy, fabric.device)
-    return Trainee(module, wrapped, ready, scheduler, average, material.packing, vocabulary, compilation)
+    return Trainee(module, wrapped, ready, scheduler, average, material.packing, compilation)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from hone import build
-from hone.allocator import keep_memory
 from hone.job import Invocation, Job
 from hone.logs import logged, quieten_libraries
 from hone.planning.forecast import forecast
@@ -22,7 +21,6 @@ def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> No
     """Finds out and tells."""
     options = build.build(parts["plan"], Options, "plan", settings.trust)
     config = with_absolute_paths({**asdict(settings), **{name: node for name, node in parts.items() if name != "plan"}})
-    keep_memory()
     quieten_libraries()
     with logged():
         found, reason = forecast(Job(settings, config, invocation), options)

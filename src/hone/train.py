@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hone import devices
-from hone.allocator import keep_memory
 from hone.course import Course
 from hone.inspect.gallery import Gallery
 from hone.job import Invocation, Job
@@ -49,7 +48,6 @@ def run(job: Job, memory: Recall) -> float | None:
 
 def train(job: Job, memory: Recall) -> float | None:
     """The whole run, in one of its processes."""
-    keep_memory()
     quieten_libraries()
     stop = Stop()
     with logged() as log, stop.listening():

@@ -17,7 +17,6 @@ from hone.compiling import Compilation
 from hone.ema import Average
 from hone.module import Module
 from hone.packing.packed import Packing
-from hone.vocabulary.base import Vocabulary
 
 Tensors = dict[str, dict[str, Tensor]]
 
@@ -33,21 +32,18 @@ class Trainee:
     scheduler: LambdaLR
     average: Average
     packing: Packing
-    vocabulary: Vocabulary
     compilation: Compilation
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """While this is open, training passes do without padding, idle embedding rows and Python where they can."""
-        with self.packing.active(), self.vocabulary.active(), self.compilation.active():
+        """While this is open, training passes do without padding and Python where they can."""
+        with self.packing.active(), self.compilation():
             yield
 
     def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
         """The tensors by file, and the numbers."""
-        with self.vocabulary.whole():
-            optimizer, groups = flatten(self.optimizer.state_dict())
-            weights = learned(self.module.network)
-        tensors = {"weights": weights, "optimizer": optimizer, "average": self.average.state()}
+        optimizer, groups = flatten(self.optimizer.state_dict())
+        tensors = {"weights": learned(self.module.network), "optimizer": optimizer, "average": self.average.state()}
         state = {
             "optimizer": groups,
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
@@ -57,9 +53,8 @@ class Trainee:
 
     def bring_back(self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
         """Puts everything where it was."""
-        with self.vocabulary.whole():
-            load_learned(self.module.network, tensors["weights"])
-            self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
+        load_learned(self.module.network, tensors["weights"])
+        self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])

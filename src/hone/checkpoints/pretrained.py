@@ -21,7 +21,6 @@ from hone.facts import Facts
 from hone.paths import nearest_path
 from hone.runs.address import is_address
 from hone.types import Place, Positive
-from hone.unfilled import Unfilled
 
 _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """The names of weight files."""
@@ -108,11 +107,10 @@ class Pretrained(Checkpoint):
         auto = getattr(transformers, auto_class)
         network: PreTrainedModel
         try:
-            with Unfilled():
-                network, found = auto.from_pretrained(
-                    self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
-                    dtype=self.dtype, **headless(auto, config), **self._access(), **where,
-                )  # fmt: skip
+            network, found = auto.from_pretrained(
+                self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
+                dtype=self.dtype, **headless(auto, config), **self._access(), **where,
+            )  # fmt: skip
         except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
         require_weights(network, found, self.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,8 +21,8 @@ from hone.command.line import CommandLine, as_typed_in, retried
 from hone.conf import CONF
 from hone.conf import words as words_of
 from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
+from hone.garbage import imported
 from hone.job import Invocation
-from hone.lean import spare
 from hone.wording import as_typed
 
 _SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
@@ -76,8 +75,7 @@ class Application:
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
-            spare(compiler=not getattr(settings, "compile", False))
-            return importlib.import_module(f"hone.{self.command}").main(settings, parts, invocation)
+            return imported(f"hone.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(tell(error, self.debug))
         except Exception as error:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import Dataset
 
 from hone.tasks.base import Columns
@@ -26,12 +25,6 @@ def values(rows: Dataset, name: str) -> list[Any]:
     """A whole column as Python values, at once: iterating over a data set's own column reads row by row."""
     column: list[Any] = rows.select_columns(name)[:][name]
     return column
-
-
-def distinct(rows: Dataset, name: str) -> Index:
-    """The different numbers in a column of lists."""
-    column = rows.select_columns(name).with_format("arrow")[:][name]
-    return np.asarray(pc.unique(pc.list_flatten(column)).to_numpy(), dtype=np.int64)
 
 
 def lengths(rows: Dataset) -> Index:

@@ -10,7 +10,6 @@ from typing import Any
 
 from datasets import Dataset
 
-import hone
 from hone import cache
 from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
@@ -26,8 +25,7 @@ def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Data
     """Every split, encoded; and the rows without those that do not go into the model, which are treated as any bad
     row is."""
     facts = rows.facts
-    about = [options(task), code(task, encode), processor_digest(task.processor), facts.kind, facts.labels]
-    recipe = [hone.__version__, *about]
+    recipe = [options(task), code(task, encode), processor_digest(task.processor), facts.kind, facts.labels]
     usable, encoded = dict(rows.splits), {}
     for split, part in rows.splits.items():
         try:

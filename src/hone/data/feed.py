@@ -9,7 +9,7 @@ from typing import final
 
 from datasets import Dataset
 
-from hone.data.columns import Index, distinct
+from hone.data.columns import Index
 from hone.data.plan import Micro, Plan
 
 
@@ -50,10 +50,6 @@ class Feed(ABC):
     def beginning(self) -> Pool:
         """Some rows, to try things out on."""
 
-    @abstractmethod
-    def tokens_seen(self) -> Index | None:
-        """The ids of the tokens in all rows, where that is known."""
-
 
 @final
 class Loaded(Feed):
@@ -77,7 +73,3 @@ class Loaded(Feed):
 
     def beginning(self) -> Pool:
         return self.pool
-
-    def tokens_seen(self) -> Index | None:
-        rows = self.pool.rows
-        return distinct(rows, "input_ids") if "input_ids" in rows.column_names else None

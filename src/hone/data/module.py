@@ -126,10 +126,6 @@ class DataModule(LightningDataModule):
             lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate")),
         )
 
-    def tokens_seen(self) -> Index | None:
-        """The ids of the tokens in the training rows, where rows hold tokens."""
-        return self.feed.tokens_seen()
-
     def specimen(self) -> Batch:
         """A few training rows of all lengths."""
         pool = self.feed.beginning()

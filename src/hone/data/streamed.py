@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone import seeds
-from hone.data.columns import Index, lengths
+from hone.data.columns import lengths
 from hone.data.feed import Feed, Planned, Pool
 from hone.data.plan import Plan
 from hone.data.stream import Row, Stream
@@ -60,9 +60,6 @@ class Streamed(Feed):
 
     def beginning(self) -> Pool:
         return self._encoded(list(islice(self.stream.rows(), 64)))
-
-    def tokens_seen(self) -> Index | None:
-        return None  # to know them would be to encode everything
 
     def _windows(self, epoch: int) -> Iterator[Sequence[Row]]:
         found, rows = 0, self.stream.epoch(seeds.stream(self.plan.seed, "shuffle", epoch))

@@ -14,7 +14,6 @@ from typing import final
 from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
-import hone
 from hone import cache
 from hone.data.canonical import canonical, label_names
 from hone.data.incoming import Incoming
@@ -53,7 +52,7 @@ def survey(incoming: Incoming, source: Source, task: Task) -> Survey:
         found = json.dumps(asdict(_look(incoming, source, task)))
         return cache.store(Dataset.from_dict({"survey": [found]}), file)
 
-    kept = json.loads(cache.remember("surveys", key(hone.__version__, incoming.stamp, recipe), make)["survey"][0])
+    kept = json.loads(cache.remember("surveys", key(incoming.stamp, recipe), make)["survey"][0])
     found = Survey(Facts.of(kept.pop("facts")), **kept)
     judge(found.rows - found.usable, found.rows, found.told, "train", source)
     return found

@@ -8,13 +8,11 @@ from typing import final
 import torch
 from torch import nn
 
-from hone.data.columns import distinct
 from hone.hardware import device_of
 from hone.planning import kernels, machine, sizes
 from hone.planning.passes import Passes
 from hone.planning.preflight import Feasible
 from hone.planning.rehearsal import Rehearsal
-from hone.vocabulary.choice import trimmable, worth_it
 
 _BESIDE_A_WEIGHT = 3
 """Numbers that an optimiser has for each one of the weight it is at, unless one kernel does it all."""
@@ -92,7 +90,6 @@ def estimate(job: Feasible) -> Estimate:
         gradients, moving, _ = _moving(job, rehearsal, passes, _ON_GPUS)
         memory = Memory(0, 0, weights, gradients, activations=moving - gradients, best=0, **lasting)
         return Estimate(memory, padded, torch.cuda.mem_get_info()[0])
-    weights += _trim(rehearsal.network, job)
     allocator = _RECOMPUTED if job.job.settings.gradient_checkpointing else _USUAL
     gradients, moving, compiled = _moving(job, rehearsal, passes, allocator)
     memory = Memory(process, compiled, weights, gradients, activations=moving - gradients, best=learned, **lasting)
@@ -125,18 +122,3 @@ def _beside(job: Feasible, network: nn.Module) -> int:
     if job.parts.optimizer.over(torch.zeros(1, 1)).defaults.get("fused"):
         return 0
     return _BESIDE_A_WEIGHT * max(4 * weight.numel() for weight in sizes.learning(network))
-
-
-def _trim(network: nn.Module, job: Feasible) -> int:
-    """Leaves out idle embedding rows, as the run would; the bytes of those it would then have twice."""
-    rows, optimizer = job.outline.pools["train"].rows, job.parts.optimizer
-    embedding = trimmable(network, optimizer.over(torch.zeros(1, 1)), optimizer.ema is not None)
-    known = "input_ids" in rows.column_names and not job.parts.head.precomputes and job.draft.rows.stream is None
-    if embedding is None or not known or job.job.settings.devices > 1:
-        return 0
-    read = len({*distinct(rows, "input_ids").tolist(), embedding.padding_idx} - {None})
-    if not worth_it(read, embedding.num_embeddings):
-        return 0
-    embedding.weight = nn.Parameter(embedding.weight[:read].detach().clone())
-    embedding.num_embeddings, embedding.padding_idx = read, None
-    return sizes.of_tensors([embedding.weight])

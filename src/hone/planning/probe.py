@@ -41,9 +41,6 @@ def _end(code: int | None) -> str:
 
 
 def _tell(job: Job, precision: ExactPrecision, steps: Sequence[int], told: Any) -> None:
-    from hone.lean import spare
-
-    spare(compiler=not job.settings.compile)
     try:
         told.send(_peak(job, precision, steps))
     except HoneError as error:
@@ -54,12 +51,10 @@ def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
     """Each step twice, for an optimiser has more to remember after its first; then the longest validation rows."""
     import torch
 
-    from hone.allocator import keep_memory
     from hone.logs import quieten_libraries
     from hone.planning import machine
     from hone.planning.bench import Bench
 
-    keep_memory()
     quieten_libraries()
     logging.getLogger("hone").setLevel(logging.ERROR)  # it was all said before
     bench = Bench.of(job, precision)

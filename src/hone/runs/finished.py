@@ -20,7 +20,6 @@ from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
 from hone.tasks.base import Task
-from hone.unfilled import Unfilled
 
 
 @final
@@ -75,8 +74,7 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
     task = equipped(folder, nodes["task"], trust)
     pooled.register_models()
-    with Unfilled():
-        network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
+    network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
     task.furnish(network)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)

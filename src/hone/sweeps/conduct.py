@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hone.job import Invocation
-from hone.lean import spare
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
 from hone.sweeps.impossible import require_possible
@@ -26,7 +25,6 @@ def conduct(
     require_possible(mistakes, len(cells), sweep.skip_impossible)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
     sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
-    spare(compiler=not any(ready.job.settings.compile for ready in possible.values()))
 
     from hone.sweeps.perform import perform  # with it, torch
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from tokenizers import pre_tokenizers
@@ -71,5 +71,11 @@ def spread(owners: Sequence[int], labels: Sequence[int], further: Sequence[int],
 
 def _wants_spaces(tokenizer: Any) -> bool:
     """Where bytes come after other rules, a space put by the tokenizer would get into the middle of words."""
-    splitter: Any = tokenizer.backend_tokenizer.pre_tokenizer
-    return isinstance(splitter, pre_tokenizers.Sequence) and b'"ByteLevel"' in splitter.__getstate__()
+    splitter = tokenizer.backend_tokenizer.pre_tokenizer
+    return isinstance(splitter, pre_tokenizers.Sequence) and _has_bytes(splitter)
+
+
+def _has_bytes(splitter: Any) -> bool:
+    if isinstance(splitter, pre_tokenizers.Sequence):
+        return any(map(_has_bytes, cast(Iterable[Any], splitter)))
+    return isinstance(splitter, pre_tokenizers.ByteLevel)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import final
 
 from hone.errors import UserError
-from hone.lean import spare
 from hone.planning.options import Options
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
@@ -38,7 +37,6 @@ def foresee(
     mistakes = roster.mistakes(cells)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
     sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
-    spare(compiler=not any(ready.job.settings.compile for ready in possible.values()))
 
     from hone.planning.sweeps.outlook import Outlook  # with it, torch
     from hone.planning.sweeps.screen import screen

@@ -8,7 +8,6 @@ from functools import partial
 from statistics import fmean
 from typing import Any, Self, final
 
-from hone.allocator import keep_memory
 from hone.errors import HoneError
 from hone.job import Job
 from hone.logs import logged, quieten_libraries
@@ -64,7 +63,6 @@ def tried(ready: Ready, options: Options, pool: Pool, copies: int) -> Cost:
 
 
 def _try(job: Job, options: Options) -> Mapping[str, Any]:
-    keep_memory()
     quieten_libraries()
     try:
         with logged():

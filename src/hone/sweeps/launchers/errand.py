@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.errors import RunError
-from hone.lean import spare
 from hone.sweeps.places import Place
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
@@ -43,7 +42,6 @@ class Errand:
             raise RunError(
                 f"{error.filename}: {error.strerror} on {os.uname().nodename}; all must share it."
             ) from error
-        spare(compiler=not self.ready.job.settings.compile)
         return Running(self)
 
 
