@@ -12,7 +12,7 @@ SEED ?= 0
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow kills lint types browser launchers bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow kills lint types browser report-picture launchers bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ types: $(INSTALLED) ## check the types, strictly
 
 browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is installed if there is none (BROWSER_PATH=…: that one)
 	$(BIN)/pytest tests/browser
+
+report-picture: $(BROWSER_INSTALLED) ## train a small sweep and draw docs/report.png, a picture of its report
+	$(BIN)/python benchmarks/picture.py $(ARGS)
 
 launchers: $(LAUNCHERS_INSTALLED) ## run the tests of joblib, submitit and a Ray on this machine, which are installed for them
 	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from comparable import make_sweep
-from hone.comparison.report import write_page
+from comparable import make_run, make_sweep
+from hone.comparison.collection import compare
+from hone.comparison.report import write_page, write_report
 
 PARTS = (
     "summary", "leaderboard", "curves", "parallel", "slices", "budget", "importance", "time", "seeds", "failures",
@@ -178,3 +179,52 @@ def test_a_sweep_that_has_hardly_begun(opened: Open, tmp_path: Path, runs: int) 
     page = opened(write_page(make_sweep(tmp_path / "sweep", runs=runs, state="running")))
     assert "could not be drawn" not in page.locator("main").inner_text()
     expect(page.locator("#foot")).to_contain_text("reload")
+
+
+def test_a_single_evaluation_has_an_axis_from_zero_and_a_note(opened: Open, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        folder = make_run(tmp_path / f"runs/{seed}", 0.8, seed)
+        rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        rows = [row for row in rows if "train/loss" in row or row["step"] == 40]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    comparison = compare([str(tmp_path / "runs")], None, None, 0)
+    page = opened(write_report(comparison, tmp_path / "page.html"))
+    curves = page.locator("[data-part=curves]")
+    expect(curves.get_by_role("note")).to_contain_text("Only one evaluation (step 40)")
+    steps = [float(text) for text in curves.locator("svg text[text-anchor=middle]").all_inner_texts()]
+    assert steps[0] == 0
+    assert 30 <= steps[-1] <= 44
+    curves.get_by_role("button", name="train/loss").click()
+    expect(curves.get_by_role("note")).to_have_text("")
+
+
+def test_a_narrow_leaderboard_says_that_it_scrolls(opened: Open, report: Path) -> None:
+    page = opened(report, 400)
+    hint = page.locator("[data-part=leaderboard] .hint")
+    expect(hint).to_be_visible()
+    page.locator(".scroll").evaluate("table => { table.scrollLeft = 200; }")
+    expect(hint).to_be_hidden()
+
+
+def test_labels_on_parallel_axes_are_not_struck_through(opened: Open, report: Path) -> None:
+    """Behind every label there is a plate as wide as its text, which covers the lines of runs."""
+    page = opened(report)
+    names = page.locator("[data-part=parallel] .names")
+    assert names.locator("line").count() == 0
+    for place in range(names.count()):
+        widths = [
+            [box.bounding_box()["width"] for box in names.nth(place).locator(kind).all()] for kind in ("rect", "text")
+        ]
+        assert widths[0]
+        assert all(plate >= text for plate, text in zip(*widths, strict=True))
+
+
+def test_several_objectives_have_a_pareto_front(opened: Open, tmp_path: Path) -> None:
+    objectives = {"validation/f1_macro": "maximize", "seconds": "minimize"}
+    for lr, accuracy, seconds in ((1e-2, 0.9, 90.0), (1e-3, 0.8, 30.0), (1e-4, 0.7, 60.0)):
+        config = {"sweep": {"sampler": {"objectives": objectives}}}
+        make_run(tmp_path / f"runs/{lr}", accuracy, 0, lr, seconds=seconds, config=config)
+    page = opened(write_report(compare([str(tmp_path / "runs")], None, None, 0), tmp_path / "page.html"))
+    front = page.locator("[data-part=pareto]")
+    expect(front).to_contain_text("The large dots are the Pareto front")
+    assert front.locator("circle[r='6']").count() == 2

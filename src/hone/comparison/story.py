@@ -39,7 +39,7 @@ def story(comparison: Comparison) -> dict[str, Any]:
             "state": comparison.about.state,
             "sampler": comparison.about.sampler,
             "written": now(),
-            "seconds": comparison.about.seconds,
+            "seconds": _wall_time(comparison),
             "metric": asdict(comparison.metric),
             "others": other_scores(comparison),
             "keys": comparison.apart,
@@ -63,6 +63,14 @@ def story(comparison: Comparison) -> dict[str, Any]:
         }
     )
     return data
+
+
+def _wall_time(comparison: Comparison) -> float | None:
+    """The duration of the sweep. A sweep that was only continued knows the time of its last command, which is no such
+    duration if a single run took longer."""
+    seconds = comparison.about.seconds
+    longest = max((entry.seconds or 0.0 for entry in comparison.entries), default=0.0)
+    return seconds if seconds is not None and seconds >= longest else None
 
 
 def _curve_names(comparison: Comparison) -> list[str]:

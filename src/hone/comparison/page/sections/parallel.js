@@ -28,11 +28,11 @@ parts.parallel = (data, box) => {
   box.append(el("p", { class: "quiet" }, `Each line is a finished run. The deeper its colour, the better its ${data.metric.name}.`));
 };
 
-// A tick and its label. The label stands on a plate, so that no line of a run strikes it through.
+// A mark on an axis and its label. A dash for a mark would read as a minus. The label stands on a plate, so that no line of a run strikes it through.
 function tick(x, y, words, way) {
   const width = 7 * words.length + 6;
   return [
-    svg("line", { class: "axis", x1: x - 3, x2: x + 3, y1: y, y2: y }),
+    svg("circle", { cx: x, cy: y, r: 2.5, style: { fill: "var(--muted)" } }),
     svg("rect", { class: "plate", x: way > 0 ? x + 5 : x - 5 - width, y: y - 8, width, height: 16, rx: 3 }),
     svg("text", { x: x + way * 8, y: y + 4, "text-anchor": way > 0 ? "start" : "end" }, words),
   ];
