@@ -2,9 +2,9 @@
 
 import importlib
 import inspect
-import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,12 +61,16 @@ def test_the_launch_service_is_asked_only_if_it_was_imported(monkeypatch: pytest
     assert asked == [run]
 
 
-def test_the_service_is_gone_when_it_is_abandoned(tmp_path: Path) -> None:
-    """Its failures are ignored, so that nothing else would notice if it ended nothing."""
+def test_the_service_is_gone_when_it_is_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the client's own teardown, which ends a service only as long as a server answers."""
     settings = wandb.Settings(console="off", silent=True, **workarounds.SETTINGS)
     wandb.init(mode="offline", dir=str(tmp_path), reinit="create_new", settings=settings)
     service = wandb.setup()._connection._proc._process  # type: ignore[union-attr]
-    os.kill(service.pid, 0)
-    workarounds.abandon()
-    with pytest.raises(ProcessLookupError):
-        os.kill(service.pid, 0)
+    assert service.poll() is None
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb, "teardown", lambda: None)
+        workarounds.abandon()
+    gone = service.poll()
+    with suppress(Exception, SystemExit):
+        wandb.teardown()
+    assert gone is not None, "nothing has ended it"
