@@ -20,7 +20,6 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig
 
 HYDRA = "1.3"
 """The version whose behaviour `hydra.main` and `hydra.version` are asked for."""
@@ -63,7 +62,7 @@ def without_shuffling(override: Override, value: ChoiceSweep | RangeSweep) -> Ov
     return replace(override, _value=replace(value, shuffle=False))
 
 
-def set_current_config(config: DictConfig) -> None:
+def set_current_config(config: Any) -> None:
     """Make `HydraConfig.get()` return this config; the public setter copies it, a quarter of a large grid's time."""
     HydraConfig.instance().cfg = config
 

@@ -80,12 +80,11 @@ class CommandLine:
 
     def placing(self, known: Collection[str]) -> Self:
         """Take words without a key as folders: `hone compare outputs/a`; an existing folder may have = in its name."""
-        folders = [
-            word for word in self.overrides if "=" not in word or (_key(word) not in known and Path(word).is_dir())
-        ]
-        return replace(
-            self, overrides=tuple(word for word in self.overrides if word not in folders), folders=tuple(folders)
-        )
+        folders, overrides = [], []
+        for word in self.overrides:
+            is_folder = "=" not in word or (_key(word) not in known and Path(word).is_dir())
+            (folders if is_folder else overrides).append(word)
+        return replace(self, overrides=tuple(overrides), folders=tuple(folders))
 
     def fetching(self, known: Collection[str]) -> Self:
         """Read `checkpoint=wandb:…` as a run for a command that works on runs, and as weights for the others."""
