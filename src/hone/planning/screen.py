@@ -13,7 +13,6 @@ from hone.planning.units import bytes_in_words, seconds_in_words
 
 _PARTS = {
     "process": "Python, libraries, rows",
-    "kernels": "compiled kernels",
     "weights": "weights",
     "gradients": "gradients",
     "optimizer": "the optimiser's memory",

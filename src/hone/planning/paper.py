@@ -1,0 +1,99 @@
+"""The bytes of a training step's tensors, counted by torch's own tracker for a network that has shapes and no values.
+
+The tracker and the fake tensors are private modules of torch (seen in torch 2.13); no other file uses them.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, final
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.distributed._tools.mem_tracker import MemTracker
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+@final
+class KnownValues(TorchDispatchMode):
+    """Computes with real tensors for real, so that a batch keeps its values until it meets weights that have none.
+
+    Masks can then be looked at, and rows can be packed by their lengths.
+    """
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = kwargs or {}
+        if any(isinstance(value, FakeTensor) for value in tree_leaves((args, options))):
+            return func(*args, **options)
+        with unset_fake_temporarily():
+            return func(*args, **options)
+
+
+@final
+class Counter:
+    """Reads the tracker of one device."""
+
+    def __init__(self, tracker: MemTracker, device: torch.device) -> None:
+        self.tracker, self.device = tracker, device
+
+    def peak(self) -> int:
+        return self._total("peak")
+
+    def now(self) -> int:
+        return self._total("current")
+
+    def _total(self, when: str) -> int:
+        snapshot: Mapping[torch.device, Mapping[Any, int]] = self.tracker.get_tracker_snapshot(when)
+        return sum(kinds["Total"] for device, kinds in snapshot.items() if device.type == self.device.type)
+
+
+@final
+class Paper:
+    """A place where tensors have sizes and no values."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.mode = FakeTensorMode(allow_non_fake_inputs=True)
+
+    def network(self, blank: nn.Module, floats: torch.dtype | None) -> Any:
+        """Copies a network from the meta device, its weights perhaps in another type; shared weights stay shared."""
+        copies: dict[int, Any] = {}
+        with self.mode:
+            for tensor in (*blank.parameters(), *blank.buffers()):
+                dtype = floats if floats is not None and tensor.is_floating_point() else tensor.dtype
+                made = torch.empty(tensor.shape, dtype=dtype, device=self.device)
+                learns = isinstance(tensor, nn.Parameter)
+                copies[id(tensor)] = nn.Parameter(made, tensor.requires_grad) if learns else made
+            return copy.deepcopy(blank, copies)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """While this is open, what is made of tensors without values has none either."""
+        with self.mode, KnownValues():
+            yield
+
+    @contextmanager
+    def counted(self, root: nn.Module, *lasting: Any) -> Iterator[Counter]:
+        """Counts `root`, the optimisers and tensors that last beside it, and all tensors made while this is open."""
+        tracker = MemTracker()
+        tracker.track_external(root, *lasting)
+
+        def begin(module: nn.Module, _: Any) -> None:
+            if module is root:
+                tracker.reset_mod_stats()  # it takes a second pass of the same module for a mistake
+
+        hook = register_module_forward_pre_hook(begin)
+        try:
+            with self.open(), tracker, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Module is None|Expected a tensor")
+                yield Counter(tracker, self.device)
+        finally:
+            hook.remove()
