@@ -63,7 +63,8 @@ def _plan(
     told: Sweep, axes: Space, ready: Callable[[Cell], Ready], folder: Path, config: DictConfig, application: Application
 ) -> None:
     from hone.planning.options import Options
-    from hone.planning.sweeps.foresee import Where, foresee
+    from hone.planning.sweeps.foresee import foresee
+    from hone.planning.sweeps.queue import Where
 
     node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
     options: Options = build(node, Options, "plan", ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,13 @@ from torch import nn
 
 from hone.errors import HoneError, briefly
 from hone.hardware import device_of
-from hone.packing.packed import Packed, Packing, Padded
+from hone.packing.packed import Packing, Padded
 from hone.packing.trial import candidate, require_packed
-from hone.planning import machine, sizes
+from hone.planning import kernels, machine, sizes
 from hone.planning.preflight import Feasible
-from hone.planning.rehearsal import Rehearsal, Taken
+
+if TYPE_CHECKING:
+    from hone.planning.rehearsal import Rehearsal, Taken
 
 _LATER = 25_000_000
 """What evaluations and files bring into a process."""
@@ -44,6 +46,7 @@ class Memory:
 
     process: int
     """Python, libraries and rows."""
+    kernels: int
     weights: int
     gradients: int
     optimizer: int
@@ -77,7 +80,10 @@ class Estimate:
 def estimate(job: Feasible) -> Estimate:
     """Rehearses the heaviest step of the run; a network whose forward pass depends on values cannot be rehearsed."""
     device = device_of(job.job.settings.accelerator)
-    process = _process(job) if device == "cpu" else 0  # before a rehearsal, which loads what no training needs
+    process = _process(job) if device == "cpu" else 0
+
+    from hone.planning.rehearsal import Rehearsal  # with it, much of torch that no training needs
+
     rehearsal, padded, unknown = Rehearsal(job), "", ""
     try:
         taken, padded = _rehearsed(job, rehearsal)
@@ -85,7 +91,7 @@ def estimate(job: Feasible) -> Estimate:
         raise
     except Exception as error:  # networks are built in too many ways to foresee
         taken, unknown = None, briefly(error)
-    memory = _lasting(job, process) if taken is None else _memory(job, process, taken)
+    memory = _lasting(job, process) if taken is None else _memory(job, process, taken, packed=not padded)
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else machine.available() + machine.resident()
     return Estimate(memory, padded, unknown, free)
 
@@ -113,14 +119,16 @@ def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
     return candidate(rehearsal.blank, job.draft.anatomy, rehearsal.specimen())
 
 
-def _memory(job: Feasible, process: int, taken: Taken) -> Memory:
+def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
     on_cpu = device_of(job.job.settings.accelerator) == "cpu"
     allocator = _ON_GPUS if not on_cpu else _RECOMPUTED if job.job.settings.gradient_checkpointing else _USUAL
     training = allocator.slack * taken.moving + allocator.anew * taken.reading
     moving = round(max(training, allocator.slack * taken.reading))
     best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.kept_as(job.precision)) if on_cpu else 0
+    trained, evaluated = taken.products
+    count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
     return Memory(
-        process, taken.weights, taken.gradients, taken.optimizer, taken.average,
+        process, kernels.kept(count), taken.weights, taken.gradients, taken.optimizer, taken.average,
         activations=max(0, moving - taken.gradients), best=best,
     )  # fmt: skip
 
@@ -132,7 +140,7 @@ def _lasting(job: Feasible, process: int) -> Memory:
     state = sizes.of_state(job.parts.optimizer, sizes.learning(network), kept_as)
     average = learned if job.parts.optimizer.ema is not None else 0
     weights = sizes.of_tensors([*network.parameters(), *network.buffers()], kept_as)
-    return Memory(process, weights, learned, state, average, activations=None, best=learned if process else 0)
+    return Memory(process, 0, weights, learned, state, average, activations=None, best=learned if process else 0)
 
 
 def _process(job: Feasible) -> int:

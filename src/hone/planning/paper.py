@@ -20,17 +20,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
+_PRODUCTS = {torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten.bmm.default}
+Product = tuple[tuple[torch.Size, tuple[int, ...]], ...]
+"""The shape and the strides of each factor."""
+
+
 @final
 class KnownValues(TorchDispatchMode):
     """Computes with real tensors for real, so that a batch keeps its values until it meets weights that have none.
 
-    Masks can then be looked at, and rows can be packed by their lengths.
+    Masks can then be looked at, and rows can be packed by their lengths. Notes the different 16-bit products of matrices.
     """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has left it untyped
+        self.products: set[Product] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
+        if func in _PRODUCTS and args[-1].dtype.itemsize == 2:
+            self.products.add((*((value.shape, value.stride()) for value in args[-2:]),))
         if any(isinstance(value, FakeTensor) for value in tree_leaves((args, options))):
             return func(*args, **options)
         with unset_fake_temporarily():
@@ -41,8 +52,8 @@ class KnownValues(TorchDispatchMode):
 class Counter:
     """Reads the tracker of one device."""
 
-    def __init__(self, tracker: MemTracker, device: torch.device) -> None:
-        self.tracker, self.device = tracker, device
+    def __init__(self, tracker: MemTracker, device: torch.device, products: set[Product]) -> None:
+        self.tracker, self.device, self.products = tracker, device, products
 
     def peak(self) -> int:
         return self._total("peak")
@@ -92,8 +103,8 @@ class Paper:
 
         hook = register_module_forward_pre_hook(begin)
         try:
-            with self.open(), tracker, warnings.catch_warnings():
+            with self.mode, KnownValues() as known, tracker, warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Module is None|Expected a tensor")
-                yield Counter(tracker, self.device)
+                yield Counter(tracker, self.device, known.products)
         finally:
             hook.remove()

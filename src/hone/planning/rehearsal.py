@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from hone import seeds
 from hone.batching.base import Index
-from hone.batching.parts import parts as cut_up
 from hone.data.columns import columns
 from hone.data.feed import Pool
 from hone.data.module import DataModule, Step
@@ -24,6 +23,7 @@ from hone.material import Material
 from hone.outfit import outfit
 from hone.packing.packed import Packed, Packing
 from hone.planning import sizes
+from hone.planning.kernels import pieces
 from hone.planning.paper import Paper
 from hone.planning.preflight import Feasible
 from hone.tasks.base import Batch
@@ -44,6 +44,8 @@ class Taken:
     """At most during a step, gradients included."""
     reading: int
     """At most during an evaluation."""
+    products: tuple[int, int]
+    """How many different products of 16-bit matrices a training pass has, and one of an evaluation."""
 
 
 @final
@@ -65,17 +67,24 @@ class Rehearsal:
         lasting, health = (optimizer, *trainee.average.state().values()), Lazy(self.fabric, trainee)
         with self.paper.counted(module, *lasting) as counter, trainee.at_work():
             for step in self._steps(packing):
+                counter.products.clear()
                 learn(self.fabric, trainee, health, step, 1.0, self.job.job.settings.clip_norm)
             state = sizes.of_tensors(_tensors(optimizer))
             gradients = sizes.of_tensors(sizes.learning(trainee.module.network))
         weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
         moving = counter.peak() - weights - state - average
-        return Taken(weights, gradients, state, average, moving, self._reads(module))
+        reading, read = self._reads(module)
+        return Taken(weights, gradients, state, average, moving, reading, (len(counter.products), read))
 
     def _trainee(self, packing: Packing) -> Trainee:
         job, settings, draft = self.job, self.job.job.settings, self.job.draft
         data = DataModule(
-            draft.encoded, draft.task, job.parts.batch, settings.batch_size, settings.accumulate, stream=draft.rows.stream
+            draft.encoded,
+            draft.task,
+            job.parts.batch,
+            settings.batch_size,
+            settings.accumulate,
+            stream=draft.rows.stream,
         )
         material = Material(draft.rows, draft.task, data, self.blank, draft.anatomy, draft.monitor, packing)
         trainee = outfit(self.fabric, job.parts, material, job.outline.course, compiled=False)
@@ -84,24 +93,24 @@ class Rehearsal:
     def _steps(self, packing: Packing) -> list[Step]:
         """A light step and the heaviest, which has gradients before its last pass where the run's steps do."""
         pool = self.job.outline.pools["train"]
-        rows, pieces = self._heaviest(isinstance(packing, Packed))
-        passes = 2 if pieces > 1 or self.job.job.settings.accumulate > 1 else 1
+        rows, count = self._heaviest(isinstance(packing, Packed))
+        passes = 2 if count > 1 or self.job.job.settings.accumulate > 1 else 1
         light, heavy = self.batch(pool, rows[:1]), self.batch(pool, rows)
         return [_step([light], 1), _step([heavy] * passes, len(rows))]
 
     def _heaviest(self, packed: bool) -> tuple[Index, int]:
         """The rows of a pass, and how many passes the batch is cut into."""
         lengths, job = self.job.outline.pools["train"].lengths, self.job
-        in_parts = not packed and job.parts.batch.split and job.draft.task.independent_rows
 
         def area(rows: Index) -> int:
             return int(lengths[rows].sum()) if packed else len(rows) * int(lengths[rows].max())
 
         batches = [micro.rows for _, micro in job.outline.heaviest()]
-        cut = [[rows[part] for part in cut_up(lengths[rows])] if in_parts else [rows] for rows in batches]
-        return max(((rows, len(pieces)) for pieces in cut for rows in pieces), key=lambda pair: area(pair[0]))
+        cut = [pieces(job, rows, packed) for rows in batches]
+        return max(((rows, len(of_batch)) for of_batch in cut for rows in of_batch), key=lambda pair: area(pair[0]))
 
-    def _reads(self, module: nn.Module) -> int:
+    def _reads(self, module: nn.Module) -> tuple[int, int]:
+        """The bytes and the products of an evaluation of the longest rows."""
         pool, settings = self.job.outline.pools["validation"], self.job.job.settings
         longest = sorted_batches(pool.lengths, 2 * settings.batch_size, self.job.parts.batch)[0]
         batch = self.batch(pool, longest)
@@ -110,7 +119,7 @@ class Rehearsal:
             before = counter.now()
             module("training_step", batch, 0)
         module.train()
-        return counter.peak() - before
+        return counter.peak() - before, len(counter.products)
 
     def batch(self, pool: Pool, rows: Index) -> Batch:
         batch = self.job.draft.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
