@@ -18,7 +18,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
+from torch.utils.weak import WeakIdKeyDictionary
 
 _PRODUCTS = {torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten.bmm.default}
 Product = tuple[tuple[torch.Size, tuple[int, ...]], ...]
@@ -29,7 +29,7 @@ Product = tuple[tuple[torch.Size, tuple[int, ...]], ...]
 class KnownValues(TorchDispatchMode):
     """Computes with real tensors for real, so that a batch keeps its values until it meets weights that have none.
 
-    Masks can then be looked at, and rows can be packed by their lengths. Notes the different 16-bit products of matrices.
+    Masks can then be looked at, and rows can be packed by their lengths. Notes the 16-bit products of matrices.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,14 @@ class KnownValues(TorchDispatchMode):
             return func(*args, **options)
         with unset_fake_temporarily():
             return func(*args, **options)
+
+
+@final
+class Unlisted(WeakIdKeyDictionary):
+    """Spares the tracker a look at every module after every operation: we read the peak of all of them alone."""
+
+    def values(self) -> Any:
+        return ()
 
 
 @final
@@ -83,7 +91,10 @@ class Paper:
                 made = torch.empty(tensor.shape, dtype=dtype, device=self.device)
                 learns = isinstance(tensor, nn.Parameter)
                 copies[id(tensor)] = nn.Parameter(made, tensor.requires_grad) if learns else made
-            return copy.deepcopy(blank, copies)
+            network = copy.deepcopy(blank, copies)
+        for module in network.modules():
+            _hold_frozen_weights_as_buffers(module)
+        return network
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -95,6 +106,7 @@ class Paper:
     def counted(self, root: nn.Module, *lasting: Any) -> Iterator[Counter]:
         """Counts `root`, the optimisers and tensors that last beside it, and all tensors made while this is open."""
         tracker = MemTracker()
+        tracker.memory_tracking = Unlisted()
         tracker.track_external(root, *lasting)
 
         def begin(module: nn.Module, _: Any) -> None:
@@ -108,3 +120,11 @@ class Paper:
                 yield Counter(tracker, self.device, known.products)
         finally:
             hook.remove()
+
+
+def _hold_frozen_weights_as_buffers(module: nn.Module) -> None:
+    """The tracker hooks the gradient of every parameter, and those of frozen ones cannot be hooked."""
+    for name, weight in list(module.named_parameters(recurse=False, remove_duplicate=False)):
+        if not weight.requires_grad:
+            delattr(module, name)
+            module.register_buffer(name, weight)
