@@ -1,23 +1,20 @@
 """`hone plan`: it refuses what a run refuses, what it tells comes true, and it leaves nothing behind."""
 
-import copy
 import json
 import shlex
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
-from transformers import BertConfig, BertForSequenceClassification
 
 from conftest import SMALL, Hone, only_run, record
 from hone import draft
@@ -26,11 +23,15 @@ from hone.conf import CONF, options
 from hone.errors import UserError
 from hone.job import Invocation, Job
 from hone.optim import Optimizer
+from hone.packing.packed import Padded
+from hone.packing.trial import candidate
 from hone.parts import Parts
 from hone.planning import disk, machine, sizes
-from hone.planning.ledger import Ledger
+from hone.planning.bench import Bench
+from hone.planning.paper import Paper
 from hone.planning.preflight import Preflight, require_possible
-from hone.planning.shadow import Shadow
+from hone.planning.rehearsal import Rehearsal
+from hone.tasks.text_classification import TextClassification
 
 NO_TRIAL = "plan.time=false"
 
@@ -174,7 +175,7 @@ def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pyt
     done = hone("plan", *SMALL)
     assert done.code == 0
     assert "not tried" in done.out
-    assert "more than there is room for" in done.out
+    assert "more than is available" in done.out
 
 
 def test_many_jobs_share_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,35 +254,69 @@ class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
         return made
 
 
-@pytest.mark.parametrize("low", [None, torch.bfloat16])
-@pytest.mark.parametrize("recomputed", [False, True])
-def test_a_rehearsal_takes_what_a_step_takes(low: torch.dtype | None, recomputed: bool) -> None:
-    """Byte for byte nearly: the attention's scores, dropout, casts of autocast and layers computed twice included."""
-    config = BertConfig(
-        vocab_size=50, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, num_labels=3
-    )
-    real, labels = BertForSequenceClassification(config).train(), torch.tensor([0, 1, 2, 1])
-    ids, mask = torch.randint(5, 50, (4, 24)), torch.ones(4, 24, dtype=torch.long)
-    mask[1:, 12:] = 0
-    blank, shadow = copy.deepcopy(real).to("meta"), Shadow("cpu", low)
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("batch.pack=false", "batch.split=false"),
+        ("batch.pack=false", "batch.split=false", "gradient_checkpointing=true"),
+        ("batch.pack=true", "optimizer.ema=0.9"),
+        ("adapter=lora", "head=mean"),
+    ],
+    ids=["padded", "recomputed", "packed", "lora"],
+)
+def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: str) -> None:
+    """Nearly to the byte: a real step of the same run, its tensors weighed by other means than torch's tracker."""
+    job = job_of("epochs=null", "steps=1", f"precision={precision}", *words)
+    feasible = Preflight().check(job)
+    rehearsal = Rehearsal(feasible)
+    packing = candidate(rehearsal.blank, feasible.draft.anatomy, rehearsal.specimen())[0]
+    taken = rehearsal.taken(Padded() if "batch.pack=false" in words else packing)
 
-    def step(network: Any) -> None:
-        logits = network(input_ids=ids, attention_mask=mask).logits.float()
-        torch.autograd.backward(F.cross_entropy(logits, labels))
+    bench = Bench.of(job, feasible.precision)
+    module = bench.trainee.module
+    known = [*module.parameters(), *module.buffers(), *bench.trainee.average.state().values()]
+    with bench.trainee.at_work(), Weighed(known) as weighed:
+        for _ in range(2):
+            bench.takes(next(bench.data.steps(1)))
+    assert taken.moving + taken.optimizer == pytest.approx(weighed.peak, rel=0.02)
+    assert taken.average == sizes.of_tensors(bench.trainee.average.state().values())
 
-    if recomputed:
-        real.bert.activation_checkpointing_enable({"use_reentrant": False})
-        blank.bert.activation_checkpointing_enable(
-            {"use_reentrant": False, "context_fn": lambda: (nullcontext(), shadow)}
-        )
-    with (
-        Weighed([*real.parameters(), *real.buffers()]) as weighed,
-        torch.autocast("cpu", torch.bfloat16, enabled=low is not None),
-    ):
-        step(real)
-    with torch.device("meta"), Ledger([*blank.parameters(), *blank.buffers()]) as ledger, shadow:
-        step(blank)
-    assert ledger.peak == pytest.approx(weighed.peak, rel=0.02)
+
+def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:
+    """It is private: where this fails, `planning/paper.py` needs the new name of it."""
+    tracker = import_module("torch.distributed._tools.mem_tracker").MemTracker
+    for name in ("track_external", "reset_mod_stats", "get_tracker_snapshot"):
+        assert callable(getattr(tracker, name, None)), f"MemTracker.{name} is gone"
+    fake = import_module("torch._subclasses.fake_tensor")
+    for name in ("FakeTensor", "FakeTensorMode", "unset_fake_temporarily"):
+        assert hasattr(fake, name), f"{name} is gone"
+    with Paper(torch.device("cpu")).counted(torch.nn.Linear(8, 8)) as counter:
+        before = counter.now()
+        kept = torch.zeros(1000)
+        assert counter.now() - before == kept.nbytes
+
+
+def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
+    hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = TextClassification.loss
+
+    def picky(task: Any, network: Any, batch: Any) -> Tensor:
+        found = loss(task, network, batch)
+        return found if found.item() > 0 else -found
+
+    monkeypatch.setattr(TextClassification, "loss", picky)
+    done = hone("plan", *SMALL, NO_TRIAL, "plan.format=json")
+    assert done.code == 0, done.said
+    memory = json.loads(done.out)["memory"]
+    assert memory["activations"] is None
+    assert "DataDependentOutput" in memory["unknown_because"]
+    assert memory["measured"] > memory["total"] * 0.5
+    done = hone("plan", *SMALL, NO_TRIAL)
+    assert "depends on values that an estimate does not have" in done.out
+    assert "a process of its own took the heaviest steps" in done.out
+    assert "Traceback" not in done.said
 
 
 @pytest.mark.slow

@@ -70,7 +70,8 @@ def _plan(
     application: Application,
 ) -> None:
     from hone.planning.options import Options
-    from hone.planning.sweeps.foresee import Where, foresee
+    from hone.planning.sweeps.foresee import foresee
+    from hone.planning.sweeps.queue import Where
 
     node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
     options: Options = build(node, Options, "plan", ())

@@ -17,6 +17,7 @@ def findings(job: Feasible, expected: Estimate, measured: int | None, pace: Pace
     """Memory and disk in bytes, times in seconds; what was not asked for is null."""
     settings, draft, parts = job.job.settings, job.draft, job.parts
     memory = asdict(expected.memory) | {"total": expected.memory.total, "measured": measured, "room": expected.room}
+    memory["unknown_because"] = expected.unknown or None
     return {
         "name": job.job.name,
         "identity": job.job.identity,

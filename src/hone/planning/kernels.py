@@ -3,42 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cache
+from itertools import islice
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
+from hone.batching import parts as cut_up
+from hone.data.columns import Index
+from hone.data.plan import sorted_batches
+from hone.hardware import device_of
+from hone.packing.layout import rounded
 from hone.planning import machine
-from hone.planning.shadow import Product
+from hone.planning.preflight import Feasible
 
 _KEPT = int(os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024"))
+_LOOKED_AT = 2_000
+"""Training passes that stand for all."""
 _TRIED = 12
 _WIDTH = 192
 
 
-def needed(products: Mapping[Product, int], rows: int, sizes: int) -> int:
-    """How many, where a pass over `rows` rows has these products and batches come in so many sizes."""
-    of_each_size = sum(ways for (left, *_), ways in products.items() if left != rows)
-    return sizes * of_each_size + sum(products.values()) - of_each_size
-
-
 def kept(count: int) -> int:
-    """The bytes of so many, as far as they are kept."""
+    """The bytes of this many kernels, as far as they are kept."""
     return min(_KEPT, count) * _each() if count else 0
 
 
-def warm_up() -> None:
-    """What the first step of any training leaves in memory for good."""
-    layer = nn.TransformerEncoderLayer(_WIDTH, 4, _WIDTH, batch_first=True)
-    optimizer = torch.optim.AdamW(layer.parameters(), fused=True)
-    for low in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            F.cross_entropy(
-                layer(torch.zeros(2, 8, _WIDTH))[:, 0].float(), torch.zeros(2, dtype=torch.int64)
-            ).backward()
-        optimizer.step()
+def sizes_trained(job: Feasible, packed: bool) -> int:
+    """How many different numbers of tokens the layers see in training passes, filling included."""
+    lengths = job.outline.pools["train"].lengths
+    steps = islice(job.outline.plan.steps(1), job.outline.course.steps)
+    passes = islice((micro.rows for _, step in steps for micro in step), _LOOKED_AT)
+    if packed:
+        return len({rounded(int(lengths[rows].sum())) for rows in passes})
+    return len({_area(lengths[piece]) for rows in passes for piece in pieces(job, rows, packed)})
+
+
+def sizes_evaluated(job: Feasible) -> int:
+    """The same in evaluations, which are padded."""
+    size, batching = 2 * job.job.settings.batch_size, job.parts.batch
+    pools = [pool.lengths for split, pool in job.outline.pools.items() if split != "train"]
+    return len({_area(lengths[rows]) for lengths in pools for rows in sorted_batches(lengths, size, batching)})
+
+
+def pieces(job: Feasible, rows: Index, packed: bool) -> list[Index]:
+    """The rows of each forward pass that a batch is cut into."""
+    splits = job.parts.batch.splits_on(device_of(job.job.settings.accelerator))
+    if packed or not (splits and job.draft.task.independent_rows):
+        return [rows]
+    return [rows[piece] for piece in cut_up(job.outline.pools["train"].lengths[rows])]
+
+
+def _area(lengths: Index) -> int:
+    return len(lengths) * int(np.max(lengths))
 
 
 @cache

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from hone.errors import HoneError, briefly
 from hone.hardware import device_of
+from hone.packing.packed import Packing, Padded
+from hone.packing.trial import candidate, require_packed
 from hone.planning import kernels, machine, sizes
-from hone.planning.passes import Passes
 from hone.planning.preflight import Feasible
-from hone.planning.rehearsal import Rehearsal
 
-_BESIDE_A_WEIGHT = 3
-"""Numbers that an optimiser has for each one of the weight it is at, unless one kernel does it all."""
+if TYPE_CHECKING:
+    from hone.planning.rehearsal import Rehearsal, Taken
+
 _LATER = 25_000_000
 """What evaluations and files bring into a process."""
+_WIDTH = 192
+"""Of the layer that warms a process up."""
 
 
 @final
@@ -46,25 +51,26 @@ class Memory:
     gradients: int
     optimizer: int
     average: int
-    activations: int
-    """What is kept for the backward pass, and whatever else comes and goes."""
+    activations: int | None
+    """What is kept for the backward pass, and whatever else comes and goes; None where only a real step shows it."""
     best: int
     """The weights of the best checkpoint, which are read back in the end."""
 
     @property
     def total(self) -> int:
-        return sum(asdict(self).values())
+        return sum(size for size in asdict(self).values() if size is not None)
 
 
 @final
 @dataclass(frozen=True)
 class Estimate:
-    """`padded` says why batches are padded, if they are."""
+    """`padded` says why batches are padded, if they are; `unknown`, why the activations cannot be computed."""
 
     memory: Memory
     padded: str
+    unknown: str
     room: int
-    """What there is for it."""
+    """What is available for it."""
 
     @property
     def fits(self) -> bool:
@@ -72,53 +78,85 @@ class Estimate:
 
 
 def estimate(job: Feasible) -> Estimate:
-    """Rehearses the heaviest passes of the run."""
+    """Rehearses the heaviest step of the run; a network whose forward pass depends on values cannot be rehearsed."""
     device = device_of(job.job.settings.accelerator)
-    process = (
-        _process(job) if device == "cpu" else 0
-    )  # before a rehearsal, for which torch loads what no training needs
-    rehearsal = Rehearsal(job.parts, job.draft, job.precision, device)
-    packing, padded = rehearsal.packing(job.parts.batch.pack, job.outline.pools["train"])
-    passes = Passes.of(job, packing)
-    learned = sizes.of_tensors(sizes.learning(rehearsal.network))
-    weights = sizes.of_tensors([*rehearsal.network.parameters(), *rehearsal.network.buffers()])
-    lasting = {
-        "optimizer": sizes.of_state(job.parts.optimizer, sizes.learning(rehearsal.network)),
-        "average": learned if job.parts.optimizer.ema is not None else 0,
-    }
-    if device != "cpu":
-        gradients, moving, _ = _moving(job, rehearsal, passes, _ON_GPUS)
-        memory = Memory(0, 0, weights, gradients, activations=moving - gradients, best=0, **lasting)
-        return Estimate(memory, padded, torch.cuda.mem_get_info()[0])
-    allocator = _RECOMPUTED if job.job.settings.gradient_checkpointing else _USUAL
-    gradients, moving, compiled = _moving(job, rehearsal, passes, allocator)
-    memory = Memory(process, compiled, weights, gradients, activations=moving - gradients, best=learned, **lasting)
-    return Estimate(memory, padded, machine.available() + machine.resident())
+    process = _process(job) if device == "cpu" else 0
+
+    from hone.planning.rehearsal import Rehearsal  # with it, much of torch that no training needs
+
+    rehearsal, padded, unknown = Rehearsal(job), "", ""
+    try:
+        taken, padded = _rehearsed(job, rehearsal)
+    except HoneError:
+        raise
+    except Exception as error:  # networks are built in too many ways to foresee
+        taken, unknown = None, briefly(error)
+    memory = _lasting(job, process) if taken is None else _memory(job, process, taken, packed=not padded)
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else machine.available() + machine.resident()
+    return Estimate(memory, padded, unknown, free)
 
 
-def _moving(job: Feasible, rehearsal: Rehearsal, passes: Passes, allocator: Allocator) -> tuple[int, int, int]:
-    """The bytes of gradients, of these and all else that comes and goes, and of kernels."""
-    train, validation = job.outline.pools["train"], job.outline.pools["validation"]
-    tried = [(rehearsal.trains(train, rows, passes.packing, again), len(rows)) for rows, again in passes.heaviest]
-    most, rows = max(tried, key=lambda pair: pair[0].peak)
-    read = rehearsal.reads(validation, passes.longest)
-    training = max(allocator.slack * most.peak, most.gradients + _beside(job, rehearsal.network))
-    whole = max(training + allocator.anew * read.peak, allocator.slack * read.peak)
-    compiled = kernels.needed(most.products, rows, passes.sizes)
-    compiled += kernels.needed(read.products, len(passes.longest), passes.sizes_evaluated)
-    return most.gradients, round(whole), kernels.kept(compiled)
+def _rehearsed(job: Feasible, rehearsal: Rehearsal) -> tuple[Taken, str]:
+    """What the step takes, packed if the run would find that it can be, and why it is padded."""
+    wanted = job.parts.batch.pack
+    packing, reason = _packing(job, rehearsal)
+    try:
+        taken = rehearsal.taken(packing)
+    except Exception as error:
+        if isinstance(packing, Padded):
+            raise
+        taken, reason = rehearsal.taken(Padded()), briefly(error)
+    require_packed(wanted, reason)
+    return taken, reason
+
+
+def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
+    """As the run would find it, but for the comparison of losses."""
+    if job.parts.batch.pack is False:
+        return Padded(), "batch.pack=false"
+    if rehearsal.fabric.device.type != "cpu":
+        return Padded(), "packing is for CPUs so far"
+    return candidate(rehearsal.blank, job.draft.anatomy, rehearsal.specimen())
+
+
+def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
+    on_cpu = device_of(job.job.settings.accelerator) == "cpu"
+    allocator = _ON_GPUS if not on_cpu else _RECOMPUTED if job.job.settings.gradient_checkpointing else _USUAL
+    training = allocator.slack * taken.moving + allocator.anew * taken.reading
+    moving = round(max(training, allocator.slack * taken.reading))
+    best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.kept_as(job.precision)) if on_cpu else 0
+    trained, evaluated = taken.products
+    count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
+    return Memory(
+        process, kernels.kept(count), taken.weights, taken.gradients, taken.optimizer, taken.average,
+        activations=max(0, moving - taken.gradients), best=best,
+    )  # fmt: skip
+
+
+def _lasting(job: Feasible, process: int) -> Memory:
+    """What is known from the shapes of the weights alone."""
+    network, kept_as = job.draft.blank, sizes.kept_as(job.precision)
+    learned = sizes.of_tensors(sizes.learning(network), kept_as)
+    state = sizes.of_state(job.parts.optimizer, sizes.learning(network), kept_as)
+    average = learned if job.parts.optimizer.ema is not None else 0
+    weights = sizes.of_tensors([*network.parameters(), *network.buffers()], kept_as)
+    return Memory(process, 0, weights, learned, state, average, activations=None, best=learned if process else 0)
 
 
 def _process(job: Feasible) -> int:
     """As this one is, once it has done some computing, and with the rows that it reads by and by."""
-    kernels.warm_up()
+    _warm_up()
     shares = {"train": min(job.outline.epochs, 1.0)}
     rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.draft.encoded.items())
     return int(machine.resident() + round(rows) + _LATER)
 
 
-def _beside(job: Feasible, network: nn.Module) -> int:
-    """The optimiser's scratch paper."""
-    if job.parts.optimizer.over(torch.zeros(1, 1)).defaults.get("fused"):
-        return 0
-    return _BESIDE_A_WEIGHT * max(4 * weight.numel() for weight in sizes.learning(network))
+def _warm_up() -> None:
+    """Loads what the first step of any training leaves in memory for good."""
+    layer = nn.TransformerEncoderLayer(_WIDTH, 4, _WIDTH, batch_first=True)
+    optimizer = torch.optim.AdamW(layer.parameters(), fused=True)
+    for low in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            read = layer(torch.zeros(2, 8, _WIDTH))[:, 0].float()
+            F.cross_entropy(read, torch.zeros(2, dtype=torch.int64)).backward()
+        optimizer.step()

@@ -1,111 +1,154 @@
-"""Training passes and evaluations of a network that has no weights, to see how much memory they would take."""
+"""The training step of a run that needs most memory, taken by a network without values through the run's own loop."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from lightning.fabric import Fabric
+from torch import Tensor, nn
 
 from hone import seeds
-from hone.anatomy import Anatomy
 from hone.data.columns import Index, columns
 from hone.data.feed import Pool
-from hone.draft import Draft
-from hone.errors import briefly
-from hone.packing.packed import Packed, Packing, Padded
-from hone.packing.trial import candidate, require_packed
-from hone.parts import Parts
+from hone.data.module import DataModule, Step
+from hone.data.plan import sorted_batches
+from hone.devices import make_fabric
+from hone.health import Lazy
+from hone.loop import learn
+from hone.material import Material
+from hone.outfit import outfit
+from hone.packing.packed import Packed, Packing
 from hone.planning import sizes
-from hone.planning.ledger import Ledger
-from hone.planning.shadow import Product, Shadow
-from hone.tasks.base import Batch, Task
-from hone.types import ExactPrecision, Switch
-
-_LOW = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+from hone.planning.kernels import pieces
+from hone.planning.paper import Paper
+from hone.planning.preflight import Feasible
+from hone.tasks.base import Batch
+from hone.trainee import Trainee
 
 
 @final
 @dataclass(frozen=True)
 class Taken:
-    """Bytes beside the weights and what the optimiser keeps: at most, and of these the gradients of all weights."""
+    """Bytes of tensors: what lasts, by kind, and the most of what comes and goes."""
 
-    peak: int
+    weights: int
     gradients: int
-    products: Mapping[Product, int]
+    optimizer: int
+    average: int
+    moving: int
+    """At most during a step, gradients included."""
+    reading: int
+    """At most during an evaluation."""
+    products: tuple[int, int]
+    """How many different products of 16-bit matrices a training pass has, and one of an evaluation."""
 
 
 @final
 class Rehearsal:
-    """Of one job on a kind of device."""
+    """Of one job."""
 
-    def __init__(self, parts: Parts, known: Draft, precision: ExactPrecision, device: str) -> None:
-        self.precomputes = parts.head.precomputes
-        self.task: Task = known.task
-        self.anatomy: Anatomy = known.anatomy
-        self.device, self.low = device, _LOW.get(precision)
-        self.network = copy.deepcopy(known.blank).to(dtype=sizes.kept_as(precision))
-        """A copy: others may want the draft's."""
+    def __init__(self, job: Feasible) -> None:
+        self.job = job
+        self.fabric = _still(job)
+        self.paper = Paper(self.fabric.device)
+        self.blank = self.paper.network(job.draft.blank, sizes.kept_as(job.precision))
 
-    def packing(self, wanted: Switch, pool: Pool) -> tuple[Packing, str]:
-        """As the run would find it, but for the comparison of losses, and why it would be padded."""
-        batch = self._batch(pool, np.argsort(pool.lengths)[[0, -1]])
-        if wanted is False or self.device != "cpu":
-            return Padded(), "batch.pack=false" if wanted is False else "packing is for CPUs so far"
-        packing, reason = candidate(self.network, self.anatomy, batch)
-        if isinstance(packing, Packed):
-            try:
-                self._taken(batch, packing, passes=1)
-            except Exception as error:  # networks are built in too many ways to foresee
-                packing, reason = Padded(), briefly(error)
-        require_packed(wanted, reason)
-        return packing, reason
+    def taken(self, packing: Packing) -> Taken:
+        """Takes a light step, which makes the optimiser's memory, and the heaviest; then reads the longest rows."""
+        with self.paper.open():
+            trainee = self._trainee(packing)
+        module, optimizer = trainee.wrapped, trainee.optimizer.optimizer  # type: ignore[attr-defined]  # Fabric's
+        average = sizes.of_tensors(trainee.average.state().values())
+        lasting, health = (optimizer, *trainee.average.state().values()), Lazy(self.fabric, trainee)
+        with self.paper.counted(module, *lasting) as counter, trainee.at_work():
+            for step in self._steps(packing):
+                counter.products.clear()
+                learn(self.fabric, trainee, health, step, 1.0, self.job.job.settings.clip_norm)
+            state = sizes.of_tensors(_tensors(optimizer))
+            gradients = sizes.of_tensors(sizes.learning(trainee.module.network))
+        weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
+        moving = counter.peak() - weights - state - average
+        reading, read = self._reads(module)
+        return Taken(weights, gradients, state, average, moving, reading, (len(counter.products), read))
 
-    def trains(self, pool: Pool, rows: Index, packing: Packing, again: bool) -> Taken:
-        """A forward and backward pass; `again`: there are gradients before it."""
-        return self._taken(self._batch(pool, rows), packing, passes=2 if again else 1)
+    def _trainee(self, packing: Packing) -> Trainee:
+        job, settings, draft = self.job, self.job.job.settings, self.job.draft
+        data = DataModule(
+            draft.encoded,
+            draft.task,
+            job.parts.batch,
+            settings.batch_size,
+            settings.accumulate,
+            stream=draft.rows.stream,
+        )
+        material = Material(draft.rows, draft.task, data, self.blank, draft.anatomy, draft.monitor, packing)
+        return outfit(self.fabric, job.parts, material, job.outline.course, compiled=False)
 
-    def reads(self, pool: Pool, rows: Index) -> Taken:
-        """A pass without gradients."""
-        self.network.eval()
-        with torch.no_grad(), self._watched() as (ledger, shadow):
-            self.task.loss(self.network, self._batch(pool, rows))
-        self.network.train()
-        return Taken(ledger.peak, 0, shadow.products)
+    def _steps(self, packing: Packing) -> list[Step]:
+        """A light step and the heaviest, which has gradients before its last pass where the run's steps do."""
+        pool = self.job.outline.pools["train"]
+        rows, count = self._heaviest(isinstance(packing, Packed))
+        passes = 2 if count > 1 or self.job.job.settings.accumulate > 1 else 1
+        light, heavy = self.batch(pool, rows[:1]), self.batch(pool, rows)
+        return [_step([light], 1), _step([heavy] * passes, len(rows))]
 
-    def _taken(self, batch: Batch, packing: Packing, passes: int) -> Taken:
-        try:
-            with packing.active(), self._watched() as (ledger, shadow):
-                for _ in range(passes):
-                    # not the tensor's own method, during which no function would be watched
-                    torch.autograd.backward(self.task.loss(self.network, batch))
-            kept = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
-            return Taken(ledger.peak, sizes.of_tensors(kept), shadow.products)
-        finally:
-            self.network.zero_grad(set_to_none=True)
+    def _heaviest(self, packed: bool) -> tuple[Index, int]:
+        """The rows of a pass, and how many passes the batch is cut into."""
+        lengths, job = self.job.outline.pools["train"].lengths, self.job
 
-    @contextmanager
-    def _watched(self) -> Iterator[tuple[Ledger, Shadow]]:
-        known, shadow = [*self.network.parameters(), *self.network.buffers()], Shadow(self.device, self.low)
-        with torch.device("meta"), Ledger(known) as ledger, shadow:
-            self._have_recomputed(shadow)
-            yield ledger, shadow
+        def area(rows: Index) -> int:
+            return int(lengths[rows].sum()) if packed else len(rows) * int(lengths[rows].max())
 
-    def _have_recomputed(self, shadow: Shadow) -> None:
-        """What is computed again for the gradients is so in torch's own hands, where no function is watched."""
-        for module in self.network.modules():
-            if isinstance(module, PreTrainedModel) and module.is_activation_checkpointing:
-                told = {"use_reentrant": False, "context_fn": lambda: (nullcontext(), shadow)}
-                module.activation_checkpointing_enable(told)
+        batches = [micro.rows for _, micro in job.outline.heaviest()]
+        cut = [pieces(job, rows, packed) for rows in batches]
+        return max(((rows, len(of_batch)) for of_batch in cut for rows in of_batch), key=lambda pair: area(pair[0]))
 
-    def _batch(self, pool: Pool, rows: Index) -> Batch:
-        batch = self.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
-        if self.precomputes:
-            width = int(self.network.backbone.config.hidden_size)
-            batch["inputs"] = {"features": torch.zeros(len(rows), width, device="meta")}
-        return batch
+    def _reads(self, module: nn.Module) -> tuple[int, int]:
+        """The bytes and the products of an evaluation of the longest rows."""
+        pool, settings = self.job.outline.pools["validation"], self.job.job.settings
+        longest = sorted_batches(pool.lengths, 2 * settings.batch_size, self.job.parts.batch)[0]
+        batch = self.batch(pool, longest)
+        module.eval()
+        with self.paper.counted(module) as counter, torch.no_grad():
+            before = counter.now()
+            module("training_step", batch, 0)
+        module.train()
+        return counter.peak() - before, len(counter.products)
+
+    def batch(self, pool: Pool, rows: Index) -> Batch:
+        batch = self.job.draft.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
+        if self.job.parts.head.precomputes:
+            width = int(self.blank.backbone.config.hidden_size)
+            batch["inputs"] = {"features": torch.zeros(len(rows), width)}
+        moved: Batch = self.fabric.to_device(batch)
+        return moved
+
+    def specimen(self) -> Batch:
+        """The shortest row and the longest."""
+        pool = self.job.outline.pools["train"]
+        return self.batch(pool, np.argsort(pool.lengths)[[0, -1]])
+
+
+def _still(job: Feasible) -> Fabric:
+    """A Fabric that leaves modules where they are: torch cannot move weights without values.
+
+    The bytes of fp16 are those of bf16, whose loss needs no scale that depends on values.
+    """
+    precision = "bf16-mixed" if job.precision == "16-mixed" else job.precision
+    fabric = make_fabric(job.job.settings.accelerator, precision)
+    move = fabric.to_device
+    vars(fabric)["to_device"] = lambda value: value if isinstance(value, nn.Module) else move(value)
+    vars(fabric.strategy.precision)["convert_module"] = lambda module: module
+    return fabric
+
+
+def _step(batches: list[Batch], rows: int) -> Step:
+    return Step(1, batches, [1.0] * len(batches), rows, rows, rows)
+
+
+def _tensors(optimizer: Any) -> list[Tensor]:
+    states = optimizer.state.values()
+    return [value for state in states for value in state.values() if isinstance(value, Tensor)]

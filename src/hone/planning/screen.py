@@ -103,7 +103,7 @@ def _memory(memory: Found) -> Table:
     table.add_row("in all", bytes_in_words(memory["total"]), style="bold")
     if memory["measured"] is not None:
         table.add_row("measured", bytes_in_words(memory["measured"]), style="bold")
-    table.add_row("there is room for", bytes_in_words(memory["room"]))
+    table.add_row("available", bytes_in_words(memory["room"]))
     return table
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 from hone.errors import UserError
 from hone.planning.options import Options
+from hone.planning.sweeps.queue import Where
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready, Roster
@@ -17,19 +16,10 @@ from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 
 
-@final
-@dataclass(frozen=True)
-class Where:
-    """Who would run the cells, if not we, and whether on other machines."""
-
-    launcher: str | None
-    elsewhere: bool
-
-
 def foresee(
     sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
 ) -> None:
-    """Tells."""
+    """Prints what the sweep would do."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     checked = sweep.sampler.preview(space)
     certain = sweep.sampler.known(space, folder)
@@ -42,16 +32,20 @@ def foresee(
     from hone.planning.sweeps.screen import screen
 
     outlook = Outlook(sweep, space, folder, options, where, budget)
-    found = outlook.found(possible, mistakes, {cell.words for cell in certain})
+    outcome = outlook.describe(possible, mistakes, {cell.words for cell in certain})
     if options.format == "json":
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(outcome, indent=2, ensure_ascii=False))
     else:
-        screen(found)
-    impossible = found["counts"].get("impossible", 0)
-    if impossible == len(cells):
+        screen(outcome)
+    _require_start(outcome["counts"].get("impossible", 0), len(cells), sweep.skip_impossible)
+
+
+def _require_start(impossible: int, cells: int, skip: bool) -> None:
+    """Raises UserError where the sweep would start nothing."""
+    if impossible == cells:
         raise UserError("No run of this sweep can work.")
-    if impossible and not sweep.skip_impossible:
+    if impossible and not skip:
         raise UserError(
-            f"{impossible} of {len(cells)} runs cannot work, so hone train -m would start none; "
+            f"{impossible} of {cells} runs cannot work, so hone train -m would start none; "
             "sweep.skip_impossible=true runs the others."
         )

@@ -10,8 +10,7 @@ from typing import Any, final
 
 from hone.errors import UserError
 from hone.planning.options import Options
-from hone.planning.sweeps.foresee import Where
-from hone.planning.sweeps.queue import Load, queued
+from hone.planning.sweeps.queue import Load, Where, queued
 from hone.planning.sweeps.survey import Survey
 from hone.planning.sweeps.trial import Cost, tried
 from hone.progress import console
@@ -41,36 +40,48 @@ class Outlook:
     where: Where
     budget: Budget
 
-    def found(
+    def describe(
         self, possible: Mapping[Cell, Ready], mistakes: Mapping[Cell, UserError], certain: Collection[tuple[str, ...]]
     ) -> dict[str, Any]:
         """`certain` are the words of the cells that are no mere examples of what may be drawn."""
         ready = list(possible.values())
-        workers = "auto" if self.where.launcher else self.sweep.workers
-        room = places(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
-        pool = Pool(room, None)
-        survey = Survey(self.folder, self.sweep.rerun)
-        known = scout(ready, pool, True, self.where.elsewhere, survey.note) if ready else Scouted(None, {}, {})
-        if known.aim is not None:
-            self.sweep.sampler.require_same(self.space, known.aim, self.folder)
-        rows = [self._row(cell, one.identity, known, place) for place, (cell, one) in enumerate(possible.items())]
-        rows += [_impossible(cell, str(error)) for cell, error in mistakes.items()]
-        rows.sort(key=lambda row: row["number"])
+        pool = self._pool(ready)
+        checked = self._checked(ready, pool)
         left = max(0, self.sweep.sampler.total(self.space) - len(certain))
-        examples = [row for row in rows if left and row["does"] in _TO_DO]
-        rows = [row for row in rows if tuple(row["words"]) in certain or row["does"] == "impossible"]
-        starts = self.sweep.skip_impossible or not (mistakes or known.mistakes)
+        rows, examples = _split(self._rows(possible, mistakes, checked), certain, left > 0)
+        starts = self.sweep.skip_impossible or not (mistakes or checked.mistakes)
         jobs = {one.identity: one for one in ready} if starts and not self.where.elsewhere else {}
         costs = self._costs(jobs, [row for row in (*rows, *examples) if row["does"] in _TO_DO], pool)
         for row in (*rows, *examples):
-            cost = costs.get(row["kind"]) if row["does"] in _TO_DO else None
-            row |= {"seconds": cost.seconds(row) if cost else None, "memory": cost.memory if cost else None}
-        return self._told(known.aim, rows, examples, left, len(room), list(costs.values()))
+            row |= _cost(row, costs)
+        return self._summary(checked.aim, rows, examples, left, len(pool.places), list(costs.values()))
 
-    def _row(self, cell: Cell, identity: str, known: Scouted, place: int) -> Row:
-        if place in known.mistakes:
-            return _impossible(cell, known.mistakes[place])
-        return {"number": cell.number, "words": list(cell.words), "identity": identity, **known.notes[place]}
+    def _pool(self, ready: Sequence[Ready]) -> Pool:
+        """The places where runs would work at the same time."""
+        workers = "auto" if self.where.launcher else self.sweep.workers
+        free = places(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
+        return Pool(free, None)
+
+    def _checked(self, ready: Sequence[Ready], pool: Pool) -> Scouted:
+        """Checks every run as the sweep would, and that the sweep is the one its folder holds."""
+        if not ready:
+            return Scouted(None, {}, {})
+        survey = Survey(self.folder, self.sweep.rerun)
+        checked = scout(ready, pool, True, self.where.elsewhere, survey.note)
+        if checked.aim is not None:
+            self.sweep.sampler.require_same(self.space, checked.aim, self.folder)
+        return checked
+
+    def _rows(self, possible: Mapping[Cell, Ready], mistakes: Mapping[Cell, UserError], checked: Scouted) -> list[Row]:
+        """Of all cells, in the order of their numbers."""
+        rows = [self._row(cell, one.identity, checked, place) for place, (cell, one) in enumerate(possible.items())]
+        rows += [_impossible(cell, str(error)) for cell, error in mistakes.items()]
+        return sorted(rows, key=lambda row: row["number"])
+
+    def _row(self, cell: Cell, identity: str, checked: Scouted, place: int) -> Row:
+        if place in checked.mistakes:
+            return _impossible(cell, checked.mistakes[place])
+        return {"number": cell.number, "words": list(cell.words), "identity": identity, **checked.notes[place]}
 
     def _costs(self, jobs: Mapping[str, Ready], rows: Sequence[Row], pool: Pool) -> dict[str, Cost]:
         """By kind; none where the sweep would not start."""
@@ -81,7 +92,7 @@ class Outlook:
             console.print(f"[dim]looking closer at {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
         return {name: tried(one, self.options, pool, min(len(rows), len(pool.places))) for name, one in kinds.items()}
 
-    def _told(
+    def _summary(
         self, aim: Aim | None, rows: list[Row], examples: list[Row], left: int, workers: int, costs: list[Cost]
     ) -> dict[str, Any]:
         to_do = [row for row in rows if row["does"] in _TO_DO]
@@ -119,6 +130,18 @@ def _impossible(cell: Cell, reason: str) -> Row:
         ("identity", "state", "stale", "kind", "steps", "done", "evaluations", "parameters", "disk", "free")
     )
     return {"number": cell.number, "words": list(cell.words), **nothing, "does": "impossible", "reason": reason}
+
+
+def _split(rows: Sequence[Row], certain: Collection[tuple[str, ...]], draws: bool) -> tuple[list[Row], list[Row]]:
+    """The rows of cells that are certain or impossible, and, where cells are still drawn, examples of those."""
+    examples = [row for row in rows if draws and row["does"] in _TO_DO]
+    return [row for row in rows if tuple(row["words"]) in certain or row["does"] == "impossible"], examples
+
+
+def _cost(row: Row, costs: Mapping[str, Cost]) -> Row:
+    """The seconds and bytes of a row, as far as they were found out."""
+    cost = costs.get(row["kind"]) if row["does"] in _TO_DO else None
+    return {"seconds": cost.seconds(row) if cost else None, "memory": cost.memory if cost else None}
 
 
 def _load(row: Row) -> Load:

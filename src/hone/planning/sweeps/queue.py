@@ -12,6 +12,15 @@ from hone.sweeps.budget import Budget
 
 @final
 @dataclass(frozen=True)
+class Where:
+    """Who runs the cells, if another launcher does, and whether on other machines."""
+
+    launcher: str | None
+    elsewhere: bool
+
+
+@final
+@dataclass(frozen=True)
 class Load:
     """What a run has left to do; `seconds` may be unknown."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -64,29 +64,51 @@ COLUMNS = (
 
 
 def print_runs(rows: Sequence[Row], console: Console) -> None:
-    """What is the same in all of them is said elsewhere, and what there is no room for is left out."""
-    keys = dict.fromkeys(_key(word) for row in rows for word in row["words"])
-    of_rows = [{_key(word): word.partition("=")[2] for word in row["words"]} for row in rows]
+    """Prints a line per run, then the reasons of those that are impossible or run again."""
+    columns = _fitted(_columns(rows), console.width)
+    wide = Console(highlight=False, width=max(console.width, _width(columns)))
+    wide.print(_table(columns, [DOES[row["does"]][2] for row in rows]))
+    for does, reason, words in _reasons(rows):
+        first = f"in {len(words)} of {len(rows)} runs: {words[0]}" if len(words) > 1 else words[0]
+        label, _, style = DOES[does]
+        console.print(Text.assemble((f"{label:10}  ", style), f"{reason}\n{'':12}{first}"))
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """The cells of each column by its head; numbers that all runs share are printed elsewhere."""
+    values = [{_key(word): word.partition("=")[2] for word in row["words"]} for row in rows]
     columns = {"": [DOES[row["does"]][0] for row in rows]}
-    columns |= {key: [_short(values.get(key, "")) for values in of_rows] for key in keys}
-    columns |= {each.head: cells for each in COLUMNS if len(set(cells := each.cells(rows))) > 1}
+    for key in dict.fromkeys(key for of_row in values for key in of_row):
+        columns[key] = [_short(of_row.get(key, "")) for of_row in values]
+    for column in COLUMNS:
+        cells = column.cells(rows)
+        if len(set(cells)) > 1:
+            columns[column.head] = cells
     if any(row["done"] for row in rows):
         columns["stored"] = [_number(row["done"]) if row["done"] else "" for row in rows]
     columns["run"] = [row["identity"] or "" for row in rows]
+    return columns
+
+
+def _fitted(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
+    """Leaves out the columns that matter least, until the rest fits."""
+    fitted = dict(columns)
     for head in ("learn", "stored", "memory", "time"):
-        if _width(columns) > console.width:
-            columns.pop(head, None)
+        if _width(fitted) > width:
+            fitted.pop(head, None)
+    return fitted
+
+
+def _table(columns: Mapping[str, Sequence[str]], styles: Sequence[str]) -> Table:
+    """`styles` colour the first cell of each row."""
     table = Table(box=SIMPLE_HEAD, padding=(0, _GAP, 0, 0), show_edge=False)
+    numbers = {"stored", *(column.head for column in COLUMNS)}
     for head in columns:
-        right = head in ("stored", *(each.head for each in COLUMNS))
-        table.add_column(Text(head.replace(".", ".\n")), justify="right" if right else "left", no_wrap=True)
-    for place, row in enumerate(rows):
-        style = DOES[row["does"]][2]
-        table.add_row(*(Text(cells[place], style="" if head else style) for head, cells in columns.items()))
-    Console(highlight=False, width=max(console.width, _width(columns))).print(table)
-    for does, reason, words in _reasons(rows):
-        first = f"in {len(words)} of {len(rows)} runs: {words[0]}" if len(words) > 1 else words[0]
-        console.print(Text.assemble((f"{DOES[does][0]:10}  ", DOES[does][2]), f"{reason}\n{'':12}{first}"))
+        justify: Literal["left", "right"] = "right" if head in numbers else "left"
+        table.add_column(Text(head.replace(".", ".\n")), justify=justify, no_wrap=True)
+    for style, (first, *cells) in zip(styles, zip(*columns.values(), strict=True), strict=True):
+        table.add_row(Text(first, style=style), *map(Text, cells))
+    return table
 
 
 def _width(columns: Mapping[str, Sequence[str]]) -> int:
@@ -103,8 +125,8 @@ def _key(word: str) -> str:
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, list[str]]]:
     """What is done, why, and with which runs."""
-    found: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["does"] in ("impossible", "again") and row["reason"]:
-            found.setdefault((row["does"], row["reason"]), []).append(" ".join(row["words"]))
-    return [(does, reason, words) for (does, reason), words in found.items()]
+            reasons.setdefault((row["does"], row["reason"]), []).append(" ".join(row["words"]))
+    return [(does, reason, words) for (does, reason), words in reasons.items()]
