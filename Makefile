@@ -47,7 +47,7 @@ types: $(INSTALLED) ## check the types, strictly
 browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is installed if there is none (BROWSER_PATH=…: that one)
 	$(BIN)/pytest tests/browser
 
-launchers: $(LAUNCHERS_INSTALLED) ## run the tests of joblib, submitit and a Ray on this machine, which are installed for them
+launchers: $(LAUNCHERS_INSTALLED) ## run the tests of submitit and a Ray on this machine, which are installed for them
 	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
@@ -71,7 +71,7 @@ $(BENCH_INSTALLED): $(INSTALLED)
 	@touch $@
 
 $(LAUNCHERS_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[joblib,ray,slurm]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ray,slurm]'
 	@touch $@
 
 $(BROWSER_INSTALLED): $(INSTALLED)
