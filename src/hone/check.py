@@ -24,7 +24,7 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command, and the parts of its config; every value checked and brought to its declared type."""
-    kind = getattr(importlib.import_module(f"hone.settings.{command}"), command.capitalize())
+    kind = _settings_of(command)
     made_of = _parts(kind.made_of)
     words = {name: value for name, value in config.items() if name not in made_of}
     told = kind(**check_arguments(words, f"{kind.__module__}.{kind.__name__}", ""))
@@ -36,6 +36,15 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     if {"dataset", "task"} <= parts.keys():
         roles.require_known(parts["dataset"], parts["task"])
     return told, parts
+
+
+def sweep_function(command: str) -> str | None:
+    """Return the dotted name of what the command does with `-m`, where it sweeps."""
+    return getattr(_settings_of(command), "sweeps_with", None)
+
+
+def _settings_of(command: str) -> Any:
+    return getattr(importlib.import_module(f"hone.settings.{command}"), command.capitalize())
 
 
 def _parts(owner: str | None) -> Mapping[str, Parameter]:

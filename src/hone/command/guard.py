@@ -12,13 +12,16 @@ import hydra._internal.hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.object_type import ObjectType
+from hydra.types import RunMode
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from hone.check import require_trusted
+from hone.check import require_trusted, sweep_function
 from hone.errors import UserError
 
-_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}  # Hydra lets those be its own plugins alone
+SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
+_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}
+"""Hydra instantiates its own plugins alone, and the launcher of a sweep is held to the allowlist where it is built."""
 _LOGGING = re.compile(
     r"logging\.(handlers\.)?\w+(Handler|Formatter|Filter)|logging\.(Formatter|Filter)|ext://sys\.std\w+"
 )
@@ -30,9 +33,9 @@ _SEAM = "ConfigLoaderImpl"
 class _Vetting(ConfigLoaderImpl):
     """Every config that Hydra composes, of each job too, is looked over before anything is done with it."""
 
-    def __init__(self, trust: frozenset[str], **options: Any) -> None:
+    def __init__(self, command: str, trust: frozenset[str], **options: Any) -> None:
         super().__init__(**options)
-        self.trust = trust
+        self.command, self.trust = command, trust
         self.repositories: dict[Any, CachingConfigRepository] = {}
 
     def get_group_options(
@@ -54,14 +57,16 @@ class _Vetting(ConfigLoaderImpl):
     def vet(self, config: DictConfig) -> DictConfig:
         """The config, if it may be used."""
         require_harmless(config.hydra, self.trust)
+        if sweep_function(self.command):
+            _require_our_sweeper(config.hydra, self.command)
         return config
 
 
 @contextmanager
-def vetted(trust: frozenset[str]) -> Iterator[None]:
+def vetted(command: str, trust: frozenset[str]) -> Iterator[None]:
     """While this is open Hydra has no config that names code outside the allowlist."""
     original = getattr(hydra_internal, _SEAM)
-    setattr(hydra_internal, _SEAM, partial(_Vetting, trust))
+    setattr(hydra_internal, _SEAM, partial(_Vetting, command, trust))
     try:
         yield
     finally:
@@ -78,6 +83,14 @@ def require_harmless(node: DictConfig, trust: frozenset[str]) -> None:
             require_trusted(str(value).removeprefix("ext://"), parent, trust, key)
         if parent == "hydra.job.env_set" and _DECIDES_WHAT_RUNS.fullmatch(key):
             raise UserError(f"{place}: no config decides which code is run or who is told; set {key} in the shell.")
+
+
+def _require_our_sweeper(node: DictConfig, command: str) -> None:
+    if node.mode is RunMode.MULTIRUN and node.sweeper._target_ != SWEEPER:
+        raise UserError(
+            f"hydra/sweeper={node.runtime.choices.get('hydra/sweeper')}: hone {command} -m works with "
+            "hydra/sweeper=hone alone, which is the default; how the cells are drawn is sweep=grid, sweep=tpe, …"
+        )
 
 
 def _is_factory(key: str, value: Any) -> bool:

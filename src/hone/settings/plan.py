@@ -14,3 +14,4 @@ class Plan(Train):
     """What `hone train` is told, and as much again as `plan.…` asks for."""
 
     made_of: ClassVar[str | None] = "hone.planning.options.PlanParts"
+    sweeps_with: ClassVar[str] = "hone.planning.sweeps.foresee.sweep"

@@ -16,6 +16,8 @@ class Train:
 
     made_of: ClassVar[str | None] = "hone.parts.Parts"
     """The class whose fields are the other sections of the file."""
+    sweeps_with: ClassVar[str] = "hone.sweeps.start.check_and_run"
+    """The function that does all of a command with `-m`."""
 
     seed: Index
     epochs: Positive | None

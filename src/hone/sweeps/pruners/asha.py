@@ -1,4 +1,6 @@
-"""Asynchronous successive halving, and Hyperband, which runs it several times. At each rung the best share of the runs goes on, the others wait for their turn.
+"""Asynchronous successive halving (ASHA), and Hyperband, which runs it several times.
+
+At each rung the best share of the runs goes on, and the others wait for their turn.
 
 A run that comes to a rung is compared with all that have been there. Nobody waits for anybody: one that is stopped and
 turns out to belong to the best when more have come goes on from its own checkpoint.
