@@ -24,7 +24,7 @@ def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Laun
         ours = options("hydra/launcher")
         raise UserError(
             f"hydra/launcher={choice}: a launcher of Hydra's; it takes cells in batches, and a sweep of hone's starts "
-            f"them one by one.{nearest(choice, ours)} There are {listed(ours)}."
+            f"them one by one.{nearest(choice, ours)} The default is local; there are {listed(ours)}."
         )
     launcher: Launcher = build(check_node(node, "hydra.launcher", trust), Launcher, "hydra.launcher", trust)
     launcher.require(sweep)

@@ -19,7 +19,6 @@ from hone.types import Accelerator
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
-    from hone.evaluate import records_of, rows_of
     from hone.results import save_records
     from hone.runs import finished
     from hone.scores import baseline_scores, compute_scores  # a sweep is checked, or sent, without all these
@@ -29,8 +28,8 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
         accelerator=accelerator, precision=None, trust=list(trust),
     )  # fmt: skip
-    rows = rows_of(run, "test")
-    records = records_of(run, rows, settings)
+    rows = finished.rows_of(run, "test")
+    records = finished.records_of(run, rows, settings)
     scores = {f"test/{name}": value for name, value in compute_scores(run.task, records).items()}
     blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}
     save_records(records, run.folder.predictions / "test.parquet")
