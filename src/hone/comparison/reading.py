@@ -16,10 +16,10 @@ from hone.errors import UserError
 from hone.paths import nearest_path, shown
 from hone.runs.folder import Folder
 from hone.runs.identity import relevant
+from hone.sweeps.saved import FILE as SWEEP
 from hone.tracking.address import is_address
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-SWEEP = "sweep.json"
 
 
 def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
