@@ -50,7 +50,7 @@ browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is 
 report-picture: $(BROWSER_INSTALLED) ## train a small sweep and draw docs/report.png, a picture of its report
 	$(BIN)/python benchmarks/picture.py $(ARGS)
 
-launchers: $(LAUNCHERS_INSTALLED) ## run the tests of joblib, submitit and a Ray on this machine, which are installed for them
+launchers: $(LAUNCHERS_INSTALLED) ## run the tests of submitit and a Ray on this machine, which are installed for them
 	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
@@ -74,7 +74,7 @@ $(BENCH_INSTALLED): $(INSTALLED)
 	@touch $@
 
 $(LAUNCHERS_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[joblib,ray,slurm]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ray,slurm]'
 	@touch $@
 
 $(BROWSER_INSTALLED): $(INSTALLED)

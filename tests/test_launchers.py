@@ -21,6 +21,7 @@ from hone.recall import NoRecall
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.launchers.errand import Errand, Running
 from hone.sweeps.launchers.queued import Queued
+from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.sweeps.ready import Ready
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
@@ -43,13 +44,6 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(
     assert not Path("outputs").exists()
 
 
-@pytest.mark.skipif(find_spec("hydra_plugins.hydra_joblib_launcher") is not None, reason="joblib's launcher is there")
-def test_joblib_is_told_too(hone: Hone) -> None:
-    done = hone(*SWEEP, "seed=0,1", "hydra/launcher=joblib")
-    assert done.code == 2
-    assert "pip install 'hone-lab[joblib]'" in done.err
-
-
 MISTAKES = {
     ("hydra/launcher=slurm",): "there is no sbatch here",
     ("hydra/launcher=slurm", "hydra.launcher.timeout_min=0"): "hydra.launcher.timeout_min=0",
@@ -57,7 +51,10 @@ MISTAKES = {
     ("hydra/launcher=slurm", "hydra.launcher.partitoin=gpu"): "Did you mean hydra.launcher.partition",
     ("hydra/launcher=ray", "sweep=tpe"): "sweep.workers=4",
     ("hydra/launcher=ray", "sweep.trials_per_gpu=2"): "leave it at 1",
-    ("hydra/launcher=basic", "sweep.trial_timeout=3"): "nothing ends a run that hydra/launcher=basic has begun",
+    ("hydra/launcher=basic",): "hydra/launcher=basic: a launcher of Hydra's",
+    ("hydra/launcher=slurm_loca",): "Did you mean slurm_local? There are local, ray, slurm, slurm_local.",
+    ("hydra.launcher._target_=hone.sweeps.sweep.Sweep",): "hydra.launcher.",
+    ("hydra/sweeper=basic",): "hydra/sweeper=basic: hone train -m works with hydra/sweeper=hone alone",
 }
 
 
@@ -160,17 +157,63 @@ def scores(name: str = "there") -> dict[str, Any]:
     return {path.parent.name: record(path.parent)["scores"] for path in Path("outputs", name).glob("*/run.json")}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "launcher", ["basic", pytest.param("joblib", marks=needs("hydra_plugins.hydra_joblib_launcher"))]
-)
-def test_launchers_of_hydra_run_cells_and_the_same_command_skips_them(launcher: str, process: Hone) -> None:
-    words = (*SWEEP, f"hydra/launcher={launcher}", "seed=0,1")
-    done = process(*words)
+LAUNCHER = """
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+from hone.sweeps.launchers.base import Launcher
+from hone.sweeps.places import Place
+from hone.sweeps.pool import Pool
+from hone.sweeps.sweep import Sweep
+
+@final
+@dataclass(frozen=True)
+class Noted(Launcher):
+    threads: int
+    elsewhere = False
+
+    def require(self, sweep: Sweep) -> None:
+        Path("required").touch()
+
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Pool:
+        Path("used").write_text(folder.name)
+        return Pool([Place(self.threads)], None)
+"""
+
+
+def test_a_new_launcher_is_a_class_and_its_yaml(hone: Hone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "their_lab.py").write_text(LAUNCHER)
+    (tmp_path / "conf/hydra/launcher").mkdir(parents=True)
+    (tmp_path / "conf/hydra/launcher/noted.yaml").write_text("_target_: their_lab.Noted\nthreads: 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = (*SWEEP, "seed=0,1", f"--config-dir={tmp_path / 'conf'}", "hydra/launcher=noted")
+    refused = hone(*words)
+    assert refused.code == 2
+    assert "hydra.launcher._target_=their_lab.Noted: not a trusted target" in refused.err
+    assert not Path("required").exists()
+    done = hone(*words, "trust=[their_lab]")
     assert done.code == 0, done.said
-    assert [cell["state"] for cell in cells()] == ["finished"] * 2
-    assert "2 runs were finished before" in process(*words).out
-    assert "2 runs were finished before" in process(*words, "hydra/launcher=local").out
+    assert Path("used").read_text() == "there"
+
+
+class Unaccounted:
+    """A job of a cluster that keeps no accounts."""
+
+    def done(self) -> bool:
+        subprocess.run([sys.executable, "-c", "import os; os.write(2, b'accounting storage is disabled')"], check=True)
+        return False
+
+
+def test_a_cluster_without_accounts_prints_nothing_on_the_screen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    unused: Any = None
+    workers = Submitted(Habits(unused, unused, notice=1.0, patience=0.0), tmp_path, 1, None, 1)
+    workers.jobs["a"] = Unaccounted()
+    assert list(workers.ended()) == []
+    assert [*workers.jobs] == ["a"]
+    os.write(2, b"other errors are printed")
+    assert capfd.readouterr().err == "other errors are printed"
 
 
 def started(*words: str) -> "subprocess.Popen[str]":

@@ -14,15 +14,13 @@ from harness import Training, same_bits
 from hone.errors import Pruned, UserError
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.lines import Lines
-from hone.sweeps.pruners.asha import Asha
+from hone.sweeps.pruners.asha import Asha, Hyperband
 from hone.sweeps.pruners.base import Pruner, Referee, Standing
-from hone.sweeps.pruners.hyperband import Hyperband
-from hone.sweeps.pruners.median import Median
-from hone.sweeps.pruners.patience import Patience
+from hone.sweeps.pruners.simple import Median, Patience
 from hone.sweeps.refereeing import Shared
 from hone.sweeps.reports import Reports
 from hone.sweeps.samplers.grid import Grid
-from hone.sweeps.samplers.random import Random
+from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space
 from simulation import AIM, EVALUATIONS, Drive, grid_of, learning
 

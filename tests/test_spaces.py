@@ -16,7 +16,7 @@ from hone.conf import CONF, options
 from hone.sweeps.axes import Choice, Interval
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.grid import Grid
-from hone.sweeps.samplers.random import Random
+from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
 from simulation import AIM

@@ -105,6 +105,24 @@ def test_mistakes_are_told(hone: Hone) -> None:
     assert "another version" in done.err
 
 
+IMPOSSIBLE = {
+    ("seed=0,1", "batch_size=0,8"): "in 2 of 4 runs: batch_size=0\n",
+    ("batch_size=0", "seed=0,1"): "in all 2 runs",
+    ("seed=0,1", "head=cls,mean", "checkpoint=tiny_bert,tiny_llama"): "in 2 of 8 runs: head=cls checkpoint=tiny_llama",
+    ("seed=0,-1",): "in 1 of 2 runs: seed=-1",
+}
+
+
+@pytest.mark.parametrize("words", IMPOSSIBLE, ids=" ".join)
+def test_cells_that_cannot_work_are_named_by_the_keys_that_make_the_difference(
+    words: tuple[str, ...], hone: Hone
+) -> None:
+    done = hone("train", "-m", *SMALL, *words)
+    assert done.code == 2
+    assert "cannot work, and none was started" in done.err
+    assert IMPOSSIBLE[words] in done.err
+
+
 MISHAPS = {
     "Fine": "finished",
     "Raises": "RuntimeError: it raised",

@@ -37,6 +37,11 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     return checked, parts
 
 
+def sweep_function(command: str) -> str | None:
+    """The dotted name of what the command does with `-m`, if it sweeps."""
+    return getattr(getattr(settings, command.capitalize()), "sweeps_with", None)
+
+
 def _sections(owner: str | None) -> Mapping[str, Parameter]:
     signature = signatures.signature_of(owner) if owner else None
     return signature.parameters if signature else {}

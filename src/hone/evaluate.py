@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 
-from hone import devices
-from hone.batching import Random
-from hone.data.encoded import encode
-from hone.data.module import DataModule
-from hone.data.rows import Rows, prepare
-from hone.errors import UserError, listed
-from hone.evaluation import predict, predictor
+from hone.data.rows import Rows
 from hone.inspect.calibration import calibration, calibration_table, expected_error
 from hone.inspect.confusion import confusion, confusion_table
 from hone.inspect.worst import worst_table
 from hone.job import Invocation
 from hone.logs import logged, quieten_libraries
 from hone.paths import shown
-from hone.precision import settle
 from hone.report import comparison_table
 from hone.results import save_records
 from hone.runs import finished
@@ -32,7 +25,6 @@ from hone.runs.record import write_atomically
 from hone.scores import baseline_scores, compute_scores, signatures_of
 from hone.settings import Evaluate
 from hone.tasks.base import Columns
-from hone.types import Split
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
@@ -42,33 +34,14 @@ def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -
         run = finished.load(settings.run, settings.trust)
         folder = Path(settings.output) if settings.output else finished.beside(settings.run, run.folder, "evaluation")
         require_writable(folder)
-        rows = rows_of(run, settings.split, settings.limit)
-        records = records_of(run, rows, settings)
+        rows = finished.rows_of(run, settings.split, settings.limit)
+        records = finished.records_of(run, rows, settings)
         scores, baseline = compute_scores(run.task, records), baseline_scores(run.task, records)
         _store(folder, settings.split, records, scores, baseline, run)
         _show(run, rows, records, scores, baseline, settings)
         Console(highlight=False, soft_wrap=True).print(
             f"\n[bold]stored[/bold]  {shown(folder)}/{settings.split}.json, .parquet"
         )
-
-
-def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None = None) -> Rows:
-    """The split, as the run saw it unless more or fewer rows are asked for."""
-    limit = run.config["limit"] if limit is None else limit
-    rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
-    if split not in rows.splits:
-        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}; say split=….")
-    return Rows({split: rows.splits[split]}, rows.facts)
-
-
-def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
-    """What the run predicts of them."""
-    precision = settle(settings.precision or run.record["precision"], settings.accelerator)
-    fabric = devices.make_fabric(settings.accelerator, precision)
-    batch_size = settings.batch_size or 2 * run.config["batch_size"]
-    _, encoded = encode(rows, run.task, run.source)
-    data = DataModule(encoded, run.task, Random(), batch_size)
-    return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)
 
 
 def _store(

@@ -42,6 +42,8 @@ class Train:
 
     made_of: ClassVar[str | None] = "hone.parts.Parts"
     """The class whose fields are the other sections of the file; each command names its own, or none."""
+    sweeps_with: ClassVar[str] = "hone.sweeps.start.check_and_run"
+    """The function that does all of a command with `-m`."""
 
     seed: Index
     epochs: Positive | None
@@ -85,6 +87,7 @@ class Plan(Train):
     """The settings of `hone plan`: those of `hone train`; its own options are the section `plan`."""
 
     made_of: ClassVar[str | None] = "hone.planning.options.PlanParts"
+    sweeps_with: ClassVar[str] = "hone.planning.sweeps.foresee.sweep"
 
 
 @final

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from hone.check import check
 from hone.command.explain import explain, with_fitting_tasks
-from hone.command.guard import vetted
+from hone.command.guard import SWEEPER, vetted
 from hone.command.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.command.line import CommandLine, as_typed_in, retried
 from hone.conf import CONF
@@ -24,8 +24,6 @@ from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.garbage import imported
 from hone.job import Invocation
 from hone.wording import as_typed
-
-_SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
 
 
 @final
@@ -54,7 +52,7 @@ class Application:
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retried()
             sys.argv = [f"hone {self.command}", *self.line.words]
-            with errors_raised(), vetted(self.line.vouched):
+            with errors_raised(), vetted(self.command, self.line.vouched):
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
@@ -90,7 +88,7 @@ class Application:
     def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
         settings, parts = self._checked(config)
         invocation = Invocation.of([as_typed_in(word) for word in about.overrides.task], about.runtime.choices)
-        if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == _SWEEPER:
+        if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == SWEEPER:
             invocation = replace(invocation, sweep=Path(about.sweep.dir).absolute(), number=about.job.num)
         return settings, parts, invocation
 

@@ -29,6 +29,7 @@ _SWEEP = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)
 _REGISTERED = re.compile(r"Error merging '(hydra/launcher)/(\w+)' with schema")
 _NO_OPTION = re.compile(r"Config group override must be a string")
 _MISSING = re.compile(r"Missing mandatory value: (\S+)")
+_NOT_FOR_SWEEPS = ("hydra/launcher=basic", "hydra/sweeper=basic")
 _NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provider=|^\s*$")
 
 
@@ -121,15 +122,12 @@ def _unreadable(error: OverrideParseException, command: str) -> UserError:
 
 def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserError:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-    choices = list(error.options or [])
-    if not group and not choices:
+    options = [option for option in error.options or () if f"{group}={option}" not in _NOT_FOR_SWEEPS]
+    if not group and not options:
         return UserError(_plain(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
-    if f"{group}={choice}" == "hydra/launcher=joblib":  # the documentation mentions this launcher of Hydra
-        package = "hydra-joblib-launcher, which is not installed: pip install 'hone-lab[joblib]'"
-        return UserError(f"{typed} needs {package}.")
     return UserError(
-        f"{typed}: no such {group or 'config'}.{nearest(choice, choices)} The options are {listed(choices)}."
+        f"{typed}: no such {group or 'config'}.{nearest(choice, options)} The options are {listed(options)}."
     )
 
 

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, final
 
+from hydra.types import RunMode
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from hone.check import require_trusted
+from hone.check import require_trusted, sweep_function
 from hone.command.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.errors import UserError
 
-_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}  # Hydra accepts only its own plugins there
+SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
+_OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}
+"""Hydra instantiates only its own plugins, and the launcher of a sweep is checked where it is built."""
 _LOGGING = re.compile(
     r"logging\.(handlers\.)?\w+(Handler|Formatter|Filter)|logging\.(Formatter|Filter)|ext://sys\.std\w+"
 )
@@ -26,9 +29,9 @@ _DECIDES_WHAT_RUNS = re.compile(r"(HONE|GIT|LD|DYLD|PYTHON|BASH)_?.*|PATH|HF_END
 class _Vetting(ConfigLoaderImpl):
     """Checks every config that Hydra composes, including those of jobs, before it is used."""
 
-    def __init__(self, trust: frozenset[str], **options: Any) -> None:
+    def __init__(self, command: str, trust: frozenset[str], **options: Any) -> None:
         super().__init__(**options)
-        self.trust = trust
+        self.command, self.trust = command, trust
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         return self.vet(super().load_configuration(*arguments, **options))
@@ -36,13 +39,15 @@ class _Vetting(ConfigLoaderImpl):
     def vet(self, config: DictConfig) -> DictConfig:
         """The config itself, if it is harmless."""
         require_harmless(config.hydra, self.trust)
+        if sweep_function(self.command):
+            _require_our_sweeper(config.hydra, self.command)
         return config
 
 
 @contextmanager
-def vetted(trust: frozenset[str]) -> Iterator[None]:
+def vetted(command: str, trust: frozenset[str]) -> Iterator[None]:
     """Inside, Hydra composes no config that names code outside the allowlist."""
-    with loader_replaced(partial(_Vetting, trust)):
+    with loader_replaced(partial(_Vetting, command, trust)):
         yield
 
 
@@ -58,6 +63,14 @@ def require_harmless(node: DictConfig, trust: frozenset[str]) -> None:
             raise UserError(
                 f"{place}: a config may not decide which code runs or where data is sent; set {key} in the shell."
             )
+
+
+def _require_our_sweeper(node: DictConfig, command: str) -> None:
+    if node.mode is RunMode.MULTIRUN and node.sweeper._target_ != SWEEPER:
+        raise UserError(
+            f"hydra/sweeper={node.runtime.choices.get('hydra/sweeper')}: hone {command} -m works with "
+            "hydra/sweeper=hone alone, which is the default; how the cells are drawn is sweep=grid, sweep=tpe, …"
+        )
 
 
 def _is_factory(key: str, value: Any) -> bool:

@@ -22,15 +22,10 @@ def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list
     """The words that hold for all runs, and what varies: the command line has the last word on a key."""
     parser = OverridesParser.create(config_loader=loader)
     typed = parser.parse_overrides(list(words))
+    typed_names = {name_of(override) for override in typed}
+    filed = [_filed(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in typed_names]
+    axes = _axes([*(override for override in typed if override.is_sweep_override()), *filed])
     fixed = [override for override in typed if not override.is_sweep_override()]
-    said = {name_of(override) for override in typed}
-    filed = [_filed(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in said]
-    axes = {}
-    for override in [*(override for override in typed if override.is_sweep_override()), *filed]:
-        if name_of(override) in axes:
-            name = name_of(override)
-            raise UserError(f"{name}: it is varied twice; write all its values in one place: {name}=1,2,3.")
-        axes[name_of(override)] = _axis(override)
     constants = {name_of(override): values(override) for override in fixed if not override.is_delete()}
     needed, absent = conditions(parser, sweep.conditions, axes, constants)
     there = {name: axis for name, axis in axes.items() if name not in absent}
@@ -39,6 +34,16 @@ def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list
     require_tied(there, sweep.tied)
     shared = [str(override.input_line) for override in fixed]
     return shared, Space(tuple(there.values()), tuple(map(tuple, sweep.tied)), needed, tuple(shared))
+
+
+def _axes(overrides: Sequence[Override]) -> dict[str, Axis]:
+    axes: dict[str, Axis] = {}
+    for override in overrides:
+        name = name_of(override)
+        if name in axes:
+            raise UserError(f"{name}: it is varied twice; write all its values in one place: {name}=1,2,3.")
+        axes[name] = _axis(override)
+    return axes
 
 
 def _filed(parser: OverridesParser, key: str, text: str) -> Override:

@@ -1,7 +1,8 @@
-"""`-m`: from a command line to the cells of a sweep, and to the processes that run them."""
+"""`-m`: from a command line to the cells of its sweep, and to the function that the command sweeps with."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hone.build import build
-from hone.check import check_node
+from hone.check import check_node, sweep_function
 from hone.command import space
 from hone.command.application import Application
-from hone.command.engines import engine, launcher_of
+from hone.command.engines import launcher_of
 from hone.command.jobs import Jobs
 from hone.command.line import as_typed_in
 from hone.errors import UserError
@@ -23,6 +24,7 @@ from hone.job import Invocation, default_name
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
+from hone.sweeps.start import Commanded
 from hone.sweeps.sweep import Sweep
 from hone.tracking.wandb.client import agent_run
 
@@ -30,61 +32,50 @@ from hone.tracking.wandb.client import agent_run
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
     """Run a whole sweep and set the application's exit code."""
     application = getattr(task_function, "__self__", None)
-    if not isinstance(application, Application) or application.command not in ("train", "plan"):
-        raise UserError(
-            "hydra/sweeper=hone works only with `hone train` and `hone plan`; use hydra/sweeper=basic here."
-        )
+    entry = sweep_function(application.command) if isinstance(application, Application) else None
+    if entry is None:
+        raise UserError("hydra/sweeper=hone is for hone train and hone plan; other commands take hydra/sweeper=basic.")
     setup_globals()
+    module, _, name = entry.rpartition(".")
+    commanded = _commanded(application, context, config, words)
+    application.code = getattr(importlib.import_module(module), name)(commanded)
+
+
+def _commanded(application: Application, context: HydraContext, config: DictConfig, words: Sequence[str]) -> Commanded:
     settings = _sweep_of(config, application)
     fixed, axes = space.read(words, settings, context.config_loader)
-    if several := [name for name in axes.keys if name.startswith("plan.")]:
-        raise UserError(f"{several[0]}: this applies to the plan as a whole; give it one value.")
-    fixed = [word for word in fixed if not word.startswith("plan.")]
+    ours = f"{application.command}."  # such as plan.time: it is for all runs together
+    if several := [name for name in axes.keys if name.startswith(ours)]:
+        raise UserError(f"{several[0]}: it applies to the {application.command} as a whole; give it one value.")
+    fixed = [word for word in fixed if not word.startswith(ours)]
     axes = replace(axes, fixed=tuple(fixed))
     folder = Path(str(config.output_root), settings.name or _name(config, fixed, axes)).absolute()
     with open_dict(config):
         config.hydra.sweep.dir = str(folder)
-    place = f"hydra.sweep.dir='{folder}'"
     jobs = Jobs(application, context, config)
 
     def ready(cell: Cell) -> Ready:
-        return jobs.ready([place, *fixed], cell)
+        return jobs.ready([f"hydra.sweep.dir='{folder}'", *fixed], cell)
 
-    if application.command == "plan":
-        _plan(settings, axes, ready, folder, config, application)
-        return
-    from hone.sweeps.conduct import conduct
-
-    workers = engine(task_function, context, config, settings, folder)
-    application.code = conduct(
-        settings, axes, ready, folder, Invocation.of(["-m", *map(as_typed_in, words)], {}), workers
+    return Commanded(
+        sweep=settings,
+        space=axes,
+        make=ready,
+        folder=folder,
+        invocation=Invocation.of(["-m", *map(as_typed_in, words)], config.hydra.runtime.choices),
+        launcher=launcher_of(config, settings, application.line.vouched),
+        options=_plain(config.get(application.command) or {}),
     )
 
 
-def _plan(
-    settings: Sweep,
-    axes: Space,
-    ready: Callable[[Cell], Ready],
-    folder: Path,
-    config: DictConfig,
-    application: Application,
-) -> None:
-    from hone.planning.options import Options
-    from hone.planning.sweeps.foresee import foresee
-    from hone.planning.sweeps.queue import Where
-
-    node = check_node(OmegaConf.to_container(config.plan, resolve=True), "plan", ())
-    options: Options = build(node, Options, "plan", ())
-    name = str(config.hydra.runtime.choices["hydra/launcher"])
-    where = Where(None if name == "local" else name, elsewhere=launcher_of(config, application) is not None)
-    foresee(settings, axes, ready, folder, options, where)
-
-
 def _sweep_of(config: DictConfig, application: Application) -> Sweep:
-    values: Any = OmegaConf.to_container(config.sweep, resolve=True)
-    node = check_node(values, "sweep", application.line.vouched)
+    node = check_node(_plain(config.sweep), "sweep", application.line.vouched)
     made: Sweep = build(node, Sweep, "sweep", application.line.vouched)
     return made
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def _name(config: DictConfig, fixed: Sequence[str], axes: Space) -> str:

@@ -12,10 +12,11 @@ from hone.comparison.direction import deciding
 from hone.comparison.groups import Group, Metric, grouped
 from hone.comparison.keys import differing, told_apart
 from hone.comparison.origin import told_by_origin
-from hone.comparison.reading import SWEEP, read_run, run_folders, without_repeats
+from hone.comparison.reading import read_run, run_folders, without_repeats
 from hone.comparison.runs import SEED, Entry
 from hone.comparison.sweep import Sweep, read_sweep
 from hone.errors import UserError
+from hone.sweeps.saved import FILE as SWEEP
 
 
 @final

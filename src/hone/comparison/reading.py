@@ -18,9 +18,9 @@ from hone.paths import nearest_path, shown
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import has_effect, relevant
+from hone.sweeps.saved import FILE as SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-SWEEP = "sweep.json"
 
 
 def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:

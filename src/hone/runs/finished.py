@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import transformers
 import yaml
 
+from hone import devices
+from hone.batching import Random
 from hone.build import build
 from hone.check import check_node
+from hone.data.encoded import encode
+from hone.data.module import DataModule
+from hone.data.rows import Rows, prepare
 from hone.data.source import Source
-from hone.errors import UserError
+from hone.errors import UserError, listed
+from hone.evaluation import predict, predictor
 from hone.facts import Facts
 from hone.heads import pooled
+from hone.precision import settle
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
-from hone.tasks.base import Task
+from hone.settings import Evaluate
+from hone.tasks.base import Columns, Task
+from hone.types import Split
 
 
 @final
@@ -78,3 +87,22 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
     task.furnish(network)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)
+
+
+def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None = None) -> Rows:
+    """Return the rows of a split, as many as the run had unless `limit` says otherwise."""
+    limit = run.config["limit"] if limit is None else limit
+    rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
+    if split not in rows.splits:
+        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}; say split=….")
+    return Rows({split: rows.splits[split]}, rows.facts)
+
+
+def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+    """Return what the run predicts for these rows."""
+    precision = settle(settings.precision or run.record["precision"], settings.accelerator)
+    fabric = devices.make_fabric(settings.accelerator, precision)
+    batch_size = settings.batch_size or 2 * run.config["batch_size"]
+    _, encoded = encode(rows, run.task, run.source)
+    data = DataModule(encoded, run.task, Random(), batch_size)
+    return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)

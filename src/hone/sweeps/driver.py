@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from types import FrameType
 from typing import Any, final
 
@@ -50,16 +49,17 @@ class Driver:
         """Until nothing is left, or somebody asks to stop."""
         self.budget, self.rerun = budget, rerun
         self._recall()
-        with self._listening():
-            try:
-                while self._starts() or self.pool.working or self.elsewhere:
-                    self._show(total)
-                    for identity, words, seconds in self.pool.wait(_PAUSE):
-                        self._end(self.entries[identity], words, seconds)
-                    self._look_elsewhere()
-            finally:
-                self.pool.end_all()
-                self.screen.close()
+        with self._listening(), self._closing():
+            while self._starts() or self.pool.working or self.elsewhere:
+                self._show(total)
+                self._wait()
+
+    def _wait(self) -> None:
+        """Wait a moment and deal with the runs that have ended, here or elsewhere."""
+        for identity, words, seconds in self.pool.wait(_PAUSE):
+            self._end(self.entries[identity], words, seconds)
+        for identity in sorted(self.elsewhere):
+            self._look_at(identity)
 
     def _recall(self) -> None:
         """What came of the cells of earlier commands: a search that draws them may not ask for them again."""
@@ -126,8 +126,6 @@ class Driver:
             return
         value = known.value if known else None
         said = Outcome(words["state"], words.get("reason"), value, round(seconds, 2), identity=entry.identity)
-        if known is None and said.state == "finished":  # a launcher of Hydra's, whose jobs tell nothing but themselves
-            said = replace(said, state="failed", reason="it left no record of a run; what it printed says why")
         if known is None or said.state == "failed" != known.state:
             entry.outcome = said
             self.ledger.close(entry.identity, said)
@@ -143,24 +141,32 @@ class Driver:
             self.drawn = time.monotonic()
             write_page(self.story.folder)
 
-    def _look_elsewhere(self) -> None:
-        """Runs of other drivers: their end is ours to know, and what they drop is ours to pick up."""
-        for identity in sorted(self.elsewhere):
-            entry, known = self.entries[identity], self.ledger.outcome(identity)
-            if known is None or known.state == "running":
-                continue
-            if known.state not in ("interrupted", "preempted"):
-                self.elsewhere.discard(identity)
-                entry.outcome = known
-                self._ended(entry)
-            elif self.asked is not None:
-                self.elsewhere.discard(identity)
-            elif self.pool.free:
-                self.elsewhere.discard(identity)
-                self._start(entry, self.roster.ready(entry.cell))
+    def _look_at(self, identity: str) -> None:
+        """A run of another driver: this one learns of its end, and goes on with it where the other has dropped it."""
+        entry, outcome = self.entries[identity], self.ledger.outcome(identity)
+        if outcome is None or outcome.state == "running":
+            return
+        dropped = outcome.state in ("interrupted", "preempted")
+        if dropped and self.asked is None and not self.pool.free:
+            return
+        self.elsewhere.discard(identity)
+        if not dropped:
+            entry.outcome = outcome
+            self._ended(entry)
+        elif self.asked is None:
+            self._start(entry, self.roster.ready(entry.cell))
 
     def _show(self, total: int) -> None:
         self.screen.show(self.entries.values(), self.pool.working, max(total, len(self.entries)))
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """When this closes no run is left at work, and the screen is free."""
+        try:
+            yield
+        finally:
+            self.pool.end_all()
+            self.screen.close()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -11,9 +11,23 @@ Fate = Literal["run", "resume", "again", "skip", "wait"]
 """`wait`: another command is at it."""
 
 
-def settled(rerun: Rerun) -> set[str]:
-    """The states in which a run stays."""
-    return {"all": set[str](), "nothing": {"finished", "pruned", "failed"}}.get(rerun, {"finished", "pruned"})
+_SETTLED: dict[Rerun, frozenset[str]] = {
+    "failed": frozenset({"finished", "pruned"}),
+    "stale": frozenset({"finished", "pruned"}),
+    "nothing": frozenset({"finished", "pruned", "failed"}),
+    "all": frozenset(),
+}
+"""The states in which a run stays, by `sweep.rerun`. This is the only such list."""
+
+
+def settled(rerun: Rerun) -> frozenset[str]:
+    """Return the states in which a run stays, unless it is stale and `rerun` is `stale`."""
+    return _SETTLED[rerun]
+
+
+def may_run_again(state: str, rerun: Rerun) -> bool:
+    """Whether a search must ask for a cell again. Only the driver can say whether a finished run is stale."""
+    return state not in settled(rerun) or rerun == "stale"
 
 
 def fate(known: Outcome | None, rerun: Rerun, stale: bool) -> Fate:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 from hone.sweeps.cell import Cell, Outcome
+from hone.sweeps.fate import may_run_again
 from hone.sweeps.presence import Presence
 from hone.sweeps.reports import Reports
 from hone.sweeps.samplers.base import Search
@@ -18,13 +19,6 @@ Propose = Callable[[Sequence[Trial], int, int], Proposal]
 """Proposes a cell after these trials, for this number, at this attempt: it may be one that there has been."""
 
 _ATTEMPTS = 10
-_SETTLED: dict[Rerun, tuple[str, ...]] = {
-    "failed": ("finished", "pruned"),
-    "nothing": ("finished", "pruned", "failed"),
-    "stale": (),
-    "all": (),
-}
-"""The states in which a cell stays."""
 
 
 @final
@@ -80,7 +74,7 @@ class Pursuit(Search):
     def _dropped(self, trial: Trial) -> bool:
         if trial.outcome is None:
             return not self.presence.alive(trial.driver)
-        return trial.outcome.state not in _SETTLED[self.rerun] and trial.cell.number not in self.taken
+        return may_run_again(trial.outcome.state, self.rerun) and trial.cell.number not in self.taken
 
     def _counts(self, trial: Trial) -> bool:
         """Whether a run that was stopped may go on; where all begin anew, only one that has done so."""

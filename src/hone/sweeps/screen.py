@@ -92,17 +92,22 @@ def _line(entry: Entry) -> str:
 def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> str:
     counts = Counter(entry.state for entry in entries)
     left = total - sum(counts.values()) + counts["waiting"]
-    told = [f"{counts[state]} {state}" for state in ("finished", "running", "failed", "pruned") if counts[state]]
+    parts = [f"{counts[state]} {state}" for state in ("finished", "running", "failed", "pruned") if counts[state]]
+    parts.append(f"{left} left")
     values = [entry.outcome.value for entry in entries if entry.outcome.value is not None]
-    best = f"best {aim.metric} {(max if aim.higher_is_better else min)(values):.4f}" if values else ""
-    ours = [entry for entry in entries if entry.here and entry.state != "running"]
-    pace = (time.monotonic() - begun) / len(ours) if ours else None
-    ending = f"about {_duration(pace * (left + counts['running'] / 2))} left" if pace and left >= 0 else ""
-    return "  ".join(part for part in [*told, f"{left} left", best, ending] if part)
+    if values:
+        best = max(values) if aim.higher_is_better else min(values)
+        parts.append(f"best {aim.metric} {best:.4f}")
+    ended = sum(entry.here and entry.state != "running" for entry in entries)
+    if ended and left >= 0:
+        seconds_a_run = (time.monotonic() - begun) / ended
+        still = left + counts["running"] / 2  # runs at work are half done, on average
+        parts.append(f"about {_duration(seconds_a_run * still)} left")
+    return "  ".join(parts)
 
 
 def _duration(seconds: float) -> str:
-    """As exact as such a guess can be; of what is running, half is done."""
+    """Return a duration, as exact as such a guess can be."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -18,7 +18,6 @@ from hone.types import Accelerator
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
-    from hone.evaluate import records_of, rows_of
     from hone.metrics.additions import Additions
     from hone.results import save_split
     from hone.runs import finished
@@ -29,8 +28,8 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
         accelerator=accelerator, precision=None, trust=list(trust),
     )  # fmt: skip
-    rows = rows_of(run, "test")
-    records = records_of(run, rows, settings)
+    rows = finished.rows_of(run, "test")
+    records = finished.records_of(run, rows, settings)
     additions = Additions.of(metrics_of(run.task), records)
     scores = {f"test/{name}": value for name, value in additions.scores().items()}
     blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}

@@ -90,7 +90,8 @@ def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -
 
 
 def _settle_in(place: Place, output: Path, parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its sweep
+    if sys.platform == "linux":  # elsewhere the parent asks its runs to end when it does
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its sweep
     if os.getppid() != parent:
         os._exit(1)
     for number in _ASKING:

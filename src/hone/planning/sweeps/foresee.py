@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from hone.build import build
+from hone.check import check_node
 from hone.errors import UserError
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Where
@@ -13,7 +15,17 @@ from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.space import Space
+from hone.sweeps.start import Commanded
 from hone.sweeps.sweep import Sweep
+
+
+def sweep(command: Commanded) -> int:
+    """Print what the sweep would do."""
+    options: Options = build(check_node(command.options, "plan", ()), Options, "plan", ())
+    elsewhere = command.launcher.elsewhere
+    where = Where(command.invocation.choices["hydra/launcher"] if elsewhere else None, elsewhere)
+    foresee(command.sweep, command.space, command.make, command.folder, options, where)
+    return 0
 
 
 def foresee(

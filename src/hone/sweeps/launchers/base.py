@@ -1,25 +1,65 @@
-"""The contract of a launcher of ours: it hands runs over one by one, so that searches and pruners need no batches."""
+"""The contract of a launcher. It starts the runs of a sweep one by one, so searches and pruners need no batches."""
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
+from typing import final
 
 from hone.errors import UserError
 from hone.sweeps.launchers.distant import Distant
+from hone.sweeps.sweep import Sweep
+from hone.sweeps.workers import Workers
 
 
 class Launcher(ABC):
-    """A config's `hydra.launcher`."""
+    """A config's `hydra.launcher`. A new one is a class here and its YAML file in `conf/hydra/launcher/`."""
+
+    elsewhere: bool
+    """Whether the runs may be on other machines, with other devices."""
 
     @abstractmethod
-    def require(self) -> None:
-        """Raises UserError where it cannot work: a package or a program is missing."""
+    def require(self, sweep: Sweep) -> None:
+        """Raises UserError where a package or a program is missing, or where this launcher cannot do what a key of the
+        sweep says."""
 
     @abstractmethod
-    def workers(self, limit: int, timeout: float | None, folder: Path) -> Distant:
-        """So many at a time, none at work for longer than `timeout` seconds; `folder` is the sweep's."""
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Workers:
+        """Return who runs the cells. `folder` is the sweep's, and a run needs so many `devices`."""
+
+
+class RemoteLauncher(Launcher):
+    """A launcher that hands runs over to other machines."""
+
+    elsewhere = True
+
+    @abstractmethod
+    def require_installed(self) -> None:
+        """Raises UserError where a package or a program is missing."""
+
+    @abstractmethod
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> Distant:
+        """Return workers that run at most `limit` cells at a time, each for at most `timeout` seconds."""
+
+    @final
+    def require(self, sweep: Sweep) -> None:
+        if sweep.workers == "auto" and sweep.sampler.learns:
+            raise UserError(
+                "sweep.workers=auto: this launcher takes all cells at once, and then none of them could be drawn by "
+                "what came of the others; give the number of runs at a time: sweep.workers=4."
+            )
+        if sweep.trials_per_gpu != 1:
+            raise UserError(
+                f"sweep.trials_per_gpu={sweep.trials_per_gpu}: this launcher itself assigns GPUs to runs; leave it "
+                "at 1 (and see hydra.launcher.gpus_per_run, for hydra/launcher=ray)."
+            )
+        self.require_installed()
+
+    @final
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Distant:
+        return self.remote(sys.maxsize if sweep.workers == "auto" else sweep.workers, sweep.trial_timeout, folder)
 
 
 def require_package(module: str, launcher: str, extra: str) -> None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from hone.sweeps.launchers.base import Launcher, require_package
+from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.tasks import Tasks
 from hone.types import Count, Index, NotNegative
 
 
 @final
 @dataclass(frozen=True)
-class Ray(Launcher):
+class Ray(RemoteLauncher):
     """`conf/hydra/launcher/ray.yaml` says what each key means."""
 
     address: str | None
@@ -22,8 +22,8 @@ class Ray(Launcher):
     gpus_per_run: NotNegative
     retries: Index
 
-    def require(self) -> None:
+    def require_installed(self) -> None:
         require_package("ray", "ray", "ray")
 
-    def workers(self, limit: int, timeout: float | None, folder: Path) -> Tasks:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> Tasks:
         return Tasks(self.address, self.num_cpus, self.gpus_per_run, self.retries, limit, timeout, self.cpus_per_run)

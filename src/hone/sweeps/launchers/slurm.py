@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.errors import UserError
-from hone.sweeps.launchers.base import Launcher, require_package
+from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.types import Count, Index, Line, Positive
 
@@ -21,7 +21,7 @@ _PATIENCE = 60.0
 
 @final
 @dataclass(frozen=True)
-class Slurm(Launcher):
+class Slurm(RemoteLauncher):
     """`conf/hydra/launcher/slurm.yaml` says what each key means."""
 
     timeout_min: Count
@@ -39,7 +39,7 @@ class Slurm(Launcher):
     array_parallelism: Count
     additional_parameters: Mapping[Line, Line]
 
-    def require(self) -> None:
+    def require_installed(self) -> None:
         require_package("submitit", "slurm", "slurm")
         absent = [name for name in ("sbatch", "srun", "scontrol", "scancel") if shutil.which(name) is None]
         if absent:
@@ -48,7 +48,7 @@ class Slurm(Launcher):
                 "SLURM, or hydra/launcher=local."
             )
 
-    def workers(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
         make = partial(self._executor, f"hone-{folder.name}")
         habits = Habits(make, lambda job: job.cancel(check=False), notice=self.signal_delay_s, patience=_PATIENCE)
         return Submitted(habits, folder, limit, timeout, self.cpus_per_task)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.sweeps.launchers.base import Launcher, require_package
+from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.types import Count, Index, Positive
 
@@ -19,7 +19,7 @@ _MORE_GOES = 5
 
 @final
 @dataclass(frozen=True)
-class SlurmLocal(Launcher):
+class SlurmLocal(RemoteLauncher):
     """`conf/hydra/launcher/slurm_local.yaml` says what each key means."""
 
     timeout_min: Positive
@@ -27,10 +27,10 @@ class SlurmLocal(Launcher):
     cpus_per_task: Count
     gpus_per_node: Index
 
-    def require(self) -> None:
+    def require_installed(self) -> None:
         require_package("submitit", "slurm_local", "slurm")
 
-    def workers(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
         habits = Habits(self._executor, _end, notice=self.signal_delay_s, patience=0.0)
         return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -67,7 +69,9 @@ class Submitted(Distant):
             self.jobs[key] = job
 
     def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        for key in [key for key, job in self.jobs.items() if job.done()]:
+        with _without_stderr():
+            done = [key for key, job in self.jobs.items() if job.done()]
+        for key in done:
             job = self.jobs.pop(key)
             yield key, _words(job)
             for path in (job.paths.submitted_pickle, job.paths.result_pickle, self._note(key)):
@@ -83,12 +87,32 @@ class Submitted(Distant):
         """A job that a driver before this one had handed over, if it is still there."""
         with suppress(OSError):
             job = self.executor.job_class(self.folder, self._note(key).read_text(encoding="utf-8"))
-            if job.get_info().get("State", "").startswith(_ALIVE):
+            with _without_stderr():
+                state = job.get_info().get("State", "")
+            if state.startswith(_ALIVE):
                 return job
         return None
 
     def _note(self, key: str) -> Path:
         return self.folder / f"{key}.job"
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """While this is open no process that is started can print an error.
+
+    submitit asks `sacct` for the states of jobs. On a cluster that keeps no accounts each call prints that, and the
+    states are unknown, which is no error: a job ends when its result is there.
+    """
+    sys.stderr.flush()
+    before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nothing)
 
 
 def _words(job: Any) -> Mapping[str, Any]:

@@ -1,1 +1,1 @@
-"""Which runs of a sweep are not worth finishing: one rule a file."""
+"""Which runs of a sweep are not worth finishing."""

@@ -1,4 +1,6 @@
-"""Asynchronous successive halving: at each rung the best share of the runs goes on, the others wait for their turn.
+"""Asynchronous successive halving (ASHA), and Hyperband, which runs it several times.
+
+At each rung the best share of the runs goes on, and the others wait for their turn.
 
 A run that comes to a rung is compared with all that have been there. Nobody waits for anybody: one that is stopped and
 turns out to belong to the best when more have come goes on from its own checkpoint.
@@ -7,6 +9,7 @@ turns out to belong to the best when more have come goes on from its own checkpo
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +59,44 @@ class Asha(Rule):
             if chosen:
                 return chosen[0]
         return None
+
+
+@final
+@dataclass(frozen=True)
+class Hyperband(Rule):
+    """Hyperband runs several of ASHA's ladders side by side, from one that judges early to one that never judges.
+
+    A run is compared with the runs of its bracket. The bracket that judges earliest has the most runs.
+    """
+
+    eta: Factor
+    first: ProperShare
+
+    @property
+    def brackets(self) -> list[Asha | None]:
+        """The first rung of each is `eta` times as late as that of the one before; the last has none."""
+        return [*(Asha(self.eta, rung) for rung in Asha(self.eta, self.first).rungs), None]
+
+    def bracket(self, run: str) -> int:
+        """Drawn by the run's identity; each bracket costs about as much as any other."""
+        last = len(self.brackets) - 1
+        sizes = [self.eta ** (last - place) * (last + 1) / (last - place + 1) for place in range(last + 1)]
+        drawn = zlib.crc32(run.encode()) / 2**32 * sum(sizes)
+        return next(place for place in range(last + 1) if drawn < sum(sizes[: place + 1]) or place == last)
+
+    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+        asha = self.brackets[self.bracket(run)]
+        return asha is not None and asha.condemns(self._within(curves, self.bracket(run)), run)
+
+    def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
+        curves = Reports(folder, higher_is_better).curves() if standing.stopped else {}
+        turns = [
+            asha.next_of(self._within(curves, place), standing) for place, asha in enumerate(self.brackets) if asha
+        ]
+        return next((run for run in turns if run is not None), None)
+
+    def _within(self, curves: Mapping[str, Curve], bracket: int) -> dict[str, Curve]:
+        return {run: curve for run, curve in curves.items() if self.bracket(run) == bracket}
 
 
 def _waiting(curves: Mapping[str, Curve], rungs: Collection[float], rung: float, stopped: Collection[str]) -> set[str]:

@@ -1,1 +1,1 @@
-"""Which cells of a space are run, and in which order: one way a file."""
+"""Which cells of a space are run, and in which order."""

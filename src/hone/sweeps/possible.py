@@ -1,0 +1,54 @@
+"""Cells that cannot work: they are reported before any run is started, with the keys that make the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from hone.errors import UserError
+from hone.sweeps.cell import Cell
+
+_MOST = 3
+
+
+def require_possible(mistakes: Mapping[Cell, UserError], cells: Sequence[Cell], skip: bool) -> None:
+    """Names every cell that cannot work, unless the others are to be run without them."""
+    total = len(cells)
+    if not mistakes or (skip and len(mistakes) < total):
+        return
+    reasons: dict[str, list[Cell]] = {}
+    for cell, error in mistakes.items():
+        reasons.setdefault(str(error), []).append(cell)
+    lines = [f"  {reason}\n    {_where(failing, cells)}" for reason, failing in reasons.items()]
+    others = "\nsweep.skip_impossible=true runs the others." if len(mistakes) < total else ""
+    count = f"{len(mistakes)} of {total} runs cannot work, and none was started:"
+    raise UserError("\n".join([count, *lines]) + others)
+
+
+def _where(failing: Sequence[Cell], cells: Sequence[Cell]) -> str:
+    words = list(dict.fromkeys(" ".join(deciding_words(cell, failing, cells)) for cell in failing))
+    if len(failing) == len(cells):
+        return f"in all {len(cells)} runs"
+    more = f" and {len(words) - _MOST} more" if len(words) > _MOST else ""
+    return f"in {len(failing)} of {len(cells)} runs: {'; '.join(words[:_MOST])}{more}"
+
+
+def deciding_words(cell: Cell, failing: Collection[Cell], cells: Collection[Cell]) -> tuple[str, ...]:
+    """Return the words of a failing cell without those of keys that make no difference: whatever such a key is, cells
+    that are alike in all others fail together."""
+    failing_words = {each.words for each in failing}
+    kept = cell.words
+    for word in cell.words:
+        key = _key(word)
+        rest = {_without(each.words, key) for each in failing}
+        alike = {each.words for each in cells if _without(each.words, key) in rest}
+        if alike <= failing_words:
+            kept = _without(kept, key)
+    return kept
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0]
+
+
+def _without(words: Sequence[str], key: str) -> tuple[str, ...]:
+    return tuple(word for word in words if _key(word) != key)

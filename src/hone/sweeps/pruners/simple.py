@@ -1,0 +1,42 @@
+"""Pruners that compare the last evaluation of a run with those of the others."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from hone.sweeps.pruners.rule import Rule
+from hone.sweeps.reports import Curve
+from hone.types import Count, NotNegative, Share
+
+
+@final
+@dataclass(frozen=True)
+class Median(Rule):
+    """A run stops where most of the others were better after the same share of their length."""
+
+    others: Count
+    warmup: Share
+
+    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+        ours = curves[run]
+        theirs = [each.merit(ours.share) for name, each in curves.items() if name != run and each.reached(ours.share)]
+        judged = len(theirs) >= self.others and ours.share >= self.warmup
+        return judged and ours.merit(ours.share) < statistics.median(theirs)
+
+
+@final
+@dataclass(frozen=True)
+class Patience(Rule):
+    """A run stops where it no longer improves. The best run never stops, so that a sweep ends with a model."""
+
+    evaluations: Count
+    gain: NotNegative
+
+    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+        merits = curves[run].merits
+        leads = all(merits[-1] >= curve.merits[-1] for curve in curves.values())
+        waited = len(merits) > self.evaluations
+        return waited and not leads and not merits[-1] > merits[-1 - self.evaluations] + self.gain
