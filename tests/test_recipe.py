@@ -1,12 +1,12 @@
 """What is kept in the cache is made anew when the code behind it has changed."""
 
+import importlib
 import inspect
 import sysconfig
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from prototypes.translation import Translation
 
 import hone
 from hone.data.encoded import encode
@@ -49,4 +49,5 @@ def test_once_installed_the_version_counts(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("installed")
 def test_a_task_of_somebody_else_counts_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert is_made_anew(Translation(), "prototypes.translation", monkeypatch)
+    task = importlib.import_module("prototypes.translation").Translation()
+    assert is_made_anew(task, "prototypes.translation", monkeypatch)
