@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -38,6 +39,12 @@ class Rights:
         for row, query in enumerate(queries.tolist()):
             marks[row, self.columns[query]] = False
         return marks
+
+
+def text_key(ids: Sequence[int]) -> int:
+    """Returns a number for a text by its tokens: two texts that are the same to the network have the same number."""
+    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def partner_ranks(queries: Array, partners: Array, query_keys: Array, partner_keys: Array, most: int) -> Array:

@@ -6,8 +6,6 @@ It learns from pairs that belong together, where the partners of the other rows 
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast, final
@@ -17,21 +15,19 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.checkpoints.sentence import chosen_pooling, pooling_hint
+from hone.checkpoints.sentence import chosen_pooling, warn_of_pooling
 from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
 from hone.heads.pooled_model import Pooling
-from hone.retrieval import competitors, embedding_metrics, partner_ranks
+from hone.retrieval import competitors, embedding_metrics, partner_ranks, text_key
 from hone.targets.regression import Regression
 from hone.tasks.base import Batch, Columns, Fault, Metric, Task
 from hone.text import text_faults, token_limit
 from hone.types import Count, FixedPooling, Positive
-
-log = logging.getLogger(__name__)
 
 _PARTS = ("text", "text_pair", "negative")
 """In this order the texts of a row lie end to end."""
@@ -94,7 +90,7 @@ class TextEmbedding(Task):
             "length": [sum(map(len, row)) for row in whole],
             "input_ids": [[token for part in row for token in part] for row in whole],
             "sizes": [[len(part) for part in row] for row in whole],
-            "keys": [[_key(part) for part in row] for row in whole],
+            "keys": [[text_key(part) for part in row] for row in whole],
         }
         return encoded | ({"label": [float(label) for label in rows["label"]]} if paired and "label" in rows else {})
 
@@ -154,14 +150,11 @@ class TextEmbedding(Task):
         alike = {"similarity": float(record["similarity"])} if "similarity" in record else {}
         return {**alike, "embedding": [float(number) for number in record["prediction"]]}
 
-    def furnish(self, network: Any) -> None:
-        self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, network.config))
+    def adopt(self, config: PretrainedConfig) -> None:
+        self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, config))
 
     def examine(self, network: Any) -> None:
-        bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
-        hint = pooling_hint("task.pooling", self.pooling, bare.config)
-        if hint:
-            log.warning(hint)
+        warn_of_pooling("task.pooling", self.pooling, network)
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("pairs")
@@ -199,12 +192,6 @@ class TextEmbedding(Task):
             cosines = query @ torch.cat(others).T
         logits = (cosines / self.temperature).masked_fill(~batch["rivals"], -torch.inf)
         return F.cross_entropy(logits, torch.arange(len(query), device=query.device), reduction="none")
-
-
-def _key(ids: Sequence[int]) -> int:
-    """A number for a text as the network sees it: two texts that are one to it have the same."""
-    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def _range(labels: Sequence[Any]) -> dict[str, float]:
