@@ -67,6 +67,7 @@ def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Ta
     config = network_config(checkpoint, task)
     head.check(config, task, adapter)
     _require_whole_chunks(config, task)
+    task.adopt(config)
     bare = head.attach(checkpoint, config, task)
     task.furnish(bare)
     reads, makes = bare.base_model.main_input_name, task.processor.model_input_names

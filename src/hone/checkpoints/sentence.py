@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
-from transformers import PretrainedConfig
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+log = logging.getLogger(__name__)
 
 ATTRIBUTE = "sentence_pooling"
 """The name in a network's config, so that the pooling is saved with the network."""
@@ -43,6 +47,14 @@ def pooling_hint(place: str, pooling: str, config: PretrainedConfig) -> str:
     if trained in (None, chosen_pooling(pooling, config)):
         return ""
     return f"{place}={pooling}: the checkpoint was trained with {trained} pooling; {place}=auto uses that."
+
+
+def warn_of_pooling(place: str, pooling: str, network: nn.Module) -> None:
+    """Logs the hint on a pooling for a network, which may be wrapped."""
+    bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
+    hint = pooling_hint(place, pooling, bare.config)
+    if hint:
+        log.warning(hint)
 
 
 @cache

@@ -42,6 +42,7 @@ class Elsewhere:
 def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
     """The best weights of a finished run, with some of its task's options changed."""
     found = finished.load(run, trust, options)
+    found.task.furnish(found.network)
     learned_from = tuple(role for role in found.task.optional_roles if found.source.columns.get(role))
     return Model(found.task, found.network, found.record["precision"], learned_from)
 
@@ -54,6 +55,7 @@ def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:
     _require_head(checkpoint, task, config)
     facts = task.recall(config)
     equipped = task.equip(checkpoint.processor(task.auto_processor, facts), facts)
+    equipped.adopt(config)
     network = checkpoint.network(task.auto_model, network_config(checkpoint, equipped))
     equipped.furnish(network)
     return Model(equipped, network.eval(), "auto")

@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 
 import transformers
 import yaml
+from transformers import PretrainedConfig
 
 from hone import devices
 from hone.batching import Random
@@ -72,7 +73,9 @@ def equipped(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> T
     """The task of a run, with the processor and the facts that lie with its model."""
     task: Task = build(node, Task, "task", trust)
     processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
-    return task.equip(processor, Facts.load(folder.facts))
+    ready = task.equip(processor, Facts.load(folder.facts))
+    ready.adopt(PretrainedConfig.from_dict(PretrainedConfig.get_config_dict(folder.model)[0]))
+    return ready
 
 
 def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
@@ -84,7 +87,6 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
     task = equipped(folder, nodes["task"], trust)
     pooled.register_models()
     network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
-    task.furnish(network)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)
 

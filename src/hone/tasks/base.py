@@ -159,7 +159,11 @@ class Task(Predictive):
         return
 
     def furnish(self, network: Any) -> None:
-        """Sets what the options determine of the network beside its config, and options that the network determines."""
+        """Sets what the options determine of the network beside its config, which is saved with it: how it writes."""
+        return
+
+    def adopt(self, config: PretrainedConfig) -> None:
+        """Sets the options that were left to the network's config."""
         return
 
     def examine(self, network: Any) -> None:

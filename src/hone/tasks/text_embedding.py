@@ -6,7 +6,6 @@ It learns from pairs that belong together, where the partners of the other rows 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.checkpoints.sentence import chosen_pooling, pooling_hint
+from hone.checkpoints.sentence import chosen_pooling, warn_of_pooling
 from hone.data.columns import values
 from hone.errors import UserError
 from hone.facts import Facts
@@ -31,8 +30,6 @@ from hone.targets.regression import Regression
 from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults, token_limit
 from hone.types import Count, FixedPooling, Positive
-
-log = logging.getLogger(__name__)
 
 _PARTS = ("text", "text_pair", "negative")
 """In this order the texts of a row lie end to end."""
@@ -156,14 +153,11 @@ class TextEmbedding(Task):
         alike = {"similarity": float(record["similarity"])} if "similarity" in record else {}
         return {**alike, "embedding": [float(number) for number in record["prediction"]]}
 
-    def furnish(self, network: Any) -> None:
-        self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, network.config))
+    def adopt(self, config: PretrainedConfig) -> None:
+        self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, config))
 
     def examine(self, network: Any) -> None:
-        bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
-        hint = pooling_hint("task.pooling", self.pooling, bare.config)
-        if hint:
-            log.warning(hint)
+        warn_of_pooling("task.pooling", self.pooling, network)
 
     def recall(self, config: PretrainedConfig) -> Facts:
         return Facts("pairs")
