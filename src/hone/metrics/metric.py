@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -17,26 +16,16 @@ _AT_ONCE = 4_000_000
 """Numbers that are added up in one go."""
 
 
-class Metric(ABC):
-    """A number (or several by name, "" being the whole) from all the records of a split, and which way is better."""
-
-    higher_is_better: bool
-    signature: str
-    """What else must be equal for two scores to be comparable, where a library has a text for it."""
-
-    @abstractmethod
-    def compute(self, records: Columns) -> float | Scores:
-        """The score; parts that have none are left out."""
-
-
 @final
 @dataclass(frozen=True)
-class PlainMetric(Metric):
+class PlainMetric:
     """A metric that needs all records at once, such as a rank correlation."""
 
     function: Callable[[Columns], float | Scores]
+    """One score, or several by name, "" being the whole."""
     higher_is_better: bool = True
     signature: str = ""
+    """What else must be equal for two scores to be comparable, where a library has a text for it."""
 
     def compute(self, records: Columns) -> float | Scores:
         return self.function(records)
@@ -61,7 +50,7 @@ def unchanged(codes: Array) -> Array:
 
 @final
 @dataclass(frozen=True)
-class SumMetric(Metric):
+class SumMetric:
     """The score of what the records add up to, so that `hone compare` can compute it of any resample of them.
 
     `score` and `expand` are functions of a module, or partials of one: a run's folder names them.
@@ -77,6 +66,7 @@ class SumMetric(Metric):
     """The names of the scores where there are several, "" being the whole."""
     higher_is_better: bool = True
     signature: str = ""
+    """As that of a `PlainMetric`."""
 
     def compute(self, records: Columns) -> float | Scores:
         return self.score_codes(code_rows(self.codes(records)))
@@ -94,6 +84,10 @@ class SumMetric(Metric):
         step = max(1, _AT_ONCE // max(width, 1))
         sums = [self.expand(codes[start : start + step]).sum(axis=0) for start in range(0, len(codes), step)]
         return np.sum(sums, axis=0) if sums else np.zeros(width)
+
+
+Metric = SumMetric | PlainMetric
+"""One number, or several by name, from all the records of a split."""
 
 
 def code_rows(codes: Any) -> Array:
