@@ -191,7 +191,7 @@ def test_a_single_evaluation_has_an_axis_from_zero_and_a_note(opened: Open, tmp_
     page = opened(write_report(comparison, tmp_path / "page.html"))
     curves = page.locator("[data-part=curves]")
     expect(curves.get_by_role("note")).to_contain_text("Only one evaluation (step 40)")
-    steps = [float(text) for text in curves.locator("svg text[text-anchor=middle]").all_inner_texts()]
+    steps = [float(text) for text in curves.locator("svg text[text-anchor=middle]").all_text_contents()]
     assert steps[0] == 0
     assert 30 <= steps[-1] <= 44
     curves.get_by_role("button", name="train/loss").click()

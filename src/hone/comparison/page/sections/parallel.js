@@ -30,7 +30,7 @@ parts.parallel = (data, box) => {
 
 // A mark on an axis and its label. A dash for a mark would read as a minus. The label stands on a plate, so that no line of a run strikes it through.
 function tick(x, y, words, way) {
-  const width = 7 * words.length + 6;
+  const width = 8.2 * words.length + 6;
   return [
     svg("circle", { cx: x, cy: y, r: 2.5, style: { fill: "var(--muted)" } }),
     svg("rect", { class: "plate", x: way > 0 ? x + 5 : x - 5 - width, y: y - 8, width, height: 16, rx: 3 }),
