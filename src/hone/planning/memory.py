@@ -131,8 +131,9 @@ def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
     best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.kept_as(job.precision)) if on_cpu else 0
     trained, evaluated = taken.products
     count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
+    compiled = round(_KERNELS_ANEW * kernels.kept(count))
     return Memory(
-        process, round(_KERNELS_ANEW * kernels.kept(count)), taken.weights, taken.gradients, taken.optimizer, taken.average,
+        process, compiled, taken.weights, taken.gradients, taken.optimizer, taken.average,
         activations=max(0, moving - taken.gradients), best=best,
     )  # fmt: skip
 
