@@ -307,15 +307,12 @@ def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
         return found if found.item() > 0 else -found
 
     monkeypatch.setattr(TextClassification, "loss", picky)
-    done = hone("plan", *SMALL, NO_TRIAL, "plan.format=json")
-    assert done.code == 0, done.said
-    memory = json.loads(done.out)["memory"]
-    assert memory["activations"] is None
-    assert "DataDependentOutput" in memory["unknown_because"]
-    assert memory["measured"] > memory["total"] * 0.5
     done = hone("plan", *SMALL, NO_TRIAL)
-    assert "depends on values that an estimate does not have" in done.out
+    assert done.code == 0, done.said
+    assert "depends on values that an estimate does not have (DataDependentOutput" in done.out
     assert "a process of its own took the heaviest steps" in done.out
+    assert "measured" in done.out
+    assert "activations" not in done.out.partition("measured")[0]
     assert "Traceback" not in done.said
 
 

@@ -36,7 +36,11 @@ class Allocator:
     """The share of an evaluation that finds no room in what training has left."""
 
 
-_USUAL, _RECOMPUTED, _ON_GPUS = Allocator(1.25, 0.5), Allocator(2.4, 0.5), Allocator(1.1, 0.0)
+_PACKED, _PADDED = Allocator(1.1, 0.5), Allocator(1.25, 0.5)
+"""Packed batches come in fewer sizes."""
+_RECOMPUTED, _ON_GPUS = Allocator(2.4, 0.5), Allocator(1.1, 0.0)
+_KERNELS_ANEW = 0.5
+"""The share of compiled kernels that finds no room in memory that was freed."""
 
 
 @final
@@ -121,16 +125,23 @@ def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
 
 def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
     on_cpu = device_of(job.job.settings.accelerator) == "cpu"
-    allocator = _ON_GPUS if not on_cpu else _RECOMPUTED if job.job.settings.gradient_checkpointing else _USUAL
+    allocator = _allocator(job, packed) if on_cpu else _ON_GPUS
     training = allocator.slack * taken.moving + allocator.anew * taken.reading
     moving = round(max(training, allocator.slack * taken.reading))
     best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.kept_as(job.precision)) if on_cpu else 0
     trained, evaluated = taken.products
     count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
+    compiled = round(_KERNELS_ANEW * kernels.kept(count))
     return Memory(
-        process, kernels.kept(count), taken.weights, taken.gradients, taken.optimizer, taken.average,
+        process, compiled, taken.weights, taken.gradients, taken.optimizer, taken.average,
         activations=max(0, moving - taken.gradients), best=best,
     )  # fmt: skip
+
+
+def _allocator(job: Feasible, packed: bool) -> Allocator:
+    if job.job.settings.gradient_checkpointing:
+        return _RECOMPUTED
+    return _PACKED if packed else _PADDED
 
 
 def _lasting(job: Feasible, process: int) -> Memory:
