@@ -48,12 +48,6 @@ class Rights:
         return marks
 
 
-def text_key(ids: Sequence[int]) -> int:
-    """Returns a number for a text by its tokens: two texts that are the same to the network have the same number."""
-    digest = hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
-
-
 def partner_ranks(queries: Array, partners: Array, query_keys: Array, partner_keys: Array, most: int) -> Array:
     """The place of each row's own partner, from 1, among those of the first `most` different texts that are partners.
 
