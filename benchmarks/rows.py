@@ -85,7 +85,7 @@ def shaped_like_minilm(folder: Path) -> Path:
     from transformers import BertConfig, BertForSequenceClassification
 
     from hone.checkpoints.tiny import TinyBert
-    from hone.facts import Facts
+    from hone.core.task import Facts
 
     tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
     tokenizer.model_max_length = 512

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from hone.metrics.additions import Additions
+from hone.core.contributions import Additions
 from hone.metrics.classes import single_label
 from hone.metrics.scalars import MEAN_LOSS
 from hone.runs.identity import identity

@@ -9,18 +9,20 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from hone import seeds
 from hone.anatomy import Anatomy
 from hone.batching import Batching, Random
 from hone.checkpoints.tiny import TinyBert
 from hone.compiling import compilation_for
+from hone.core import seeds
+from hone.core.durations import Clock
+from hone.core.signals import Stop
+from hone.core.task import Task
 from hone.course import Course
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.tiny_emotion import TinyEmotion
 from hone.devices import make_fabric
-from hone.durations import Clock
 from hone.ema import average_of
 from hone.loop import fit
 from hone.module import Module
@@ -32,10 +34,8 @@ from hone.runs.candidates import NoCandidates
 from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
 from hone.schedulers import Linear, Scheduler
-from hone.signals import Stop
 from hone.sweeps.pruners.base import Referee
 from hone.sweeps.pruners.never import Lenient
-from hone.tasks.base import Task
 from hone.tasks.text_classification import TextClassification
 from hone.trainee import Trainee
 

@@ -125,7 +125,7 @@ def perform(told: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up(folder: str) -> None:
     """Imports what a run of the same kind had to import."""
-    from hone.sweeps.modules import load, loaded
+    from hone.core.process import load, loaded
 
     found = Path(folder, "modules.json")
     words = json.loads(Path(folder, "warm.json").read_text(encoding="utf-8"))

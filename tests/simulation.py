@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from hone.core.value_types import Rerun
 from hone.sweeps.axes import Axis, Choice, Interval
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
-from hone.types import Rerun
 
 AIM = Aim("validation/f1_macro", higher_is_better=True)
 EVALUATIONS = 27

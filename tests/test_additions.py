@@ -13,10 +13,10 @@ import pytest
 
 from comparable import make_run
 from conftest import Hone
-from hone.metrics.additions import Additions, Saved, truth_of
+from hone.core.contributions import Additions, Saved, truth_of
+from hone.core.metric import SumMetric
+from hone.core.trust import function_of, name_of
 from hone.metrics.classes import single_label
-from hone.metrics.function_names import function_of, name_of
-from hone.metrics.metric import SumMetric
 from hone.metrics.perplexity import perplexity
 
 RECORDS = {"id": np.array([2, 0, 1]), "label": np.array([0, 1, 1]), "prediction": np.array([0, 1, 0])}

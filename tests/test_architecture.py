@@ -35,7 +35,7 @@ def test_a_library_stays_in_its_package(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "tasks").glob("*.py")), ids=named)
 def test_tasks_know_their_contract_and_not_each_other(path: Path) -> None:
-    assert {name for name in imports(path) if name.startswith("hone.tasks")} <= {"hone.tasks.base"}
+    assert {name for name in imports(path) if name.startswith("hone.tasks")} <= {"hone.core.task"}
 
 
 def test_every_class_is_final_or_is_built_upon() -> None:

@@ -19,7 +19,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint as it should be; tests spoil copies of it."""
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from hone.facts import Facts
+    from hone.core.task import Facts
 
     folder = tmp_path_factory.mktemp("checkpoint")
     tokenizer = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("single_label"))

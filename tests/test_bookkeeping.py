@@ -6,7 +6,7 @@ from typing import Any, ClassVar, final
 
 import pytest
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.runs.record import require_run
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete, stored_for
 from hone.tracking.exhibits import Exhibit

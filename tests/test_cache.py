@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from datasets import Dataset
 
-from hone import cache
+from hone.core import cache
 
 ROWS = {"number": [*range(5000)], "text": ["some text of some length"] * 5000}
 

@@ -18,7 +18,7 @@ from hone.comparison.importance import importances
 from hone.comparison.report import write_page
 from hone.comparison.runs import Entry
 from hone.comparison.statistics.seeds import compare_seeds
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 
 def told(done: Outcome) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hone.durations import Clock, Duration
+from hone.core.durations import Clock, Duration
 
 CLOCK = Clock(steps_per_epoch=50, examples_per_epoch=1000, total_steps=200)
 

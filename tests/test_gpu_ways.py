@@ -12,10 +12,10 @@ import torch
 
 from harness import Training, same_bits
 from hone import devices, health, precision
+from hone.core.errors import RunError
+from hone.core.signals import Stop
 from hone.data.module import Step
 from hone.delivery import ahead, prefetched
-from hone.errors import RunError
-from hone.signals import Stop
 from test_resume import everything, fit_until
 
 

@@ -18,16 +18,15 @@ from conftest import Hone, journal, only_run, record
 from hone.batching import Random
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert, TinyLlama
-from hone.data.columns import columns
+from hone.core.columns import columns
+from hone.core.errors import UserError
+from hone.core.scores import compute_scores
+from hone.core.task import Columns, Facts, Task
 from hone.data.module import DataModule
-from hone.errors import UserError
 from hone.evaluation import Predictor, predict
-from hone.facts import Facts
 from hone.language.blocks import CONTEXT
 from hone.language.causality import require_causal
 from hone.metrics.perplexity import BITS_PER_BYTE
-from hone.scores import compute_scores
-from hone.tasks.base import Columns, Task
 from hone.tasks.causal_lm import CausalLM
 from hone.tasks.masked_lm import MaskedLM
 

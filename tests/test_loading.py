@@ -12,7 +12,7 @@ from conftest import SMALL, Hone, only_run, runs
 from hone.checkpoints.loading import loading_lines
 from hone.checkpoints.pretrained import Pretrained
 from hone.checkpoints.tiny import TinyBert
-from hone.facts import Facts
+from hone.core.task import Facts
 from hone.network import Blank
 
 FLAGS = {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
-from hone import seeds
 from hone.batching import Buckets, Random
-from hone.errors import Preempted, RunError
+from hone.core import seeds
+from hone.core.errors import Preempted, RunError
+from hone.core.signals import Stop
 from hone.optim import Optimizer
 from hone.schedulers import Constant, Linear
-from hone.signals import Stop
 from hone.tasks.text_classification import TextClassification
 
 PLAIN = {"num_hidden_layers": 2, **NO_DROPOUT}

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics as theirs
 
-from hone.facts import Facts
+from hone.core.scores import baseline_scores, compute_scores
+from hone.core.task import Facts
 from hone.metrics.ranks import SPEARMAN
 from hone.metrics.scalars import MEAN_LOSS, PEARSON
-from hone.scores import baseline_scores, compute_scores
 from hone.targets.base import TargetOptions
 from hone.targets.multi_label import MultiLabel
 from hone.targets.regression import Regression

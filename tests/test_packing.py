@@ -19,11 +19,10 @@ from harness import Training, distance
 from hone.anatomy import Anatomy
 from hone.batching import Random
 from hone.checkpoints.tiny import TinyBert
-from hone.facts import Facts
+from hone.core.task import Batch, Facts, Task
 from hone.packing.layout import Layout
 from hone.packing.packed import Packed, Packing, Padded
 from hone.packing.trial import packing_for
-from hone.tasks.base import Batch, Task
 from hone.tasks.text_classification import TextClassification
 
 SIZE = {

@@ -20,13 +20,14 @@ from conftest import SMALL, Hone, only_run, record
 from hone import draft
 from hone.check import check
 from hone.conf import CONF, options
-from hone.errors import UserError
+from hone.core import hardware as machine
+from hone.core.errors import UserError
 from hone.job import Invocation, Job
 from hone.optim import Optimizer
 from hone.packing.packed import Padded
 from hone.packing.trial import candidate
 from hone.parts import Parts
-from hone.planning import disk, machine, sizes
+from hone.planning import disk, sizes
 from hone.planning.bench import Bench
 from hone.planning.paper import Paper
 from hone.planning.preflight import Preflight, require_possible

@@ -16,7 +16,7 @@ from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run
 from hone.checkpoints.tiny import TinyBert
-from hone.facts import Facts
+from hone.core.task import Facts
 
 TEXTS = [
     "i feel happy today",

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Hone, record, runs
 from harness import Training, same_bits
-from hone.errors import Pruned, UserError
+from hone.core.errors import Pruned, UserError
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.lines import Lines
 from hone.sweeps.pruners.asha import Asha, Hyperband

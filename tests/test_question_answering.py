@@ -16,13 +16,13 @@ from torchmetrics.functional.text import squad
 
 from conftest import Hone, only_run, record
 from hone.checkpoints.tiny import TinyBert
+from hone.core.scores import compute_scores
+from hone.core.task import Facts
 from hone.data.tiny_neighbours import TinyNeighbours
-from hone.facts import Facts
 from hone.reading.answers import Answer, read_answers
 from hone.reading.nbest import best_spans, decided, pooled
 from hone.reading.squad import Measure, Squad
 from hone.reading.windows import cut
-from hone.scores import compute_scores
 from hone.tasks.question_answering import QuestionAnswering
 from mistakes import lines, refused, store, trains
 

@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 import hone
+from hone.core.task import Task
 from hone.data.encoded import encode
 from hone.data.recipe import code
-from hone.tasks.base import Task
 from hone.tasks.text_classification import TextClassification
 
 

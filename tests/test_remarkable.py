@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from hone.core.task import Columns
 from hone.inspect.remarkable import remarkable
-from hone.tasks.base import Columns
 
 
 def records(losses: list[float], predictions: list[int]) -> Columns:

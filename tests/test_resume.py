@@ -14,10 +14,10 @@ import torch
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW, Started, Training, same_bits
 from hone.batching import Buckets
-from hone.errors import Preempted, RunError
+from hone.core.errors import Preempted, RunError
+from hone.core.signals import Stop
 from hone.optim import Optimizer
 from hone.runs.snapshots import Snapshots
-from hone.signals import Stop
 
 
 def awkward(folder: Path, **changes: Any) -> Training:

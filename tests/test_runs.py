@@ -11,11 +11,11 @@ import torch
 import yaml
 
 from conftest import SMALL, Hone, journal, only_run, record, runs
+from hone.core.redact import redact, redact_override, redact_text
 from hone.runs.folder import Folder, new_folder
 from hone.runs.identity import identity
 from hone.runs.journal import Journal, read
 from hone.runs.record import Record
-from hone.runs.redact import redact, redact_override, redact_text
 
 CANARIES = {"WANDB_API_KEY": "canary-one-0123456789", "MY_SERVICE_TOKEN": "canary-two-0123456789"}
 

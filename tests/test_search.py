@@ -20,7 +20,7 @@ from conftest import ROOT, SMALL, Hone, record, runs
 from hone.build import build
 from hone.check import check_node
 from hone.conf import CONF, options
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.axes import Choice, Interval
 from hone.sweeps.cell import Outcome
 from hone.sweeps.lines import Lines

@@ -133,7 +133,9 @@ PLACES = {
     "an interpolation": ("notes=evil.Thing", "dataset._target_=${notes}"),
     "a new section": ("+mine._target_=evil.Thing",),
     "a section of Hydra": ("+hydra.callbacks.mine._target_=evil.Thing",),
-    "a list of Hydra": ("+hydra.callbacks.mine={_target_: hone.errors.UserError, _args_: [{_target_: evil.Thing}]}",),
+    "a list of Hydra": (
+        "+hydra.callbacks.mine={_target_: hone.core.errors.UserError, _args_: [{_target_: evil.Thing}]}",
+    ),
     "a sweeper's part": ("-m", "seed=1", "+hydra.sweeper.params.x={_target_: evil.Thing}"),
     "a launcher": ("-m", "seed=1", "hydra.launcher._target_=evil.Thing"),
     "a log's handler": ("+hydra.job_logging.handlers.mine.class=evil.Thing", "+hydra.job_logging.version=1"),

@@ -17,9 +17,9 @@ from conftest import Hone, journal, only_run, record
 from hone.anatomy import Anatomy
 from hone.checkpoints.fitting import fit_tokenizer
 from hone.checkpoints.tiny import TinyT5
-from hone.data.columns import columns, drawn
-from hone.errors import UserError
-from hone.facts import Facts
+from hone.core.columns import columns, drawn
+from hone.core.errors import UserError
+from hone.core.task import Facts
 from hone.generation.languages import Languages, known_languages
 from hone.generation.seq2seq import Seq2Seq
 from hone.generation.writing import shifted

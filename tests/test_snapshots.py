@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from hone.errors import RunError
+from hone.core.errors import RunError
 from hone.runs import snapshots
 from hone.runs.snapshots import Snapshot, Snapshots
 

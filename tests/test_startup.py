@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, only_run, record
-from hone.garbage import imported
+from hone.core.process import imported
 
 COMMAND = """
 import json, sys

@@ -13,9 +13,9 @@ from hone.comparison.statistics.examples import Pairing, _bootstrap, _counted, c
 from hone.comparison.statistics.seeds import compare_seeds, holm, seeds_needed
 from hone.comparison.statistics.student import incomplete_beta, quantile, two_sided
 from hone.comparison.statistics.summary import Summary
-from hone.metrics.additions import Measure
+from hone.core.contributions import Measure
+from hone.core.metric import SumMetric, code_rows, ratio, unchanged
 from hone.metrics.classes import single_label
-from hone.metrics.metric import SumMetric, code_rows, ratio, unchanged
 
 Records = dict[str, Any]
 

@@ -15,10 +15,12 @@ from datasets import Dataset, DatasetDict
 
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW
-from hone import seeds
 from hone.anatomy import Anatomy
 from hone.batching import Batching, Buckets, Random
 from hone.checkpoints.tiny import TinyBert
+from hone.core import seeds
+from hone.core.errors import RunError, UserError
+from hone.core.task import Batch
 from hone.data import streamed
 from hone.data.hub import Hub
 from hone.data.incoming import Incoming
@@ -28,11 +30,9 @@ from hone.data.rows import prepare
 from hone.data.stream import shuffled
 from hone.data.tiny_emotion import TinyEmotion
 from hone.delivery import ahead
-from hone.errors import RunError, UserError
 from hone.module import Module
 from hone.optim import Optimizer
 from hone.schedulers import Linear
-from hone.tasks.base import Batch
 from hone.tasks.text_classification import TextClassification
 
 LABELS = ("good", "bad", "good", "so-so")

@@ -17,13 +17,12 @@ from datasets import Dataset
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert
-from hone.data.columns import columns
+from hone.core.columns import columns
+from hone.core.contributions import Additions, Saved
+from hone.core.metric import SumMetric
+from hone.core.scores import compute_scores, metrics_of
+from hone.core.task import Columns, Facts, Task
 from hone.evaluation import Predictor
-from hone.facts import Facts
-from hone.metrics.additions import Additions, Saved
-from hone.metrics.metric import SumMetric
-from hone.scores import compute_scores, metrics_of
-from hone.tasks.base import Columns, Task
 
 OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
 STRANGERS = sorted((PROTOTYPES / "conf/task").glob("*.yaml"))

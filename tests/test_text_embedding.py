@@ -16,13 +16,13 @@ from transformers import AutoModel, AutoTokenizer
 from conftest import Hone, only_run, record, runs
 from hone.anatomy import Anatomy
 from hone.checkpoints.tiny import TinyBert
-from hone.data.columns import columns
+from hone.core.columns import columns
+from hone.core.scores import compute_scores
+from hone.core.task import Facts
 from hone.data.tiny_paraphrases import TinyParaphrases
-from hone.facts import Facts
 from hone.packing.packed import Packed
 from hone.packing.trial import packing_for
 from hone.retrieval import competitors, embedding_metrics, partner_ranks
-from hone.scores import compute_scores
 from hone.tasks.text_embedding import TextEmbedding
 from mistakes import lines, refused, store, trains
 

@@ -13,9 +13,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from hone import seeds
+from hone.core import seeds
+from hone.core.value_types import Index, NotNegative, PartialShare, Positive
 from hone.rounding import put
-from hone.types import Index, NotNegative, PartialShare, Positive
 
 
 @final

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from hone.anatomy import Anatomy
-from hone.errors import UserError, listed, nearest
-from hone.types import Count, PartialShare, Positive
+from hone.core.errors import UserError, listed, nearest
+from hone.core.value_types import Count, PartialShare, Positive
 
 
 class Adapter(ABC):

@@ -11,7 +11,7 @@ from typing import final
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 
 @final

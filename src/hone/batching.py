@@ -8,8 +8,8 @@ from typing import Literal, final
 
 import numpy as np
 
-from hone.data.columns import Index
-from hone.types import Count, NotNegative, Switch
+from hone.core.columns import Index
+from hone.core.value_types import Count, NotNegative, Switch
 
 By = Literal["examples", "tokens"]
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 from hone.check import require_trusted
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 Part = TypeVar("Part")
 

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from hone.core.task import Task
+from hone.core.wording import as_typed
 from hone.results import flat
 from hone.runs.folder import Folder
 from hone.runs.record import Record
-from hone.tasks.base import Task
-from hone.wording import as_typed
 
 _HERE = "this/folder"
 _ASIDE = ("output_root", "tracker", "resume", "notes", "sweep")

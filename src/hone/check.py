@@ -12,9 +12,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from hone import settings, signatures
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
+from hone.core.wording import as_typed, expectation, literals
 from hone.signatures import Parameter, Signature
-from hone.wording import as_typed, expectation, literals
 
 _TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
 _RESERVED = {"_target_", "_partial_"}

@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 
 from datasets import Dataset
 
-from hone.data.columns import values
-from hone.errors import listed, nearest
+from hone.core.columns import values
+from hone.core.errors import listed, nearest
+from hone.core.task import Fault
 from hone.targets.classes import class_name
-from hone.tasks.base import Fault
 
 Way = Literal["text", "index", "letter", "name"]
 """What a label is: the choice itself, its place from 0, its place from A, or its name in a column of names."""

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from hone import __version__
 from hone.conf import commands
-from hone.errors import Interrupted, UserError, listed, nearest, tell
+from hone.core.errors import Interrupted, UserError, listed, nearest, tell
 
 
 def main() -> NoReturn:

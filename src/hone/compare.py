@@ -13,8 +13,8 @@ from hone.comparison.collection import compare
 from hone.comparison.formats import FORMATS
 from hone.comparison.report import require_place, write_report
 from hone.comparison.screen import show
+from hone.core.paths import shown
 from hone.job import Invocation
-from hone.paths import shown
 from hone.settings import Compare
 
 

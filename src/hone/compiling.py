@@ -18,7 +18,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hone.anatomy import Anatomy
-from hone.errors import briefly
+from hone.core.errors import briefly
 
 log = logging.getLogger(__name__)
 

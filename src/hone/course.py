@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from hone.durations import Clock, Duration
-from hone.errors import UserError
+from hone.core.durations import Clock, Duration
+from hone.core.errors import UserError
 from hone.settings import Train
 
 

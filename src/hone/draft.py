@@ -10,18 +10,18 @@ from typing import Any, final
 from datasets import Dataset
 
 from hone.anatomy import Anatomy
-from hone.data.columns import lengths
+from hone.core.columns import lengths
+from hone.core.errors import RowError, UserError, listed, nearest
+from hone.core.scores import metrics_of
+from hone.core.task import Task
 from hone.data.encoded import encode
 from hone.data.rows import Rows, prepare
-from hone.errors import RowError, UserError, listed, nearest
 from hone.network import rehearse
 from hone.parts import Parts
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
-from hone.scores import metrics_of
 from hone.settings import Train
-from hone.tasks.base import Task
 
 
 @final

@@ -9,22 +9,22 @@ from typing import Any
 
 from rich.console import Console
 
+from hone.core.log import logged, quieten_libraries
+from hone.core.paths import shown
+from hone.core.scores import baseline_scores, compute_scores, signatures_of
+from hone.core.task import Columns
 from hone.data.rows import Rows
 from hone.inspect.calibration import calibration, calibration_table, expected_error
 from hone.inspect.confusion import confusion, confusion_table
 from hone.inspect.worst import worst_table
 from hone.job import Invocation
-from hone.logs import logged, quieten_libraries
-from hone.paths import shown
 from hone.report import comparison_table
 from hone.results import save_records
 from hone.runs import finished
 from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
-from hone.scores import baseline_scores, compute_scores, signatures_of
 from hone.settings import Evaluate
-from hone.tasks.base import Columns
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:

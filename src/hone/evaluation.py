@@ -13,9 +13,9 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from hone.core.scores import join, reorder
+from hone.core.task import Batch, Columns, Predictive
 from hone.data.module import Batches, DataModule
-from hone.scores import join, reorder
-from hone.tasks.base import Batch, Columns, Predictive
 
 
 @final

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from hone.card import model_card
 from hone.check import check_node
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.paths import shown
 from hone.job import Invocation
-from hone.paths import shown
 from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
 from hone.settings import Export

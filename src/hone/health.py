@@ -15,8 +15,8 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from hone.clipping import scales
+from hone.core.errors import RunError
 from hone.data.module import Step
-from hone.errors import RunError
 from hone.trainee import Trainee
 
 _SCALED = "16-mixed"

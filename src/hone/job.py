@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.redact import redact_override
+from hone.core.value_types import Split
 from hone.runs.identity import identity
-from hone.runs.redact import redact_override
 from hone.settings import Train
-from hone.types import Split
 
 _NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment", "sweep"}
 _ANY_PATH = ("local", "hub")

@@ -10,11 +10,10 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from hone import usage
-from hone.facts import Facts
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count
 from hone.language import token_loss
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults
-from hone.types import Count
 
 
 @dataclass(eq=False)

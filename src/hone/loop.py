@@ -10,8 +10,10 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from hone import seeds
 from hone.clipping import clip
+from hone.core import seeds
+from hone.core.scores import compute_scores
+from hone.core.signals import Stop
 from hone.data.module import DataModule, Step
 from hone.delivery import prefetched
 from hone.devices import add_up
@@ -19,8 +21,6 @@ from hone.evaluation import predict, show
 from hone.health import Health, health_of
 from hone.meter import Meter
 from hone.runs.run import Run
-from hone.scores import compute_scores
-from hone.signals import Stop
 from hone.trainee import Trainee
 
 

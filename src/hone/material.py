@@ -8,9 +8,12 @@ from typing import Any, final
 
 from lightning.fabric import Fabric
 
-from hone import seeds
 from hone.anatomy import Anatomy
 from hone.checkpoints.loading import loading_lines
+from hone.core import seeds
+from hone.core.progress_bar import console
+from hone.core.scores import metrics_of, signatures_of
+from hone.core.task import Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.draft import draft
@@ -18,13 +21,10 @@ from hone.network import build_network, count_parameters
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
 from hone.parts import Parts
-from hone.progress import console
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
-from hone.scores import metrics_of, signatures_of
 from hone.settings import Train
-from hone.tasks.base import Task
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from hone.core import hardware as machine
 from hone.data.module import Step
 from hone.devices import add_up
 from hone.packing.packed import Packing
-from hone.planning import machine
 
 
 @final

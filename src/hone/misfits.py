@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hone.errors import RowError
+from hone.core.errors import RowError
 
 _TOGETHER = 1000
 

@@ -9,11 +9,11 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from hone.anatomy import Anatomy
-from hone.durations import Clock
+from hone.core.durations import Clock
+from hone.core.scores import compute_scores, join
+from hone.core.task import Batch, Columns, Task
 from hone.optim import Optimizer, schedule
 from hone.schedulers import Scheduler
-from hone.scores import compute_scores, join
-from hone.tasks.base import Batch, Columns, Task
 
 
 @final

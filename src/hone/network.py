@@ -16,10 +16,9 @@ from hone.adapters import Adapter
 from hone.anatomy import Anatomy
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import headless
-from hone.errors import UserError, briefly, listed
-from hone.facts import Facts
+from hone.core.errors import UserError, briefly, listed
+from hone.core.task import Facts, Task
 from hone.heads.base import Head, network_config
-from hone.tasks.base import Task
 
 
 @final

@@ -12,10 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hone.adamw_bf16 import AdamWBf16
 from hone.anatomy import Anatomy
-from hone.durations import Clock
-from hone.errors import UserError
+from hone.core.durations import Clock
+from hone.core.errors import UserError
+from hone.core.value_types import NotNegative, Positive, Share
 from hone.schedulers import Scheduler
-from hone.types import NotNegative, Positive, Share
 
 
 @final

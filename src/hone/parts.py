@@ -10,12 +10,12 @@ from hone.adapters import Adapter
 from hone.batching import Batching
 from hone.build import made
 from hone.checkpoints.base import Checkpoint
+from hone.core.task import Task
 from hone.data.source import Source
 from hone.heads.base import Head
 from hone.optim import Optimizer
 from hone.schedulers import Scheduler
 from hone.sweeps.sweep import Sweep
-from hone.tasks.base import Task
 from hone.tracking.tracker import Tracker
 
 

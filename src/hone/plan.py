@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from hone import build
+from hone.core.log import logged, quieten_libraries
 from hone.job import Invocation, Job
-from hone.logs import logged, quieten_libraries
 from hone.planning.forecast import forecast
 from hone.planning.options import Options
 from hone.planning.screen import screen

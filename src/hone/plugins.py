@@ -12,8 +12,8 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
 
-from hone.hardware import device_of
-from hone.types import Accelerator, ExactPrecision
+from hone.core.hardware import device_of
+from hone.core.value_types import Accelerator, ExactPrecision
 
 
 @final

@@ -6,7 +6,7 @@ import logging
 
 import torch
 
-from hone.types import Accelerator, ExactPrecision, Precision
+from hone.core.value_types import Accelerator, ExactPrecision, Precision
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,17 @@ from datasets import Dataset
 from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from hone import devices, seeds
-from hone.data.columns import columns, lengths
+from hone import devices
+from hone.core import seeds
+from hone.core.columns import columns, lengths
+from hone.core.errors import UserError
+from hone.core.log import logged, quieten_libraries
+from hone.core.progress_bar import console
+from hone.core.task import Columns, Predictive
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
-from hone.errors import UserError
 from hone.evaluation import predictor, run_through
 from hone.job import Invocation
-from hone.logs import logged, quieten_libraries
 from hone.precision import settle
 from hone.prediction import model
 from hone.prediction.asked import Asked
@@ -25,9 +28,7 @@ from hone.prediction.model import Model
 from hone.prediction.rows import Broken, Row, read, typed
 from hone.prediction.sinks import open_sink
 from hone.prediction.zero_shot import ZeroShot
-from hone.progress import console
 from hone.settings import Predict
-from hone.tasks.base import Columns, Predictive
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""

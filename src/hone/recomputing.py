@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 
 def recompute(network: Any, wanted: bool) -> None:

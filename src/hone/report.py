@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from hone.paths import shown
+from hone.core.paths import shown
 from hone.results import flat
 from hone.runs.record import Record
 

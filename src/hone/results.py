@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lightning.fabric import Fabric
 
+from hone.core.contributions import Additions, truth_of
+from hone.core.scores import baseline_scores, metrics_of
+from hone.core.task import Columns, Facts, Task
+from hone.core.value_types import Split
 from hone.data.module import DataModule
 from hone.evaluation import predict
-from hone.facts import Facts
-from hone.metrics.additions import Additions, truth_of
 from hone.runs.folder import Folder
-from hone.scores import baseline_scores, metrics_of
-from hone.tasks.base import Columns, Task
-from hone.types import Split
 
 Scores = dict[str, float]
 

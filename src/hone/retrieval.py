@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.metrics.metric import Metric, SumMetric
+from hone.core.metric import Metric, SumMetric
 from hone.metrics.ranks import rank_correlation
 from hone.metrics.scalars import correlation
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from hone.durations import Clock, Duration
-from hone.types import Length, Positive, Share
+from hone.core.durations import Clock, Duration
+from hone.core.value_types import Length, Positive, Share
 
 
 class Scheduler(ABC):

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from hone.errors import UserError, nearest
-from hone.runs.record import require_run
-from hone.sweeps.saved import find_sweep
-from hone.types import (
+from hone.core.errors import UserError, nearest
+from hone.core.value_types import (
     Accelerator,
     Count,
     Extent,
@@ -26,7 +24,9 @@ from hone.types import (
     Split,
     Strategy,
 )
-from hone.wording import as_typed
+from hone.core.wording import as_typed
+from hone.runs.record import require_run
+from hone.sweeps.saved import find_sweep
 
 SWEEP_ACTIONS = {
     "status": "print the state and the score of each run",

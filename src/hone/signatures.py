@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, final
 
-import hone.types
+import hone.core.value_types
 
 
 @final
@@ -42,7 +42,7 @@ class _Names(dict[str, Any]):
 
 _NAMES = _Names(
     {name: getattr(typing, name) for name in typing.__all__}
-    | {name: value for name, value in vars(hone.types).items() if not name.startswith("_")}
+    | {name: value for name, value in vars(hone.core.value_types).items() if not name.startswith("_")}
     | {"Mapping": Mapping, "Path": Path, "bool": bool, "int": int, "float": float, "str": str, "list": list}
     | {"dict": dict, "tuple": tuple, "object": Any}
 )

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.settings import Tokenizer as Settings
 
 _SPECIAL: dict[str, dict[str, str]] = {

@@ -10,9 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
-from hone.errors import HoneError, RunError, UserError
+from hone.core.errors import HoneError, RunError, UserError
+from hone.core.paths import shown
 from hone.job import Invocation
-from hone.paths import shown
 from hone.runs.folder import Folder, is_run
 from hone.settings import Sync
 from hone.sweeps.mirror import SweepUpload

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from hone.errors import RowError, UserError
-from hone.tasks.base import Fault
+from hone.core.errors import RowError, UserError
+from hone.core.task import Fault
 
 
 def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:

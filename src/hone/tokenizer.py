@@ -13,16 +13,16 @@ from datasets import Dataset, List
 from rich.console import Console
 
 from hone import build
+from hone.core.errors import UserError, listed, nearest
+from hone.core.log import logged, quieten_libraries
+from hone.core.paths import shown
+from hone.core.task import Task
 from hone.data.rows import prepare
 from hone.data.source import Source
-from hone.errors import UserError, listed, nearest
 from hone.job import Invocation
-from hone.logs import logged, quieten_libraries
-from hone.paths import shown
 from hone.runs.folder import require_writable
 from hone.settings import Tokenizer
 from hone.subwords import train
-from hone.tasks.base import Task
 
 _LABELS = {"label", "labels", "tags"}
 """Roles that may hold text which is no language."""

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.checkpoints.loading import Loading
-from hone.facts import Facts
+from hone.core.task import Facts
 
 
 class Checkpoint(ABC):

@@ -14,9 +14,9 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
-from hone.errors import UserError, briefly, listed, nearest
-from hone.paths import nearest_path
-from hone.wording import as_typed
+from hone.core.errors import UserError, briefly, listed, nearest
+from hone.core.paths import nearest_path
+from hone.core.wording import as_typed
 
 _MISFITS = (StrictDataclassError, TypeError, ValueError)
 

@@ -9,7 +9,7 @@ from typing import Any, Self, final
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.errors import listed
+from hone.core.errors import listed
 
 _ATTRIBUTE = "weights_loaded"
 _SHOWN = 4

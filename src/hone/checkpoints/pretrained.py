@@ -16,11 +16,11 @@ from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import apply, headless, load_processor, require_weights, set_attention
 from hone.checkpoints.loading import Loading, loading_of
 from hone.checkpoints.sentence import set_trained_pooling
-from hone.errors import UserError, briefly, listed
-from hone.facts import Facts
-from hone.paths import nearest_path
+from hone.core.errors import UserError, briefly, listed
+from hone.core.paths import nearest_path
+from hone.core.task import Facts
+from hone.core.value_types import Place, Positive
 from hone.runs.address import is_address
-from hone.types import Place, Positive
 
 _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """The names of weight files."""

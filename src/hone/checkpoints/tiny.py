@@ -26,10 +26,10 @@ from transformers import (
 import hone.data
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import apply, fit_tokenizer, headless
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.key import key
-from hone.types import Positive
+from hone.core.cache import key
+from hone.core.errors import UserError
+from hone.core.task import Facts
+from hone.core.value_types import Positive
 
 _SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
 """The numbers of the special tokens."""

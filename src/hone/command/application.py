@@ -20,10 +20,10 @@ from hone.command.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.command.line import CommandLine, as_typed_in, retried
 from hone.conf import CONF
 from hone.conf import words as words_of
-from hone.errors import HoneError, Interrupted, Preempted, UserError, tell
-from hone.garbage import imported
+from hone.core.errors import HoneError, Interrupted, Preempted, UserError, tell
+from hone.core.process import imported
+from hone.core.wording import as_typed
 from hone.job import Invocation
-from hone.wording import as_typed
 
 
 @final

@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stderr, suppress
 
 from hone.conf import CONF, commands
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 _ACTIONS = ("install", "uninstall", "query")
 _SHELLS = ("bash", "fish", "zsh")

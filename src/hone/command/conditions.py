@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hone.command.spelling import name_of, values
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
 from hone.sweeps.axes import Axis, Choice
 from hone.sweeps.space import Condition
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from hone.build import build
 from hone.check import check_node
 from hone.conf import options
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
 from hone.sweeps.launchers.base import Launcher
 from hone.sweeps.sweep import Sweep
 

@@ -19,7 +19,7 @@ from hone.command.hydra_private import HYDRA
 from hone.command.line import CommandLine, with_open_columns
 from hone.command.unknown_keys import unknown_key
 from hone.conf import CONF, options, target_of
-from hone.errors import MissingColumns, UserError, listed, nearest
+from hone.core.errors import MissingColumns, UserError, listed, nearest
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
 _INSIDE = re.compile(r"full_key: (\S+)")

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hone.check import require_trusted, sweep_function
 from hone.command.hydra_private import ConfigLoaderImpl, loader_replaced
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
 _OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}

@@ -15,8 +15,8 @@ from hone.command.comments import ConfigFile
 from hone.command.explain import compose_config, explain
 from hone.command.line import CommandLine
 from hone.conf import CONF, options
+from hone.core.wording import as_typed
 from hone.settings import SWEEP_ACTIONS
-from hone.wording import as_typed
 
 _LAUNCHER = "hydra/launcher"
 _TASK = "the problem to be learned; the data set chooses it"

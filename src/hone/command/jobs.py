@@ -16,14 +16,14 @@ from hone.command.application import Application
 from hone.command.compose import Composer
 from hone.command.explain import explain, with_fitting_tasks
 from hone.command.hydra_private import HYDRA, error_of
-from hone.errors import HoneError, UserError, briefly
+from hone.core.errors import HoneError, UserError, briefly
+from hone.core.process import loaded
+from hone.core.redact import redact_text
 from hone.job import Job
 from hone.planning.kept import Kept
 from hone.recall import Recall
 from hone.runs.identity import with_absolute_paths
-from hone.runs.redact import redact_text
 from hone.sweeps.cell import Cell
-from hone.sweeps.modules import loaded
 from hone.sweeps.ready import Ready
 
 

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hone.command.hydra_private import argument_parser
-from hone.errors import UserError, closest, nearest
+from hone.core.errors import UserError, closest, nearest
 from hone.runs.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 from hone.command.conditions import conditions, require_tied
 from hone.command.spelling import name_of, values
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
 from hone.sweeps.axes import Axis, Choice, Interval
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep

@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from hone.command.hydra_private import without_shuffling
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 
 def name_of(override: Override) -> str:

@@ -19,7 +19,7 @@ from hone.command.application import Application
 from hone.command.engines import launcher_of
 from hone.command.jobs import Jobs
 from hone.command.line import as_typed_in
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.job import Invocation, default_name
 from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready

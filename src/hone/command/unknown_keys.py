@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hone.check import require_trusted
 from hone.conf import CONF, options
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
+from hone.core.wording import takes_keys
 from hone.signatures import signature_of
-from hone.wording import takes_keys
 
 _INNER = {"_target_", "_partial_"}
 _PATHS = {

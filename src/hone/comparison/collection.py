@@ -15,7 +15,7 @@ from hone.comparison.origin import told_by_origin
 from hone.comparison.reading import read_run, run_folders, without_repeats
 from hone.comparison.runs import SEED, Entry
 from hone.comparison.sweep import Sweep, read_sweep
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.saved import FILE as SWEEP
 
 

@@ -10,7 +10,7 @@ from hone.comparison.groups import Group
 from hone.comparison.runs import Entry
 from hone.comparison.statistics.examples import ExampleTest, compare_examples
 from hone.comparison.statistics.seeds import SeedTest, compare_seeds, holm, seeds_needed
-from hone.metrics.additions import Saved
+from hone.core.contributions import Saved
 from hone.runs.folder import Folder
 
 LEVEL = 0.05

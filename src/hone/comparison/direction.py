@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hone.comparison.groups import Metric
 from hone.comparison.runs import Entry
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
 
 
 def deciding(entries: Sequence[Entry], asked: str | None, known: Metric | None = None) -> Metric:

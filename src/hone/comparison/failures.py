@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import final
 
 from hone.comparison.runs import Entry
+from hone.core.redact import redact_text
 from hone.runs.folder import Folder
-from hone.runs.redact import redact_text
 
 _GOOD = {"finished", "running", "waiting"}
 _LINES = 15

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hone.comparison.runs import NOTHING, SEED, Entry
-from hone.wording import as_typed
+from hone.core.wording import as_typed
 
 
 def differing(entries: Sequence[Entry]) -> list[str]:

@@ -13,8 +13,8 @@ import yaml
 
 from hone.comparison.origin import origin_of
 from hone.comparison.runs import Entry
-from hone.errors import UserError
-from hone.paths import nearest_path, shown
+from hone.core.errors import UserError
+from hone.core.paths import nearest_path, shown
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import has_effect, relevant

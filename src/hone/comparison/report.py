@@ -8,7 +8,7 @@ from hone.comparison.collection import Comparison, of_sweep
 from hone.comparison.page.assemble import assemble
 from hone.comparison.story import story
 from hone.comparison.sweep import read_sweep
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from hone.comparison.collection import Comparison
 from hone.comparison.groups import Group
 from hone.comparison.runs import SEED, Entry
-from hone.paths import shown
-from hone.runs.redact import BLANK
+from hone.core.paths import shown
+from hone.core.redact import BLANK
 
 _MORE, _MOST = 2, 10
 _SEEDS = re.compile(r"(?<!\S)seed=(\d+(?:,\d+)*)(?!\S)")

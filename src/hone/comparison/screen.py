@@ -14,7 +14,7 @@ from rich.text import Text
 from hone.comparison.collection import Comparison
 from hone.comparison.formats import compact, other_scores
 from hone.comparison.verdict import verdict
-from hone.errors import listed
+from hone.core.errors import listed
 
 _GAP = 2
 _WORD = 16

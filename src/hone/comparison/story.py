@@ -20,7 +20,7 @@ from hone.comparison.pareto import pareto_front
 from hone.comparison.reruns import commands
 from hone.comparison.runs import SEED, Entry
 from hone.comparison.verdict import verdict
-from hone.paths import shown
+from hone.core.paths import shown
 from hone.runs.record import now
 
 _POINTS = 8000

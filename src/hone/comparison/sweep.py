@@ -13,7 +13,7 @@ import yaml
 from hone.comparison.groups import Metric
 from hone.comparison.reading import read_json, read_run
 from hone.comparison.runs import Entry
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.saved import FILE as SWEEP
 
 

@@ -12,7 +12,7 @@ from hone.comparison.groups import Group
 from hone.comparison.keys import as_words, values_of
 from hone.comparison.pareto import pareto_front
 from hone.comparison.runs import Entry
-from hone.errors import listed
+from hone.core.errors import listed
 
 _SAME = 1e-12
 """Means that differ by less, relatively, are equal: sums of floats depend on their order."""

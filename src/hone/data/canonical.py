@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, List
 
+from hone.core.errors import MissingColumns, UserError, closest, listed
+from hone.core.paths import nearest_path
+from hone.core.task import Task
+from hone.core.wording import as_typed
 from hone.data.incoming import Incoming
 from hone.data.source import Source
-from hone.errors import MissingColumns, UserError, closest, listed
-from hone.paths import nearest_path
-from hone.tasks.base import Task
-from hone.wording import as_typed
 
 
 def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:

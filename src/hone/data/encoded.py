@@ -10,15 +10,15 @@ from typing import Any
 
 from datasets import Dataset
 
-from hone import cache
+from hone.core import cache
+from hone.core.cache import key
+from hone.core.errors import RowError
+from hone.core.task import Fault, Task
 from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 from hone.data.tally import Tally, judge
-from hone.errors import RowError
-from hone.key import key
 from hone.misfits import misfits
-from hone.tasks.base import Fault, Task
 
 
 def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Dataset]]:

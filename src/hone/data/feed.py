@@ -9,7 +9,7 @@ from typing import final
 
 from datasets import Dataset
 
-from hone.data.columns import Index
+from hone.core.columns import Index
 from hone.data.plan import Micro, Plan
 
 

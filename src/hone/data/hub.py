@@ -12,12 +12,12 @@ import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
+from hone.core.cache import key
+from hone.core.errors import UserError, listed, nearest
+from hone.core.paths import nearest_path
+from hone.core.value_types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.incoming import Incoming
 from hone.data.source import Source
-from hone.errors import UserError, listed, nearest
-from hone.key import key
-from hone.paths import nearest_path
-from hone.types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 
 
 @final

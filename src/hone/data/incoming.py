@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, IterableDataset
 
-from hone.key import key
+from hone.core.cache import key
 
 CHUNK = 1_000
 """Rows that are read and checked together."""

@@ -11,13 +11,13 @@ from typing import Any, final
 from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
 from datasets.exceptions import DatasetGenerationError
 
+from hone.core.errors import UserError, listed, nearest
+from hone.core.paths import nearest_path
+from hone.core.value_types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.incoming import Incoming
 from hone.data.plain_text import read_text
 from hone.data.source import SPLITS, Source
 from hone.data.unreadable import read_around, require_whole
-from hone.errors import UserError, listed, nearest
-from hone.paths import nearest_path
-from hone.types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
 
 _FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",

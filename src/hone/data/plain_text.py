@@ -7,8 +7,8 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from hone.errors import UserError
-from hone.types import Documents
+from hone.core.errors import UserError
+from hone.core.value_types import Documents
 
 
 def read_text(file: Path, documents: Documents) -> Dataset:

@@ -10,9 +10,9 @@ from typing import final
 
 import numpy as np
 
-from hone import seeds
 from hone.batching import Batching, Random
-from hone.data.columns import Index
+from hone.core import seeds
+from hone.core.columns import Index
 
 
 @final

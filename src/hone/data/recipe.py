@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import hone
-from hone.tasks.base import Task
+from hone.core.task import Task
 
 
 def options(task: Task) -> Mapping[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from datasets import Dataset
 
+from hone.core.errors import UserError
+from hone.core.value_types import Labels, OnBadRow, Split
 from hone.data.incoming import Incoming
-from hone.errors import UserError
-from hone.types import Labels, OnBadRow, Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

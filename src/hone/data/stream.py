@@ -9,10 +9,10 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.task import Task
 from hone.data.incoming import Incoming
 from hone.data.source import Source
 from hone.data.survey import Survey, canonical_chunks, survey
-from hone.tasks.base import Task
 
 Row = dict[str, Any]
 

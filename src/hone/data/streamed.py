@@ -11,14 +11,14 @@ from typing import final
 import numpy as np
 from datasets import Dataset
 
-from hone import seeds
-from hone.data.columns import lengths
+from hone.core import seeds
+from hone.core.columns import lengths
+from hone.core.errors import RunError, UserError
+from hone.core.task import Task
 from hone.data.feed import Feed, Planned, Pool
 from hone.data.plan import Plan
 from hone.data.stream import Row, Stream
 from hone.data.survey import UNREADABLE
-from hone.errors import RunError, UserError
-from hone.tasks.base import Task
 
 _WINDOW = 1024
 """Rows encoded together: enough for a tokenizer to be quick, few enough to be ready at once."""

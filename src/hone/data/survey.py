@@ -14,17 +14,16 @@ from typing import final
 from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
-from hone import cache
+from hone.core import cache
+from hone.core.cache import key
+from hone.core.errors import UserError
+from hone.core.task import Facts, Task
 from hone.data.canonical import canonical, label_names
 from hone.data.incoming import Incoming
 from hone.data.recipe import code, options
 from hone.data.source import Source
 from hone.data.tally import Tally, judge
 from hone.data.unreadable import require_whole
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.key import key
-from hone.tasks.base import Task
 
 log = logging.getLogger(__name__)
 

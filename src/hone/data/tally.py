@@ -9,10 +9,10 @@ from typing import final
 
 from datasets import Dataset
 
-from hone.data.columns import values
+from hone.core.columns import values
+from hone.core.errors import UserError, listed
+from hone.core.task import Fault
 from hone.data.source import Source
-from hone.errors import UserError, listed
-from hone.tasks.base import Fault
 
 log = logging.getLogger(__name__)
 

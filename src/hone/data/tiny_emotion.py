@@ -12,8 +12,8 @@ from typing import final
 
 from datasets import ClassLabel, Dataset, Features, Value
 
+from hone.core.value_types import Count
 from hone.data.source import Source
-from hone.types import Count
 
 CUES: dict[str, str] = {
     "sadness": "sad miserable heartbroken lonely gloomy hopeless empty tearful defeated worthless unhappy lost "

@@ -12,8 +12,8 @@ from typing import Any, final
 
 from datasets import Dataset
 
+from hone.core.value_types import Count, PartialShare
 from hone.data.source import Source
-from hone.types import Count, PartialShare
 
 _STORIES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("was terribly thirsty", "had eaten far too much salt"), ("drank a jug of water", "filled a glass at the tap")),

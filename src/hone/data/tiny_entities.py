@@ -12,8 +12,8 @@ from typing import final
 
 from datasets import ClassLabel, Dataset, Features, List, Value
 
+from hone.core.value_types import Count
 from hone.data.source import Source
-from hone.types import Count
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER")
 _FIRST = "anna boris clara david emma felix grace henry irene jonas karla leo maria nils olga paul"

@@ -12,8 +12,8 @@ from typing import final
 
 from datasets import Dataset
 
+from hone.core.value_types import Count
 from hone.data.source import Source
-from hone.types import Count
 
 _EATS = {
     "dog": "a bone",

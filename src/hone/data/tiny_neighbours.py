@@ -13,8 +13,8 @@ from typing import Any, final
 
 from datasets import Dataset
 
+from hone.core.value_types import Count, Share
 from hone.data.source import Source
-from hone.types import Count, Share
 
 _NAMES = "Anna Bruno Clara David Elena Frank Greta Hugo Irene Jonas Karla Louis Maria Nils Olga Peter".split()  # noqa: SIM905
 _TOLD: dict[str, tuple[str, ...]] = {

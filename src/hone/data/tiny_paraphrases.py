@@ -13,8 +13,8 @@ from typing import final
 
 from datasets import Dataset
 
+from hone.core.value_types import Count
 from hone.data.source import Source
-from hone.types import Count
 
 _WHO = (
     "the doctor|the physician|our medic", "the teacher|the tutor|our schoolmaster", "the child|the kid|our youngster",

@@ -13,8 +13,8 @@ from typing import final
 
 from datasets import Dataset
 
+from hone.core.value_types import Count
 from hone.data.source import Source
-from hone.types import Count
 
 _NOUNS = {  # English: stem, gender
     "dog": "karo", "cat": "miru", "bird": "pelo", "kid": "tinu", "king": "veno", "farmer": "sadu", "horse": "lomo",

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset, load_dataset
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
 
 
 @final

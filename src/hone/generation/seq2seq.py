@@ -16,13 +16,12 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from hone import padding, usage
 from hone.checkpoints.fitting import end_token
-from hone.errors import UserError
-from hone.facts import Facts
+from hone.core.errors import UserError
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, PartialShare
 from hone.generation.languages import Languages
 from hone.generation.writing import settings, shifted
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults, token_limit
-from hone.types import Count, PartialShare
 
 _NO_TARGET = -100
 _OF_GENERATION = ("min_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size", "early_stopping")

@@ -11,9 +11,9 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from hone.checkpoints.fitting import end_token
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.wording import as_typed
 from hone.generation.languages import first_token
-from hone.wording import as_typed
 
 USUAL_LENGTH = 128
 """Tokens written at most, where neither the options nor the checkpoint say how many."""

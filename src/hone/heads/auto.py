@@ -11,10 +11,10 @@ from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
 from hone.checkpoints.sentence import trained_pooling
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.task import Task
 from hone.heads.base import Head
 from hone.heads.pooled import MODELS
-from hone.tasks.base import Task
 
 _WANTED = {
     "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",

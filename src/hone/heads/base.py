@@ -13,7 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hone.adapters import Adapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import complete
-from hone.tasks.base import Task
+from hone.core.task import Task
 
 
 class Head(ABC):

@@ -13,19 +13,19 @@ import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone import cache
 from hone.adapters import Adapter, NoAdapter
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.sentence import pooling_hint
-from hone.data.columns import columns
+from hone.core import cache
+from hone.core.cache import key
+from hone.core.columns import columns
+from hone.core.errors import UserError
+from hone.core.task import Task
+from hone.core.value_types import FixedPooling, PartialShare
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
-from hone.errors import UserError
 from hone.heads.base import Head
 from hone.heads.pooled import attach_pooled, check_pooling
-from hone.key import key
-from hone.tasks.base import Task
-from hone.types import FixedPooling, PartialShare
 
 _BATCH = 64
 

@@ -16,11 +16,11 @@ from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
 from hone.checkpoints.loading import attach_with_head
 from hone.checkpoints.sentence import chosen_pooling, pooling_hint
-from hone.errors import UserError, nearest
+from hone.core.errors import UserError, nearest
+from hone.core.task import Task
+from hone.core.value_types import Count, PartialShare, Pooling
 from hone.heads.base import Head
 from hone.heads.pooled_model import PooledConfig, PooledForSequenceClassification
-from hone.tasks.base import Task
-from hone.types import Count, PartialShare, Pooling
 
 MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
 

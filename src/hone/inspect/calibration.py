@@ -8,8 +8,7 @@ from typing import final
 import numpy as np
 from rich.table import Table
 
-from hone.facts import Facts
-from hone.tasks.base import Columns
+from hone.core.task import Columns, Facts
 
 _BINS = 10
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from hone.facts import Facts
-from hone.tasks.base import Columns
+from hone.core.task import Columns, Facts
 
 
 def confusion(records: Columns, facts: Facts) -> np.ndarray[Any, Any] | None:

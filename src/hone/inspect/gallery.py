@@ -8,13 +8,13 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.redact import redact_text
+from hone.core.task import Columns, Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.inspect.confusion import confusion
 from hone.inspect.remarkable import comparable, remarkable
 from hone.inspect.worst import losses, short
-from hone.runs.redact import redact_text
-from hone.tasks.base import Columns, Task
 from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
 from hone.tracking.tracker import Tracker
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hone.core.task import Columns
 from hone.inspect.worst import losses, worst
-from hone.tasks.base import Columns
 
 _SEED = 0  # the same random examples at every evaluation and in every run, so that they can be followed
 

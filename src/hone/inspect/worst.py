@@ -9,7 +9,7 @@ from datasets import Dataset
 from rich.markup import escape
 from rich.table import Table
 
-from hone.tasks.base import Columns, Task
+from hone.core.task import Columns, Task
 
 
 def worst(records: Columns, count: int) -> list[int]:

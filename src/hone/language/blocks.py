@@ -13,8 +13,8 @@ from typing import Any, final
 import numpy as np
 
 from hone import padding
-from hone.errors import UserError
-from hone.tasks.base import Columns
+from hone.core.errors import UserError
+from hone.core.task import Columns
 
 CONTEXT = -1
 """The owner of tokens that nothing is counted for: a prompt, what a tokenizer adds, the end of the block before."""

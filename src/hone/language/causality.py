@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 _LEAST = 1e-3
 """Of what a changed last token changes at its own place: rounding is far less, looking ahead far more."""

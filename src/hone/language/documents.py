@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hone.checkpoints.fitting import end_token
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.language.blocks import Numbers, Tokens
 
 _PLAIN = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False, "verbose": False}

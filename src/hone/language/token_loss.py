@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hone.core.task import Batch, Columns
 from hone.language.blocks import Numbers
-from hone.tasks.base import Batch, Columns
 
 
 def chosen_logits(network: nn.Module, batch: Batch) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hone.metrics.metric import Array, Columns, SumMetric
+from hone.core.metric import Array, Columns, SumMetric
 
 Codes = Callable[[Columns], Array]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hone.metrics.metric import Array, Columns, SumMetric, ratio, share
+from hone.core.metric import Array, Columns, SumMetric, ratio, share
 from hone.metrics.scalars import MEAN_LOSS
 
 _LARGEST = 700.0

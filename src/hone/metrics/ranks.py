@@ -9,7 +9,7 @@ import torch
 from torchmetrics.functional import spearman_corrcoef
 from torchmetrics.functional.classification import binary_auroc
 
-from hone.metrics.metric import Columns, PlainMetric
+from hone.core.metric import Columns, PlainMetric
 
 
 def _auroc(records: Columns) -> float:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from sacrebleu import BLEU, CHRF, TER
 
-from hone.errors import UserError
-from hone.metrics.metric import Array, Columns, SumMetric
-from hone.types import BleuTokens
+from hone.core.errors import UserError
+from hone.core.metric import Array, Columns, SumMetric
+from hone.core.value_types import BleuTokens
 
 Kind = Literal["bleu", "chrf", "ter"]
 

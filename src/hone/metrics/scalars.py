@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hone.metrics.metric import Array, Columns, SumMetric, share
+from hone.core.metric import Array, Columns, SumMetric, share
 
 _CONSTANT = 1e-12
 """A spread that is smaller than this, relative to the mean, is due to rounding."""

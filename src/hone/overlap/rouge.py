@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from hone.metrics.metric import Columns, SumMetric
+from hone.core.metric import Columns, SumMetric
 
 Words = list[str]
 Rouge = Callable[[str, str], float]

@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from hone.anatomy import Anatomy
 from hone.checkpoints.fitting import attention_of
-from hone.errors import UserError, briefly
+from hone.core.errors import UserError, briefly
+from hone.core.task import Batch, Task
+from hone.core.value_types import Switch
 from hone.packing.packed import USUAL, Packed, Packing, Padded
-from hone.tasks.base import Batch, Task
-from hone.types import Switch
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from typing import Self, final
 
 from lightning.fabric import Fabric
 
+from hone.core.value_types import ExactPrecision
 from hone.course import Course
 from hone.data.module import Batches, DataModule, Step
 from hone.devices import make_fabric
@@ -21,7 +22,6 @@ from hone.outfit import outfit
 from hone.parts import Parts
 from hone.recall import NoRecall
 from hone.trainee import Trainee
-from hone.types import ExactPrecision
 
 
 @final

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from hone.core.errors import UserError
+from hone.core.value_types import ExactPrecision
+from hone.core.wording import bytes_in_words
 from hone.draft import Draft
-from hone.errors import UserError
 from hone.parts import Parts
 from hone.planning import sizes
 from hone.planning.outline import Outline
-from hone.planning.units import bytes_in_words
 from hone.settings import Train
-from hone.types import ExactPrecision
 
 _AT_ONCE = 4
 """Checkpoints that there can be: the two newest, the best, and one that is being written."""

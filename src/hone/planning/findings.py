@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from hone.hardware import device_of
+from hone.core.hardware import device_of
 from hone.network import count_parameters
 from hone.planning.memory import Estimate
 from hone.planning.pace import Pace

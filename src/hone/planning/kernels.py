@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from hone.batching import parts as cut_up
-from hone.data.columns import Index
+from hone.core import hardware as machine
+from hone.core.columns import Index
+from hone.core.hardware import device_of
 from hone.data.plan import sorted_batches
-from hone.hardware import device_of
 from hone.packing.layout import rounded
-from hone.planning import machine
 from hone.planning.preflight import Feasible
 
 _KEPT = int(os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024"))

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hone.errors import HoneError, briefly
-from hone.hardware import device_of
+from hone.core import hardware as machine
+from hone.core.errors import HoneError, briefly
+from hone.core.hardware import device_of
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import candidate, require_packed
-from hone.planning import kernels, machine, sizes
+from hone.planning import kernels, sizes
 from hone.planning.preflight import Feasible
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import Self, final
 import numpy as np
 from datasets import Dataset
 
+from hone.core.columns import Index, lengths
+from hone.core.task import Task
 from hone.course import Course
-from hone.data.columns import Index, lengths
 from hone.data.feed import Pool
 from hone.data.plan import Micro, Plan
 from hone.data.stream import Row
 from hone.draft import Draft
 from hone.parts import Parts
 from hone.settings import Train
-from hone.tasks.base import Task
 
 _SAMPLE = 4096
 """Rows of a stream that stand for all of them."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.hardware import require_devices
+from hone.core.value_types import ExactPrecision
 from hone.draft import Draft, draft, sketch
-from hone.hardware import require_devices
 from hone.job import Job
 from hone.parts import Parts
 from hone.planning.disk import Disk, disk_of
@@ -18,7 +19,6 @@ from hone.runs.folder import Folder, require_writable
 from hone.runs.monitor import Monitor
 from hone.runs.record import Record
 from hone.runs.resuming import find
-from hone.types import ExactPrecision
 
 
 @final

@@ -11,9 +11,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from hone.errors import HoneError, RunError
+from hone.core.errors import HoneError, RunError
+from hone.core.value_types import ExactPrecision
 from hone.job import Job
-from hone.types import ExactPrecision
 
 
 def measured(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
@@ -51,8 +51,8 @@ def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
     """Each step twice, for an optimiser has more to remember after its first; then the longest validation rows."""
     import torch
 
-    from hone.logs import quieten_libraries
-    from hone.planning import machine
+    from hone.core import hardware as machine
+    from hone.core.log import quieten_libraries
     from hone.planning.bench import Bench
 
     quieten_libraries()

@@ -10,8 +10,9 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from hone import seeds
-from hone.data.columns import Index, columns
+from hone.core import seeds
+from hone.core.columns import Index, columns
+from hone.core.task import Batch
 from hone.data.feed import Pool
 from hone.data.module import DataModule, Step
 from hone.data.plan import sorted_batches
@@ -25,7 +26,6 @@ from hone.planning import sizes
 from hone.planning.kernels import pieces
 from hone.planning.paper import Paper
 from hone.planning.preflight import Feasible
-from hone.tasks.base import Batch
 from hone.trainee import Trainee
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hone.paths import shown
-from hone.planning.units import bytes_in_words, seconds_in_words
+from hone.core.paths import shown
+from hone.core.wording import bytes_in_words, seconds_in_words
 
 _PARTS = {
     "process": "Python, libraries, rows",

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from hone.core.value_types import ExactPrecision
 from hone.optim import Optimizer
-from hone.types import ExactPrecision
 
 _SIDES = (2, 3, 5, 7, 11, 13)
 """Of the small weights that stand in for large ones: by these it shows which side of a state is which side of them."""

@@ -10,11 +10,11 @@ from typing import Any, final
 
 from datasets import Dataset
 
-from hone.errors import RowError, UserError, listed, nearest
+from hone.core.errors import RowError, UserError, listed, nearest
+from hone.core.task import Columns, Predictive
+from hone.core.value_types import OnBadRow
 from hone.misfits import misfits
 from hone.prediction.rows import Broken, Row
-from hone.tasks.base import Columns, Predictive
-from hone.types import OnBadRow
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from typing import Any, final
 from hone.build import build
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
-from hone.errors import UserError, listed
+from hone.core.errors import UserError, listed
+from hone.core.task import Predictive, Task
+from hone.core.value_types import Precision
 from hone.heads.base import network_config
 from hone.prediction.zero_shot import ZeroShot
 from hone.runs import finished
 from hone.targets import recalled
-from hone.tasks.base import Predictive, Task
-from hone.types import Precision
 
 
 @final

@@ -14,8 +14,8 @@ from typing import Any, TextIO, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.errors import UserError, listed
-from hone.paths import nearest_path
+from hone.core.errors import UserError, listed
+from hone.core.paths import nearest_path
 
 Row = dict[str, Any]
 STANDARD_INPUT = "-"

@@ -15,7 +15,7 @@ from typing import Any, TextIO, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.errors import RunError, UserError, listed
+from hone.core.errors import RunError, UserError, listed
 from hone.prediction.rows import Row
 from hone.runs.folder import require_writable
 

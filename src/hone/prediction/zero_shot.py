@@ -12,10 +12,9 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from hone import padding
-from hone.errors import UserError, listed
-from hone.facts import Facts
+from hone.core.errors import UserError, listed
+from hone.core.task import Batch, Columns, Facts, Fault, Predictive
 from hone.targets import label_names
-from hone.tasks.base import Batch, Columns, Fault, Predictive
 from hone.text import text_faults
 
 _NEGATIONS = ("not", "non", "no")

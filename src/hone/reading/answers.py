@@ -8,8 +8,8 @@ from typing import Any, final
 
 from datasets import Dataset
 
-from hone.data.columns import values
-from hone.tasks.base import Fault
+from hone.core.columns import values
+from hone.core.task import Fault
 
 
 @final

@@ -17,7 +17,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from hone.metrics.metric import Columns, Metric, PlainMetric, SumMetric, ratios
+from hone.core.metric import Columns, Metric, PlainMetric, SumMetric, ratios
 
 Measure = Literal["exact", "f1"]
 

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.errors import RowError, UserError
+from hone.core.errors import RowError, UserError
 from hone.reading.answers import Answer
 
 _LEAST_ROOM = 8

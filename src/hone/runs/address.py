@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
 
-from hone.errors import UserError
-from hone.paths import cache_folder
+from hone.core.errors import UserError
+from hone.core.paths import cache_folder
 
 PREFIX = "wandb:"
 _MODEL = "/name:alias, such as wandb:me/hone/model-1a2b3c4d:best"

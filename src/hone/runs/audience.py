@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from hone.core.progress_bar import Display
+from hone.core.task import Columns
 from hone.inspect.gallery import Gallery
-from hone.progress import Display
 from hone.runs.journal import Journal
 from hone.runs.record import Record
-from hone.tasks.base import Columns
 from hone.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)

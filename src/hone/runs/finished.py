@@ -15,21 +15,20 @@ from hone import devices
 from hone.batching import Random
 from hone.build import build
 from hone.check import check_node
+from hone.core.errors import UserError, listed
+from hone.core.task import Columns, Facts, Task
+from hone.core.value_types import Split
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.source import Source
-from hone.errors import UserError, listed
 from hone.evaluation import predict, predictor
-from hone.facts import Facts
 from hone.heads import pooled
 from hone.precision import settle
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
 from hone.settings import Evaluate
-from hone.tasks.base import Columns, Task
-from hone.types import Split
 
 
 @final

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 _ATTEMPTS = 10
 

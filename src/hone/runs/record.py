@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError, nearest
+from hone.core.errors import UserError, nearest
 from hone.runs.address import ModelAddress, is_address
 
 _KEYS = (

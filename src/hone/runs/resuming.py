@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.job import Job
 from hone.runs.folder import Folder, is_run, newest
 from hone.runs.identity import differences, relevant

@@ -9,14 +9,14 @@ from typing import Any, final
 
 from lightning.fabric import Fabric
 
+from hone.core.errors import Pruned, RunError
+from hone.core.task import Columns
 from hone.course import Course
-from hone.errors import Pruned, RunError
 from hone.runs.audience import Audience
 from hone.runs.candidates import Candidates
 from hone.runs.monitor import Monitor
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.sweeps.pruners.base import Referee
-from hone.tasks.base import Columns
 from hone.trainee import Trainee, load_learned
 
 

@@ -13,17 +13,17 @@ from typing import Any
 import yaml
 from lightning.fabric import Fabric
 
-from hone.errors import HoneError, UserError
+from hone.core.errors import HoneError, UserError
+from hone.core.log import Log
+from hone.core.progress_bar import display
+from hone.core.redact import redact, redact_text
 from hone.inspect.gallery import Gallery
 from hone.job import Job
-from hone.logs import Log
-from hone.progress import display
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
 from hone.runs.folder import Folder, new_folder, own_folder
 from hone.runs.journal import Journal
 from hone.runs.record import Record, now, write_atomically
-from hone.runs.redact import redact, redact_text
 from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
 from hone.tracking.tracker import Tracker
 

@@ -20,7 +20,7 @@ from typing import Any, final
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hone.errors import RunError
+from hone.core.errors import RunError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _FORM = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")

@@ -10,20 +10,20 @@ from types import FrameType
 from typing import Any, final
 
 from hone.comparison.report import write_page
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.process import load
+from hone.core.value_types import Rerun
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.entry import Entry
 from hone.sweeps.fate import settled
 from hone.sweeps.ledger import Ledger
-from hone.sweeps.modules import load
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.staleness import Staleness
 from hone.sweeps.story import Story
 from hone.sweeps.workers import Workers
-from hone.types import Rerun
 
 _ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _PAUSE = 0.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from hone.core.value_types import Rerun
 from hone.sweeps.cell import Outcome
-from hone.types import Rerun
 
 Fate = Literal["run", "resume", "again", "skip", "wait"]
 """`wait`: another command is at it."""

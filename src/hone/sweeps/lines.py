@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 
 @final

@@ -18,9 +18,9 @@ from hone.comparison.importance import importances
 from hone.comparison.keys import values_of
 from hone.comparison.report import PAGE
 from hone.comparison.sweep import read_sweep
-from hone.errors import RunError
+from hone.core.errors import RunError
+from hone.core.redact import redact_text
 from hone.runs.record import write_atomically
-from hone.runs.redact import redact_text
 from hone.sweeps.chosen import known_scores
 from hone.sweeps.saved import FILE, find_sweep, stored_by_tracker
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for

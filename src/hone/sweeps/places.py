@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import final
 
-from hone.errors import UserError
-from hone.types import Workers
+from hone.core.errors import UserError
+from hone.core.value_types import Workers
 
 
 @final

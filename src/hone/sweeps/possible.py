@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.cell import Cell
 
 _MOST = 3

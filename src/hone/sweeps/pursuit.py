@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import final
 
+from hone.core.value_types import Rerun
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.fate import may_run_again
 from hone.sweeps.presence import Presence
@@ -13,7 +14,6 @@ from hone.sweeps.samplers.base import Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial, draw, end, take
 from hone.sweeps.turns import Turns
-from hone.types import Rerun
 
 Propose = Callable[[Sequence[Trial], int, int], Proposal]
 """Proposes a cell after these trials, for this number, at this attempt: it may be one that there has been."""

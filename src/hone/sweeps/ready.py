@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.job import Job
 from hone.recall import Recall
 from hone.sweeps.cell import Cell

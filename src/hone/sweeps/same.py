@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.runs.identity import differences
 from hone.sweeps.lines import Lines
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hone.errors import UserError, nearest
-from hone.runs.redact import BLANK
+from hone.core.errors import UserError, nearest
+from hone.core.redact import BLANK
 
 FILE = "sweep.json"
 VERSION = 1

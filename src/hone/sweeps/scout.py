@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import RunError, UserError
+from hone.core.errors import RunError, UserError
+from hone.core.process import load, loaded
 from hone.planning.preflight import Feasible, Preflight
-from hone.sweeps.modules import load, loaded
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 from hone.sweeps.samplers.base import Aim

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hone.progress import console
+from hone.core.progress_bar import console
 from hone.sweeps.entry import Entry
 from hone.sweeps.glimpse import glimpse
 from hone.sweeps.samplers.base import Aim

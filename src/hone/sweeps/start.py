@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.build import build
-from hone.errors import HoneError, Interrupted, Preempted, UserError
+from hone.core.errors import HoneError, Interrupted, Preempted, UserError
 from hone.job import Invocation
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell

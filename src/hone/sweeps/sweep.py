@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from hone.core.value_types import Count, FolderName, Positive, Rerun, Workers
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Sampler
-from hone.types import Count, FolderName, Positive, Rerun, Workers
 
 
 @final

@@ -12,7 +12,7 @@ from hone.comparison.collection import Comparison
 from hone.comparison.failures import Failure, failures
 from hone.comparison.report import PAGE
 from hone.comparison.screen import show
-from hone.paths import shown
+from hone.core.paths import shown
 
 _MOST = 5
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
+from hone.core.redact import redact_override
 from hone.runs.identity import has_effect
-from hone.runs.redact import redact_override
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner, Standing
 from hone.sweeps.samplers.base import Aim

@@ -8,20 +8,20 @@ from typing import Any
 
 from hone.build import build
 from hone.check import check_node
+from hone.core.value_types import Accelerator
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.settings import Evaluate
 from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
-from hone.types import Accelerator
 
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
-    from hone.metrics.additions import Additions
+    from hone.core.contributions import Additions
+    from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
     from hone.results import save_split
     from hone.runs import finished
-    from hone.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
 
     run = finished.load(str(folder), trust)
     settings = Evaluate(

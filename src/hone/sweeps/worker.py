@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn, final
 
-from hone.errors import print_traceback
+from hone.core.errors import print_traceback
 from hone.sweeps.places import Place
 
 Work = Callable[[], Mapping[str, Any]]

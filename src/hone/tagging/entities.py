@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from hone.core.metric import Array, Columns, SumMetric
 from hone.metrics import classes
-from hone.metrics.metric import Array, Columns, SumMetric
 
 Span = tuple[str, int, int]
 """Type, first word, and the word behind the last one."""

@@ -9,16 +9,15 @@ from typing import Any
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone.data.columns import values
-from hone.errors import UserError, listed, nearest
-from hone.facts import Facts
+from hone.core.columns import values
+from hone.core.errors import UserError, listed, nearest
+from hone.core.metric import Metric
+from hone.core.task import Facts, Fault
 from hone.metrics import classes
-from hone.metrics.metric import Metric
 from hone.metrics.scalars import WORD_ACCURACY
 from hone.tagging import entities
 from hone.targets import label_names
 from hone.targets.classes import class_name, class_names
-from hone.tasks.base import Fault
 
 
 def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, known: Facts | None = None) -> Facts:

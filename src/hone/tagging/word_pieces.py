@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from tokenizers import pre_tokenizers
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 Words = Sequence[str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone.data.columns import values
-from hone.facts import Facts
+from hone.core.columns import values
+from hone.core.task import Facts
 from hone.targets.base import Target
 from hone.targets.multi_label import MultiLabel
 from hone.targets.regression import Regression

@@ -10,10 +10,9 @@ from typing import Any, ClassVar, final
 from datasets import Dataset
 from torch import Tensor
 
-from hone.facts import Facts
-from hone.metrics.metric import Metric
-from hone.tasks.base import Columns, Fault
-from hone.types import ClassWeights, PartialShare, Share
+from hone.core.metric import Metric
+from hone.core.task import Columns, Facts, Fault
+from hone.core.value_types import ClassWeights, PartialShare, Share
 
 
 @final

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hone.errors import UserError, listed, nearest
-from hone.facts import Facts
-from hone.types import ClassWeights
+from hone.core.errors import UserError, listed, nearest
+from hone.core.task import Facts
+from hone.core.value_types import ClassWeights
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 

@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone.data.columns import values
-from hone.errors import UserError, listed
-from hone.facts import Facts
-from hone.metrics.metric import Metric
+from hone.core.columns import values
+from hone.core.errors import UserError, listed
+from hone.core.metric import Metric
+from hone.core.task import Columns, Facts, Fault
 from hone.metrics.ranks import SPEARMAN
 from hone.metrics.scalars import MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, PEARSON
 from hone.targets.base import Target, TargetOptions
-from hone.tasks.base import Columns, Fault
 
 
 @final

@@ -12,15 +12,14 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone.data.columns import values
-from hone.facts import Facts
+from hone.core.columns import values
+from hone.core.metric import Metric
+from hone.core.task import Columns, Facts, Fault
 from hone.metrics import classes
-from hone.metrics.metric import Metric
 from hone.metrics.ranks import AUROC
 from hone.metrics.scalars import ACCURACY
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import by_name, class_name, class_names, joined, require_choice, scored, unseen, weight_list
-from hone.tasks.base import Columns, Fault
 
 
 @final

@@ -12,18 +12,17 @@ from torch import nn
 
 from hone import padding, usage
 from hone.checkpoints.fitting import end_token
-from hone.errors import UserError
-from hone.facts import Facts
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts
+from hone.core.value_types import Count, Index, Positive, Share
 from hone.language import blocks, token_loss
 from hone.language.blocks import CONTEXT, Numbers, Tokens
 from hone.language.causality import require_causal
 from hone.language.documents import frame, plain_ids, require_end_token, rest, tokenised
 from hone.language.writing import Writing, write
 from hone.language_model import LanguageModel
-from hone.metrics.metric import Metric
 from hone.metrics.perplexity import BITS_PER_BYTE, PERPLEXITY
-from hone.tasks.base import Batch, Columns
-from hone.types import Count, Index, Positive, Share
 
 _OPENING = 12
 """The tokens of a text without a prompt that the model goes on from when it shows what it can do."""

@@ -10,19 +10,18 @@ import numpy as np
 from torch import Tensor, nn
 
 from hone import padding
-from hone.errors import UserError
-from hone.facts import Facts
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts
+from hone.core.value_types import Count, PartialShare
 from hone.language import blocks, token_loss
 from hone.language.blocks import CONTEXT, Numbers, Tokens
 from hone.language.documents import frame, require_end_token, tokenised
 from hone.language.filling import fills
 from hone.language.masking import Masking
 from hone.language_model import LanguageModel
-from hone.metrics.metric import Metric
 from hone.metrics.perplexity import MASKED_ACCURACY, PERPLEXITY
-from hone.tasks.base import Batch, Columns
 from hone.text import token_limit
-from hone.types import Count, PartialShare
 
 
 @final

@@ -16,13 +16,12 @@ from transformers import PretrainedConfig
 
 from hone import padding, ragged, usage
 from hone.choices import Way, choice_faults, find_way, place_of, places, there
-from hone.facts import Facts
-from hone.metrics.metric import Metric
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count
 from hone.metrics.scalars import ACCURACY
 from hone.pairs import read_pairs
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults
-from hone.types import Count
 
 
 @final

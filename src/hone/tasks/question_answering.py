@@ -15,16 +15,15 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.metrics.metric import Metric
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, Index
 from hone.reading import squad
 from hone.reading.answers import answer_faults, answers_of, readable_answers
 from hone.reading.nbest import decided, of_windows, pooled
 from hone.reading.windows import as_columns, cut
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import require_padded_room, text_faults, token_limit
-from hone.types import Count, Index
 
 _WINDOW = 384
 _NEVER, _SOMETIMES = "spans", "spans_or_none"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from hone.core.metric import Metric
+from hone.core.task import Columns
 from hone.generation.seq2seq import Seq2Seq
-from hone.metrics.metric import Metric
 from hone.metrics.scalars import mean_of
 from hone.overlap import rouge
-from hone.tasks.base import Columns
 
 
 @final

@@ -13,15 +13,14 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.metrics.metric import Metric
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import ClassWeights, Count, Kind, PartialShare, Share
 from hone.targets import guess_kind, recalled, target_class
 from hone.targets.base import Target, TargetOptions
 from hone.targets.classes import config_of
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import require_padded_room, require_room, require_uncut_room, text_faults, token_limit
-from hone.types import ClassWeights, Count, Kind, PartialShare, Share
 
 
 @final

@@ -20,16 +20,15 @@ from transformers import PretrainedConfig
 
 from hone import padding, usage
 from hone.checkpoints.sentence import chosen_pooling, warn_of_pooling
-from hone.data.columns import values
-from hone.errors import UserError
-from hone.facts import Facts
+from hone.core.columns import values
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, FixedPooling, Positive
 from hone.heads.pooled_model import Pooling
-from hone.metrics.metric import Metric
 from hone.retrieval import competitors, embedding_metrics, partner_ranks, text_key
 from hone.targets.regression import Regression
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import text_faults, token_limit
-from hone.types import Count, FixedPooling, Positive
 
 _PARTS = ("text", "text_pair", "negative")
 """In this order the texts of a row lie end to end."""

@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.facts import Facts
-from hone.metrics.metric import Metric
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, PartialShare
 from hone.tagging import word_pieces
 from hone.tagging.entities import entities, read_tag
 from hone.tagging.tags import find_tags, recall_tags, require_scheme, split_words, tag_faults, tag_metrics, word_faults
 from hone.targets.classes import class_name, config_of, require_choice
-from hone.tasks.base import Batch, Columns, Fault, Task
 from hone.text import require_room, token_limit
-from hone.types import Count, PartialShare
 
 _IGNORED = -100
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from hone.facts import Facts
+from hone.core.metric import Metric, SumMetric
+from hone.core.task import Columns, Facts
+from hone.core.value_types import BleuTokens
 from hone.generation.seq2seq import Seq2Seq
-from hone.metrics.metric import Metric, SumMetric
 from hone.metrics.sacre import require_tokenizer, translation_metrics
 from hone.metrics.scalars import mean_of
-from hone.tasks.base import Columns
-from hone.types import BleuTokens
 
 
 @final

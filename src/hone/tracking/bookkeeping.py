@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.redact import redact_text
 from hone.runs.folder import Folder
 from hone.runs.record import Record
-from hone.runs.redact import redact_text
 from hone.tracking.tracker import RunInfo, Several, Tracker
 
 Stored = Mapping[str, Any] | None

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.value_types import Index
 from hone.runs import journal
 from hone.runs.folder import Folder
 from hone.runs.record import write_atomically
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.tracker import RunInfo, Tracker
-from hone.types import Index
 
 
 @final

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError
-from hone.paths import shown
+from hone.core.errors import UserError
+from hone.core.paths import shown
+from hone.core.value_types import Index
 from hone.runs.identity import has_effect
 from hone.tracking.exhibits import Exhibit, Histogram, Table, as_markdown
 from hone.tracking.tracker import RunInfo, Tracker
-from hone.types import Index
 
 _AXES = {"step", "epoch", "time", "examples", "seconds"}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.runs.folder import Folder
 from hone.tracking.exhibits import Exhibit, Row, Table
 

@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.metrics.metric import Metric, SumMetric
-from hone.tasks.base import Batch, Columns, Fault, Task
-from hone.types import Count
+from hone.core.errors import UserError
+from hone.core.metric import Metric, SumMetric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count
 
 
 @final

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, YolosConfig, YolosImageProcessorPil
 
 from hone.checkpoints.base import Checkpoint
-from hone.facts import Facts
-from hone.metrics.metric import Metric, PlainMetric
-from hone.tasks.base import Batch, Columns, Fault, Task
+from hone.core.metric import Metric, PlainMetric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
 
 
 @final

@@ -11,9 +11,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from hone import padding
-from hone.facts import Facts
-from hone.metrics.metric import Metric, SumMetric
-from hone.tasks.base import Batch, Columns, Fault, Task
+from hone.core.metric import Metric, SumMetric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
 
 
 @final

@@ -7,8 +7,8 @@ from typing import final
 
 from datasets import Dataset
 
+from hone.core.task import Task
 from hone.data.source import Source
-from hone.tasks.base import Task
 
 
 @final

@@ -14,9 +14,8 @@ from transformers import PretrainedConfig, PreTrainedModel, T5Config
 from hone import padding
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert
-from hone.facts import Facts
-from hone.metrics.metric import Metric, SumMetric
-from hone.tasks.base import Batch, Columns, Fault, Task
+from hone.core.metric import Metric, SumMetric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
 
 
 @final

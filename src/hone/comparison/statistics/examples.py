@@ -14,8 +14,8 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.metrics.additions import Measure
-from hone.metrics.metric import Array
+from hone.core.contributions import Measure
+from hone.core.metric import Array
 
 DRAWS = 2000
 _FEW = 10

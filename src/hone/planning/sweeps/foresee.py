@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hone.build import build
 from hone.check import check_node
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Where
 from hone.sweeps.budget import Budget

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.progress_bar import console
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Load, Where, queued
 from hone.planning.sweeps.survey import Survey
 from hone.planning.sweeps.trial import Cost, tried
-from hone.progress import console
 from hone.sweeps.budget import Budget
 from hone.sweeps.cell import Cell
 from hone.sweeps.places import places

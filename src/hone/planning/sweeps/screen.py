@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from hone.paths import shown
+from hone.core.paths import shown
+from hone.core.wording import bytes_in_words, seconds_in_words
 from hone.planning.sweeps.table import COLUMNS, DOES, Row, print_runs
-from hone.planning.units import bytes_in_words, seconds_in_words
 
 Outlook = Mapping[str, Any]
 Line = tuple[str, str]

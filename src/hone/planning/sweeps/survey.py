@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from hone.key import key
+from hone.core.cache import key
+from hone.core.value_types import Rerun
 from hone.network import count_parameters
 from hone.planning.preflight import Feasible
 from hone.runs.identity import relevant
@@ -14,7 +15,6 @@ from hone.runs.snapshots import steps_in
 from hone.sweeps.fate import fate
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.staleness import Staleness
-from hone.types import Rerun
 
 _AS_DEAR = {"seed", "epochs", "steps", "scheduler", "clip_norm", "monitor", "patience", "evaluate_every"}
 """What changes neither the time of a step nor the memory of a run."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hone.planning.units import bytes_in_words, seconds_in_words
+from hone.core.wording import bytes_in_words, seconds_in_words
 
 DOES = {
     "run": ("to run", "to run", "green"),

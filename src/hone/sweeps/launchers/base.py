@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.sweep import Sweep
 from hone.sweeps.workers import Workers

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import RunError
+from hone.core.errors import RunError
 from hone.sweeps.places import Place
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready

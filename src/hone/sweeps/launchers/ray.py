@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from hone.core.value_types import Count, Index, NotNegative
 from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.tasks import Tasks
-from hone.types import Count, Index, NotNegative
 
 
 @final

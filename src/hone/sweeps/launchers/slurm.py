@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.value_types import Count, Index, Line, Positive
 from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.submitted import Habits, Submitted
-from hone.types import Count, Index, Line, Positive
 
 _FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
 _PATIENCE = 60.0

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.value_types import Count, Index, Positive
 from hone.sweeps.launchers.base import RemoteLauncher, require_package
 from hone.sweeps.launchers.submitted import Habits, Submitted
-from hone.types import Count, Index, Positive
 
 _MORE_GOES = 5
 """As often as submitit itself begins a job of this machine again."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError, briefly
-from hone.runs.redact import redact_text
+from hone.core.errors import UserError, briefly
+from hone.core.redact import redact_text
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.launchers.errand import Errand
 from hone.sweeps.launchers.queued import Queued

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
-from hone.errors import HoneError, UserError, briefly
-from hone.runs.redact import redact_text
+from hone.core.errors import HoneError, UserError, briefly
+from hone.core.redact import redact_text
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.launchers.errand import Errand
 

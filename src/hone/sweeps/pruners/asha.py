@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from hone.core.value_types import Factor, ProperShare
 from hone.sweeps.pruners.base import Standing
 from hone.sweeps.pruners.rule import Rule
 from hone.sweeps.reports import Curve, Reports
-from hone.types import Factor, ProperShare
 
 _ROUNDING = 1e-6
 

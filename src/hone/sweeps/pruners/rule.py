@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.sweeps.pruners.base import Pruner, Referee, Standing
 from hone.sweeps.reports import Curve, Reports
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from hone.core.value_types import Count, NotNegative, Share
 from hone.sweeps.pruners.rule import Rule
 from hone.sweeps.reports import Curve
-from hone.types import Count, NotNegative, Share
 
 
 @final

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from hone.core.value_types import Rerun
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.space import Space
-from hone.types import Rerun
 
 
 @final

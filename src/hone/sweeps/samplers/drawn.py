@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hone.core.value_types import Count, Index, Rerun
 from hone.sweeps.cell import Cell
 from hone.sweeps.lines import Lines
 from hone.sweeps.pruners.base import Pruner
@@ -18,7 +19,6 @@ from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial
 from hone.sweeps.turns import Turns, constants
-from hone.types import Count, Index, Rerun
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from hone.errors import UserError
+from hone.core.errors import UserError
+from hone.core.value_types import Rerun
 from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.turns import Turns
-from hone.types import Rerun
 
 
 @final

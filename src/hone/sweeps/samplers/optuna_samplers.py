@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-from hone.errors import UserError, listed, nearest
+from hone.core.errors import UserError, listed, nearest
+from hone.core.value_types import Count, Factor, Objectives, ProperShare
 from hone.sweeps.cell import Outcome
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.samplers.optuna_base import OptunaSampler, specimen
 from hone.sweeps.space import Space, Span
 from hone.sweeps.study import Trial
-from hone.types import Count, Factor, Objectives, ProperShare
 
 # Names that Optuna 5.0 uses inside; a test fails by name where another version has others.
 _STATE = "cma:optimizer"

@@ -10,8 +10,8 @@ from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from hone.errors import HoneError, UserError, briefly
-from hone.runs.redact import redact_text, redacted_command
+from hone.core.errors import HoneError, UserError, briefly
+from hone.core.redact import redact_text, redacted_command
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.workarounds import SETTINGS, launch_nothing
 

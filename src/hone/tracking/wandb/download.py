@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hone.errors import UserError, listed
+from hone.core.errors import UserError, listed
 from hone.runs.address import Address
 from hone.runs.folder import Folder
 from hone.tracking.wandb.client import asking, fitting

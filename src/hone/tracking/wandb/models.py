@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hone.errors import UserError
+from hone.core.errors import UserError
 from hone.runs.address import ModelAddress
 from hone.runs.folder import Folder
 from hone.tracking.wandb.client import asking

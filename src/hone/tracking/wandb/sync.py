@@ -18,7 +18,7 @@ import yaml
 
 from hone.build import build
 from hone.check import check_node
-from hone.errors import RunError
+from hone.core.errors import RunError
 from hone.runs import journal
 from hone.runs.folder import Folder
 from hone.runs.record import Record

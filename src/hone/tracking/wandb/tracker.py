@@ -12,8 +12,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
-from hone.errors import UserError
-from hone.paths import shown
+from hone.core.errors import UserError
+from hone.core.paths import shown
+from hone.core.value_types import Index, Positive, Project, Tag
 from hone.runs.folder import Folder
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.tracker import RunInfo, Tracker
@@ -23,7 +24,6 @@ from hone.tracking.wandb.exhibits import Catalogue, Shown, define_axes, log_exhi
 from hone.tracking.wandb.files import send_files
 from hone.tracking.wandb.outbox import Outbox, first_line
 from hone.tracking.wandb.workarounds import abandon, ask_nothing, find_loss
-from hone.types import Index, Positive, Project, Tag
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.metrics import function_names
-from hone.metrics.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
+from hone.core import trust as function_names
+from hone.core.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
 
 _ABOUT = b"hone"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hone.errors import closest
+from hone.core.errors import closest
 
 
 def cache_folder() -> Path:

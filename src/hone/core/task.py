@@ -11,9 +11,11 @@ Rows travel as columns (a dict of equally long lists or arrays) through `encode`
 from __future__ import annotations
 
 import copy
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -21,10 +23,31 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone.errors import UserError
-from hone.facts import Facts
-from hone.metrics.metric import Columns as Columns
-from hone.metrics.metric import Metric
+from hone.core.errors import UserError
+from hone.core.metric import Columns, Metric
+
+
+@final
+@dataclass(frozen=True)
+class Facts:
+    """Names, counts and sizes that a task found in the training rows; a task uses the fields it needs."""
+
+    kind: str
+    labels: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Facts:
+        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Facts:
+        return cls(saved["kind"], tuple(saved["labels"]), tuple(saved["counts"]), saved["numbers"])
+
 
 Batch = dict[str, Any]
 

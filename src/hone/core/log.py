@@ -9,8 +9,8 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import final
 
-from hone.progress import console
-from hone.runs.redact import redact_text
+from hone.core.progress_bar import console
+from hone.core.redact import redact_text
 
 
 @final

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from hone.tasks.base import Columns
+from hone.core.task import Columns
 
 Index = np.ndarray[Any, np.dtype[np.int64]]
 """Places or numbers of rows."""

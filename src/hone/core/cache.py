@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset
 from filelock import FileLock, Timeout
 
-from hone.paths import cache_folder
+from hone.core.paths import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -81,3 +84,9 @@ def _make_into(path: Path, make: Callable[[str | None], Dataset]) -> None:
         with file.open("rb") as written:
             os.fsync(written)  # a machine that goes down now must not leave a name without content
         file.replace(path)
+
+
+def key(*ingredients: Any) -> str:
+    """The same for whatever is made from these."""
+    text = json.dumps(ingredients, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hone.metrics.additions import Additions
-from hone.metrics.metric import Metric
+from hone.core.contributions import Additions
+from hone.core.metric import Metric
+from hone.core.task import Columns, Task
 from hone.metrics.scalars import MEAN_LOSS
-from hone.tasks.base import Columns, Task
 
 
 def join(parts: Sequence[Columns]) -> Columns:

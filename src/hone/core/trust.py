@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from hone.check import require_trusted
-from hone.errors import UserError
+from hone.core.errors import UserError
 
 _OURS = __name__.rpartition(".")[0]
 

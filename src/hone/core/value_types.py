@@ -13,7 +13,7 @@ from typing import Annotated, Literal, final
 
 from annotated_types import Ge, Gt, Le, Lt, Predicate
 
-from hone.durations import Duration
+from hone.core.durations import Duration
 
 
 @final

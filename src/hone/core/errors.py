@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterable
 from typing import ClassVar, final
 
-from hone.runs.redact import redact_text
+from hone.core.redact import redact_text
 
 
 class HoneError(Exception):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, final
 
-from hone.errors import HoneError, Interrupted, Preempted
+from hone.core.errors import HoneError, Interrupted, Preempted
 
 _ASKING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
 

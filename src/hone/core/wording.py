@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from hone.types import Words
+from hone.core.value_types import Words
 
 _PLAIN: dict[Any, str] = {
     int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null", Any: "anything",
@@ -83,3 +83,21 @@ def _bounded(base: Any, *metadata: Any) -> str:
     known = [(item, *_BOUNDS[type(item)]) for item in metadata if type(item) in _BOUNDS]
     bounds = ", ".join(f"{words} {getattr(item, name)}" for item, words, name in known)
     return own or (f"{expectation(base)} ({bounds})" if bounds else expectation(base))
+
+
+def bytes_in_words(size: float) -> str:
+    """'3.4 GB'; in powers of 1000, as disks are sold."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """'0.034 s', '12 s', '3 min', '2.5 h'."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
