@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from hone.core.value_types import Rerun
+from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.axes import Axis, Choice, Interval
-from hone.sweeps.cell import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.base import Aim, Sampler, Search

@@ -12,8 +12,8 @@ import pytest
 from conftest import Hone, record, runs
 from harness import Training, same_bits
 from hone.core.errors import Pruned, UserError
-from hone.sweeps.cell import Cell, Outcome
-from hone.sweeps.lines import Lines
+from hone.runs.json_lines import Lines
+from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.pruners.asha import Asha, Hyperband
 from hone.sweeps.pruners.base import Pruner, Referee, Standing
 from hone.sweeps.pruners.simple import Median, Patience

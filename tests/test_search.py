@@ -21,9 +21,9 @@ from hone.build import build
 from hone.check import check_node
 from hone.conf import CONF, options
 from hone.core.errors import UserError
+from hone.runs.json_lines import Lines
+from hone.runs.sweep_file import Outcome
 from hone.sweeps.axes import Choice, Interval
-from hone.sweeps.cell import Outcome
-from hone.sweeps.lines import Lines
 from hone.sweeps.pruners.asha import Asha
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.base import Aim

@@ -26,7 +26,7 @@ from hone.core.value_types import (
 )
 from hone.core.wording import as_typed
 from hone.runs.record import require_run
-from hone.sweeps.saved import find_sweep
+from hone.runs.sweep_file import find_sweep
 
 SWEEP_ACTIONS = {
     "status": "print the state and the score of each run",

@@ -23,7 +23,7 @@ from hone.job import Job
 from hone.planning.kept import Kept
 from hone.recall import Recall
 from hone.runs.identity import with_absolute_paths
-from hone.sweeps.cell import Cell
+from hone.runs.sweep_file import Cell
 from hone.sweeps.ready import Ready
 
 

@@ -113,7 +113,7 @@ class CommandLine:
 
 def retried(folder: str) -> list[str]:
     """The words of an existing sweep, from any folder; its file is trusted no more than a run's."""
-    from hone.sweeps.saved import saved_words
+    from hone.runs.sweep_file import saved_words
 
     path = Path(folder).expanduser().absolute()
     place = [f"output_root='{path.parent}'", f"sweep.name='{path.name}'"]

@@ -21,7 +21,7 @@ from hone.command.jobs import Jobs
 from hone.command.line import as_typed_in
 from hone.core.errors import UserError
 from hone.job import Invocation, default_name
-from hone.sweeps.cell import Cell
+from hone.runs.sweep_file import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space
 from hone.sweeps.start import Commanded

@@ -16,7 +16,7 @@ from hone.comparison.reading import read_run, run_folders, without_repeats
 from hone.comparison.runs import SEED, Entry
 from hone.comparison.sweep import Sweep, read_sweep
 from hone.core.errors import UserError
-from hone.sweeps.saved import FILE as SWEEP
+from hone.runs.sweep_file import FILE as SWEEP
 
 
 @final

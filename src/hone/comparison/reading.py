@@ -18,7 +18,7 @@ from hone.core.paths import nearest_path, shown
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import has_effect, relevant
-from hone.sweeps.saved import FILE as SWEEP
+from hone.runs.sweep_file import FILE as SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -14,7 +14,7 @@ from hone.comparison.groups import Metric
 from hone.comparison.reading import read_json, read_run
 from hone.comparison.runs import Entry
 from hone.core.errors import UserError
-from hone.sweeps.saved import FILE as SWEEP
+from hone.runs.sweep_file import FILE as SWEEP
 
 
 @final

@@ -13,9 +13,8 @@ from hone.comparison.report import write_page
 from hone.core.errors import UserError
 from hone.core.process import load
 from hone.core.value_types import Rerun
+from hone.runs.sweep_file import Cell, Entry, Outcome
 from hone.sweeps.budget import Budget
-from hone.sweeps.cell import Cell, Outcome
-from hone.sweeps.entry import Entry
 from hone.sweeps.fate import settled
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.ready import Ready, Roster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hone.core.value_types import Rerun
-from hone.sweeps.cell import Outcome
+from hone.runs.sweep_file import Outcome
 
 Fate = Literal["run", "resume", "again", "skip", "wait"]
 """`wait`: another command is at it."""

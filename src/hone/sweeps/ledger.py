@@ -8,7 +8,7 @@ from typing import final
 
 from hone.runs.folder import Folder
 from hone.runs.record import Record, now
-from hone.sweeps.cell import Outcome
+from hone.runs.sweep_file import Outcome
 
 
 @final

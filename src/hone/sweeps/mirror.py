@@ -21,8 +21,8 @@ from hone.comparison.sweep import read_sweep
 from hone.core.errors import RunError
 from hone.core.redact import redact_text
 from hone.runs.record import write_atomically
+from hone.runs.sweep_file import FILE, find_sweep, stored_by_tracker
 from hone.sweeps.chosen import known_scores
-from hone.sweeps.saved import FILE, find_sweep, stored_by_tracker
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
 from hone.tracking.exhibits import Table
 from hone.tracking.tracker import RunInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from hone.core.errors import UserError
-from hone.sweeps.cell import Cell
+from hone.runs.sweep_file import Cell
 
 _MOST = 3
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 from hone.core.value_types import Rerun
-from hone.sweeps.cell import Cell, Outcome
+from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.fate import may_run_again
 from hone.sweeps.presence import Presence
 from hone.sweeps.reports import Reports

@@ -9,7 +9,7 @@ from typing import Any, final
 from hone.core.errors import UserError
 from hone.job import Job
 from hone.recall import Recall
-from hone.sweeps.cell import Cell
+from hone.runs.sweep_file import Cell
 
 
 @final

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
 
-from hone.sweeps.lines import Lines
-from hone.sweeps.same import require_same
+from hone.runs.json_lines import Lines, require_same
 
 _ROUNDING = 1e-9
 

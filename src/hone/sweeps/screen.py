@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hone.core.progress_bar import console
-from hone.sweeps.entry import Entry
+from hone.runs.sweep_file import Entry
 from hone.sweeps.glimpse import glimpse
 from hone.sweeps.samplers.base import Aim
 

@@ -11,9 +11,8 @@ from typing import Any, final
 from hone.build import build
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError
 from hone.job import Invocation
+from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
 from hone.sweeps.budget import Budget
-from hone.sweeps.cell import Cell
-from hone.sweeps.entry import Entry
 from hone.sweeps.launchers.base import Launcher
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.places import places
@@ -21,7 +20,6 @@ from hone.sweeps.pool import Pool
 from hone.sweeps.possible import require_possible
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.samplers.base import Aim
-from hone.sweeps.saved import stored_by_tracker
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
 from hone.sweeps.story import Story

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import final
 
 from hone.runs.record import now, write_atomically
-from hone.sweeps.entry import Entry
+from hone.runs.sweep_file import FILE, VERSION, Entry
 from hone.sweeps.samplers.base import Aim
-from hone.sweeps.saved import FILE, VERSION
 from hone.tracking.bookkeeping import Stored
 
 

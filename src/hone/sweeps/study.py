@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, final
 
+from hone.runs.json_lines import Draft, Lines, require_same
 from hone.runs.record import finite
-from hone.sweeps.cell import Cell, Outcome
-from hone.sweeps.lines import Draft, Lines
-from hone.sweeps.same import require_same
+from hone.runs.sweep_file import Cell, Outcome
 
 
 @final

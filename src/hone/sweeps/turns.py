@@ -9,7 +9,7 @@ from typing import final
 
 from hone.core.redact import redact_override
 from hone.runs.identity import has_effect
-from hone.sweeps.cell import Cell, Outcome
+from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner, Standing
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.space import Space

@@ -11,8 +11,8 @@ from hone.check import check_node
 from hone.core.errors import UserError
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Where
+from hone.runs.sweep_file import Cell
 from hone.sweeps.budget import Budget
-from hone.sweeps.cell import Cell
 from hone.sweeps.ready import Ready, Roster
 from hone.sweeps.space import Space
 from hone.sweeps.start import Commanded

@@ -14,8 +14,8 @@ from hone.planning.options import Options
 from hone.planning.sweeps.queue import Load, Where, queued
 from hone.planning.sweeps.survey import Survey
 from hone.planning.sweeps.trial import Cost, tried
+from hone.runs.sweep_file import Cell
 from hone.sweeps.budget import Budget
-from hone.sweeps.cell import Cell
 from hone.sweeps.places import places
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import final
 
 from hone.core.value_types import Rerun
-from hone.sweeps.cell import Cell, Outcome
+from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.space import Space
 

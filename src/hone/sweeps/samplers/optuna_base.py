@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hone.sweeps.cell import Outcome
+from hone.runs.sweep_file import Outcome
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.samplers.drawn import Drawn
 from hone.sweeps.space import Dimension, Space, Span

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 from hone.core.errors import UserError, listed, nearest
 from hone.core.value_types import Count, Factor, Objectives, ProperShare
-from hone.sweeps.cell import Outcome
+from hone.runs.sweep_file import Outcome
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.samplers.optuna_base import OptunaSampler, specimen
 from hone.sweeps.space import Space, Span

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError
+from hone.runs.identity import differences
 
 
 @final
@@ -77,3 +78,28 @@ def _drop_torn_tail(descriptor: int) -> None:
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
+
+
+_REMEDY = "Give the command as it was, or begin another sweep: sweep.name=…"
+
+
+def require_same(lines: Lines, about: Mapping[str, Any]) -> None:
+    """Writes it into a new file, and holds an old one to it."""
+    with lines.alone() as draft:
+        rows = lines.rows()
+        if not rows:
+            draft.append({"about": about})
+            return
+    held(lines, about)
+
+
+def held(lines: Lines, about: Mapping[str, Any]) -> None:
+    """Holds an old one to it."""
+    rows = lines.rows()
+    before = rows[0].get("about", {}) if rows else about
+    changed = differences(about, before)
+    if changed:
+        raise UserError(
+            f"{lines.path}: this sweep was begun as another one, and its runs cannot be compared with those asked for "
+            f"now: {'; '.join(changed[:6])}. {_REMEDY}"
+        )
