@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hone.conf import CONF
+from hone.config.tree import CONF
 
 UNTRAINED = ("epochs=null", "steps=1", "optimizer.lr=1e-12", "evaluate_every=null")
 

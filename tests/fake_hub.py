@@ -30,7 +30,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
-from hone.conf import CONF
+from hone.config.tree import CONF
 from hone.data.tiny_emotion import TinyEmotion
 
 LABELS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from hone.conf import CONF
+from hone.config.tree import CONF
 
 SOURCE = ROOT / "src" / "hone"
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import SMALL, Hone, only_run, record, runs
 from hone import __version__
-from hone.conf import commands, options
+from hone.config.tree import commands, options
 from mistakes import csv, store
 
 HEAVY = ("torch", "transformers", "datasets", "lightning", "wandb", "pandas", "pyarrow")
@@ -174,7 +174,7 @@ def test_a_failure_of_the_run_ends_with_1(hone: Hone, monkeypatch: pytest.Monkey
 
 
 def test_ctrl_c_before_a_run_ends_with_130(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone.command import application
+    from hone.config import application
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
@@ -216,7 +216,7 @@ def test_a_run_on_files_of_ones_own_is_named_after_them(place: str, name: str, h
 
 
 def test_a_run_from_a_folder_or_from_the_hub_is_named_after_it() -> None:
-    from hone.job import default_name
+    from hone.config.job import default_name
 
     choices = {"dataset": "local", "checkpoint": "hub"}
     config = {"dataset": {"path": "/data/reviews/"}, "checkpoint": {"path": "distilbert/distilbert-base-uncased"}}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Hone
-from hone.conf import commands, options
-from hone.settings import SWEEP_ACTIONS
+from hone.config.settings import SWEEP_ACTIONS
+from hone.config.tree import commands, options
 from mistakes import refused, store
 
 OF_TRAINING = ("dataset", "checkpoint", "optimizer", "hydra/launcher")

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
 
 from conftest import ROOT, Hone
-from hone.command import hydra_private
+from hone.config import hydra_private
 
 NAMES = {
     "hydra._internal.utils": ["get_args_parser"],

@@ -18,11 +18,11 @@ from torch.utils._pytree import tree_leaves
 
 from conftest import SMALL, Hone, only_run, record
 from hone import draft
-from hone.check import check
-from hone.conf import CONF, options
+from hone.config.check import check
+from hone.config.job import Invocation, Job
+from hone.config.tree import CONF, options
 from hone.core import hardware as machine
 from hone.core.errors import UserError
-from hone.job import Invocation, Job
 from hone.optim import Optimizer
 from hone.packing.packed import Padded
 from hone.packing.trial import candidate

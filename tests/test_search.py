@@ -17,9 +17,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import ROOT, SMALL, Hone, record, runs
-from hone.build import build
-from hone.check import check_node
-from hone.conf import CONF, options
+from hone.config.build import build
+from hone.config.check import check_node
+from hone.config.tree import CONF, options
 from hone.core.errors import UserError
 from hone.runs.json_lines import Lines
 from hone.runs.sweep_file import Outcome

@@ -15,7 +15,7 @@ import yaml
 
 from conftest import SMALL, Hone, only_run, runs
 from hone.cli import main
-from hone.command.line import CommandLine
+from hone.config.command_line import CommandLine
 
 EVIL = "from pathlib import Path\nPath({marker!r}).touch()\n\n\nclass Thing:\n    def __init__(self, **options): pass\n"
 TARGETS = {
@@ -26,7 +26,7 @@ TARGETS = {
     "builtins.exec": "_args_: [\"open('{marker}', 'w')\"]",
     "pathlib.Path.touch": "_args_: ['{marker}']",
     "hone.cli.os.system": "command: touch {marker}",
-    "hone.command.application.importlib.import_module": "name: evil",
+    "hone.config.application.importlib.import_module": "name: evil",
     "hone.runs.provenance.subprocess.Popen": "args: [touch, '{marker}']",
     "torch.load": "f: evil.pickle, weights_only: false",
     "numpy.load": "file: evil.pickle, allow_pickle: true",

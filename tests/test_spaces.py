@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from conftest import SMALL, Hone
 from hone.command.space import read
-from hone.conf import CONF, options
+from hone.config.tree import CONF, options
 from hone.sweeps.axes import Choice, Interval
 from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.grid import Grid

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from hone import __version__
-from hone.conf import commands
+from hone.config.tree import commands
 from hone.core.errors import Interrupted, UserError, listed, nearest, tell
 
 
@@ -40,14 +40,14 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
         print(f"hone {__version__}")
         return 0
     if command in ("-sc", "--shell-completion"):
-        from hone.command.completion import complete
+        from hone.config.command_line import complete
 
         complete(" ".join(rest))
         return 0
     if command not in commands():
         hint = nearest(command, commands())
         raise UserError(f"hone {command}: no such command.{hint} The commands are {listed(commands())}.")
-    from hone.command.application import Application
+    from hone.config.application import Application
 
     return Application(command, debug).run(rest)
 

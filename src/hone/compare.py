@@ -13,9 +13,9 @@ from hone.comparison.collection import compare
 from hone.comparison.formats import FORMATS
 from hone.comparison.report import require_place, write_report
 from hone.comparison.screen import show
+from hone.config.job import Invocation
+from hone.config.settings import Compare
 from hone.core.paths import shown
-from hone.job import Invocation
-from hone.settings import Compare
 
 
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from hone.config.settings import Train
 from hone.core.durations import Clock, Duration
 from hone.core.errors import UserError
-from hone.settings import Train
 
 
 @final

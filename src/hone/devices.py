@@ -16,11 +16,11 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
+from hone.config.job import Job
 from hone.core.errors import HoneError
 from hone.core.hardware import require_devices
 from hone.core.process import keep_memory
 from hone.core.value_types import Accelerator, ExactPrecision
-from hone.job import Job
 from hone.plugins import plugins
 from hone.precision import settle_products
 

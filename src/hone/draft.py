@@ -10,6 +10,7 @@ from typing import Any, final
 from datasets import Dataset
 
 from hone.anatomy import Anatomy
+from hone.config.settings import Train
 from hone.core.columns import lengths
 from hone.core.errors import RowError, UserError, listed, nearest
 from hone.core.scores import metrics_of
@@ -21,7 +22,6 @@ from hone.parts import Parts
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
-from hone.settings import Train
 
 
 @final

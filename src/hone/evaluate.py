@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
+from hone.config.job import Invocation
+from hone.config.settings import Evaluate
 from hone.core.log import logged, quieten_libraries
 from hone.core.paths import shown
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
@@ -17,14 +19,12 @@ from hone.data.rows import Rows
 from hone.inspect.calibration import calibration, calibration_table, expected_error
 from hone.inspect.confusion import confusion, confusion_table
 from hone.inspect.worst import worst_table
-from hone.job import Invocation
 from hone.report import comparison_table
 from hone.results import save_records
 from hone.runs import finished
 from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
-from hone.settings import Evaluate
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -12,13 +12,13 @@ import yaml
 from rich.console import Console
 
 from hone.card import model_card
-from hone.check import check_node
+from hone.config.check import check_node
+from hone.config.job import Invocation
+from hone.config.settings import Export
 from hone.core.errors import UserError
 from hone.core.paths import shown
-from hone.job import Invocation
 from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
-from hone.settings import Export
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -10,6 +10,7 @@ from lightning.fabric import Fabric
 
 from hone.anatomy import Anatomy
 from hone.checkpoints.loading import loading_lines
+from hone.config.settings import Train
 from hone.core import seeds
 from hone.core.progress_bar import console
 from hone.core.scores import metrics_of, signatures_of
@@ -24,7 +25,6 @@ from hone.parts import Parts
 from hone.recall import Recall
 from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
-from hone.settings import Train
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from hone.adapters import Adapter
 from hone.batching import Batching
-from hone.build import made
 from hone.checkpoints.base import Checkpoint
+from hone.config.build import made
 from hone.core.task import Task
 from hone.data.source import Source
 from hone.heads.base import Head

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from hone import build
+from hone.config import build
+from hone.config.job import Invocation, Job
+from hone.config.settings import Plan
 from hone.core.log import logged, quieten_libraries
-from hone.job import Invocation, Job
 from hone.planning.forecast import forecast
 from hone.planning.options import Options
 from hone.planning.screen import screen
 from hone.runs.identity import with_absolute_paths
-from hone.settings import Plan
 
 
 def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -11,6 +11,8 @@ from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from hone import devices
+from hone.config.job import Invocation
+from hone.config.settings import Predict
 from hone.core import seeds
 from hone.core.columns import columns, lengths
 from hone.core.errors import UserError
@@ -20,7 +22,6 @@ from hone.core.task import Columns, Predictive
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.evaluation import predictor, run_through
-from hone.job import Invocation
 from hone.precision import settle
 from hone.prediction import model
 from hone.prediction.asked import Asked
@@ -28,7 +29,6 @@ from hone.prediction.model import Model
 from hone.prediction.rows import Broken, Row, read, typed
 from hone.prediction.sinks import open_sink
 from hone.prediction.zero_shot import ZeroShot
-from hone.settings import Predict
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
+from hone.config.settings import Tokenizer as Settings
 from hone.core.errors import UserError
-from hone.settings import Tokenizer as Settings
 
 _SPECIAL: dict[str, dict[str, str]] = {
     "encoder": {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},

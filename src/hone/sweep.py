@@ -11,9 +11,9 @@ from rich.console import Console
 from hone.comparison.collection import of_sweep
 from hone.comparison.report import write_page
 from hone.comparison.sweep import read_sweep
+from hone.config.job import Invocation
+from hone.config.settings import Sweep
 from hone.core.paths import shown
-from hone.job import Invocation
-from hone.settings import Sweep
 from hone.sweeps.table import final_screen
 
 

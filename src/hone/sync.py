@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
+from hone.config.job import Invocation
+from hone.config.settings import Sync
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import shown
-from hone.job import Invocation
 from hone.runs.folder import Folder, is_run
 from hone.runs.sweep_file import FILE
-from hone.settings import Sync
 from hone.sweeps.mirror import SweepUpload
 from hone.tracking.wandb.client import agent_ignored, connect
 from hone.tracking.wandb.sync import RunUpload, Upload

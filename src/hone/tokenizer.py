@@ -12,16 +12,16 @@ from typing import Any, final
 from datasets import Dataset, List
 from rich.console import Console
 
-from hone import build
+from hone.config import build
+from hone.config.job import Invocation
+from hone.config.settings import Tokenizer
 from hone.core.errors import UserError, listed, nearest
 from hone.core.log import logged, quieten_libraries
 from hone.core.paths import shown
 from hone.core.task import Task
 from hone.data.rows import prepare
 from hone.data.source import Source
-from hone.job import Invocation
 from hone.runs.folder import require_writable
-from hone.settings import Tokenizer
 from hone.subwords import train
 
 _LABELS = {"label", "labels", "tags"}

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hone import devices
+from hone.config.job import Invocation, Job
+from hone.config.settings import Train
 from hone.core.log import Log, logged, quieten_libraries
 from hone.core.signals import Stop
 from hone.course import Course
 from hone.inspect.gallery import Gallery
-from hone.job import Invocation, Job
 from hone.loop import fit
 from hone.material import gather
 from hone.outfit import outfit
@@ -30,7 +31,6 @@ from hone.runs.resuming import find
 from hone.runs.run import Run
 from hone.runs.session import recorded
 from hone.runs.snapshots import Snapshots
-from hone.settings import Train
 from hone.sweeps.refereeing import referee
 from hone.tracking.tracker import guarded
 

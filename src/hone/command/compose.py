@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from hone.command.hydra_private import group_exists, overrides_dirname
+from hone.config.hydra_private import group_exists, overrides_dirname
 
 
 @final

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from hone.build import build
-from hone.check import check_node
-from hone.conf import options
+from hone.config.build import build
+from hone.config.check import check_node
+from hone.config.tree import options
 from hone.core.errors import UserError, listed, nearest
 from hone.sweeps.launchers.base import Launcher
 from hone.sweeps.sweep import Sweep

@@ -12,14 +12,14 @@ from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from hone.command.application import Application
 from hone.command.compose import Composer
-from hone.command.explain import explain, with_fitting_tasks
-from hone.command.hydra_private import HYDRA, error_of
+from hone.config.application import Application
+from hone.config.hydra_private import HYDRA, error_of
+from hone.config.job import Job
+from hone.config.mistakes import explain, with_fitting_tasks
 from hone.core.errors import HoneError, UserError, briefly
 from hone.core.process import loaded
 from hone.core.redact import redact_text
-from hone.job import Job
 from hone.planning.kept import Kept
 from hone.recall import Recall
 from hone.runs.identity import with_absolute_paths

@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from hone.command.hydra_private import without_shuffling
+from hone.config.hydra_private import without_shuffling
 from hone.core.errors import UserError
 
 

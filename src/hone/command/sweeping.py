@@ -12,15 +12,15 @@ from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hone.build import build
-from hone.check import check_node, sweep_function
 from hone.command import space
-from hone.command.application import Application
 from hone.command.engines import launcher_of
 from hone.command.jobs import Jobs
-from hone.command.line import as_typed_in
+from hone.config.application import Application
+from hone.config.build import build
+from hone.config.check import check_node, sweep_function
+from hone.config.command_line import as_typed_in
+from hone.config.job import Invocation, default_name
 from hone.core.errors import UserError
-from hone.job import Invocation, default_name
 from hone.runs.sweep_file import Cell
 from hone.sweeps.ready import Ready
 from hone.sweeps.space import Space

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from hone.check import require_trusted
+from hone.config.check import require_trusted
 from hone.core.errors import UserError
 
 _OURS = __name__.rpartition(".")[0]

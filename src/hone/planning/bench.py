@@ -9,13 +9,13 @@ from typing import Self, final
 
 from lightning.fabric import Fabric
 
+from hone.config.job import Job
 from hone.core.value_types import ExactPrecision
 from hone.course import Course
 from hone.data.module import Batches, DataModule, Step
 from hone.devices import make_fabric
 from hone.evaluation import run_through
 from hone.health import health_of
-from hone.job import Job
 from hone.loop import learn
 from hone.material import gather
 from hone.outfit import outfit

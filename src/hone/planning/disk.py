@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from hone.config.settings import Train
 from hone.core.errors import UserError
 from hone.core.value_types import ExactPrecision
 from hone.core.wording import bytes_in_words
@@ -14,7 +15,6 @@ from hone.draft import Draft
 from hone.parts import Parts
 from hone.planning import sizes
 from hone.planning.outline import Outline
-from hone.settings import Train
 
 _AT_ONCE = 4
 """Checkpoints that there can be: the two newest, the best, and one that is being written."""

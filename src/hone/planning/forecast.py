@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hone.job import Job
+from hone.config.job import Job
 from hone.planning.findings import findings
 from hone.planning.memory import Estimate, estimate
 from hone.planning.options import Options

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
+from hone.config.job import Job
 from hone.core.cache import key
 from hone.core.errors import UserError
-from hone.job import Job
 from hone.recall import Found, NoRecall, Recall, Stage
 
 _ROWS = ("dataset", "task", "limit")

@@ -10,6 +10,7 @@ from typing import Self, final
 import numpy as np
 from datasets import Dataset
 
+from hone.config.settings import Train
 from hone.core.columns import Index, lengths
 from hone.core.task import Task
 from hone.course import Course
@@ -18,7 +19,6 @@ from hone.data.plan import Micro, Plan
 from hone.data.stream import Row
 from hone.draft import Draft
 from hone.parts import Parts
-from hone.settings import Train
 
 _SAMPLE = 4096
 """Rows of a stream that stand for all of them."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from hone.config.job import Job
 from hone.core.hardware import require_devices
 from hone.core.value_types import ExactPrecision
 from hone.draft import Draft, draft, sketch
-from hone.job import Job
 from hone.parts import Parts
 from hone.planning.disk import Disk, disk_of
 from hone.planning.kept import Kept

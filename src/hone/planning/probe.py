@@ -11,9 +11,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from hone.config.job import Job
 from hone.core.errors import HoneError, RunError
 from hone.core.value_types import ExactPrecision
-from hone.job import Job
 
 
 def measured(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:

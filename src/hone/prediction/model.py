@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.build import build
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.fitting import auto_classes
+from hone.config.build import build
 from hone.core.errors import UserError, listed
 from hone.core.task import Predictive, Task
 from hone.core.value_types import Precision

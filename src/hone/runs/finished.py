@@ -13,8 +13,9 @@ from transformers import PretrainedConfig
 
 from hone import devices
 from hone.batching import Random
-from hone.build import build
-from hone.check import check_node
+from hone.config.build import build
+from hone.config.check import check_node
+from hone.config.settings import Evaluate
 from hone.core.errors import UserError, listed
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
@@ -28,7 +29,6 @@ from hone.precision import settle
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
-from hone.settings import Evaluate
 
 
 @final

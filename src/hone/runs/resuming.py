@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from hone.config.job import Job
 from hone.core.errors import UserError
-from hone.job import Job
 from hone.runs.folder import Folder, is_run, newest
 from hone.runs.identity import differences, relevant
 from hone.runs.record import Record, find_run

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from lightning.fabric import Fabric
 
+from hone.config.job import Job
 from hone.core.errors import HoneError, UserError
 from hone.core.log import Log
 from hone.core.progress_bar import display
 from hone.core.redact import redact, redact_text
 from hone.inspect.gallery import Gallery
-from hone.job import Job
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
 from hone.runs.folder import Folder, new_folder, own_folder

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from hone.config.job import Job
 from hone.core.errors import UserError
-from hone.job import Job
 from hone.recall import Recall
 from hone.runs.sweep_file import Cell
 

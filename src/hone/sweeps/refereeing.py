@@ -7,8 +7,8 @@ from typing import final
 
 from lightning.fabric import Fabric
 
+from hone.config.job import Job
 from hone.course import Course
-from hone.job import Job
 from hone.parts import Parts
 from hone.runs.monitor import Monitor
 from hone.sweeps.pruners.base import Referee

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+from hone.config.job import Job
 from hone.data.rows import prepare
-from hone.job import Job
 from hone.parts import Parts
 from hone.runs import provenance
 

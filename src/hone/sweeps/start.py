@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-from hone.build import build
+from hone.config.build import build
+from hone.config.job import Invocation
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError
-from hone.job import Invocation
 from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
 from hone.sweeps.budget import Budget
 from hone.sweeps.launchers.base import Launcher

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
+from hone.config.job import Job
 from hone.data.rows import Rows, prepare
-from hone.job import Job
 from hone.parts import Parts
 from hone.runs.provenance import versions
 from hone.sweeps.ready import Ready

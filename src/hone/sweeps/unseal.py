@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hone.build import build
-from hone.check import check_node
+from hone.config.build import build
+from hone.config.check import check_node
+from hone.config.settings import Evaluate
 from hone.core.value_types import Accelerator
 from hone.runs.folder import Folder
 from hone.runs.record import Record
-from hone.settings import Evaluate
 from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from hone.build import build
-from hone.check import check_node
+from hone.config.build import build
+from hone.config.check import check_node
 from hone.core.errors import UserError
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Where

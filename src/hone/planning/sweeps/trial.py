@@ -8,9 +8,9 @@ from functools import partial
 from statistics import fmean
 from typing import Any, Self, final
 
+from hone.config.job import Job
 from hone.core.errors import HoneError
 from hone.core.log import logged, quieten_libraries
-from hone.job import Job
 from hone.planning.forecast import forecast
 from hone.planning.options import Options
 from hone.sweeps.pool import Pool

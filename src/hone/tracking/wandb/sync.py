@@ -16,8 +16,8 @@ from typing import Any, Literal, Self, final
 
 import yaml
 
-from hone.build import build
-from hone.check import check_node
+from hone.config.build import build
+from hone.config.check import check_node
 from hone.core.errors import RunError
 from hone.runs import journal
 from hone.runs.folder import Folder

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+from hone.config.settings import Train
 from hone.core.redact import redact_override
 from hone.core.value_types import Split
 from hone.runs.identity import identity
-from hone.settings import Train
 
 _NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment", "sweep"}
 _ANY_PATH = ("local", "hub")

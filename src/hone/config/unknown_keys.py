@@ -7,11 +7,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from hone.check import require_trusted
-from hone.conf import CONF, options
+from hone.config.check import require_trusted
+from hone.config.signatures import signature_of
+from hone.config.tree import CONF, options
 from hone.core.errors import UserError, listed, nearest
 from hone.core.wording import takes_keys
-from hone.signatures import signature_of
 
 _INNER = {"_target_", "_partial_"}
 _PATHS = {

@@ -14,11 +14,11 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from hone.check import roles_of
-from hone.command.hydra_private import HYDRA
-from hone.command.line import CommandLine, with_open_columns
-from hone.command.unknown_keys import unknown_key
-from hone.conf import CONF, options, target_of
+from hone.config.check import roles_of
+from hone.config.command_line import CommandLine, with_open_columns
+from hone.config.hydra_private import HYDRA
+from hone.config.tree import CONF, options, target_of
+from hone.config.unknown_keys import unknown_key
 from hone.core.errors import MissingColumns, UserError, listed, nearest
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, final
@@ -13,7 +15,8 @@ from typing import Any, Self, final
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from hone.command.hydra_private import argument_parser
+from hone.config.hydra_private import argument_parser
+from hone.config.tree import CONF, commands
 from hone.core.errors import UserError, closest, nearest
 from hone.runs.address import is_address
 
@@ -173,3 +176,37 @@ def _mentions(value: Any) -> bool:
     if isinstance(value, dict):
         return any(str(key) in _NOT_FROM_A_FILE or _mentions(item) for key, item in value.items())
     return isinstance(value, list) and any(map(_mentions, value))
+
+
+_ACTIONS = ("install", "uninstall", "query")
+_SHELLS = ("bash", "fish", "zsh")
+
+
+def complete(word: str) -> None:
+    """`install=bash` prints a script for the shell to evaluate; `query=bash` completes the line in COMP_LINE."""
+    action, _, shell = word.partition("=")
+    if action not in _ACTIONS or shell not in _SHELLS:
+        raise UserError(f"--shell-completion {word}: expected install, uninstall or query, such as install=bash.")
+    if action != "query":
+        _ask_hydra("train", word)
+        return
+    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):  # a half-typed line is not an error
+        _query(os.environ.get("COMP_LINE", ""), word)
+
+
+def _query(line: str, word: str) -> None:
+    words = [typed for typed in line.split() if typed != "--debug"]
+    if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
+        print(" ".join(commands()))
+    elif words[1] in commands():
+        os.environ["COMP_LINE"] = f"hone{line.partition(f' {words[1]}')[2]}"
+        _ask_hydra(words[1], word)
+
+
+def _ask_hydra(command: str, word: str) -> None:
+    import hydra
+
+    from hone.config.hydra_private import HYDRA
+
+    sys.argv = ["hone", "--shell-completion", word]
+    hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=command)(lambda config: None)()

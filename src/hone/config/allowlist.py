@@ -12,8 +12,8 @@ from hydra.types import RunMode
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from hone.check import require_trusted, sweep_function
-from hone.command.hydra_private import ConfigLoaderImpl, loader_replaced
+from hone.config.check import require_trusted, sweep_function
+from hone.config.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.core.errors import UserError
 
 SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from hone import settings, signatures
+from hone.config import settings, signatures
+from hone.config.signatures import Parameter, Signature
 from hone.core.errors import UserError, listed, nearest
 from hone.core.wording import as_typed, expectation, literals
-from hone.signatures import Parameter, Signature
 
 _TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
 _RESERVED = {"_target_", "_partial_"}
@@ -184,4 +184,4 @@ def _dotted(place: str, name: str) -> str:
 
 def _owner(target: str) -> str:
     name = target.rpartition(".")[2]
-    return f"hone {name.lower()}" if target.startswith("hone.settings.") else name
+    return f"hone {name.lower()}" if target.startswith("hone.config.settings.") else name

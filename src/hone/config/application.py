@@ -13,17 +13,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from hone.check import check
-from hone.command.explain import explain, with_fitting_tasks
-from hone.command.guard import SWEEPER, vetted
-from hone.command.hydra_private import HYDRA, errors_raised, set_current_config
-from hone.command.line import CommandLine, as_typed_in, retried
-from hone.conf import CONF
-from hone.conf import words as words_of
+from hone.config.allowlist import SWEEPER, vetted
+from hone.config.check import check
+from hone.config.command_line import CommandLine, as_typed_in, retried
+from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
+from hone.config.job import Invocation
+from hone.config.mistakes import explain, with_fitting_tasks
+from hone.config.tree import CONF
+from hone.config.tree import words as words_of
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError, tell
 from hone.core.process import imported
 from hone.core.wording import as_typed
-from hone.job import Invocation
 
 
 @final
@@ -45,7 +45,7 @@ class Application:
             self.line = self.line.reading(known) if "inputs" in known else self.line
             self.line = self.line.placing(known) if "folders" in known else self.line
             if self.line.help:
-                from hone.command.help import help_text
+                from hone.config.help import help_text
 
                 print(help_text(self.command, self.line))
                 return 0
