@@ -35,7 +35,7 @@ def short(stage: Stage) -> list[Figure]:
 def with_hone(told: dict[str, Any], gate: Gate) -> None:
     """What `hone evaluate` does with a finished run, again and again."""
     from hone import devices
-    from hone.batching import Random
+    from hone.data.batching import Random
     from hone.data.encoded import encode
     from hone.data.module import DataModule
     from hone.data.rows import Rows, prepare

@@ -12,7 +12,7 @@ import numpy as np
 
 def write_tweets(folder: Path, count: int) -> Path:
     """The built-in emotions, a file a split."""
-    from hone.data.tiny_emotion import TinyEmotion
+    from hone.data.tiny.emotion import TinyEmotion
 
     for split, rows in TinyEmotion(train=count, validation=200, test=64).load().items():
         write(folder / f"{split}.jsonl", list(zip(rows["text"], rows["label"], strict=True)))
@@ -21,7 +21,7 @@ def write_tweets(folder: Path, count: int) -> Path:
 
 def write_long(folder: Path, count: int) -> Path:
     """The same sentences strung together: 10 to 400 words, most of them few."""
-    from hone.data.tiny_emotion import TinyEmotion
+    from hone.data.tiny.emotion import TinyEmotion
 
     rng = np.random.default_rng(0)
     for split, size in {"train": count, "validation": 64}.items():

@@ -31,7 +31,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
 from hone.config.tree import CONF
-from hone.data.tiny_emotion import TinyEmotion
+from hone.data.tiny.emotion import TinyEmotion
 
 LABELS = {
     "CogComp/trec": ["ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"],
@@ -93,7 +93,7 @@ def stock(folder: Path) -> None:
 
 def hub_datasets() -> list[dict[str, Any]]:
     """The configs of `conf/dataset` that read from the hub, and the option each is called."""
-    return list(_nodes("dataset", "hone.data.hub.Hub"))
+    return list(_nodes("dataset", "hone.data.sources.hub.Hub"))
 
 
 def hub_checkpoints() -> list[str]:

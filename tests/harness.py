@@ -10,7 +10,6 @@ import torch
 from lightning.fabric import Fabric
 
 from hone.anatomy import Anatomy
-from hone.batching import Batching, Random
 from hone.checkpoints.tiny import TinyBert
 from hone.compiling import compilation_for
 from hone.core import seeds
@@ -18,10 +17,11 @@ from hone.core.durations import Clock
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.course import Course
+from hone.data.batching import Batching, Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
-from hone.data.tiny_emotion import TinyEmotion
+from hone.data.tiny.emotion import TinyEmotion
 from hone.devices import make_fabric
 from hone.ema import average_of
 from hone.loop import fit

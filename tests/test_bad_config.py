@@ -53,7 +53,7 @@ CONFIG = {
     "task.class_weights=[1,1,1,1,1,-1]": "Item 5 (counting from 0) is -1",
     "optimizer.algorithm.betas=[2,3]": "optimizer.algorithm: |beta",
     "optimizer.algorithm=null": "expected a section with a class in _target_",
-    "dataset._target_=hone.data.tiny_emotion.TinyEmotoin": "Did you mean TinyEmotion?",
+    "dataset._target_=hone.data.tiny.emotion.TinyEmotoin": "Did you mean TinyEmotion?",
     "dataset._target_=hone.heads.auto.Auto": "Auto takes no such option",
     "dataset._target_=null": "expected the dotted name of a class",
     # several of them together
@@ -126,7 +126,7 @@ FILES = {
     "dataset/bare": ("path: x", "dataset: expected a section with a class in _target_|{path: x}"),
     "dataset/empty": ("", "dataset: expected a section"),
     "dataset/list": ("- 1", "dataset: expected a section"),
-    "dataset/loose": ("_target_: hone.data.local.Local\npath: ${nothing}", "dataset.path: |nothing"),
+    "dataset/loose": ("_target_: hone.data.sources.local.Local\npath: ${nothing}", "dataset.path: |nothing"),
     "experiment/key": ("# @package _global_\nepoch: 3", "epoch: |Did you mean epochs?"),
     "experiment/nested": ("# @package _global_\noptimizer: {lrr: 3}", "optimizer.lrr: |Did you mean lr?"),
     "experiment/value": ("# @package _global_\nepochs: abc", "epochs=abc: expected a number"),

@@ -68,7 +68,7 @@ def test_no_secret_leaves_the_process(server: Server, process: Hone) -> None:
 def test_nor_with_the_text_of_an_exception(server: Server, process: Hone) -> None:
     Path("bad_lab.py").write_text(
         "import os\n"
-        "from hone.data.tiny_emotion import TinyEmotion\n\n\n"
+        "from hone.data.tiny.emotion import TinyEmotion\n\n\n"
         "class Bad(TinyEmotion):\n"
         "    def load(self):\n"
         "        raise ValueError('refused: ' + os.environ['LAB_TOKEN'])\n"

@@ -12,16 +12,16 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from conftest import Hone, only_run, record
-from hone.batching import Batching, Buckets, Random, parts
 from hone.checkpoints.tiny import TinyBert
 from hone.core import cache, seeds
 from hone.core.errors import UserError
 from hone.core.task import Facts
+from hone.data.batching import Batching, Buckets, Random, parts
 from hone.data.encoded import encode
-from hone.data.local import Local
 from hone.data.plan import Plan, sorted_batches
 from hone.data.rows import Rows, prepare
-from hone.data.tiny_emotion import TinyEmotion
+from hone.data.sources.local import Local
+from hone.data.tiny.emotion import TinyEmotion
 from hone.tasks.text_classification import TextClassification
 
 BRIEF = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "dataset.path=here")

@@ -96,7 +96,7 @@ def test_the_actions_of_hone_sweep_are_listed(hone: Hone) -> None:
 
 
 def test_files_of_your_own_are_explained_too(hone: Hone) -> None:
-    config = "# Reviews of my shop\n_target_: hone.data.local.Local\npath: x # where they lie\n"
+    config = "# Reviews of my shop\n_target_: hone.data.sources.local.Local\npath: x # where they lie\n"
     store({"configs/dataset/mine.yaml": config})
     out = hone("train", "--help", "--config-dir=configs", "dataset=mine").out
     assert "Reviews of my shop" in out

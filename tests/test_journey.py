@@ -33,7 +33,7 @@ def scores_without_hone(folder: Path, texts: list[str], trust: bool = False) -> 
 
 def same_predictions(run: Path, exported: Path, trust: bool) -> None:
     """The exported model says of the test rows, in plain transformers, what the run's records say."""
-    from hone.data.tiny_emotion import CUES, TinyEmotion
+    from hone.data.tiny.emotion import CUES, TinyEmotion
 
     texts = TinyEmotion(train=1, validation=1, test=32).load()["test"]["text"][:8]
     recorded = pq.read_table(run / "predictions/test.parquet").to_pydict()

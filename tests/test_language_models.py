@@ -15,13 +15,13 @@ from torchmetrics.functional.text import perplexity as reference_perplexity
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
-from hone.batching import Random
 from hone.checkpoints.base import Checkpoint
 from hone.checkpoints.tiny import TinyBert, TinyLlama
 from hone.core.columns import columns
 from hone.core.errors import UserError
 from hone.core.scores import compute_scores
 from hone.core.task import Columns, Facts, Task
+from hone.data.batching import Random
 from hone.data.module import DataModule
 from hone.evaluation import Predictor, predict
 from hone.language.blocks import CONTEXT

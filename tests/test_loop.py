@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness import ADAMW, NO_DROPOUT, Training, distance, same_bits
-from hone.batching import Buckets, Random
 from hone.core import seeds
 from hone.core.errors import Preempted, RunError
 from hone.core.signals import Stop
+from hone.data.batching import Buckets, Random
 from hone.optim import Optimizer
 from hone.schedulers import Constant, Linear
 from hone.tasks.text_classification import TextClassification

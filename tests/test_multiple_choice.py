@@ -13,8 +13,8 @@ from hone.anatomy import Anatomy
 from hone.checkpoints.tiny import TinyBert
 from hone.choices import find_way, place_of
 from hone.data.canonical import canonical
-from hone.data.local import Local
-from hone.data.tiny_endings import TinyEndings
+from hone.data.sources.local import Local
+from hone.data.tiny.endings import TinyEndings
 from hone.packing.packed import Packed, Padded
 from hone.packing.trial import packing_for
 from hone.tasks.multiple_choice import MultipleChoice

@@ -8,7 +8,7 @@ from transformers import modeling_utils
 
 from conftest import SMALL, Hone, journal, only_run
 from harness import Training, same_bits
-from hone.batching import Random
+from hone.data.batching import Random
 
 
 @pytest.mark.parametrize("pack", [True, False])

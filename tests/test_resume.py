@@ -13,9 +13,9 @@ import torch
 
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW, Started, Training, same_bits
-from hone.batching import Buckets
 from hone.core.errors import Preempted, RunError
 from hone.core.signals import Stop
+from hone.data.batching import Buckets
 from hone.optim import Optimizer
 from hone.runs.snapshots import Snapshots
 

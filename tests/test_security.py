@@ -120,7 +120,7 @@ def test_no_target_outside_the_allowlist_is_called_or_imported(target: str, hone
     done = hone("train", *SMALL, "~optimizer.algorithm", f"+optimizer.algorithm={node(target, marker)}")
     refused(done, marker, f"optimizer.algorithm._target_={target}")
     yaml_file = config_dir(
-        dataset__evil=f"evil: {node(target, marker)}\n_target_: hone.data.tiny_emotion.TinyEmotion\n"
+        dataset__evil=f"evil: {node(target, marker)}\n_target_: hone.data.tiny.emotion.TinyEmotion\n"
     )
     refused(hone("train", yaml_file, "dataset=evil", "tracker=none"), marker, f"dataset.evil._target_={target}")
 

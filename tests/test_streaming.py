@@ -16,19 +16,19 @@ from datasets import Dataset, DatasetDict
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW
 from hone.anatomy import Anatomy
-from hone.batching import Batching, Buckets, Random
 from hone.checkpoints.tiny import TinyBert
 from hone.core import seeds
 from hone.core.errors import RunError, UserError
 from hone.core.task import Batch
-from hone.data import streamed
-from hone.data.hub import Hub
-from hone.data.incoming import Incoming
-from hone.data.local import Local
+from hone.data import streaming as streamed
+from hone.data.batching import Batching, Buckets, Random
 from hone.data.module import DataModule, Step
 from hone.data.rows import prepare
-from hone.data.stream import shuffled
-from hone.data.tiny_emotion import TinyEmotion
+from hone.data.source import Incoming
+from hone.data.sources.hub import Hub
+from hone.data.sources.local import Local
+from hone.data.streaming import shuffled
+from hone.data.tiny.emotion import TinyEmotion
 from hone.delivery import ahead
 from hone.module import Module
 from hone.optim import Optimizer
@@ -206,7 +206,7 @@ def test_batches_of_a_stream_go_through_in_parts_of_like_length(
     batching: Batching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same rows in the same steps, in more and narrower passes."""
-    monkeypatch.setattr("hone.batching._PASS", 0)
+    monkeypatch.setattr("hone.data.batching._PASS", 0)
     whole, cut = module(None, batching, batch_size=8), module(None, batching, batch_size=8)
     cut.in_parts = True
     finer = 0
@@ -265,7 +265,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_facts_add_up_over_chunks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.data.incoming.CHUNK", 8)
+    monkeypatch.setattr("hone.data.source.CHUNK", 8)
     for split in ("train", "validation"):
         rows = [{**row, "label": KINDS[kind](place)} for place, row in enumerate(examples(50))]
         Dataset.from_list(rows).to_json(f"here/{split}.jsonl")
@@ -306,7 +306,7 @@ def test_a_stream_of_the_hub_loads_no_training_rows(monkeypatch: pytest.MonkeyPa
     splits = TinyEmotion(train=60, validation=12, test=5).load()
     for split in splits:
         splits[split].to_parquet(f"there/{split}.parquet")
-    monkeypatch.setattr("hone.data.hub.load_dataset", None)  # it would fetch everything
+    monkeypatch.setattr("hone.data.sources.hub.load_dataset", None)  # it would fetch everything
     source = Hub("there", splits={"train": "train", "validation": "validation", "test": "test"}, streaming=True)
     rows = prepare(source, TextClassification())
     assert rows.sizes == {"train": 60, "validation": 12, "test": 5}

@@ -19,7 +19,7 @@ from hone.checkpoints.tiny import TinyBert
 from hone.core.columns import columns
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
-from hone.data.tiny_paraphrases import TinyParaphrases
+from hone.data.tiny.paraphrases import TinyParaphrases
 from hone.packing.packed import Packed
 from hone.packing.trial import packing_for
 from hone.retrieval import competitors, embedding_metrics, partner_ranks

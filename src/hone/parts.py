@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hone.adapters import Adapter
-from hone.batching import Batching
 from hone.checkpoints.base import Checkpoint
 from hone.config.build import made
 from hone.core.task import Task
+from hone.data.batching import Batching
 from hone.data.source import Source
 from hone.heads.base import Head
 from hone.optim import Optimizer

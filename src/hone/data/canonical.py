@@ -14,8 +14,7 @@ from hone.core.errors import MissingColumns, UserError, closest, listed
 from hone.core.paths import nearest_path
 from hone.core.task import Task
 from hone.core.wording import as_typed
-from hone.data.incoming import Incoming
-from hone.data.source import Source
+from hone.data.source import Incoming, Source
 
 
 def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:

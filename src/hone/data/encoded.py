@@ -14,11 +14,10 @@ from hone.core import cache
 from hone.core.cache import key
 from hone.core.errors import RowError
 from hone.core.task import Fault, Task
+from hone.data.bad_rows import Tally, judge, misfits
 from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
-from hone.data.tally import Tally, judge
-from hone.misfits import misfits
 
 
 def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Dataset]]:

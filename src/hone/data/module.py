@@ -11,14 +11,12 @@ import numpy as np
 from datasets import Dataset
 from lightning import LightningDataModule
 
-from hone.batching import Batching, parts
 from hone.core import seeds
 from hone.core.columns import Index, columns, drawn, lengths
 from hone.core.task import Batch, Task
-from hone.data.feed import Feed, Loaded, Pool
-from hone.data.plan import Micro, Plan, sorted_batches
-from hone.data.stream import Stream
-from hone.data.streamed import Streamed
+from hone.data.batching import Batching, parts
+from hone.data.plan import Feed, Loaded, Micro, Plan, Pool, sorted_batches
+from hone.data.streaming import Stream, Streamed
 
 
 @final

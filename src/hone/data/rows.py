@@ -13,10 +13,10 @@ from datasets import Dataset
 from hone.core.columns import values
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
+from hone.data.bad_rows import Tally, judge
 from hone.data.canonical import canonical, label_names
 from hone.data.source import SPLITS, Source
-from hone.data.stream import Stream, open_stream
-from hone.data.tally import Tally, judge
+from hone.data.streaming import Stream, open_stream
 
 _DATA_SEED = 0  # the held-out rows and `limit` do not follow the run's seed, so that runs can be compared
 

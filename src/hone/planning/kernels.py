@@ -10,10 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hone.batching import parts as cut_up
 from hone.core import hardware as machine
 from hone.core.columns import Index
 from hone.core.hardware import device_of
+from hone.data.batching import parts as cut_up
 from hone.data.plan import sorted_batches
 from hone.packing.layout import rounded
 from hone.planning.preflight import Feasible

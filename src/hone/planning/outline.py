@@ -14,9 +14,8 @@ from hone.config.settings import Train
 from hone.core.columns import Index, lengths
 from hone.core.task import Task
 from hone.course import Course
-from hone.data.feed import Pool
-from hone.data.plan import Micro, Plan
-from hone.data.stream import Row
+from hone.data.plan import Micro, Plan, Pool
+from hone.data.streaming import Row
 from hone.draft import Draft
 from hone.parts import Parts
 

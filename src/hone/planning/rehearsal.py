@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from hone.core import seeds
 from hone.core.columns import Index, columns
 from hone.core.task import Batch
-from hone.data.feed import Pool
 from hone.data.module import DataModule, Step
-from hone.data.plan import sorted_batches
+from hone.data.plan import Pool, sorted_batches
 from hone.devices import make_fabric
 from hone.health import Lazy
 from hone.loop import learn

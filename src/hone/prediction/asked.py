@@ -13,7 +13,7 @@ from datasets import Dataset
 from hone.core.errors import RowError, UserError, listed, nearest
 from hone.core.task import Columns, Predictive
 from hone.core.value_types import OnBadRow
-from hone.misfits import misfits
+from hone.data.bad_rows import misfits
 from hone.prediction.rows import Broken, Row
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import yaml
 from transformers import PretrainedConfig
 
 from hone import devices
-from hone.batching import Random
 from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import Evaluate
 from hone.core.errors import UserError, listed
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
+from hone.data.batching import Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +15,22 @@ from datasets.exceptions import DatasetGenerationError
 from hone.core.errors import UserError, listed, nearest
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
-from hone.data.incoming import Incoming
-from hone.data.plain_text import read_text
-from hone.data.source import SPLITS, Source
-from hone.data.unreadable import read_around, require_whole
+from hone.data.source import SPLITS, Incoming, Source
+from hone.data.sources.broken_lines import read_around, require_whole
+
+
+def read_text(file: Path, documents: Documents) -> Dataset:
+    """The documents of a plain text, under the name that tasks over text look for; what is blank is none."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeError as error:
+        raise UserError(f"{file}: not readable as text (hone reads UTF-8): {error}") from error
+    parts = {"lines": text.split("\n"), "paragraphs": re.split(r"\n\s*\n", text), "files": [text]}[documents]
+    rows = [part if documents == "files" else part.strip("\n") for part in parts if part.strip()]
+    if not rows:
+        raise UserError(f"{file}: it has no rows.")
+    return Dataset.from_dict({"text": rows})
+
 
 _FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",

@@ -16,8 +16,7 @@ from hone.core.cache import key
 from hone.core.errors import UserError, listed, nearest
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
-from hone.data.incoming import Incoming
-from hone.data.source import Source
+from hone.data.source import Incoming, Source
 
 
 @final

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
-from typing import final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, final
 
 from datasets import Dataset
 
 from hone.core.columns import values
-from hone.core.errors import UserError, listed
+from hone.core.errors import RowError, UserError, listed
 from hone.core.task import Fault
 from hone.data.source import Source
 
@@ -73,3 +73,24 @@ def judge(bad: int, rows: int, told: str, split: str, source: Source) -> None:
         skip = ", or leave them out with dataset.on_bad_row=skip" if bad < rows else ""
         raise UserError(f"{place} (counting from 0):\n{told}\nMend or remove them{skip}.")
     log.warning("%s and are left out:\n%s", place, told)
+
+
+_TOGETHER = 1000
+
+
+def misfits(encode: Callable[[int, int], Any], count: int) -> Iterator[tuple[int, RowError]]:
+    """The places of those among `count` rows that `encode`, given where to begin and to stop, refuses; and why."""
+    for start in range(0, count, _TOGETHER):
+        yield from _among(encode, start, min(start + _TOGETHER, count))
+
+
+def _among(encode: Callable[[int, int], Any], start: int, stop: int) -> Iterator[tuple[int, RowError]]:
+    try:
+        encode(start, stop)
+    except RowError as error:
+        if stop - start == 1:
+            yield start, error
+            return
+        middle = (start + stop) // 2
+        yield from _among(encode, start, middle)
+        yield from _among(encode, middle, stop)
