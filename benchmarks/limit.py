@@ -47,7 +47,7 @@ def operations(checkpoint: Path, data: Path) -> float:
     """Of training on one row of mean length; embeddings are looked up, and attention itself is left out."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    from hone.anatomy import Anatomy
+    from hone.models.layers import Anatomy
 
     network = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(checkpoint))
     anatomy = Anatomy.of(network)

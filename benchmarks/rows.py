@@ -84,8 +84,8 @@ def shaped_like_minilm(folder: Path) -> Path:
     """Random weights of MiniLM's shape but for a small vocabulary, where the real ones are not at hand."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    from hone.checkpoints.tiny import TinyBert
     from hone.core.task import Facts
+    from hone.models.checkpoints.tiny import TinyBert
 
     tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
     tokenizer.model_max_length = 512

@@ -98,7 +98,7 @@ def hub_datasets() -> list[dict[str, Any]]:
 
 def hub_checkpoints() -> list[str]:
     """The hub ids of `conf/checkpoint`."""
-    return sorted({node["path"] for node in _nodes("checkpoint", "hone.checkpoints.pretrained.Pretrained")})
+    return sorted({node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")})
 
 
 def architectures() -> dict[str, str]:

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from hone.anatomy import Anatomy
-from hone.checkpoints.tiny import TinyBert
 from hone.compiling import compilation_for
 from hone.core import seeds
 from hone.core.durations import Clock
@@ -25,10 +23,12 @@ from hone.data.tiny.emotion import TinyEmotion
 from hone.devices import make_fabric
 from hone.ema import average_of
 from hone.loop import fit
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.layers import Anatomy
+from hone.models.network import recompute
 from hone.module import Module
 from hone.optim import Optimizer, schedule
 from hone.packing.trial import packing_for
-from hone.recomputing import recompute
 from hone.runs.audience import Audience
 from hone.runs.candidates import NoCandidates
 from hone.runs.run import Monitor, Run

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from conftest import SMALL, Hone
-from hone.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny import TinyBert
 from mistakes import refused
 
 

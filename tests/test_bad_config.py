@@ -54,7 +54,7 @@ CONFIG = {
     "optimizer.algorithm.betas=[2,3]": "optimizer.algorithm: |beta",
     "optimizer.algorithm=null": "expected a section with a class in _target_",
     "dataset._target_=hone.data.tiny.emotion.TinyEmotoin": "Did you mean TinyEmotion?",
-    "dataset._target_=hone.heads.auto.Auto": "Auto takes no such option",
+    "dataset._target_=hone.models.heads.auto.Auto": "Auto takes no such option",
     "dataset._target_=null": "expected the dotted name of a class",
     # several of them together
     "steps=100": "epochs=3 and steps=100|add epochs=null",

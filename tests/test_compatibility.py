@@ -3,8 +3,8 @@
 import transformers
 from transformers import MODEL_MAPPING, BertConfig, BertForSequenceClassification
 
-from hone.checkpoints import fitting
-from hone.checkpoints.tiny import TinyBert
+from hone.models import compatibility as fitting
+from hone.models.checkpoints.tiny import TinyBert
 
 
 def test_model_mapping() -> None:

@@ -23,12 +23,12 @@ import fake_hub
 from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
 from hone import train
-from hone.checkpoints.tiny import TinyBert
 from hone.config.check import check
 from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import prepare
+from hone.models.checkpoints.tiny import TinyBert
 from hone.parts import Parts
 from hone.runs import finished
 

@@ -12,7 +12,6 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from conftest import Hone, only_run, record
-from hone.checkpoints.tiny import TinyBert
 from hone.core import cache, seeds
 from hone.core.errors import UserError
 from hone.core.task import Facts
@@ -22,6 +21,7 @@ from hone.data.plan import Plan, sorted_batches
 from hone.data.rows import Rows, prepare
 from hone.data.sources.local import Local
 from hone.data.tiny.emotion import TinyEmotion
+from hone.models.checkpoints.tiny import TinyBert
 from hone.tasks.text_classification import TextClassification
 
 BRIEF = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "dataset.path=here")

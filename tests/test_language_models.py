@@ -15,8 +15,6 @@ from torchmetrics.functional.text import perplexity as reference_perplexity
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny import TinyBert, TinyLlama
 from hone.core.columns import columns
 from hone.core.errors import UserError
 from hone.core.scores import compute_scores
@@ -27,6 +25,8 @@ from hone.evaluation import Predictor, predict
 from hone.language.blocks import CONTEXT
 from hone.language.causality import require_causal
 from hone.metrics.perplexity import BITS_PER_BYTE
+from hone.models.checkpoint import Checkpoint
+from hone.models.checkpoints.tiny import TinyBert, TinyLlama
 from hone.tasks.causal_lm import CausalLM
 from hone.tasks.masked_lm import MaskedLM
 

@@ -9,11 +9,11 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM
 
 from conftest import SMALL, Hone, only_run, runs
-from hone.checkpoints.loading import loading_lines
-from hone.checkpoints.pretrained import Pretrained
-from hone.checkpoints.tiny import TinyBert
 from hone.core.task import Facts
-from hone.network import Blank
+from hone.models.checkpoints.pretrained import Pretrained
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.loading import loading_lines
+from hone.models.network import Blank
 
 FLAGS = {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}
 

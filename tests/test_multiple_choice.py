@@ -9,12 +9,12 @@ from datasets import Dataset
 from transformers import AutoModelForMultipleChoice, DistilBertConfig, ElectraConfig, RobertaConfig
 
 from conftest import SMALL, Hone, journal, only_run, record
-from hone.anatomy import Anatomy
-from hone.checkpoints.tiny import TinyBert
 from hone.choices import find_way, place_of
 from hone.data.canonical import canonical
 from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.layers import Anatomy
 from hone.packing.packed import Packed, Padded
 from hone.packing.trial import packing_for
 from hone.tasks.multiple_choice import MultipleChoice

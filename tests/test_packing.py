@@ -16,10 +16,10 @@ from transformers import (
 
 from conftest import SMALL, Hone, journal, only_run, runs
 from harness import Training, distance
-from hone.anatomy import Anatomy
-from hone.checkpoints.tiny import TinyBert
 from hone.core.task import Batch, Facts, Task
 from hone.data.batching import Random
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.layers import Anatomy
 from hone.packing.layout import Layout
 from hone.packing.packed import Packed, Packing, Padded
 from hone.packing.trial import packing_for

@@ -15,8 +15,8 @@ import torch
 from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run
-from hone.checkpoints.tiny import TinyBert
 from hone.core.task import Facts
+from hone.models.checkpoints.tiny import TinyBert
 
 TEXTS = [
     "i feel happy today",

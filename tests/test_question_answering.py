@@ -15,10 +15,10 @@ from datasets import Dataset
 from torchmetrics.functional.text import squad
 
 from conftest import Hone, only_run, record
-from hone.checkpoints.tiny import TinyBert
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.neighbours import TinyNeighbours
+from hone.models.checkpoints.tiny import TinyBert
 from hone.reading.answers import Answer, read_answers
 from hone.reading.nbest import best_spans, decided, pooled
 from hone.reading.squad import Measure, Squad

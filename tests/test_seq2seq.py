@@ -14,15 +14,15 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokeniz
 
 import fake_hub
 from conftest import Hone, journal, only_run, record
-from hone.anatomy import Anatomy
-from hone.checkpoints.fitting import fit_tokenizer
-from hone.checkpoints.tiny import TinyT5
 from hone.core.columns import columns, drawn
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.generation.languages import Languages, known_languages
 from hone.generation.seq2seq import Seq2Seq
 from hone.generation.writing import shifted
+from hone.models.checkpoints.tiny import TinyT5
+from hone.models.compatibility import fit_tokenizer
+from hone.models.layers import Anatomy
 from hone.tasks.summarization import Summarization
 from hone.tasks.translation import Translation
 

@@ -15,8 +15,6 @@ from datasets import Dataset, DatasetDict
 
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW
-from hone.anatomy import Anatomy
-from hone.checkpoints.tiny import TinyBert
 from hone.core import seeds
 from hone.core.errors import RunError, UserError
 from hone.core.task import Batch
@@ -30,6 +28,8 @@ from hone.data.sources.local import Local
 from hone.data.streaming import shuffled
 from hone.data.tiny.emotion import TinyEmotion
 from hone.delivery import ahead
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.layers import Anatomy
 from hone.module import Module
 from hone.optim import Optimizer
 from hone.schedulers import Linear

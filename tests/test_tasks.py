@@ -15,14 +15,14 @@ import yaml
 from datasets import Dataset
 
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny import TinyBert
 from hone.core.columns import columns
 from hone.core.contributions import Additions, Saved
 from hone.core.metric import SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Columns, Facts, Task
 from hone.evaluation import Predictor
+from hone.models.checkpoint import Checkpoint
+from hone.models.checkpoints.tiny import TinyBert
 
 OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
 STRANGERS = sorted((PROTOTYPES / "conf/task").glob("*.yaml"))

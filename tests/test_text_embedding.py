@@ -14,12 +14,12 @@ from sklearn.metrics import label_ranking_average_precision_score, top_k_accurac
 from transformers import AutoModel, AutoTokenizer
 
 from conftest import Hone, only_run, record, runs
-from hone.anatomy import Anatomy
-from hone.checkpoints.tiny import TinyBert
 from hone.core.columns import columns
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
+from hone.models.checkpoints.tiny import TinyBert
+from hone.models.layers import Anatomy
 from hone.packing.packed import Packed
 from hone.packing.trial import packing_for
 from hone.retrieval import competitors, embedding_metrics, partner_ranks
@@ -183,7 +183,7 @@ def test_a_model_is_used_as_frozen_features(hone: Hone) -> None:
     assert done.code == 0, done.said
     ours, probed = AutoModel.from_pretrained(model), runs("probe")[0] / "model"
     assert AutoTokenizer.from_pretrained(probed)("a car")["input_ids"]
-    from hone.heads import pooled
+    from hone.models.heads import pooled
 
     pooled.register_models()
     from transformers import AutoModelForSequenceClassification

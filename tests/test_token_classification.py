@@ -18,11 +18,11 @@ from transformers import AutoTokenizer, TokenClassificationPipeline
 
 import fake_hub
 from conftest import Hone, only_run, record
-from hone.checkpoints.tiny import TinyBert
 from hone.core.columns import columns
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.entities import TAGS, TinyEntities
+from hone.models.checkpoints.tiny import TinyBert
 from hone.tagging import entities, word_pieces
 from hone.tagging.tags import find_tags, tag_metrics
 from hone.tasks.token_classification import TokenClassification

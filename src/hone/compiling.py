@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.anatomy import Anatomy
 from hone.core.errors import briefly
+from hone.models.layers import Anatomy
 
 log = logging.getLogger(__name__)
 

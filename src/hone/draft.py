@@ -9,7 +9,6 @@ from typing import Any, final
 
 from datasets import Dataset
 
-from hone.anatomy import Anatomy
 from hone.config.settings import Train
 from hone.core.columns import lengths
 from hone.core.errors import RowError, UserError, listed, nearest
@@ -17,10 +16,10 @@ from hone.core.scores import metrics_of
 from hone.core.task import Task
 from hone.data.encoded import encode
 from hone.data.rows import Rows, prepare
-from hone.network import rehearse
+from hone.models.layers import Anatomy
+from hone.models.network import recompute, rehearse
 from hone.parts import Parts
 from hone.recall import Recall
-from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 
 

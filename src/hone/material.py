@@ -8,8 +8,6 @@ from typing import Any, final
 
 from lightning.fabric import Fabric
 
-from hone.anatomy import Anatomy
-from hone.checkpoints.loading import loading_lines
 from hone.config.settings import Train
 from hone.core import seeds
 from hone.core.progress_bar import console
@@ -18,12 +16,13 @@ from hone.core.task import Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.draft import draft
-from hone.network import build_network, count_parameters
+from hone.models.layers import Anatomy
+from hone.models.loading import loading_lines
+from hone.models.network import build_network, count_parameters, recompute
 from hone.packing.packed import Packing, Padded
 from hone.packing.trial import packing_for
 from hone.parts import Parts
 from hone.recall import Recall
-from hone.recomputing import recompute
 from hone.runs.monitor import Monitor
 
 log = logging.getLogger(__name__)

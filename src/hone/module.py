@@ -8,10 +8,10 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from hone.anatomy import Anatomy
 from hone.core.durations import Clock
 from hone.core.scores import compute_scores, join
 from hone.core.task import Batch, Columns, Task
+from hone.models.layers import Anatomy
 from hone.optim import Optimizer, schedule
 from hone.schedulers import Scheduler
 

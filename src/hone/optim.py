@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from hone.adamw_bf16 import AdamWBf16
-from hone.anatomy import Anatomy
 from hone.core.durations import Clock
 from hone.core.errors import UserError
 from hone.core.value_types import NotNegative, Positive, Share
+from hone.models.layers import Anatomy
 from hone.schedulers import Scheduler
 
 

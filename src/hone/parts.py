@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from hone.adapters import Adapter
-from hone.checkpoints.base import Checkpoint
 from hone.config.build import made
 from hone.core.task import Task
 from hone.data.batching import Batching
 from hone.data.source import Source
-from hone.heads.base import Head
+from hone.models.adapters import Adapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.head import Head
 from hone.optim import Optimizer
 from hone.schedulers import Scheduler
 from hone.sweeps.sweep import Sweep

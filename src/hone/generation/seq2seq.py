@@ -15,12 +15,12 @@ from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from hone import padding, usage
-from hone.checkpoints.fitting import end_token
 from hone.core.errors import UserError
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.generation.languages import Languages
 from hone.generation.writing import settings, shifted
+from hone.models.compatibility import end_token
 from hone.text import text_faults, token_limit
 
 _NO_TARGET = -100

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from hone.checkpoints.fitting import end_token
 from hone.core.errors import UserError
 from hone.core.wording import as_typed
 from hone.generation.languages import first_token
+from hone.models.compatibility import end_token
 
 USUAL_LENGTH = 128
 """Tokens written at most, where neither the options nor the checkpoint say how many."""

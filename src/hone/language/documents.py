@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hone.checkpoints.fitting import end_token
 from hone.core.errors import UserError
 from hone.language.blocks import Numbers, Tokens
+from hone.models.compatibility import end_token
 
 _PLAIN = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
 

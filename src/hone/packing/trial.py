@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.anatomy import Anatomy
-from hone.checkpoints.fitting import attention_of
 from hone.core.errors import UserError, briefly
 from hone.core.task import Batch, Task
 from hone.core.value_types import Switch
+from hone.models.compatibility import attention_of
+from hone.models.layers import Anatomy
 from hone.packing.packed import USUAL, Packed, Packing, Padded
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hone.core.hardware import device_of
-from hone.network import count_parameters
+from hone.models.network import count_parameters
 from hone.planning.memory import Estimate
 from hone.planning.pace import Pace
 from hone.planning.preflight import Feasible

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import auto_classes
 from hone.config.build import build
 from hone.core.errors import UserError, listed
 from hone.core.task import Predictive, Task
 from hone.core.value_types import Precision
-from hone.heads.base import network_config
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import auto_classes
+from hone.models.head import network_config
 from hone.prediction.zero_shot import ZeroShot
 from hone.runs import finished
 from hone.targets import recalled

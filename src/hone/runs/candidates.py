@@ -9,7 +9,7 @@ from typing import Any, final
 
 from torch import nn
 
-from hone.adapters import Adapter
+from hone.models.adapters import Adapter
 from hone.results import save_model
 from hone.runs.folder import Folder
 from hone.tracking.tracker import Tracker

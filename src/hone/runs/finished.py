@@ -24,7 +24,7 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.source import Source
 from hone.evaluation import predict, predictor
-from hone.heads import pooled
+from hone.models.heads import pooled
 from hone.precision import settle
 from hone.runs.address import is_address
 from hone.runs.folder import Folder

@@ -11,7 +11,6 @@ from datasets import Dataset
 from torch import nn
 
 from hone import padding, usage
-from hone.checkpoints.fitting import end_token
 from hone.core.errors import UserError
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts
@@ -23,6 +22,7 @@ from hone.language.documents import frame, plain_ids, require_end_token, rest, t
 from hone.language.writing import Writing, write
 from hone.language_model import LanguageModel
 from hone.metrics.perplexity import BITS_PER_BYTE, PERPLEXITY
+from hone.models.compatibility import end_token
 
 _OPENING = 12
 """The tokens of a text without a prompt that the model goes on from when it shows what it can do."""

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone import padding, usage
-from hone.checkpoints.sentence import chosen_pooling, warn_of_pooling
 from hone.core.columns import values
 from hone.core.errors import UserError
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, FixedPooling, Positive
-from hone.heads.pooled_model import Pooling
+from hone.models.heads.pooled_model import Pooling
+from hone.models.sentence_transformers import chosen_pooling, warn_of_pooling
 from hone.retrieval import competitors, embedding_metrics, partner_ranks, text_key
 from hone.targets.regression import Regression
 from hone.text import text_faults, token_limit

@@ -11,9 +11,9 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, YolosConfig, YolosImageProcessorPil
 
-from hone.checkpoints.base import Checkpoint
 from hone.core.metric import Metric, PlainMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.models.checkpoint import Checkpoint
 
 
 @final

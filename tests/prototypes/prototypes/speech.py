@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from hone import padding
-from hone.checkpoints.base import Checkpoint
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.models.checkpoint import Checkpoint
 
 
 @final

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
 from hone import padding
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.tiny import TinyBert
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.models.checkpoint import Checkpoint
+from hone.models.checkpoints.tiny import TinyBert
 
 
 @final

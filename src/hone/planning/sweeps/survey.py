@@ -8,7 +8,7 @@ from typing import Any, final
 
 from hone.core.cache import key
 from hone.core.value_types import Rerun
-from hone.network import count_parameters
+from hone.models.network import count_parameters
 from hone.planning.preflight import Feasible
 from hone.runs.identity import relevant
 from hone.runs.snapshots import steps_in

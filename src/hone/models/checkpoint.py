@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.checkpoints.loading import Loading
 from hone.core.task import Facts
+from hone.models.loading import Loading
 
 
 class Checkpoint(ABC):

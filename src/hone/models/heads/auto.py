@@ -7,14 +7,14 @@ from typing import final
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters import Adapter
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import auto_classes
-from hone.checkpoints.sentence import trained_pooling
 from hone.core.errors import UserError
 from hone.core.task import Task
-from hone.heads.base import Head
-from hone.heads.pooled import MODELS
+from hone.models.adapters import Adapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import auto_classes
+from hone.models.head import Head
+from hone.models.heads.pooled import MODELS
+from hone.models.sentence_transformers import trained_pooling
 
 _WANTED = {
     "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",

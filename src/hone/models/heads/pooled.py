@@ -11,16 +11,16 @@ from transformers.activations import ACT2CLS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
-from hone.adapters import Adapter
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import auto_classes
-from hone.checkpoints.loading import attach_with_head
-from hone.checkpoints.sentence import chosen_pooling, pooling_hint
 from hone.core.errors import UserError, nearest
 from hone.core.task import Task
 from hone.core.value_types import Count, PartialShare, Pooling
-from hone.heads.base import Head
-from hone.heads.pooled_model import PooledConfig, PooledForSequenceClassification
+from hone.models.adapters import Adapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import auto_classes
+from hone.models.head import Head
+from hone.models.heads.pooled_model import PooledConfig, PooledForSequenceClassification
+from hone.models.loading import attach_with_head
+from hone.models.sentence_transformers import chosen_pooling, pooling_hint
 
 MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
 

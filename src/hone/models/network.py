@@ -12,13 +12,13 @@ import transformers
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters import Adapter
-from hone.anatomy import Anatomy
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import headless
 from hone.core.errors import UserError, briefly, listed
 from hone.core.task import Facts, Task
-from hone.heads.base import Head, network_config
+from hone.models.adapters import Adapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import headless
+from hone.models.head import Head, network_config
+from hone.models.layers import Anatomy
 
 
 @final
@@ -107,3 +107,17 @@ def count_parameters(network: nn.Module) -> dict[str, int]:
     """Returns the number of all parameters and of those that learn."""
     sizes = [(weight.numel(), weight.requires_grad) for weight in network.parameters()]
     return {"total": sum(size for size, _ in sizes), "trainable": sum(size for size, learns in sizes if learns)}
+
+
+def recompute(network: Any, wanted: bool) -> None:
+    """Has transformers do that, where it can and is wanted."""
+    if not wanted:
+        return
+    bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
+    backbone: Any = bare.base_model
+    if not backbone.supports_gradient_checkpointing:
+        raise UserError(
+            f"gradient_checkpointing=true: transformers has none for {backbone.config.model_type}; say false, and "
+            f"where memory is short a smaller batch_size with a larger accumulate."
+        )
+    backbone.activation_checkpointing_enable({"use_reentrant": False})

@@ -10,9 +10,9 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from hone.anatomy import Anatomy
 from hone.core.errors import UserError, listed, nearest
 from hone.core.value_types import Count, PartialShare, Positive
+from hone.models.layers import Anatomy
 
 
 class Adapter(ABC):

@@ -10,10 +10,10 @@ import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters import Adapter
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import complete
 from hone.core.task import Task
+from hone.models.adapters import Adapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import complete
 
 
 class Head(ABC):

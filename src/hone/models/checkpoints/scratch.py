@@ -10,12 +10,12 @@ import transformers
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, headless, load_processor, make_config, set_attention, special_tokens
 from hone.core.cache import key
 from hone.core.errors import UserError, nearest
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import apply, headless, load_processor, make_config, set_attention, special_tokens
 
 
 @final

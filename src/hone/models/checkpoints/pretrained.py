@@ -12,14 +12,14 @@ import transformers
 from huggingface_hub import is_offline_mode, try_to_load_from_cache
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, headless, load_processor, require_weights, set_attention
-from hone.checkpoints.loading import Loading, loading_of
-from hone.checkpoints.sentence import set_trained_pooling
 from hone.core.errors import UserError, briefly, listed
 from hone.core.paths import nearest_path
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import apply, headless, load_processor, require_weights, set_attention
+from hone.models.loading import Loading, loading_of
+from hone.models.sentence_transformers import set_trained_pooling
 from hone.runs.address import is_address
 
 _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")

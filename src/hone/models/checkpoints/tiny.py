@@ -24,12 +24,12 @@ from transformers import (
 )
 
 import hone.data
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.fitting import apply, fit_tokenizer, headless
 from hone.core.cache import key
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.core.value_types import Positive
+from hone.models.checkpoint import Checkpoint
+from hone.models.compatibility import apply, fit_tokenizer, headless
 
 _SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
 """The numbers of the special tokens."""

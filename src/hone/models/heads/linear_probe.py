@@ -13,9 +13,6 @@ import torch
 from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.adapters import Adapter, NoAdapter
-from hone.checkpoints.base import Checkpoint
-from hone.checkpoints.sentence import pooling_hint
 from hone.core import cache
 from hone.core.cache import key
 from hone.core.columns import columns
@@ -24,8 +21,11 @@ from hone.core.task import Task
 from hone.core.value_types import FixedPooling, PartialShare
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
-from hone.heads.base import Head
-from hone.heads.pooled import attach_pooled, check_pooling
+from hone.models.adapters import Adapter, NoAdapter
+from hone.models.checkpoint import Checkpoint
+from hone.models.head import Head
+from hone.models.heads.pooled import attach_pooled, check_pooling
+from hone.models.sentence_transformers import pooling_hint
 
 _BATCH = 64
 

@@ -1,1 +1,0 @@
-"""Where weights and processors come from, one kind per file."""
