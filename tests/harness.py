@@ -36,7 +36,7 @@ from hone.runs.snapshots import Snapshots
 from hone.schedulers import Linear, Scheduler
 from hone.sweeps.pruners.base import Referee
 from hone.sweeps.pruners.never import Lenient
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 from hone.trainee import Trainee
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)

@@ -16,8 +16,8 @@ from conftest import Hone
 from hone.core.contributions import Additions, Saved, truth_of
 from hone.core.metric import SumMetric
 from hone.core.trust import function_of, name_of
-from hone.metrics.classes import single_label
-from hone.metrics.perplexity import perplexity
+from hone.tasks.metrics.classes import single_label
+from hone.tasks.metrics.scalars import perplexity
 
 RECORDS = {"id": np.array([2, 0, 1]), "label": np.array([0, 1, 1]), "prediction": np.array([0, 1, 0])}
 LAB = "def doubled(sums):\n    return 2 * sums[..., 0] / sums[..., 1]\n"

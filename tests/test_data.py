@@ -22,7 +22,7 @@ from hone.data.rows import Rows, prepare
 from hone.data.sources.local import Local
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 BRIEF = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "dataset.path=here")
 

@@ -22,13 +22,13 @@ from hone.core.task import Columns, Facts, Task
 from hone.data.batching import Random
 from hone.data.module import DataModule
 from hone.evaluation import Predictor, predict
-from hone.language.blocks import CONTEXT
-from hone.language.causality import require_causal
-from hone.metrics.perplexity import BITS_PER_BYTE
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert, TinyLlama
-from hone.tasks.causal_lm import CausalLM
-from hone.tasks.masked_lm import MaskedLM
+from hone.tasks.metrics.scalars import BITS_PER_BYTE
+from hone.tasks.text.causal_lm import CausalLM
+from hone.tasks.text.masked_lm import MaskedLM
+from hone.tasks.text.shared.documents import CONTEXT
+from hone.tasks.text.shared.language_model import require_causal
 
 TEXTS = [
     "the small dog sees the cats near the river .",

@@ -17,7 +17,7 @@ from hone.core.signals import Stop
 from hone.data.batching import Buckets, Random
 from hone.optim import Optimizer
 from hone.schedulers import Constant, Linear
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 PLAIN = {"num_hidden_layers": 2, **NO_DROPOUT}
 CLOSE = 1e-5

@@ -7,12 +7,12 @@ from sklearn import metrics as theirs
 
 from hone.core.scores import baseline_scores, compute_scores
 from hone.core.task import Facts
-from hone.metrics.ranks import SPEARMAN
-from hone.metrics.scalars import MEAN_LOSS, PEARSON
-from hone.targets.base import TargetOptions
-from hone.targets.multi_label import MultiLabel
-from hone.targets.regression import Regression
-from hone.targets.single_label import SingleLabel
+from hone.tasks.metrics.ranks import SPEARMAN
+from hone.tasks.metrics.scalars import MEAN_LOSS, PEARSON
+from hone.tasks.targets.base import TargetOptions
+from hone.tasks.targets.multi_label import MultiLabel
+from hone.tasks.targets.regression import Regression
+from hone.tasks.targets.single_label import SingleLabel
 
 LABELS = ("a", "b", "c", "d")
 

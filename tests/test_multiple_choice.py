@@ -9,7 +9,6 @@ from datasets import Dataset
 from transformers import AutoModelForMultipleChoice, DistilBertConfig, ElectraConfig, RobertaConfig
 
 from conftest import SMALL, Hone, journal, only_run, record
-from hone.choices import find_way, place_of
 from hone.data.canonical import canonical
 from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
@@ -17,7 +16,8 @@ from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
 from hone.packing.packed import Packed, Padded
 from hone.packing.trial import packing_for
-from hone.tasks.multiple_choice import MultipleChoice
+from hone.tasks.text.multiple_choice import MultipleChoice
+from hone.tasks.text.shared.choices import find_way, place_of
 from mistakes import lines, refused, store, trains
 
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -14,8 +14,8 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from conftest import Hone, only_run, record
 from hone.core.errors import UserError
 from hone.core.value_types import BleuTokens
-from hone.metrics.sacre import require_tokenizer, translation_metrics
-from hone.overlap import rouge
+from hone.tasks.metrics import rouge
+from hone.tasks.metrics.bleu import require_tokenizer, translation_metrics
 
 WORDS = [
     "the", "the", "the", "a", "cat", "Dog", "runs,", "it's", "3.14", "1,000", "e-mail", "über", "naïve", "“quote”",

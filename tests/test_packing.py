@@ -23,7 +23,7 @@ from hone.models.layers import Anatomy
 from hone.packing.layout import Layout
 from hone.packing.packed import Packed, Packing, Padded
 from hone.packing.trial import packing_for
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 SIZE = {
     "hidden_size": 32, "dim": 32, "embedding_size": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,

@@ -32,7 +32,7 @@ from hone.planning.bench import Bench
 from hone.planning.paper import Paper
 from hone.planning.preflight import Preflight, require_possible
 from hone.planning.rehearsal import Rehearsal
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 NO_TRIAL = "plan.time=false"
 

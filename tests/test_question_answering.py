@@ -19,11 +19,10 @@ from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.neighbours import TinyNeighbours
 from hone.models.checkpoints.tiny import TinyBert
-from hone.reading.answers import Answer, read_answers
-from hone.reading.nbest import best_spans, decided, pooled
-from hone.reading.squad import Measure, Squad
-from hone.reading.windows import cut
-from hone.tasks.question_answering import QuestionAnswering
+from hone.tasks.metrics.squad import Measure, Squad
+from hone.tasks.text.question_answering import QuestionAnswering
+from hone.tasks.text.shared.answers import Answer, best_spans, decided, pooled, read_answers
+from hone.tasks.text.shared.windows import cut
 from mistakes import lines, refused, store, trains
 
 PIECES = [

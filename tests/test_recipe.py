@@ -12,7 +12,7 @@ import hone
 from hone.core.task import Task
 from hone.data.encoded import encode
 from hone.data.recipe import code
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def is_made_anew(task: Task, changed: str, monkeypatch: pytest.MonkeyPatch) -> b
         return code(task, encode) != before
 
 
-@pytest.mark.parametrize("module", ["hone.tasks.text_classification", "hone.data.encoded", "hone.text"])
+@pytest.mark.parametrize(
+    "module", ["hone.tasks.text.text_classification", "hone.data.encoded", "hone.tasks.text.shared.texts"]
+)
 def test_in_a_checkout_a_change_of_our_files_counts(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_made_anew(TextClassification(), module, monkeypatch)
     assert not is_made_anew(TextClassification(), "hone.loop", monkeypatch)
@@ -41,7 +43,7 @@ def test_in_a_checkout_a_change_of_our_files_counts(module: str, monkeypatch: py
 
 @pytest.mark.usefixtures("installed")
 def test_once_installed_the_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not is_made_anew(TextClassification(), "hone.tasks.text_classification", monkeypatch)
+    assert not is_made_anew(TextClassification(), "hone.tasks.text.text_classification", monkeypatch)
     before = code(TextClassification(), encode)
     monkeypatch.setattr(hone, "__version__", "99")
     assert code(TextClassification(), encode) != before

@@ -17,14 +17,13 @@ from conftest import Hone, journal, only_run, record
 from hone.core.columns import columns, drawn
 from hone.core.errors import UserError
 from hone.core.task import Facts
-from hone.generation.languages import Languages, known_languages
-from hone.generation.seq2seq import Seq2Seq
-from hone.generation.writing import shifted
 from hone.models.checkpoints.tiny import TinyT5
 from hone.models.compatibility import fit_tokenizer
 from hone.models.layers import Anatomy
-from hone.tasks.summarization import Summarization
-from hone.tasks.translation import Translation
+from hone.tasks.text.shared.generation import Languages, known_languages, shifted
+from hone.tasks.text.shared.seq2seq import Seq2Seq
+from hone.tasks.text.summarization import Summarization
+from hone.tasks.text.translation import Translation
 
 TINY = ("dataset=tiny_translation", "dataset.train=48", "dataset.validation=12", "dataset.test=8", "checkpoint=tiny_t5")
 BRIEF = ("tracker=none", "precision=32-true", "epochs=1", "batch_size=8", "task.max_new_tokens=6")

@@ -15,7 +15,7 @@ from hone.comparison.statistics.student import incomplete_beta, quantile, two_si
 from hone.comparison.statistics.summary import Summary
 from hone.core.contributions import Measure
 from hone.core.metric import SumMetric, code_rows, ratio, unchanged
-from hone.metrics.classes import single_label
+from hone.tasks.metrics.classes import single_label
 
 Records = dict[str, Any]
 

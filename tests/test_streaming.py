@@ -33,7 +33,7 @@ from hone.models.layers import Anatomy
 from hone.module import Module
 from hone.optim import Optimizer
 from hone.schedulers import Linear
-from hone.tasks.text_classification import TextClassification
+from hone.tasks.text.text_classification import TextClassification
 
 LABELS = ("good", "bad", "good", "so-so")
 STREAM = (

@@ -22,8 +22,8 @@ from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
 from hone.packing.packed import Packed
 from hone.packing.trial import packing_for
-from hone.retrieval import competitors, embedding_metrics, partner_ranks
-from hone.tasks.text_embedding import TextEmbedding
+from hone.tasks.metrics.retrieval import competitors, embedding_metrics, partner_ranks
+from hone.tasks.text.text_embedding import TextEmbedding
 from mistakes import lines, refused, store, trains
 
 TINY = ("dataset=tiny_paraphrases", "dataset.train=48", "dataset.validation=16", "dataset.test=16", "tracker=none",

@@ -23,9 +23,10 @@ from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.entities import TAGS, TinyEntities
 from hone.models.checkpoints.tiny import TinyBert
-from hone.tagging import entities, word_pieces
-from hone.tagging.tags import find_tags, tag_metrics
-from hone.tasks.token_classification import TokenClassification
+from hone.tasks.metrics import spans as entities
+from hone.tasks.text.shared import word_pieces
+from hone.tasks.text.shared.tags import find_tags, tag_metrics
+from hone.tasks.text.token_classification import TokenClassification
 from mistakes import lines, refused, store, trains
 
 IOB = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER", "B-creative-work", "I-creative-work"]

@@ -15,7 +15,7 @@ from hone.models.compatibility import auto_classes
 from hone.models.head import network_config
 from hone.prediction.zero_shot import ZeroShot
 from hone.runs import finished
-from hone.targets import recalled
+from hone.tasks.targets.kinds import recalled
 
 
 @final

@@ -11,11 +11,11 @@ from datasets import Dataset
 from torch import nn
 from transformers import PretrainedConfig
 
-from hone import padding
 from hone.core.errors import UserError, listed
 from hone.core.task import Batch, Columns, Facts, Fault, Predictive
-from hone.targets import label_names
-from hone.text import text_faults
+from hone.tasks.targets.kinds import label_names
+from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.texts import text_faults
 
 _NEGATIONS = ("not", "non", "no")
 """The beginnings of the name of the other class of two, such as not_entailment."""

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 
-from hone import padding
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.tasks.text.shared import padding
 
 
 @final

@@ -21,10 +21,10 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
-from hone import padding
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
+from hone.tasks.text.shared import padding
 
 
 @final

@@ -11,11 +11,11 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
-from hone import padding
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
+from hone.tasks.text.shared import padding
 
 
 @final

@@ -1,1 +1,0 @@
-"""What a metric is, and the metrics that several tasks share."""

@@ -1,1 +1,0 @@
-"""Words and the tags they bear: pieces, spans, and how well they are found."""

@@ -1,0 +1,102 @@
+"""Metrics that are means, ratios or correlations of numbers."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from hone.core.metric import Array, Columns, SumMetric, ratio, share
+
+_CONSTANT = 1e-12
+"""A spread that is smaller than this, relative to the mean, is due to rounding."""
+
+
+def _losses(records: Columns) -> Array:
+    return share(records["loss"], records["targets"])
+
+
+def _right(records: Columns) -> Any:
+    """Whether a record is right as a whole: of several labels, every one."""
+    right = np.asarray(records["prediction"]) == np.asarray(records["label"])
+    return right.reshape(len(right), -1).all(axis=1)
+
+
+def _right_words(records: Columns) -> Array:
+    right = [np.equal(*pair).sum() for pair in zip(records["prediction"], records["label"], strict=True)]
+    return share(right, [len(label) for label in records["label"]])
+
+
+def _errors(records: Columns) -> Any:
+    prediction, label = (np.asarray(records[name], dtype=np.float64) for name in ("prediction", "label"))
+    return prediction - label
+
+
+def mean_of(column: str) -> SumMetric:
+    """The mean of a column of numbers."""
+    return SumMetric(lambda records: records[column])
+
+
+def correlation(column: str) -> SumMetric:
+    """Pearson's correlation of a column with the label; 0 where either is constant."""
+    return SumMetric(lambda records: _moments(records[column], records["label"]), correlate)
+
+
+def _moments(first: Any, second: Any) -> Array:
+    """Both are standardised, which changes no correlation and keeps the digits."""
+    x, y = _standardise(first), _standardise(second)
+    return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
+
+
+def _standardise(values: Any) -> Array:
+    numbers = np.asarray(values, dtype=np.float64)
+    mean, spread = numbers.mean(), numbers.std()
+    return (numbers - mean) / spread if spread > _CONSTANT * abs(mean) else np.zeros(len(numbers))
+
+
+def correlate(sums: Array) -> Any:
+    """Pearson's correlation from the number of records and the sums of x, y, x², y² and xy."""
+    x, y, xx, yy, xy = np.moveaxis(sums[..., 1:] / np.maximum(sums[..., :1], 1), -1, 0)
+    spread = (xx - x * x) * (yy - y * y)
+    varies = spread > _CONSTANT
+    return np.where(varies, (xy - x * y) / np.sqrt(np.where(varies, spread, 1)), 0.0)
+
+
+def flatten(records: Columns) -> Columns:
+    """The predictions and labels of all words of all records."""
+    return {name: np.array(list(chain.from_iterable(records[name]))) for name in ("prediction", "label")}
+
+
+MEAN_LOSS = SumMetric(_losses, higher_is_better=False)
+"""The loss over a split; each record has the weight of its targets."""
+ACCURACY = SumMetric(_right)
+WORD_ACCURACY = SumMetric(_right_words)
+MEAN_SQUARED_ERROR = SumMetric(lambda records: _errors(records) ** 2, higher_is_better=False)
+MEAN_ABSOLUTE_ERROR = SumMetric(lambda records: np.abs(_errors(records)), higher_is_better=False)
+PEARSON = correlation("prediction")
+
+
+_LARGEST = 700.0
+"""The largest loss whose perplexity is still a number."""
+
+
+def perplexity(sums: Array) -> Any:
+    return np.exp(np.minimum(ratio(sums), _LARGEST))
+
+
+def _bits_and_bytes(records: Columns) -> Array:
+    return share(np.asarray(records["loss"]) / math.log(2), records["bytes"])
+
+
+def _hits(records: Columns) -> Array:
+    return share(records["hits"], records["targets"])
+
+
+PERPLEXITY = SumMetric(MEAN_LOSS.codes, perplexity, higher_is_better=False)
+"""The number of equally likely tokens among which the model hesitates."""
+BITS_PER_BYTE = SumMetric(_bits_and_bytes, higher_is_better=False)
+"""The size of the text stored with the model's help, whatever its tokens are."""
+MASKED_ACCURACY = SumMetric(_hits)
+"""The share of tokens that were the first choice."""

@@ -1,0 +1,106 @@
+"""Any number of labels a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+
+from hone.core.columns import values
+from hone.core.metric import Metric
+from hone.core.task import Columns, Facts, Fault
+from hone.tasks.metrics import classes
+from hone.tasks.metrics.ranks import AUROC
+from hone.tasks.metrics.scalars import ACCURACY
+from hone.tasks.targets.base import Target, TargetOptions
+from hone.tasks.targets.classes import (
+    by_name,
+    class_name,
+    class_names,
+    joined,
+    require_choice,
+    scored,
+    unseen,
+    weight_list,
+)
+
+
+@final
+class MultiLabel(Target):
+    """A sigmoid for each class; a row's loss is the mean over the classes."""
+
+    problem_type: ClassVar[str] = "multi_label_classification"
+    monitor: ClassVar[str] = "f1_macro"
+
+    def __init__(self, facts: Facts, options: TargetOptions) -> None:
+        require_choice(facts)
+        self.facts = facts
+        self.smoothing = options.label_smoothing
+        self.threshold = options.threshold
+        self.class_weights = torch.tensor(weight_list(options.class_weights, facts))
+        self.ids = {name: index for index, name in enumerate(facts.labels)}
+
+    @classmethod
+    def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        lists = [row for row in values(rows, "label") if row is not None]
+        counts = Counter(class_name(label) for row in lists for label in row if label is not None)
+        labels = class_names(counts, names)
+        return Facts("multi_label", labels, tuple(counts[name] for name in labels), {"rows": len(lists)})
+
+    @classmethod
+    def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+        return joined(first, second, names)
+
+    @classmethod
+    def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        for row, labels in enumerate(values(rows, "label")):
+            if not isinstance(labels, list | tuple):
+                yield Fault(row, "label", f"expected a list of labels, not {labels!r}")
+                continue
+            for label in labels:
+                problem = "a label is missing" if label is None else unseen(class_name(label), facts)
+                if problem:
+                    yield Fault(row, "label", problem)
+
+    def encode(self, labels: Sequence[Any]) -> list[Any]:
+        return [sorted({self.ids[class_name(label)] for label in row}) for row in labels]
+
+    def tensor(self, encoded: Sequence[Any]) -> Tensor:
+        hits = torch.zeros(len(encoded), len(self.facts.labels))
+        for row, ids in enumerate(encoded):
+            hits[row, list(ids)] = 1.0
+        return hits
+
+    def weights(self, labels: Tensor) -> Tensor:
+        return labels.new_ones(len(labels))
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smooth = labels.to(logits) * (1 - self.smoothing) + self.smoothing / 2
+        each = F.binary_cross_entropy_with_logits(logits, smooth, self.class_weights.to(logits), reduction="none")
+        return each.mean(dim=-1)
+
+    def decide(self, logits: Tensor) -> Columns:
+        scores = logits.sigmoid()
+        return {"prediction": (scores > self.threshold).long().cpu().numpy(), "scores": scores.cpu().numpy()}
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return {"accuracy": ACCURACY, **classes.multi_label(self.facts.labels), "auroc": AUROC}
+
+    def baseline(self, records: Columns) -> Columns:
+        frequency = np.array(self.facts.counts) / self.facts.numbers["rows"]
+        rows = len(records["label"])
+        usual = (frequency > self.threshold).astype(int)
+        return records | {"scores": np.tile(frequency, (rows, 1)), "prediction": np.tile(usual, (rows, 1))}
+
+    def describe(self, record: Mapping[str, Any]) -> str:
+        return scored(self.facts.labels, record["scores"], np.flatnonzero(record["prediction"])) or "none"
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        labels = [self.facts.labels[place] for place in np.flatnonzero(record["prediction"])]
+        return {"labels": labels, "scores": by_name(self.facts.labels, record["scores"])}

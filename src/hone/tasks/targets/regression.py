@@ -1,0 +1,97 @@
+"""A number a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+
+from hone.core.columns import values
+from hone.core.errors import UserError, listed
+from hone.core.metric import Metric
+from hone.core.task import Columns, Facts, Fault
+from hone.tasks.metrics.ranks import SPEARMAN
+from hone.tasks.metrics.scalars import MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, PEARSON
+from hone.tasks.targets.base import Target, TargetOptions
+
+
+@final
+class Regression(Target):
+    """The squared error of one output."""
+
+    problem_type: ClassVar[str] = "regression"
+    monitor: ClassVar[str] = "spearman"
+
+    def __init__(self, facts: Facts, options: TargetOptions) -> None:
+        if options.class_weights is not None or options.label_smoothing:
+            raise UserError(
+                "task.class_weights and task.label_smoothing need classes, but the labels are numbers to predict. "
+                "If they are classes, say task.kind=single_label."
+            )
+        self.facts = facts
+
+    @classmethod
+    def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        if names is not None:
+            raise UserError(f"The labels are numbers to predict, so there is no use for the names {listed(names, 8)}.")
+        numbers = [number for number in map(_number, values(rows, "label")) if math.isfinite(number)]
+        return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
+
+    @classmethod
+    def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+        count = sum(first.counts) + sum(second.counts)
+        total = sum(facts.numbers.get("mean", 0.0) * sum(facts.counts) for facts in (first, second))
+        return Facts("regression", ("value",), (count,), {"mean": total / max(count, 1)})
+
+    @classmethod
+    def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        for row, label in enumerate(values(rows, "label")):
+            if label is None:
+                yield Fault(row, "label", "the label is missing")
+            elif not math.isfinite(_number(label)):
+                yield Fault(row, "label", f"expected a number, not {label!r}")
+
+    def encode(self, labels: Sequence[Any]) -> list[Any]:
+        return [float(label) for label in labels]
+
+    def tensor(self, encoded: Sequence[Any]) -> Tensor:
+        return torch.tensor(np.asarray(encoded), dtype=torch.float32)
+
+    def weights(self, labels: Tensor) -> Tensor:
+        return labels.new_ones(len(labels))
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.mse_loss(logits.squeeze(-1), labels.to(logits), reduction="none")
+
+    def decide(self, logits: Tensor) -> Columns:
+        return {"prediction": logits.squeeze(-1).cpu().numpy()}
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return {
+            "spearman": SPEARMAN,
+            "pearson": PEARSON,
+            "mse": MEAN_SQUARED_ERROR,
+            "mae": MEAN_ABSOLUTE_ERROR,
+        }
+
+    def baseline(self, records: Columns) -> Columns:
+        return records | {"prediction": np.full(len(records["label"]), self.facts.numbers["mean"])}
+
+    def describe(self, record: Mapping[str, Any]) -> str:
+        return f"{float(record['prediction']):.3f}"
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"value": float(record["prediction"])}
+
+
+def _number(label: object) -> float:
+    try:
+        return float(label)  # type: ignore[arg-type]  # whatever it is, it is a number or it raises
+    except (TypeError, ValueError):
+        return math.nan

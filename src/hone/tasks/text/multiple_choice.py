@@ -1,0 +1,160 @@
+"""Multiple choice: which of a row's own choices goes with its question; rows may have any number of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count
+from hone.tasks import usage
+from hone.tasks.metrics.scalars import ACCURACY
+from hone.tasks.text.shared import padding
+from hone.tasks.text.shared import padding as ragged
+from hone.tasks.text.shared.choices import Way, choice_faults, find_way, place_of, places, there
+from hone.tasks.text.shared.texts import read_pairs, text_faults
+
+
+@final
+@dataclass(eq=False)
+class MultipleChoice(Task):
+    """The options are the fields; `conf/task/multiple_choice.yaml` says what each does."""
+
+    max_length: Count | None = None
+    truncation: Literal["longest_first", "only_first", "do_not_truncate"] = "longest_first"
+    truncation_side: Literal["right", "left"] = "right"
+    pad_to_multiple_of: Count | None = None
+
+    roles: ClassVar[tuple[str, ...]] = ("question", "choices", "label")
+    optional_roles: ClassVar[tuple[str, ...]] = ("stem", "names")
+    lists: ClassVar[tuple[str, ...]] = ("choices", "names")
+    auto_model: ClassVar[str] = "AutoModelForMultipleChoice"
+    pipeline: ClassVar[str] = "multiple-choice"
+    monitor: ClassVar[str] = "accuracy"
+
+    def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        """`kind` is how labels are written, `counts` how often each place is the right one."""
+        way = find_way(rows)
+        counts = Counter(places(rows, way))
+        return Facts(way, counts=tuple(counts[place] for place in range(max(counts, default=-1) + 1)))
+
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        yield from text_faults(rows, "question")
+        if "stem" in rows.column_names:
+            yield from (fault for fault in text_faults(rows, "stem") if fault.problem != "the text is empty")
+        yield from choice_faults(rows, cast(Way, facts.kind))
+
+    def check(self, facts: Facts) -> None:
+        return
+
+    def adjust(self, processor: Any) -> None:
+        processor.truncation_side = self.truncation_side
+
+    def model_config(self) -> dict[str, Any]:
+        return {}
+
+    def encode(self, rows: Columns) -> Columns:
+        choices = [there(each) for each in rows["choices"]]
+        stems = rows.get("stem") or [""] * len(choices)
+        told = zip(rows["id"], rows["question"], stems, choices, strict=True)
+        pairs = [(row, (question, f"{stem} {each}".strip())) for row, question, stem, mine in told for each in mine]
+        tokens = read_pairs(
+            self.processor, [row for row, _ in pairs], [pair for _, pair in pairs], self.truncation, self.max_length,
+            self.pad_to_multiple_of,
+        )  # fmt: skip
+        counts = [len(each) for each in choices]
+        sizes = ragged.gathered([len(ids) for ids in tokens["input_ids"]], counts)
+        encoded = {"id": rows["id"], "length": [sum(mine) for mine in sizes], "sizes": sizes, "choices": choices}
+        encoded |= {name: ragged.joined(each, counts) for name, each in tokens.items()}
+        if "label" in rows:
+            way, names = cast(Way, self.facts.kind), rows.get("names") or [None] * len(choices)
+            labelled = zip(rows["label"], choices, names, strict=True)
+            encoded["label"] = [place_of(way, label, mine, called) for label, mine, called in labelled]
+        return encoded
+
+    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+        """All choices of all rows side by side, as if one row's: none has to be made up to fill a table."""
+        read = [name for name in ("input_ids", "token_type_ids") if name in rows]
+        flat: Columns = {name: ragged.cut(rows[name], rows["sizes"]) for name in read}
+        inputs = padding.tokens(flat, self.processor, None, self.pad_to_multiple_of)
+        places, real = ragged.table([len(sizes) for sizes in rows["sizes"]])
+        wide = {name: tensor[None] for name, tensor in inputs.items()}
+        batch: Batch = {"id": rows["id"], "inputs": wide, "places": places, "real": real, "choices": rows["choices"]}
+        labels = {"labels": torch.from_numpy(np.array(rows["label"], dtype=np.int64))} if "label" in rows else {}
+        return batch | labels
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return F.cross_entropy(_logits(network, batch), batch["labels"])
+
+    def count_targets(self, batch: Batch) -> float:
+        return float(len(batch["labels"]))
+
+    def predict(self, network: nn.Module, batch: Batch) -> Columns:
+        logits = _logits(network, batch)
+        shares = logits.softmax(dim=-1).cpu().tolist()
+        predictions = {
+            "id": batch["id"],
+            "prediction": logits.argmax(dim=-1).cpu().numpy(),
+            "scores": [row[: len(choices)] for row, choices in zip(shares, batch["choices"], strict=True)],
+            "choices": batch["choices"],
+        }
+        if "labels" not in batch:
+            return predictions
+        losses = F.cross_entropy(logits, batch["labels"], reduction="none").cpu().double().numpy()
+        return predictions | {"label": batch["labels"].cpu().numpy(), "loss": losses, "targets": np.ones(len(losses))}
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return {"accuracy": ACCURACY}
+
+    def baseline(self, records: Columns) -> Columns:
+        """The place that was right most often, of those that a row has."""
+        counts = self.facts.counts or (1,)
+        return records | {"prediction": np.array([int(np.argmax(counts[: len(mine)])) for mine in records["choices"]])}
+
+    def describe(self, record: Mapping[str, Any]) -> str:
+        place = int(record["prediction"])
+        return f"{record['choices'][place]} {float(record['scores'][place]):.2f}"
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        place, scores = int(record["prediction"]), [float(score) for score in record["scores"]]
+        return {"choice": str(record["choices"][place]), "place": place, "score": scores[place], "scores": scores}
+
+    def recall(self, config: PretrainedConfig) -> Facts:
+        return Facts("index")
+
+    def example(self, place: str) -> str:
+        return usage.choices(place, *self.question().values())
+
+    @classmethod
+    def sample(cls) -> Columns:
+        rows = [
+            ("i was thirsty so i", "drank some water", ["went to bed", "bought a hat"]),
+            ("it was late so i", "went to bed", ["drank some water"]),
+            ("it rained so i", "took an umbrella", ["drank some water", "bought a hat", "sang a song"]),
+            ("my head was cold so i", "bought a hat", ["took an umbrella", "went to bed"]),
+        ] * 4
+        choices = [[*others[: row % 2], right, *others[row % 2 :]] for row, (_, right, others) in enumerate(rows)]
+        labels = ["AB"[row % 2] for row in range(len(rows))]
+        return {
+            "question": [question for question, _, _ in rows],
+            "stem": [""] * len(rows),
+            "choices": choices,
+            "names": [[*"ABCD"[: len(each)]] for each in choices],
+            "label": labels,
+        }
+
+
+def _logits(network: nn.Module, batch: Batch) -> Tensor:
+    """A row of the table has its choices in front, and -inf where it has no more."""
+    flat: Tensor = network(**batch["inputs"]).logits.float().reshape(-1)
+    return flat[batch["places"]].masked_fill(~batch["real"], -torch.inf)

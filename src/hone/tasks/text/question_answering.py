@@ -1,0 +1,192 @@
+"""Extractive question answering: the answer is a part of the context, or there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from hone.core.errors import UserError
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, Index
+from hone.tasks import usage
+from hone.tasks.metrics import squad
+from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.answers import answer_faults, answers_of, decided, of_windows, pooled, readable_answers
+from hone.tasks.text.shared.texts import require_padded_room, text_faults, token_limit
+from hone.tasks.text.shared.windows import as_columns, cut
+
+_WINDOW = 384
+_NEVER, _SOMETIMES = "spans", "spans_or_none"
+"""Whether training rows have no answer."""
+
+
+@final
+@dataclass(eq=False)
+class QuestionAnswering(Task):
+    """The options are the fields; `conf/task/question_answering.yaml` says what each does."""
+
+    max_length: Count | None = None
+    stride: Index | None = None
+    max_answer_length: Count = 30
+    n_best: Count = 20
+    null_threshold: float | None = None
+    pad_to_multiple_of: Count | None = None
+
+    roles: ClassVar[tuple[str, ...]] = ("question", "context", "answers")
+    optional_roles: ClassVar[tuple[str, ...]] = ("answer_start",)
+    targets: ClassVar[tuple[str, ...]] = ("answers", "answer_start")
+    auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
+    pipeline: ClassVar[str] = "question-answering"
+    monitor: ClassVar[str] = "f1"
+
+    @property
+    def threshold(self) -> float | None:
+        """By how much no answer must beat the best one to be believed; None: there always is an answer."""
+        usual = 0.0 if self.facts.kind == _SOMETIMES else None
+        return usual if self.null_threshold is None else self.null_threshold
+
+    def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        answered = [bool(answers) for answers in readable_answers(rows)]
+        return Facts(_NEVER if all(answered) else _SOMETIMES, numbers={"answered": sum(answered)})
+
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        for role in ("question", "context"):
+            yield from text_faults(rows, role)
+        if "answers" in rows.column_names:
+            yield from answer_faults(rows)
+
+    def check(self, facts: Facts) -> None:
+        if not facts.numbers.get("answered", 1):
+            raise UserError("No training row has an answer: there is nothing to find.")
+
+    def adjust(self, processor: Any) -> None:
+        if not getattr(processor, "is_fast", False):
+            raise UserError(
+                f"task=question_answering: {type(processor).__name__} cannot say which characters a token stands for; "
+                f"choose a checkpoint with a fast tokenizer (checkpoint.tokenizer)."
+            )
+        limit = self._window(processor)
+        if self.stride is not None and self.stride >= limit:
+            raise UserError(f"task.stride={self.stride}: windows have {limit} tokens, and must not share all of them.")
+        require_padded_room(processor, limit, self.pad_to_multiple_of)
+        processor.padding_side = processor.truncation_side = "right"
+
+    def model_config(self) -> dict[str, Any]:
+        return {}
+
+    def encode(self, rows: Columns) -> Columns:
+        length = self._window(self.processor)
+        overlap = length // 3 if self.stride is None else self.stride
+        windows = cut(self.processor, rows["id"], rows["question"], rows["context"], length, overlap)
+        encoded = as_columns(windows, rows["id"], rows["context"])
+        if "answers" not in rows:
+            return encoded
+        answers = answers_of(rows)
+        spans = [window.places(next(iter(answers[window.row]), None)) for window in windows]
+        told = [json.dumps([answer.text for answer in each]) for each in answers]  # lists, all empty, have no type
+        labels = {"answers": [told[window.row] for window in windows], "begin": [one for one, _ in spans]}
+        return encoded | labels | {"end": [last for _, last in spans]}
+
+    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+        inputs = padding.tokens(rows, self.processor, None, self.pad_to_multiple_of)
+        width = inputs["input_ids"].shape[1]
+        first = np.asarray(rows["first"])
+        after = first + np.array([len(offsets) // 2 for offsets in rows["offsets"]])
+        places = np.arange(width)
+        allowed = (places >= first[:, None]) & (places < after[:, None]) | (places == np.asarray(rows["null"])[:, None])
+        kept = {name: rows[name] for name in ("id", "null", "first", "offsets", "text", "text_at")}
+        batch: Batch = {**kept, "inputs": inputs, "allowed": torch.from_numpy(allowed)}
+        if "answers" not in rows:
+            return batch
+        labels = {name: torch.from_numpy(np.array(rows[name], dtype=np.int64)) for name in ("begin", "end")}
+        return batch | {"answers": [json.loads(told) for told in rows["answers"]], "labels": labels}
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return _losses(*_logits(network, batch), batch["labels"]).mean()
+
+    def count_targets(self, batch: Batch) -> float:
+        return float(len(batch["id"]))
+
+    def predict(self, network: nn.Module, batch: Batch) -> Columns:
+        begin, end = _logits(network, batch)
+        windows = (begin.cpu().numpy(), end.cpu().numpy(), batch)
+        nbest, nulls = of_windows(*windows, count=self.n_best, longest=self.max_answer_length)
+        predictions = {"id": batch["id"], "nbest": nbest, "null": nulls, **decided(nbest, nulls, self.threshold)}
+        if "labels" not in batch:
+            return predictions
+        losses = _losses(begin, end, batch["labels"]).cpu().double().numpy()
+        return predictions | {"answers": batch["answers"], "loss": losses, "targets": np.ones(len(losses))}
+
+    def merge(self, predictions: Columns) -> Columns:
+        windows: dict[int, list[int]] = {}
+        for place, identity in enumerate(predictions["id"]):
+            windows.setdefault(int(identity), []).append(place)
+        mine = list(windows.values())
+        nbest = [pooled((predictions["nbest"][at] for at in places), self.n_best) for places in mine]
+        nulls = np.array([min(predictions["null"][at] for at in places) for places in mine])
+        records = {"id": np.array(list(windows)), "nbest": nbest, "null": nulls}
+        records |= decided(nbest, nulls, self.threshold)
+        if "answers" in predictions:
+            records["answers"] = [predictions["answers"][places[0]] for places in mine]
+            for name in ("loss", "targets"):
+                records[name] = np.array([np.sum(predictions[name][places]) for places in mine])
+        return records
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return squad.metrics(may_be_none=self.threshold is not None)
+
+    def baseline(self, records: Columns) -> Columns | None:
+        nothing = [""] * len(records["id"])
+        return None if self.threshold is None else records | {"prediction": nothing, "span": nothing}
+
+    def describe(self, record: Mapping[str, Any]) -> str:
+        return f"{record['prediction'] or 'no answer'} ({float(record['score']):.2f})"
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        place = {name: int(record[name]) if record[name] >= 0 else None for name in ("start", "end")}
+        return {"answer": str(record["prediction"]), "score": float(record["score"]), **place}
+
+    def recall(self, config: PretrainedConfig) -> Facts:
+        return Facts(_NEVER)
+
+    def example(self, place: str) -> str:
+        return usage.answers(place, **self.question(), longest=self.max_answer_length)
+
+    @classmethod
+    def sample(cls) -> Columns:
+        aside = "it has been raining all week and the house is quiet and i made coffee and sat down by the window so "
+        names = ["Anna", "Bob", "Carl", "Dora", "Emil", "Fred", "Gina", "Hans"]
+        contexts = [aside * (2 * (place % 3)) + f"my friend is {name} these days" for place, name in enumerate(names)]
+        there = [
+            {"text": [name], "answer_start": [text.index(name)]} for name, text in zip(names, contexts, strict=True)
+        ]
+        there[3] = {"text": [], "answer_start": []}
+        questions = ["who is my friend"] * 3 + ["who is my sister"] + ["who is my friend"] * 4
+        return {"question": questions, "context": contexts, "answers": there}
+
+    def _window(self, processor: Any) -> int:
+        """How many tokens a window has."""
+        limit = token_limit(processor, self.max_length)
+        return limit if self.max_length is not None else min(limit, _WINDOW)
+
+
+def _logits(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Of beginnings and ends, where an answer cannot be -inf: there a row's loss would depend on its neighbours."""
+    out: Any = network(**batch["inputs"])
+    return tuple(each.float().masked_fill(~batch["allowed"], -torch.inf) for each in (out.start_logits, out.end_logits))
+
+
+def _losses(begin: Tensor, end: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
+    """Of each window."""
+    first = F.cross_entropy(begin, labels["begin"], reduction="none")
+    return (first + F.cross_entropy(end, labels["end"], reduction="none")) / 2

@@ -1,0 +1,199 @@
+"""Token classification: a tag for every word, which marks spans (entities) or stands for itself (parts of speech)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from hone.core.metric import Metric
+from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.value_types import Count, PartialShare
+from hone.tasks import usage
+from hone.tasks.metrics.spans import entities, read_tag
+from hone.tasks.targets.classes import class_name, config_of, require_choice
+from hone.tasks.text.shared import padding, word_pieces
+from hone.tasks.text.shared.tags import (
+    find_tags,
+    recall_tags,
+    require_scheme,
+    split_words,
+    tag_faults,
+    tag_metrics,
+    word_faults,
+)
+from hone.tasks.text.shared.texts import require_room, token_limit
+
+_IGNORED = -100
+
+
+@final
+@dataclass(eq=False)
+class TokenClassification(Task):
+    """The options are the fields; `conf/task/token_classification.yaml` says what each does."""
+
+    kind: Literal["auto", "spans", "tags"] = "auto"
+    max_length: Count | None = None
+    truncation: bool = True
+    label_all: bool = False
+    label_smoothing: PartialShare = 0.0
+
+    roles: ClassVar[tuple[str, ...]] = ("words", "label")
+    lists: ClassVar[tuple[str, ...]] = ("words",)
+    auto_model: ClassVar[str] = "AutoModelForTokenClassification"
+    pipeline: ClassVar[str] = "token-classification"
+
+    @cached_property
+    def tags(self) -> list[tuple[str, str]]:
+        """The mark and the type of each tag."""
+        return [read_tag(label) for label in self.facts.labels]
+
+    @cached_property
+    def usual(self) -> int:
+        """What is said of a word that the network never saw: outside of all spans, or the commonest tag."""
+        outside = self.facts.kind == "spans" and "O" in self.facts.labels
+        return self.facts.labels.index("O") if outside else int(np.argmax(self.facts.counts))
+
+    def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        return find_tags(rows, names, self.kind)
+
+    def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
+        return find_tags(rows, names, self.kind, facts)
+
+    def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
+        yield from word_faults(rows)
+        if "label" in rows.column_names:
+            yield from tag_faults(rows, facts)
+
+    def check(self, facts: Facts) -> None:
+        require_choice(facts)
+        if facts.kind == "spans":
+            require_scheme(facts)
+
+    def adjust(self, processor: Any) -> None:
+        word_pieces.prepare(processor)
+
+    def model_config(self) -> dict[str, Any]:
+        return config_of(self.facts.labels)
+
+    def encode(self, rows: Columns) -> Columns:
+        words = [split_words(row) for row in rows["words"]]
+        limit = token_limit(self.processor, self.max_length)
+        ids, owners = word_pieces.tokenise(self.processor, words, limit if self.truncation else None)
+        lengths = [len(row) for row in ids]
+        require_room(rows["id"], "words", lengths, limit, "task.truncation=false")
+        first = [word_pieces.firsts(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
+        encoded = {"id": rows["id"], "length": lengths, "input_ids": ids, "first": first, "words": words}
+        if "label" not in rows:
+            return encoded
+        places = {name: place for place, name in enumerate(self.facts.labels)}
+        labels = [[places[class_name(tag)] for tag in row] for row in rows["label"]]
+        further = self._further(places)
+        targets = [word_pieces.spread(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
+        return {**encoded, "label": labels, "target": targets}
+
+    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+        inputs = padding.tokens(rows, self.processor, None, None)
+        width, left = inputs["input_ids"].shape[1], self.processor.padding_side == "left"
+        starts = [width - len(ids) if left else 0 for ids in rows["input_ids"]]
+        first = [word_pieces.shifted(row, start) for row, start in zip(rows["first"], starts, strict=True)]
+        batch: Batch = {"id": rows["id"], "inputs": inputs, "first": first, "words": rows["words"]}
+        if "label" not in rows:
+            return batch
+        return batch | {"labels": padding.pad(rows["target"], _IGNORED, width, left), "label": rows["label"]}
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        labels: Tensor = batch["labels"]
+        losses = self._losses(network(**batch["inputs"]).logits, labels)
+        return losses.sum() / (labels != _IGNORED).sum().clamp(min=1)
+
+    def count_targets(self, batch: Batch) -> float:
+        return float((batch["labels"] != _IGNORED).sum())
+
+    def predict(self, network: nn.Module, batch: Batch) -> Columns:
+        logits = network(**batch["inputs"]).logits
+        highest, best = (part.cpu().numpy() for part in logits.float().softmax(dim=-1).max(dim=-1))
+        rows = list(zip(batch["first"], highest, best, strict=True))
+        predictions = {
+            "id": batch["id"],
+            "words": batch["words"],
+            "prediction": [np.where(first < 0, self.usual, tag[first]).tolist() for first, _, tag in rows],
+            "scores": [np.where(first < 0, 0.0, score[first]).tolist() for first, score, _ in rows],
+        }
+        if "labels" not in batch:
+            return predictions
+        return predictions | {
+            "label": [np.asarray(row).tolist() for row in batch["label"]],
+            "loss": self._losses(logits, batch["labels"]).sum(dim=1).cpu().double().numpy(),
+            "targets": (batch["labels"] != _IGNORED).sum(dim=1).cpu().double().numpy(),
+        }
+
+    @property
+    def monitor(self) -> str:
+        return "f1" if self.facts.kind == "spans" else "f1_macro"
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return tag_metrics(self.facts)
+
+    def baseline(self, records: Columns) -> Columns:
+        return records | {"prediction": [[self.usual] * len(row) for row in records["label"]]}
+
+    def describe(self, record: Mapping[str, Any]) -> str:
+        said = self.outcome(record)
+        if self.facts.kind == "spans":
+            spans = (f"{each['word']} ({each['entity_group']} {each['score']:.2f})" for each in said["entities"])
+            return ", ".join(spans) or "nothing"
+        return " ".join(f"{word}/{tag}" for word, tag in zip(record["words"], said["tags"], strict=True))
+
+    def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        words, scores, places = (list(record[name]) for name in ("words", "scores", "prediction"))
+        tags = {"tags": [self.facts.labels[place] for place in places]}
+        if self.facts.kind == "spans":
+            return {"entities": entities([self.tags[place] for place in places], words, scores), **tags}
+        return {**tags, "scores": scores}
+
+    def recall(self, config: PretrainedConfig) -> Facts:
+        return recall_tags(config, self.kind)
+
+    def example(self, place: str) -> str:
+        text = usage.quoted(" ".join(self.question()["words"]))
+        return usage.by_pipeline(self.pipeline, place, text, aggregation_strategy="first")
+
+    @classmethod
+    def sample(cls) -> Columns:
+        return {
+            "words": [
+                ["anna", "lives", "in", "berlin"],
+                ["the", "unbelievable", "journey", "of", "maria", "stuart", "ends", "here"],
+                ["nothing", "to", "see", "in", "here"],
+                ["bob", "met", "carl", "in", "new", "york"],
+            ],
+            "label": [
+                ["B-PER", "O", "O", "B-LOC"],
+                ["O", "O", "O", "O", "B-PER", "I-PER", "O", "O"],
+                ["O"] * 5,
+                ["B-PER", "O", "B-PER", "O", "B-LOC", "I-LOC"],
+            ],
+        }
+
+    def _further(self, places: Mapping[str, int]) -> list[int]:
+        """What the further sub-words of a word with each tag are told to be; behind the beginning of a span, inside."""
+        if not self.label_all:
+            return [_IGNORED] * len(places)
+        if self.facts.kind == "tags":
+            return list(places.values())
+        names = [f"I{label[1:]}" if mark == "B" else label for label, (mark, _) in zip(places, self.tags, strict=True)]
+        return [places.get(name, place) for name, place in zip(names, places.values(), strict=True)]
+
+    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Of each token; 0 where no tag is asked for."""
+        classes = logits.float().transpose(1, 2)
+        smoothing = self.label_smoothing
+        return F.cross_entropy(classes, labels, reduction="none", ignore_index=_IGNORED, label_smoothing=smoothing)
