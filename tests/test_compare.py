@@ -13,12 +13,12 @@ import pytest
 
 from comparable import f1_macro, make_run, make_sweep, predictions
 from conftest import SMALL, Hone, Outcome, only_run, record
-from hone.comparison.failures import failures
-from hone.comparison.importance import importances
-from hone.comparison.report import write_page
-from hone.comparison.runs import Entry
-from hone.comparison.statistics.seeds import compare_seeds
 from hone.core.errors import UserError
+from hone.reports.failures import failures
+from hone.reports.importance import importances
+from hone.reports.page import write_page
+from hone.reports.runs import Entry
+from hone.reports.significance import compare_seeds
 
 
 def told(done: Outcome) -> dict[str, Any]:

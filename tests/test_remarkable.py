@@ -3,7 +3,7 @@
 import numpy as np
 
 from hone.core.task import Columns
-from hone.inspect.remarkable import remarkable
+from hone.reports.examples import remarkable
 
 
 def records(losses: list[float], predictions: list[int]) -> Columns:

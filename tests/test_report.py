@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hone.report import comparison_table
+from hone.reports.run_screen import comparison_table
 
 
 def shown(scores: dict[str, float], best: str = "") -> tuple[list[str], str]:

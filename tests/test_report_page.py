@@ -11,7 +11,7 @@ import pytest
 
 from comparable import make_run, make_sweep
 from conftest import Hone, only_run, record
-from hone.comparison.report import write_page
+from hone.reports.page import write_page
 
 WORDS = {"joy": ("glad", "sunny", "party"), "anger": ("rage", "shout", "slam"), "fear": ("dark", "shake", "hide")}
 LOCAL = (

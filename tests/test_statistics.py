@@ -9,12 +9,10 @@ import pytest
 from scipy import special, stats
 
 from comparable import f1_macro
-from hone.comparison.statistics.examples import Pairing, _bootstrap, _counted, compare_examples
-from hone.comparison.statistics.seeds import compare_seeds, holm, seeds_needed
-from hone.comparison.statistics.student import incomplete_beta, quantile, two_sided
-from hone.comparison.statistics.summary import Summary
 from hone.core.contributions import Measure
 from hone.core.metric import SumMetric, code_rows, ratio, unchanged
+from hone.reports.resampling import Pairing, _bootstrap, _counted, compare_examples
+from hone.reports.significance import Summary, compare_seeds, holm, incomplete_beta, quantile, seeds_needed, two_sided
 from hone.tasks.metrics.classes import single_label
 
 Records = dict[str, Any]

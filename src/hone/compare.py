@@ -9,13 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from hone.comparison.collection import compare
-from hone.comparison.formats import FORMATS
-from hone.comparison.report import require_place, write_report
-from hone.comparison.screen import show
 from hone.config.job import Invocation
 from hone.config.settings import Compare
 from hone.core.paths import shown
+from hone.reports.comparison import compare
+from hone.reports.page import require_place, write_report
+from hone.reports.tables import FORMATS, show
 
 
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:

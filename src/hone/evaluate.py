@@ -16,10 +16,9 @@ from hone.core.paths import shown
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
 from hone.core.task import Columns
 from hone.data.rows import Rows
-from hone.inspect.calibration import calibration, calibration_table, expected_error
-from hone.inspect.confusion import confusion, confusion_table
-from hone.inspect.worst import worst_table
-from hone.report import comparison_table
+from hone.reports.classes import calibration, calibration_table, confusion, confusion_table, expected_error
+from hone.reports.examples import worst_table
+from hone.reports.run_screen import comparison_table
 from hone.results import save_records
 from hone.runs import finished
 from hone.runs.finished import FinishedRun

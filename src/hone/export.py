@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from hone.card import model_card
 from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import Export
 from hone.core.errors import UserError
 from hone.core.paths import shown
+from hone.reports.model_card import model_card
 from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
 

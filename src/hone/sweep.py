@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from hone.comparison.collection import of_sweep
-from hone.comparison.report import write_page
-from hone.comparison.sweep import read_sweep
 from hone.config.job import Invocation
 from hone.config.settings import Sweep
 from hone.core.paths import shown
+from hone.reports.comparison import of_sweep
+from hone.reports.page import write_page
+from hone.reports.sweep import read_sweep
 from hone.sweeps.table import final_screen
 
 

@@ -14,14 +14,14 @@ from hone.config.settings import Train
 from hone.core.log import Log, logged, quieten_libraries
 from hone.core.signals import Stop
 from hone.course import Course
-from hone.inspect.gallery import Gallery
 from hone.loop import fit
 from hone.material import gather
 from hone.outfit import outfit
 from hone.parts import Parts
 from hone.precision import advise, settle
 from hone.recall import NoRecall, Recall
-from hone.report import final_screen
+from hone.reports.gallery import Gallery
+from hone.reports.run_screen import final_screen
 from hone.results import conclude
 from hone.runs.candidates import KeptCandidates, NoCandidates
 from hone.runs.folder import Folder, require_writable

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from comparable import make_run, make_sweep
-from hone.comparison.collection import compare
-from hone.comparison.report import write_page, write_report
+from hone.reports.comparison import compare
+from hone.reports.page import write_page, write_report
 
 PARTS = (
     "summary", "leaderboard", "curves", "parallel", "slices", "budget", "importance", "time", "seeds", "failures",

@@ -11,7 +11,7 @@ from typing import Any, final
 
 from hone.core.progress_bar import Display
 from hone.core.task import Columns
-from hone.inspect.gallery import Gallery
+from hone.reports.gallery import Gallery
 from hone.runs.journal import Journal
 from hone.runs.record import Record
 from hone.tracking.tracker import Tracker

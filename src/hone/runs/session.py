@@ -18,7 +18,7 @@ from hone.core.errors import HoneError, UserError
 from hone.core.log import Log
 from hone.core.progress_bar import display
 from hone.core.redact import redact, redact_text
-from hone.inspect.gallery import Gallery
+from hone.reports.gallery import Gallery
 from hone.runs import provenance
 from hone.runs.audience import Audience, Nobody, Public
 from hone.runs.folder import Folder, new_folder, own_folder

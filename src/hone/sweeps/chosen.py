@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hone.comparison.groups import Group
+from hone.reports.groups import Group
 from hone.runs.record import Record
 from hone.sweeps.ready import Ready
 from hone.sweeps.unseal import unseal

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, final
 
-from hone.comparison.report import write_page
 from hone.core.errors import UserError
 from hone.core.process import load
 from hone.core.value_types import Rerun
+from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, Entry, Outcome
 from hone.sweeps.budget import Budget
 from hone.sweeps.fate import settled

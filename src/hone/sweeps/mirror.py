@@ -12,14 +12,14 @@ from typing import Self, final
 
 import yaml
 
-from hone.comparison.collection import Comparison, of_sweep
-from hone.comparison.failures import failures
-from hone.comparison.importance import importances
-from hone.comparison.keys import values_of
-from hone.comparison.report import PAGE
-from hone.comparison.sweep import read_sweep
 from hone.core.errors import RunError
 from hone.core.redact import redact_text
+from hone.reports.comparison import Comparison, of_sweep
+from hone.reports.failures import failures
+from hone.reports.importance import importances
+from hone.reports.keys import values_of
+from hone.reports.page import PAGE
+from hone.reports.sweep import read_sweep
 from hone.runs.record import write_atomically
 from hone.runs.sweep_file import FILE, find_sweep, stored_by_tracker
 from hone.sweeps.chosen import known_scores

@@ -110,9 +110,9 @@ def _story(command: Commanded, aim: Aim) -> Story:
 
 def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
     """Score the chosen config, write the page, send the sweep to the tracker, and print the last screen."""
-    from hone.comparison.collection import of_sweep
-    from hone.comparison.report import PAGE, write_report
-    from hone.comparison.sweep import read_sweep
+    from hone.reports.comparison import of_sweep
+    from hone.reports.page import PAGE, write_report
+    from hone.reports.sweep import read_sweep
     from hone.sweeps.chosen import test_scores
     from hone.sweeps.mirror import mirror
     from hone.sweeps.table import final_screen

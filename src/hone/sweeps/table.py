@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from hone.comparison.collection import Comparison
-from hone.comparison.failures import Failure, failures
-from hone.comparison.report import PAGE
-from hone.comparison.screen import show
 from hone.core.paths import shown
+from hone.reports.comparison import Comparison
+from hone.reports.failures import Failure, failures
+from hone.reports.page import PAGE
+from hone.reports.tables import show
 
 _MOST = 5
 

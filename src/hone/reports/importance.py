@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hone.comparison.runs import Entry
+from hone.reports.runs import Entry
 
 _BINS = 4
 

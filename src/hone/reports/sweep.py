@@ -10,10 +10,9 @@ from typing import Any, final
 
 import yaml
 
-from hone.comparison.groups import Metric
-from hone.comparison.reading import read_json, read_run
-from hone.comparison.runs import Entry
 from hone.core.errors import UserError
+from hone.reports.groups import Metric
+from hone.reports.runs import Entry, read_json, read_run
 from hone.runs.sweep_file import FILE as SWEEP
 
 

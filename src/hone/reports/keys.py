@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hone.comparison.runs import NOTHING, SEED, Entry
 from hone.core.wording import as_typed
+from hone.reports.runs import NOTHING, SEED, Entry
 
 
 def differing(entries: Sequence[Entry]) -> list[str]:

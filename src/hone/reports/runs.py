@@ -1,24 +1,139 @@
-"""Find the runs below a folder and read what each run recorded."""
+"""A run in a comparison: its settings, its results and its folder."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import yaml
 
-from hone.comparison.origin import origin_of
-from hone.comparison.runs import Entry
 from hone.core.errors import UserError
 from hone.core.paths import nearest_path, shown
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import has_effect, relevant
 from hone.runs.sweep_file import FILE as SWEEP
+
+SEED = "seed"
+NOTHING = "–"
+"""The placeholder for a missing value."""
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """A run, or a cell of a sweep that has not started yet."""
+
+    label: str
+    state: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The config by dotted keys. A cell without a run has the values of the sweep's keys only."""
+    folder: Path | None = None
+    identity: str = ""
+    number: int | None = None
+    reason: str = ""
+    words: tuple[str, ...] = ()
+    """The overrides of the run's command. A cell of a sweep has only those in which it differs from other cells."""
+    overrides: tuple[str, ...] = ()
+    """All overrides of the run's command, those that every run of a sweep shares included."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """The option of each config group, defaults included."""
+    objectives: Mapping[str, str] = field(default_factory=dict)
+    """`maximize` or `minimize` for each number that the sweep optimizes, if it optimizes several."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    """The scores of a model that ignores its input."""
+    best: Mapping[str, Any] = field(default_factory=dict)
+    lower_is_better: frozenset[str] = frozenset({"loss"})
+    seconds: float | None = None
+    started: str = ""
+    finished: str = ""
+    command: str = ""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """The code, the library versions and the data behind the run."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the scores are final."""
+        return self.state == "finished"
+
+    def value(self, metric: str) -> float:
+        """The final score. An unfinished run has its best score so far, and a run without a score has NaN."""
+        found = self.scores.get(metric)
+        if found is None and not self.counts and self.best.get("metric") == metric:
+            found = self.best.get("value")
+        return math.nan if found is None else float(found)
+
+    def number_of(self, name: str) -> float:
+        """A score or the run's duration (`seconds`), NaN if the run has neither."""
+        return self.value(name) if name != "seconds" or self.seconds is None else float(self.seconds)
+
+    @cached_property
+    def typed(self) -> Mapping[str, str]:
+        """The overrides of the command, by key."""
+        words = (word.lstrip("+~").partition("=") for word in self.words)
+        return {key: value for key, _, value in words if key != "resume"}
+
+    @property
+    def seed(self) -> str:
+        return str(self.settings.get(SEED, NOTHING))
+
+
+def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
+    """What can change a result beside the config, in words short enough to be compared by eye."""
+    git = record.get("git") or {}
+    changes = f"+{_digest(folder)}" if git.get("dirty") else ""
+    parts = {
+        "code": f"{git['sha'][:8]}{changes}" if git.get("sha") else "",
+        "data set": (record.get("data") or {}).get("name"),
+        **{name: (record.get(name) or {}).get("fingerprint") for name in ("data", "checkpoint")},
+        **(record.get("versions") or {}),
+    }
+    return {name: str(value) for name, value in parts.items() if value}
+
+
+def told_by_origin(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+    """Where the same run was made twice from different things, those count as keys; else they are only mentioned."""
+    split = {name for name in _names(entries) for same in _repeated(entries) if len(_values(same, name)) > 1}
+    told = [
+        replace(entry, settings=dict(entry.settings) | {f"({name})": entry.origin.get(name) for name in sorted(split)})
+        for entry in entries
+    ]
+    others = [name for name in _names(entries) if name not in split | {"data", "checkpoint"}]
+    notes = [
+        f"Not all runs come from the same {name}: {', '.join(sorted(_values(entries, name)))}."
+        for name in others
+        if len(_values(entries, name)) > 1
+    ]
+    return told, notes
+
+
+def _digest(folder: Folder) -> str:
+    """Of the changes that were not committed."""
+    return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6] if folder.diff.is_file() else "changes"
+
+
+def _names(entries: Sequence[Entry]) -> list[str]:
+    return sorted({name for entry in entries for name in entry.origin})
+
+
+def _values(entries: Sequence[Entry], name: str) -> set[str]:
+    return {entry.origin[name] for entry in entries if name in entry.origin}
+
+
+def _repeated(entries: Sequence[Entry]) -> list[list[Entry]]:
+    by_identity: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_identity.setdefault(entry.identity, []).append(entry)
+    return [same for same in by_identity.values() if len(same) > 1]
+
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

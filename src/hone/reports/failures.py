@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from hone.comparison.runs import Entry
 from hone.core.redact import redact_text
+from hone.reports.runs import Entry
 from hone.runs.folder import Folder
 
 _GOOD = {"finished", "running", "waiting"}

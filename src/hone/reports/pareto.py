@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hone.comparison.runs import Entry
+from hone.reports.runs import Entry
 
 
 @final

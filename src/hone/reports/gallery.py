@@ -12,9 +12,8 @@ from hone.core.redact import redact_text
 from hone.core.task import Columns, Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
-from hone.inspect.confusion import confusion
-from hone.inspect.remarkable import comparable, remarkable
-from hone.inspect.worst import losses, short
+from hone.reports.classes import confusion
+from hone.reports.examples import comparable, losses, remarkable, short
 from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
 from hone.tracking.tracker import Tracker
 

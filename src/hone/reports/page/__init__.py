@@ -10,6 +10,13 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from hone.core.errors import UserError
+from hone.reports.comparison import Comparison, of_sweep
+from hone.reports.page.data import story
+from hone.reports.sweep import read_sweep
+from hone.runs.folder import require_writable
+from hone.runs.record import write_atomically
+
 _HERE = Path(__file__).parent
 _DANGEROUS = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
@@ -32,3 +39,29 @@ def _parts() -> Mapping[str, str]:
         "style": (_HERE / "page.css").read_text(encoding="utf-8"),
         "script": "\n".join(path.read_text(encoding="utf-8") for path in scripts),
     }
+
+
+PAGE = "report.html"
+
+
+def write_page(folder: Path) -> Path:
+    """Write `report.html` into a sweep's folder. The page of a running sweep leaves out tests by examples, which take
+    time."""
+    sweep = read_sweep(folder)
+    comparison = of_sweep(sweep, by_example=0) if sweep.state == "running" else of_sweep(sweep)
+    return write_report(comparison, folder / PAGE)
+
+
+def write_report(comparison: Comparison, place: Path) -> Path:
+    """Write one file that needs only a browser."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(place, assemble(story(comparison)))
+    return place
+
+
+def require_place(place: Path) -> Path:
+    """Raise UserError before any work if the page could not be stored."""
+    if place.is_dir():
+        raise UserError(f"report={place}: this is a folder; write report={place}/{PAGE}.")
+    require_writable(place.parent)
+    return place

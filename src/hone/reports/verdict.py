@@ -6,13 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from hone.comparison.collection import Comparison
-from hone.comparison.contrast import LEVEL, Contrast
-from hone.comparison.groups import Group
-from hone.comparison.keys import as_words, values_of
-from hone.comparison.pareto import pareto_front
-from hone.comparison.runs import Entry
 from hone.core.errors import listed
+from hone.reports.comparison import LEVEL, Comparison, Contrast
+from hone.reports.groups import Group
+from hone.reports.keys import as_words, values_of
+from hone.reports.pareto import pareto_front
+from hone.reports.runs import Entry
 
 _SAME = 1e-12
 """Means that differ by less, relatively, are equal: sums of floats depend on their order."""

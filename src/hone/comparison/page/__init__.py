@@ -1,1 +1,0 @@
-"""The report in one HTML file: its skeleton, its style, its scripts."""

@@ -1,1 +1,0 @@
-"""Intervals, tests and what they need; plain numbers in, plain numbers out."""

@@ -1,1 +1,0 @@
-"""Looking at records: tables for people, and the numbers behind them."""
