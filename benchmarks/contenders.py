@@ -22,7 +22,7 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
 def train(gate: Gate, *words: str) -> None:
     """`hone train`, which asks the gate after each step."""
     from hone.cli import main
-    from hone.runs.audience import Public
+    from hone.training.listeners import Public
 
     told_of = Public.step
 

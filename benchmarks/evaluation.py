@@ -34,14 +34,14 @@ def short(stage: Stage) -> list[Figure]:
 
 def with_hone(told: dict[str, Any], gate: Gate) -> None:
     """What `hone evaluate` does with a finished run, again and again."""
-    from hone import devices
     from hone.data.batching import Random
     from hone.data.encoded import encode
     from hone.data.module import DataModule
     from hone.data.rows import Rows, prepare
-    from hone.evaluation import predict, predictor
-    from hone.precision import settle
-    from hone.runs import finished
+    from hone.training import fabric as devices
+    from hone.training import finished
+    from hone.training.evaluation import predict, predictor
+    from hone.training.fabric import settle
 
     run = finished.load(str(_trained(told)), [])
     rows = prepare(run.source, run.task, None, run.task.facts)

@@ -37,7 +37,7 @@ def rates() -> dict[str, float]:
 
 def own_precision() -> str:
     """What hone computes with here, by default."""
-    from hone.precision import settle
+    from hone.training.fabric import settle
 
     return "bf16" if settle("auto", "auto").startswith("bf16") else "fp32"
 

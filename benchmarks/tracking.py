@@ -100,8 +100,8 @@ def timed(told: dict[str, Any], gate: Gate) -> None:
 
 def alternating(told: dict[str, Any], gate: Gate) -> None:
     """W&B hears of every second row; notes when each step ends, and after how many rows."""
-    from hone.runs.audience import Public
     from hone.tracking.wandb.tracker import WandbTracker
+    from hone.training.listeners import Public
 
     log, told_of, rows = WandbTracker.log, Public.step, 0
     with Path(told["options"]["noted"]).open("w", encoding="utf-8") as noted:

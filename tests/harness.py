@@ -9,35 +9,33 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from hone.compiling import compilation_for
 from hone.core import seeds
 from hone.core.durations import Clock
 from hone.core.signals import Stop
 from hone.core.task import Task
-from hone.course import Course
 from hone.data.batching import Batching, Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
 from hone.data.rows import Rows, prepare
 from hone.data.tiny.emotion import TinyEmotion
-from hone.devices import make_fabric
-from hone.ema import average_of
-from hone.loop import fit
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
 from hone.models.network import recompute
-from hone.module import Module
-from hone.optim import Optimizer, schedule
-from hone.packing.trial import packing_for
-from hone.runs.audience import Audience
-from hone.runs.candidates import NoCandidates
-from hone.runs.run import Monitor, Run
 from hone.runs.snapshots import Snapshots
-from hone.schedulers import Linear, Scheduler
-from hone.sweeps.pruners.base import Referee
-from hone.sweeps.pruners.never import Lenient
 from hone.tasks.text.text_classification import TextClassification
-from hone.trainee import Trainee
+from hone.training.course import Course
+from hone.training.fabric import make_fabric
+from hone.training.fast.compiling import compilation_for
+from hone.training.fast.packing import packing_for
+from hone.training.listeners import Audience
+from hone.training.loop import fit
+from hone.training.module import Module
+from hone.training.optim.optimizers import Optimizer, average_of, schedule
+from hone.training.optim.schedules import Linear, Scheduler
+from hone.training.progress import Monitor, Run
+from hone.training.pruning import Lenient, Referee
+from hone.training.results import NoCandidates
+from hone.training.state import Trainee
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -55,11 +55,11 @@ class Marks:
 
     def everywhere(self) -> None:
         """In the child alone, so that nothing has to be undone."""
-        from hone import loop
-        from hone.runs.audience import Public
-        from hone.runs.run import Run
         from hone.runs.snapshots import Snapshots
         from hone.tracking.wandb.tracker import WandbTracker
+        from hone.training import loop
+        from hone.training.listeners import Public
+        from hone.training.progress import Run
 
         self.enter("before")
         self.around(WandbTracker, "start", "init", "catching up")

@@ -10,9 +10,8 @@ from safetensors.torch import load_file
 
 from conftest import SMALL, Hone, journal, only_run, record
 from harness import Training, same_bits
-from hone.adamw_bf16 import AdamWBf16
-from hone.optim import Optimizer
-from hone.rounding import stochastic
+from hone.training.optim.adamw_bf16 import AdamWBf16, stochastic
+from hone.training.optim.optimizers import Optimizer
 from test_resume import everything, fit_until
 
 BF16 = Optimizer(partial(AdamWBf16, seed=3), 2e-3, weight_decay=0.01)

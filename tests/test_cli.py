@@ -161,7 +161,7 @@ def test_a_traceback_is_shown_to_who_asks(line: str, hone: Hone) -> None:
 
 
 def test_a_failure_of_the_run_ends_with_1(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone import train
+    from hone.training import run as train
 
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("the disk is full")

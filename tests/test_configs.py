@@ -22,15 +22,15 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import fake_hub
 from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
-from hone import train
 from hone.config.check import check
 from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import prepare
 from hone.models.checkpoints.tiny import TinyBert
-from hone.parts import Parts
-from hone.runs import finished
+from hone.training import finished
+from hone.training import run as train
+from hone.training.parts import Parts
 
 GROUPS = (
     "dataset", "task", "checkpoint", "head", "adapter", "optimizer", "scheduler", "batch", "tracker", "sweep",

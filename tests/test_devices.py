@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from conftest import Hone, only_run, record
 from harness import Training
-from hone.module import Module
-from hone.precision import settle
+from hone.training.fabric import settle
+from hone.training.module import Module
 
 WORDS = (
     "tracker=none", "accelerator=cpu", "dataset.train=70", "dataset.validation=30", "dataset.test=10", "steps=20",

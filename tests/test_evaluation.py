@@ -12,8 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from harness import Training
 from hone.data.module import Batches
-from hone.devices import make_fabric
-from hone.evaluation import run_through
+from hone.training.evaluation import run_through
+from hone.training.fabric import make_fabric
 
 
 class Broken(Exception): ...

@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from harness import Training, same_bits
-from hone import devices, health, precision
 from hone.core.errors import RunError
 from hone.core.signals import Stop
 from hone.data.module import Step
-from hone.delivery import ahead, prefetched
+from hone.training import fabric as devices
+from hone.training import fabric as precision
+from hone.training import step as health
+from hone.training.prefetch import ahead, prefetched
 from test_resume import everything, fit_until
 
 
@@ -28,13 +30,13 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return tensor.clone()
 
-    monkeypatch.setattr("hone.loop.prefetched", lambda steps, device: ahead(steps, pin))
+    monkeypatch.setattr("hone.training.loop.prefetched", lambda steps, device: ahead(steps, pin))
     return threads
 
 
 @pytest.fixture
 def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.loop.health_of", health.Lazy)
+    monkeypatch.setattr("hone.training.loop.health_of", health.Lazy)
 
 
 def fetching() -> list[str]:
@@ -59,7 +61,7 @@ def test_steps_made_ahead_are_the_same_steps(tmp_path: Path, pinned: list[str]) 
     assert set(pinned) == {"hone-prefetch_0"}
     assert not fetching(), "a training that ended early leaves no thread behind"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hone.loop.prefetched", prefetched)
+        patch.setattr("hone.training.loop.prefetched", prefetched)
         plain = Training(tmp_path / "b", **told).start().fit()
     assert ours.losses == plain.losses[5:]
     assert same_bits(everything(ours), everything(plain))
@@ -142,7 +144,7 @@ def test_a_bad_step_that_is_skipped_moves_nothing(tmp_path: Path, lazy: None) ->
 def test_looking_late_changes_nothing(tmp_path: Path, lazy: None) -> None:
     late = Training(tmp_path / "a", evaluate_every=5).start().fit()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hone.loop.health_of", health.Immediate)
+        patch.setattr("hone.training.loop.health_of", health.Immediate)
         plain = Training(tmp_path / "b", evaluate_every=5).start().fit()
     assert late.losses == plain.losses
     assert same_bits(everything(late), everything(plain))

@@ -21,7 +21,6 @@ from hone.core.scores import compute_scores
 from hone.core.task import Columns, Facts, Task
 from hone.data.batching import Random
 from hone.data.module import DataModule
-from hone.evaluation import Predictor, predict
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert, TinyLlama
 from hone.tasks.metrics.scalars import BITS_PER_BYTE
@@ -29,6 +28,7 @@ from hone.tasks.text.causal_lm import CausalLM
 from hone.tasks.text.masked_lm import MaskedLM
 from hone.tasks.text.shared.documents import CONTEXT
 from hone.tasks.text.shared.language_model import require_causal
+from hone.training.evaluation import Predictor, predict
 
 TEXTS = [
     "the small dog sees the cats near the river .",

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
-from hone.recall import NoRecall
 from hone.sweeps.launchers.distant import Distant
 from hone.sweeps.launchers.errand import Errand, Running
 from hone.sweeps.launchers.queued import Queued
 from hone.sweeps.launchers.submitted import Habits, Submitted
 from hone.sweeps.ready import Ready
+from hone.training.stage_cache import NoRecall
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
 OURS = {"slurm": "slurm", "slurm_local": "slurm", "ray": "ray"}

@@ -15,9 +15,9 @@ from hone.core import seeds
 from hone.core.errors import Preempted, RunError
 from hone.core.signals import Stop
 from hone.data.batching import Buckets, Random
-from hone.optim import Optimizer
-from hone.schedulers import Constant, Linear
 from hone.tasks.text.text_classification import TextClassification
+from hone.training.optim.optimizers import Optimizer
+from hone.training.optim.schedules import Constant, Linear
 
 PLAIN = {"num_hidden_layers": 2, **NO_DROPOUT}
 CLOSE = 1e-5

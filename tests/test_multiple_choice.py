@@ -14,10 +14,9 @@ from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
-from hone.packing.packed import Packed, Padded
-from hone.packing.trial import packing_for
 from hone.tasks.text.multiple_choice import MultipleChoice
 from hone.tasks.text.shared.choices import find_way, place_of
+from hone.training.fast.packing import Packed, Padded, packing_for
 from mistakes import lines, refused, store, trains
 
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -20,10 +20,9 @@ from hone.core.task import Batch, Facts, Task
 from hone.data.batching import Random
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
-from hone.packing.layout import Layout
-from hone.packing.packed import Packed, Packing, Padded
-from hone.packing.trial import packing_for
 from hone.tasks.text.text_classification import TextClassification
+from hone.training.fast.layout import Layout
+from hone.training.fast.packing import Packed, Packing, Padded, packing_for
 
 SIZE = {
     "hidden_size": 32, "dim": 32, "embedding_size": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,

@@ -17,22 +17,22 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from conftest import SMALL, Hone, only_run, record
-from hone import draft
 from hone.config.check import check
 from hone.config.job import Invocation, Job
 from hone.config.tree import CONF, options
 from hone.core import hardware as machine
 from hone.core.errors import UserError
-from hone.optim import Optimizer
-from hone.packing.packed import Padded
-from hone.packing.trial import candidate
-from hone.parts import Parts
-from hone.planning import disk, sizes
 from hone.planning.bench import Bench
 from hone.planning.paper import Paper
-from hone.planning.preflight import Preflight, require_possible
 from hone.planning.rehearsal import Rehearsal
 from hone.tasks.text.text_classification import TextClassification
+from hone.training import preflight as disk
+from hone.training import preflight as sizes
+from hone.training import prepare as draft
+from hone.training.fast.packing import Padded, candidate
+from hone.training.optim.optimizers import Optimizer
+from hone.training.parts import Parts
+from hone.training.preflight import Preflight, require_possible
 
 NO_TRIAL = "plan.time=false"
 

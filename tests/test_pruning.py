@@ -15,13 +15,12 @@ from hone.core.errors import Pruned, UserError
 from hone.runs.json_lines import Lines
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.pruners.asha import Asha, Hyperband
-from hone.sweeps.pruners.base import Pruner, Referee, Standing
 from hone.sweeps.pruners.simple import Median, Patience
-from hone.sweeps.refereeing import Shared
 from hone.sweeps.reports import Reports
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space
+from hone.training.pruning import Pruner, Referee, Shared, Standing
 from simulation import AIM, EVALUATIONS, Drive, grid_of, learning
 
 CUBE = grid_of(3, 3, 3)

@@ -38,7 +38,7 @@ def is_made_anew(task: Task, changed: str, monkeypatch: pytest.MonkeyPatch) -> b
 )
 def test_in_a_checkout_a_change_of_our_files_counts(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_made_anew(TextClassification(), module, monkeypatch)
-    assert not is_made_anew(TextClassification(), "hone.loop", monkeypatch)
+    assert not is_made_anew(TextClassification(), "hone.training.loop", monkeypatch)
 
 
 @pytest.mark.usefixtures("installed")

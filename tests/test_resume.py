@@ -16,8 +16,8 @@ from harness import ADAMW, Started, Training, same_bits
 from hone.core.errors import Preempted, RunError
 from hone.core.signals import Stop
 from hone.data.batching import Buckets
-from hone.optim import Optimizer
 from hone.runs.snapshots import Snapshots
+from hone.training.optim.optimizers import Optimizer
 
 
 def awkward(folder: Path, **changes: Any) -> Training:
@@ -181,7 +181,7 @@ QUICK = ("tracker=none", "dataset.train=64", "dataset.validation=16", "dataset.t
 
 def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM during step 9: exit 75; `resume=DIR` alone goes on, and the model is the one of an undisturbed run."""
-    from hone.runs.run import Run
+    from hone.training.progress import Run
 
     assert hone("train", *QUICK, "epochs=1", "name=straight").code == 0
     advance = Run.advance
@@ -213,7 +213,7 @@ def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytes
 def test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hone.runs.run import Run
+    from hone.training.progress import Run
 
     words = (*QUICK, "epochs=1", "log_every=1", "resume=auto")
     with monkeypatch.context() as patch:

@@ -54,7 +54,7 @@ def test_a_finished_run_has_everything(hone: Hone) -> None:
 
 
 def test_the_record_has_the_same_keys_in_every_state(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone import loop
+    from hone.training import loop
 
     assert hone("train", *SMALL, "name=good").code == 0
     with monkeypatch.context() as patch:
@@ -85,7 +85,7 @@ def test_a_diverging_run_fails_with_the_step_and_the_remedy(hone: Hone) -> None:
 def test_signals_before_the_training_end_it_at_once(
     hone: Hone, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int, state: str
 ) -> None:
-    from hone import train
+    from hone.training import run as train
 
     monkeypatch.setattr(train, "fit", lambda *parts, **named: None)
     monkeypatch.setattr(train, "gather", lambda *parts: os.kill(os.getpid(), number))
@@ -97,7 +97,7 @@ def test_signals_before_the_training_end_it_at_once(
 
 
 def test_signals_reach_the_handlers_that_were_there(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone.runs.run import Run
+    from hone.training.progress import Run
 
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
@@ -115,7 +115,7 @@ def test_signals_reach_the_handlers_that_were_there(hone: Hone, monkeypatch: pyt
 
 
 def test_no_secret_is_written(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone import loop
+    from hone.training import loop
 
     for name, value in CANARIES.items():
         monkeypatch.setenv(name, value)

@@ -34,7 +34,7 @@ TARGETS = {
     "hydra.utils.get_method": "path: evil.Thing",
     "hydra.utils.instantiate": "config: evil.Thing",
     "evil.Thing": "",
-    "hone.optim.evil.Thing": "",
+    "hone.training.optim.optimizers.evil.Thing": "",
     "torch.optim.lr_scheduler.evil.Thing": "",
 }
 """What would leave the marker, if it were called."""

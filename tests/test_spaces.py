@@ -14,11 +14,11 @@ from conftest import SMALL, Hone
 from hone.command.space import read
 from hone.config.tree import CONF, options
 from hone.sweeps.axes import Choice, Interval
-from hone.sweeps.pruners.never import Never
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space
 from hone.sweeps.sweep import Sweep
+from hone.training.pruning import Never
 from simulation import AIM
 
 NOTHING: dict[str, str] = {}

@@ -27,13 +27,13 @@ from hone.data.sources.hub import Hub
 from hone.data.sources.local import Local
 from hone.data.streaming import shuffled
 from hone.data.tiny.emotion import TinyEmotion
-from hone.delivery import ahead
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
-from hone.module import Module
-from hone.optim import Optimizer
-from hone.schedulers import Linear
 from hone.tasks.text.text_classification import TextClassification
+from hone.training.module import Module
+from hone.training.optim.optimizers import Optimizer
+from hone.training.optim.schedules import Linear
+from hone.training.prefetch import ahead
 
 LABELS = ("good", "bad", "good", "so-so")
 STREAM = (
@@ -98,7 +98,7 @@ def test_a_stream_trains_and_trains_the_same_again(hone: Hone) -> None:
 @pytest.mark.parametrize("at", [5, 20])
 def test_a_stream_goes_on_where_it_was_stopped(at: int, hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a window of the first epoch and of the second: the bits are those of a run that was never stopped."""
-    from hone.runs.run import Run
+    from hone.training.progress import Run
 
     words = (*STREAM, "batch=buckets")
     assert hone(*words, "name=straight").code == 0

@@ -12,10 +12,10 @@ import pytest
 
 from conftest import SMALL, Hone, journal, only_run, record
 from hone.runs.folder import Folder
-from hone.runs.run import Run
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.sync import RunUpload
 from hone.tracking.wandb.tracker import WandbTracker
+from hone.training.progress import Run
 from wandb_server.faults import Fault
 from wandb_server.server import Server, serving
 

@@ -20,9 +20,9 @@ from hone.core.contributions import Additions, Saved
 from hone.core.metric import SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Columns, Facts, Task
-from hone.evaluation import Predictor
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
+from hone.training.evaluation import Predictor
 
 OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
 STRANGERS = sorted((PROTOTYPES / "conf/task").glob("*.yaml"))

@@ -20,10 +20,9 @@ from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import Anatomy
-from hone.packing.packed import Packed
-from hone.packing.trial import packing_for
 from hone.tasks.metrics.retrieval import competitors, embedding_metrics, partner_ranks
 from hone.tasks.text.text_embedding import TextEmbedding
+from hone.training.fast.packing import Packed, packing_for
 from mistakes import lines, refused, store, trains
 
 TINY = ("dataset=tiny_paraphrases", "dataset.train=48", "dataset.validation=16", "dataset.test=16", "tracker=none",

@@ -77,7 +77,7 @@ def test_csv_follows_the_journal_back(tmp_path: Path) -> None:
 def test_tensorboard_gets_everything_once_though_the_run_is_stopped(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hone.runs.run import Run
+    from hone.training.progress import Run
 
     advance = Run.advance
     with monkeypatch.context() as patched:

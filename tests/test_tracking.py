@@ -51,7 +51,7 @@ def test_offline_it_mirrors_the_journal(hone: Hone, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_failed_run_is_failed_there_too(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone import loop
+    from hone.training import loop
 
     monkeypatch.setattr(loop, "predict", lambda *parts: 1 / 0)
     assert hone("train", *TRACKED).code == 1

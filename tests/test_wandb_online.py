@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from conftest import PROTOTYPES, ROOT, SMALL, Hone, journal, only_run, record, runs
-from hone.runs.run import Run
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.tracker import WandbTracker
+from hone.training.progress import Run
 from wandb_server.faults import Fault
 from wandb_server.server import Server
 

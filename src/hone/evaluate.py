@@ -19,11 +19,11 @@ from hone.data.rows import Rows
 from hone.reports.classes import calibration, calibration_table, confusion, confusion_table, expected_error
 from hone.reports.examples import worst_table
 from hone.reports.run_screen import comparison_table
-from hone.results import save_records
-from hone.runs import finished
-from hone.runs.finished import FinishedRun
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
+from hone.training import finished
+from hone.training.finished import FinishedRun
+from hone.training.results import save_records
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:

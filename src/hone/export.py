@@ -17,8 +17,8 @@ from hone.config.settings import Export
 from hone.core.errors import UserError
 from hone.core.paths import shown
 from hone.reports.model_card import model_card
-from hone.runs.finished import beside, equipped, require_model
 from hone.runs.folder import require_writable
+from hone.training.finished import beside, equipped, require_model
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:

@@ -20,11 +20,10 @@ from hone.config.mistakes import explain, with_fitting_tasks
 from hone.core.errors import HoneError, UserError, briefly
 from hone.core.process import loaded
 from hone.core.redact import redact_text
-from hone.planning.kept import Kept
-from hone.recall import Recall
 from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
 from hone.sweeps.ready import Ready
+from hone.training.stage_cache import Kept, Recall
 
 
 @final
@@ -62,7 +61,7 @@ class Jobs:
 
 def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -> dict[str, Any]:
     """Everything that the process of a run does; the result says how it ended."""
-    from hone import train
+    from hone.training import run as train
 
     before = loaded()
     setup_globals()  # on another machine Hydra is not set up yet

@@ -40,7 +40,7 @@ SWEEP_ACTIONS = {
 class Train:
     """The settings of `hone train`."""
 
-    made_of: ClassVar[str | None] = "hone.parts.Parts"
+    made_of: ClassVar[str | None] = "hone.training.parts.Parts"
     """The class whose fields are the other sections of the file; each command names its own, or none."""
     sweeps_with: ClassVar[str] = "hone.sweeps.start.check_and_run"
     """The function that does all of a command with `-m`."""

@@ -11,17 +11,16 @@ from lightning.fabric import Fabric
 
 from hone.config.job import Job
 from hone.core.value_types import ExactPrecision
-from hone.course import Course
 from hone.data.module import Batches, DataModule, Step
-from hone.devices import make_fabric
-from hone.evaluation import run_through
-from hone.health import health_of
-from hone.loop import learn
-from hone.material import gather
-from hone.outfit import outfit
-from hone.parts import Parts
-from hone.recall import NoRecall
-from hone.trainee import Trainee
+from hone.training.assemble import gather, outfit
+from hone.training.course import Course
+from hone.training.evaluation import run_through
+from hone.training.fabric import make_fabric
+from hone.training.loop import learn
+from hone.training.parts import Parts
+from hone.training.stage_cache import NoRecall
+from hone.training.state import Trainee
+from hone.training.step import health_of
 
 
 @final

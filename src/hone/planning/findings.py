@@ -9,8 +9,8 @@ from hone.core.hardware import device_of
 from hone.models.network import count_parameters
 from hone.planning.memory import Estimate
 from hone.planning.pace import Pace
-from hone.planning.preflight import Feasible
 from hone.runs.record import Record
+from hone.training.preflight import Feasible
 
 
 def findings(job: Feasible, expected: Estimate, measured: int | None, pace: Pace | None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from hone.planning.findings import findings
 from hone.planning.memory import Estimate, estimate
 from hone.planning.options import Options
 from hone.planning.pace import pace_of
-from hone.planning.preflight import Feasible, Preflight
 from hone.planning.probe import measured
-from hone.precision import advise
+from hone.training.fabric import advise
+from hone.training.preflight import Feasible, Preflight
 
 
 def forecast(job: Job, options: Options) -> tuple[dict[str, Any], str]:

@@ -15,8 +15,8 @@ from hone.core.columns import Index
 from hone.core.hardware import device_of
 from hone.data.batching import parts as cut_up
 from hone.data.plan import sorted_batches
-from hone.packing.layout import rounded
-from hone.planning.preflight import Feasible
+from hone.training.fast.layout import rounded
+from hone.training.preflight import Feasible
 
 _KEPT = int(os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024"))
 _LOOKED_AT = 2_000

@@ -12,10 +12,10 @@ from torch import nn
 from hone.core import hardware as machine
 from hone.core.errors import HoneError, briefly
 from hone.core.hardware import device_of
-from hone.packing.packed import Packing, Padded
-from hone.packing.trial import candidate, require_packed
-from hone.planning import kernels, sizes
-from hone.planning.preflight import Feasible
+from hone.planning import kernels
+from hone.training import preflight as sizes
+from hone.training.fast.packing import Packing, Padded, candidate, require_packed
+from hone.training.preflight import Feasible
 
 if TYPE_CHECKING:
     from hone.planning.rehearsal import Rehearsal, Taken

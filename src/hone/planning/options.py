@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from hone.parts import Parts
+from hone.training.parts import Parts
 
 
 @final

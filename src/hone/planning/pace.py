@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from hone.planning.bench import Bench
-from hone.planning.preflight import Feasible
+from hone.training.preflight import Feasible
 
 _SECONDS = 5.0
 _FEWEST, _MOST = 2, 20

@@ -15,17 +15,16 @@ from hone.core.columns import Index, columns
 from hone.core.task import Batch
 from hone.data.module import DataModule, Step
 from hone.data.plan import Pool, sorted_batches
-from hone.devices import make_fabric
-from hone.health import Lazy
-from hone.loop import learn
-from hone.material import Material
-from hone.outfit import outfit
-from hone.packing.packed import Packed, Packing
-from hone.planning import sizes
 from hone.planning.kernels import pieces
 from hone.planning.paper import Paper
-from hone.planning.preflight import Feasible
-from hone.trainee import Trainee
+from hone.training import preflight as sizes
+from hone.training.assemble import Material, outfit
+from hone.training.fabric import make_fabric
+from hone.training.fast.packing import Packed, Packing
+from hone.training.loop import learn
+from hone.training.preflight import Feasible
+from hone.training.state import Trainee
+from hone.training.step import Lazy
 
 
 @final

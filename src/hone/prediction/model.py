@@ -14,8 +14,8 @@ from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import auto_classes
 from hone.models.head import network_config
 from hone.prediction.zero_shot import ZeroShot
-from hone.runs import finished
 from hone.tasks.targets.kinds import recalled
+from hone.training import finished
 
 
 @final

@@ -14,9 +14,9 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from hone.core.task import Task
 from hone.core.wording import as_typed
-from hone.results import flat
 from hone.runs.folder import Folder
 from hone.runs.record import Record
+from hone.training.results import flat
 
 _HERE = "this/folder"
 _ASIDE = ("output_root", "tracker", "resume", "notes", "sweep")

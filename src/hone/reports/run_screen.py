@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hone.core.paths import shown
-from hone.results import flat
 from hone.runs.record import Record
+from hone.training.results import flat
 
 _FEW, _LOWEST = 4, 3
 

@@ -8,8 +8,8 @@ from typing import Any, final
 
 from hone.config.job import Job
 from hone.core.errors import UserError
-from hone.recall import Recall
 from hone.runs.sweep_file import Cell
+from hone.training.stage_cache import Recall
 
 
 @final

@@ -11,11 +11,11 @@ from typing import Any, final
 
 from hone.core.errors import RunError, UserError
 from hone.core.process import load, loaded
-from hone.planning.preflight import Feasible, Preflight
 from hone.sweeps.pool import Pool
 from hone.sweeps.ready import Ready
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.worker import Work
+from hone.training.preflight import Feasible, Preflight
 
 Note = Callable[[Feasible], Any]
 """What else to remember of a run that can work."""

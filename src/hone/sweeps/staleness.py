@@ -10,8 +10,8 @@ from typing import Any, final
 
 from hone.config.job import Job
 from hone.data.rows import prepare
-from hone.parts import Parts
 from hone.runs import provenance
+from hone.training.parts import Parts
 
 _MATTERS = ("hone-lab", "torch", "transformers")
 

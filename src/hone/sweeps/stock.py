@@ -10,9 +10,9 @@ from functools import partial
 
 from hone.config.job import Job
 from hone.data.rows import Rows, prepare
-from hone.parts import Parts
 from hone.runs.provenance import versions
 from hone.sweeps.ready import Ready
+from hone.training.parts import Parts
 
 
 def stock(ready: Iterable[Ready]) -> None:
@@ -20,7 +20,7 @@ def stock(ready: Iterable[Ready]) -> None:
     import torch
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-    importlib.import_module("hone.train")  # with it, all that runs need and checks do not
+    importlib.import_module("hone.training.run")  # with it, all that runs need and checks do not
     torch.set_num_threads(1)
     get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
     versions()

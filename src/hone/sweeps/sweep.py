@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import final
 
 from hone.core.value_types import Count, FolderName, Positive, Rerun, Workers
-from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Sampler
+from hone.training.pruning import Pruner
 
 
 @final

@@ -10,9 +10,9 @@ from typing import final
 from hone.core.redact import redact_override
 from hone.runs.identity import has_effect
 from hone.runs.sweep_file import Cell, Outcome
-from hone.sweeps.pruners.base import Pruner, Standing
 from hone.sweeps.samplers.base import Aim
 from hone.sweeps.space import Space
+from hone.training.pruning import Pruner, Standing
 
 _NO_FAILURE = ("finished", "pruned", "preempted", "interrupted")
 

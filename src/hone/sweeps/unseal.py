@@ -20,8 +20,8 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     """Scores it and writes it down, as a run outside a sweep does for itself."""
     from hone.core.contributions import Additions
     from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
-    from hone.results import save_split
-    from hone.runs import finished
+    from hone.training import finished
+    from hone.training.results import save_split
 
     run = finished.load(str(folder), trust)
     settings = Evaluate(

@@ -9,12 +9,12 @@ from typing import Any, final
 from hone.core.cache import key
 from hone.core.value_types import Rerun
 from hone.models.network import count_parameters
-from hone.planning.preflight import Feasible
 from hone.runs.identity import relevant
 from hone.runs.snapshots import steps_in
 from hone.sweeps.fate import fate
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.staleness import Staleness
+from hone.training.preflight import Feasible
 
 _AS_DEAR = {"seed", "epochs", "steps", "scheduler", "clip_norm", "monitor", "patience", "evaluate_every"}
 """What changes neither the time of a step nor the memory of a run."""

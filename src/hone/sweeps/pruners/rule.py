@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError
-from hone.sweeps.pruners.base import Pruner, Referee, Standing
 from hone.sweeps.reports import Curve, Reports
+from hone.training.pruning import Pruner, Referee, Standing
 
 
 class Rule(Pruner):

@@ -10,8 +10,8 @@ from typing import final
 
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
-from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.space import Space
+from hone.training.pruning import Pruner
 
 
 @final

@@ -10,10 +10,10 @@ from typing import final
 from hone.core.errors import UserError
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
-from hone.sweeps.pruners.base import Pruner
 from hone.sweeps.samplers.base import Aim, Sampler, Search
 from hone.sweeps.space import Space
 from hone.sweeps.turns import Turns
+from hone.training.pruning import Pruner
 
 
 @final

@@ -1,1 +1,0 @@
-"""Batches without padding: between embeddings and head, the layers see real tokens alone, end to end."""

@@ -1,0 +1,89 @@
+"""How long a training is and when its recurring things happen, in optimiser steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from hone.config.settings import Train
+from hone.core.durations import Clock, Duration
+from hone.core.errors import UserError
+
+
+@final
+@dataclass(frozen=True)
+class Course:
+    """Everything due at the last step is due there, whatever its interval."""
+
+    clock: Clock
+    evaluate_every: int | None
+    save_every: int | None
+    log_every: int
+    evaluate_rows: int | None = None
+
+    @classmethod
+    def of(cls, settings: Train, steps_per_epoch: int, examples: int) -> Course:
+        length = Duration(settings.epochs, "epochs") if settings.epochs else Duration.parse(settings.steps)
+        if length.unit == "percent":
+            raise UserError(f"steps={settings.steps}: a share of what? Give the length in steps, epochs or examples.")
+        total = length.steps(Clock(steps_per_epoch, examples, total_steps=0))
+        clock = Clock(steps_per_epoch, examples, total)
+        return cls(
+            clock,
+            _every(settings.evaluate_every, clock),
+            _every(settings.save_every, clock),
+            settings.log_every,
+            settings.evaluate_rows,
+        )
+
+    @property
+    def steps(self) -> int:
+        return self.clock.total_steps
+
+    def epoch(self, step: int) -> float:
+        """How many epochs are done after a step."""
+        return round(step / self.clock.steps_per_epoch, 4)
+
+    def examples(self, step: int) -> int:
+        """How many examples have been trained on after a step."""
+        return round(step / self.clock.steps_per_epoch * self.clock.examples_per_epoch)
+
+    def logs(self, step: int) -> bool:
+        return step % self.log_every == 0 or step == self.steps
+
+    def evaluates(self, step: int) -> bool:
+        return step == self.steps or (self.evaluate_every is not None and step % self.evaluate_every == 0)
+
+    @property
+    def evaluations(self) -> int:
+        """How often the training is interrupted by one, the end not counted."""
+        return (self.steps - 1) // self.evaluate_every if self.evaluate_every else 0
+
+    def looks(self, step: int) -> bool:
+        """Whether anybody hears of this step."""
+        return self.logs(step) or self.saves(step)
+
+    def saves(self, step: int) -> bool:
+        """Every evaluation is saved, so that the best of them can be had again."""
+        return self.evaluates(step) or (self.save_every is not None and step % self.save_every == 0)
+
+
+def _every(value: str | int | float | None, clock: Clock) -> int | None:
+    steps = Duration.parse(value).steps(clock) if value is not None else 0
+    return steps or None
+
+
+@final
+@dataclass(frozen=True)
+class Monitor:
+    """The validation metric that decides which weights are the best."""
+
+    name: str
+    higher_is_better: bool
+
+    def improves(self, value: float, best: Mapping[str, Any] | None) -> bool:
+        if best is None:
+            return True
+        before = float(best["value"])
+        return value > before if self.higher_is_better else value < before

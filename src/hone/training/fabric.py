@@ -1,0 +1,213 @@
+"""Fabric for the settings, and a process for each device."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar, cast, final
+
+import torch
+import torch.multiprocessing as mp
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+
+from hone.config.job import Job
+from hone.core.errors import HoneError
+from hone.core.hardware import device_of, require_devices
+from hone.core.process import keep_memory
+from hone.core.value_types import Accelerator, ExactPrecision, Precision
+
+
+@final
+class Mixed(MixedPrecision):
+    """Autocast itself casts what the layers read."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+@final
+class Half(HalfPrecision):
+    """The weights are bf16, so the inputs must be too."""
+
+    def convert_input(self, data: Any) -> Any:
+        positional, named = data
+        return tuple(self._cast(part) for part in positional), named
+
+    def _cast(self, part: Any) -> Any:
+        return part | {"inputs": super().convert_input(part["inputs"])} if isinstance(part, dict) else part
+
+
+def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
+    """What to tell Fabric."""
+    chosen: Precision
+    environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
+    if precision == "bf16-true":
+        chosen = Half(precision)
+    elif precision in ("bf16-mixed", "16-mixed"):
+        chosen = Mixed(precision, device_of(accelerator))
+    else:
+        return {"precision": precision, "plugins": [environment]}
+    return {"plugins": [environment, chosen]}
+
+
+log = logging.getLogger(__name__)
+
+_FP16_FROM = (7, 0)
+"""The compute capability from which GPUs are faster in fp16; most before it are far slower."""
+_TF32_FROM = (8, 0)
+"""That from which they multiply fp32 matrices with mantissas of ten bits, many times faster."""
+_MADE_FOR_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+"""What CPUs call it; without any of these bf16 is emulated, and slower than fp32."""
+
+
+def settle(asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None) -> ExactPrecision:
+    """The precision of a run; one that goes on keeps what was found for it `before`."""
+    best = _best(accelerator)
+    if asked == "auto":
+        return before or best
+    if asked.startswith("bf16") and not best.startswith("bf16"):
+        log.warning("precision=%s: this hardware only emulates bf16, which is slow; %s would be faster.", asked, best)
+    return asked
+
+
+def advise(precision: ExactPrecision, rounds_at_random: bool) -> None:
+    """Says so where the weights are bf16 and the optimiser is not made for that, or the other way round."""
+    if precision == "bf16-true" and not rounds_at_random:
+        log.warning(
+            "precision=bf16-true: weights kept in bf16 lose every update below about 1/256 of them; "
+            "optimizer=adamw_bf16 rounds at random, so that small updates arrive on average."
+        )
+    if precision != "bf16-true" and rounds_at_random:
+        log.warning(
+            "optimizer=adamw_bf16: with precision=%s weights are no bf16 and there is nothing to round, so this is "
+            "a slower optimizer=adamw; precision=bf16-true is what it is for.", precision,
+        )  # fmt: skip
+
+
+def settle_products(device: torch.device, precision: ExactPrecision) -> None:
+    """Products of fp32 matrices, which mixed precision has too, in TF32 where the GPU can; said anew for each run."""
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_FROM
+    serves = able and (precision == "32-true" or precision.endswith("-mixed"))
+    torch.set_float32_matmul_precision("high" if serves else "highest")
+    if serves:
+        log.info("products of fp32 matrices are computed in TF32")
+
+
+def _best(accelerator: Accelerator) -> ExactPrecision:
+    if accelerator in ("auto", "cuda") and torch.cuda.is_available():
+        return _best_of_gpus()
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    able = torch.cpu.get_capabilities()
+    return "bf16-mixed" if any(able.get(name) for name in _MADE_FOR_BF16) else "32-true"
+
+
+def _best_of_gpus() -> ExactPrecision:
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16-mixed"
+    return "16-mixed" if torch.cuda.get_device_capability() >= _FP16_FROM else "32-true"
+
+
+Result = TypeVar("Result")
+
+_GRACE = 60.0  # seconds for the other processes to put things in order when one has ended with an error
+
+
+def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: int = 1) -> Fabric:
+    """A launched Fabric on the devices that are asked for, which must be there."""
+    require_devices(accelerator, devices)
+    keep_memory()
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, **plugins(precision, accelerator))
+    fabric.launch()
+    settle_products(fabric.device, precision)
+    return fabric
+
+
+def add_up(fabric: Fabric, values: Tensor) -> list[float]:
+    """The sums over all processes."""
+    if fabric.world_size > 1:
+        values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
+    return [float(value) for value in values]
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def spread(entry: Callable[[Job], Result], job: Job) -> Result:
+    """Calls the entry here, or in a process for each device unless a launcher has started those already."""
+    world = job.settings.devices
+    require_devices(job.settings.accelerator, world)
+    if world == 1 or "LOCAL_RANK" in os.environ:
+        return entry(job)
+    results = mp.get_context("spawn").SimpleQueue()
+    started = start_processes(
+        _child, (entry, job, world, _free_port(), results), world, join=False, start_method="spawn"
+    )
+    with _forwarding([process.pid for process in started.processes]):
+        try:
+            while not started.join(grace_period=_GRACE):
+                continue
+        except ProcessExitedException:
+            if results.empty():
+                raise
+    result = results.get()
+    if isinstance(result, HoneError):
+        raise result
+    return cast(Result, result)
+
+
+def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: int, results: Any) -> None:
+    """One of the processes; Fabric finds its place in the environment."""
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+        "MASTER_PORT": str(port),
+        "NODE_RANK": "0",
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+    }
+    try:
+        result = entry(job)
+    except HoneError as error:
+        results.put(type(error)(*error.args))
+        sys.exit(error.exit_code)
+    if rank == 0:
+        results.put(result)
+
+
+@contextmanager
+def _forwarding(children: Sequence[int]) -> Iterator[None]:
+    """Signals sent to this process reach the ones that work; a Ctrl-C has reached them already."""
+
+    def forward(number: int, _: Any) -> None:
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

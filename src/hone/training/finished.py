@@ -1,0 +1,109 @@
+"""A finished run, read back: its config checked like any other, its task equipped, its model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import transformers
+import yaml
+from transformers import PretrainedConfig
+
+from hone.config.build import build
+from hone.config.check import check_node
+from hone.config.settings import Evaluate
+from hone.core.errors import UserError, listed
+from hone.core.task import Columns, Facts, Task
+from hone.core.value_types import Split
+from hone.data.batching import Random
+from hone.data.encoded import encode
+from hone.data.module import DataModule
+from hone.data.rows import Rows, prepare
+from hone.data.source import Source
+from hone.models.heads import pooled
+from hone.runs.address import is_address
+from hone.runs.folder import Folder
+from hone.runs.record import Record, find_run
+from hone.training import fabric as devices
+from hone.training.evaluation import predict, predictor
+from hone.training.fabric import settle
+
+
+@final
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run stored, as objects."""
+
+    folder: Folder
+    record: Record
+    config: dict[str, Any]
+    source: Source
+    task: Task
+    network: Any
+
+
+def require_model(path: str) -> tuple[Folder, Record]:
+    """The folder and record of a run that has a model."""
+    folder = Folder(_local(path))
+    record = Record.load(folder.record)
+    if not folder.model.is_dir():
+        said = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
+        raise UserError(f"run={path}: there is no model, {said}. Go on with it: hone train resume={path}")
+    return folder, record
+
+
+def _local(place: str) -> Path:
+    """Return the run's folder; one whose model is in W&B is downloaded first, unless the cache has it."""
+    if not is_address(place):
+        return find_run(place)
+    from hone.tracking.wandb.models import fetched_run  # only this case needs W&B's client and its server
+
+    return fetched_run(place)
+
+
+def beside(run: str, folder: Folder, name: str) -> Path:
+    """Where what is made of a run lies: in its folder, or of one that was fetched below the present folder."""
+    return Path(name, folder.path.parent.name) if is_address(run) else folder.path / name
+
+
+def equipped(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
+    """The task of a run, with the processor and the facts that lie with its model."""
+    task: Task = build(node, Task, "task", trust)
+    processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
+    ready = task.equip(processor, Facts.load(folder.facts))
+    ready.adopt(PretrainedConfig.from_dict(PretrainedConfig.get_config_dict(folder.model)[0]))
+    return ready
+
+
+def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
+    """Reads a run back, with other options of its task; its config is trusted no more than any other."""
+    folder, record = require_model(path)
+    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    config["task"] |= options or {}
+    nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
+    task = equipped(folder, nodes["task"], trust)
+    pooled.register_models()
+    network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
+    source: Source = build(nodes["dataset"], Source, "dataset", trust)
+    return FinishedRun(folder, record, config, source, task, network)
+
+
+def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None = None) -> Rows:
+    """Return the rows of a split, as many as the run had unless `limit` says otherwise."""
+    limit = run.config["limit"] if limit is None else limit
+    rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
+    if split not in rows.splits:
+        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}; say split=….")
+    return Rows({split: rows.splits[split]}, rows.facts)
+
+
+def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+    """Return what the run predicts for these rows."""
+    precision = settle(settings.precision or run.record["precision"], settings.accelerator)
+    fabric = devices.make_fabric(settings.accelerator, precision)
+    batch_size = settings.batch_size or 2 * run.config["batch_size"]
+    _, encoded = encode(rows, run.task, run.source)
+    data = DataModule(encoded, run.task, Random(), batch_size)
+    return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)

@@ -1,0 +1,72 @@
+"""What training costs and yields between two log lines: sums and counts, read out without waiting for any step."""
+
+from __future__ import annotations
+
+import time
+from typing import final
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from hone.core import hardware as machine
+from hone.data.module import Step
+from hone.training.fabric import add_up
+from hone.training.fast.packing import Packing
+
+
+@final
+class Meter:
+    """Counts on every process; reading adds the processes up."""
+
+    def __init__(self, fabric: Fabric, packing: Packing) -> None:
+        self.fabric, self.packing = fabric, packing
+        self._reset()
+
+    def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
+        """A finished step: its loss summed over this process's targets, and the targets of all processes."""
+        self.loss += loss
+        self.norm = norm
+        self.targets += targets
+        self.sums += torch.tensor([step.rows, step.tokens, self.packing.cost(step)], dtype=torch.float64)
+
+    def read(self, scheduler: LambdaLR) -> dict[str, float]:
+        """The numbers since the last reading."""
+        seconds = time.perf_counter() - self.since
+        local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
+        loss, rows, tokens, computed = add_up(self.fabric, local)
+        row = {
+            "train/loss": loss / max(self.targets, 1e-12),
+            "train/grad_norm": float(self.norm),
+            **_rates(scheduler),
+            "train/samples_per_second": rows / seconds,
+            "train/tokens_per_second": tokens / seconds,
+            "train/waste": computed / max(tokens, 1.0),
+            "train/memory_gb": _memory(self.fabric.device) / 2**30,
+        }
+        self._reset()
+        return row
+
+    def exclude(self, seconds: float) -> None:
+        """Leaves out time that was not spent training."""
+        self.since += seconds
+
+    def _reset(self) -> None:
+        self.since = time.perf_counter()
+        self.loss = torch.zeros((), device=self.fabric.device)
+        self.norm = torch.zeros(())
+        self.targets = 0.0
+        self.sums = torch.zeros(3, dtype=torch.float64)
+
+
+def _rates(scheduler: LambdaLR) -> dict[str, float]:
+    """The highest learning rate; and each by the name of its group, where there are several."""
+    named = {group["name"]: float(group["lr"]) for group in scheduler.optimizer.param_groups}
+    each = {f"train/lr/{name}": rate for name, rate in named.items()} if len(named) > 1 else {}
+    return {"train/lr": max(named.values()), **each}
+
+
+def _memory(device: torch.device) -> int:
+    """What this process has of the device's memory, at most so far on a GPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else machine.resident()

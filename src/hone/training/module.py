@@ -1,0 +1,71 @@
+"""The one LightningModule: a network and its task, for our loop and for a stock `lightning.Trainer`."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from hone.core.durations import Clock
+from hone.core.scores import compute_scores, join
+from hone.core.task import Batch, Columns, Task
+from hone.models.layers import Anatomy
+from hone.training.optim.optimizers import Optimizer, schedule
+from hone.training.optim.schedules import Scheduler
+
+
+@final
+class Module(LightningModule):
+    """Forwards each step to the task; holds what it takes to make its optimiser."""
+
+    def __init__(
+        self, network: nn.Module, task: Task, anatomy: Anatomy, optimizer: Optimizer, scheduler: Scheduler
+    ) -> None:
+        super().__init__()
+        self.network, self.task, self.anatomy = network, task, anatomy
+        self.recipe, self.scheduler = optimizer, scheduler
+        self._seen: list[Columns] = []
+
+    def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
+        """Fabric gives precision to calls of a module, not of its methods: our loop's steps go through here."""
+        return getattr(self, step)(batch, index)
+
+    def training_step(self, batch: Batch, index: int = 0) -> Tensor:
+        return self.task.loss(self.network, batch)
+
+    def predict_step(self, batch: Batch, index: int = 0) -> Columns:
+        return self.task.predict(self.network, batch)
+
+    def show_step(self, batch: Batch, index: int = 0) -> list[str]:
+        return self.task.show(self.network, batch)
+
+    def validation_step(self, batch: Batch, index: int = 0) -> None:
+        self._seen.append(self.predict_step(batch, index))
+
+    def test_step(self, batch: Batch, index: int = 0) -> None:
+        self._seen.append(self.predict_step(batch, index))
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("validation")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def configure_optimizers(self) -> Any:
+        """What a stock trainer asks for; our loop calls the parts itself."""
+        optimizer = self.make_optimizer()
+        steps = int(self.trainer.estimated_stepping_batches)
+        clock = Clock(steps_per_epoch=steps, examples_per_epoch=steps, total_steps=steps)
+        every_step = {"scheduler": schedule(optimizer, self.scheduler, clock), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": every_step}
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return self.recipe.build(self.network, self.anatomy)
+
+    def _log_scores(self, split: str) -> None:
+        """The scores of what was seen (a sanity check sees part of a split, so these are for curves alone)."""
+        scores = compute_scores(self.task, self.task.merge(join(self._seen)))
+        self._seen.clear()
+        self.log_dict({f"{split}/{name}": value for name, value in scores.items()})

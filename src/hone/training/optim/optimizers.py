@@ -1,0 +1,164 @@
+"""The optimiser: any algorithm of torch, over parameter groups that decay and learn as fast as they should."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from hone.core.durations import Clock
+from hone.core.errors import UserError
+from hone.core.value_types import NotNegative, Positive, Share
+from hone.models.layers import Anatomy
+from hone.training.optim.adamw_bf16 import AdamWBf16
+from hone.training.optim.schedules import Scheduler
+
+
+@final
+@dataclass(frozen=True)
+class Optimizer:
+    """A config's `optimizer`; `algorithm` is a torch optimiser that waits for its parameters."""
+
+    algorithm: Callable[..., torch.optim.Optimizer]
+    lr: Positive
+    weight_decay: NotNegative = 0.0
+    layer_decay: Share = 1.0
+    head_lr_factor: Positive = 1.0
+    ema: Share | None = None
+
+    @property
+    def rounds_at_random(self) -> bool:
+        """Whether weights in bf16 keep, on average, updates that are too small for bf16."""
+        return getattr(self.algorithm, "func", self.algorithm) is AdamWBf16
+
+    def build(self, network: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
+        """The optimiser over the parameters that learn."""
+        return self._made(self.groups(network.named_parameters(), anatomy))
+
+    def require_sound(self, network: nn.Module) -> None:
+        """Raises UserError where the algorithm does not take its options, or weights of such shapes."""
+        for dims in sorted({weight.ndim for weight in network.parameters() if weight.requires_grad}):
+            self.over(torch.zeros([1] * dims))
+
+    def over(self, weight: Tensor) -> torch.optim.Optimizer:
+        """The algorithm for one weight."""
+        return self._made([nn.Parameter(weight)])
+
+    def _made(self, weights: list[Any]) -> torch.optim.Optimizer:
+        try:
+            return self.algorithm(weights, lr=self.lr)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"optimizer.algorithm: {error}.") from error
+
+    def groups(self, named: Iterable[tuple[str, nn.Parameter]], anatomy: Anatomy) -> list[dict[str, Any]]:
+        """Parameters by how they learn: biases and norms do not decay, lower layers may be slower, the head faster."""
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        places: dict[float, set[str]] = {}
+        for name, parameter in named:
+            if parameter.requires_grad:
+                decay = self.weight_decay if parameter.ndim >= 2 else 0.0
+                factor = self._lr_factor(name, anatomy)
+                groups.setdefault((decay, factor), []).append(parameter)
+                places.setdefault(factor, set()).add(anatomy.place(name))
+        return [
+            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _named(places[factor])}
+            for (decay, factor), parameters in groups.items()
+        ]
+
+    def _lr_factor(self, name: str, anatomy: Anatomy) -> float:
+        if anatomy.in_head(name):
+            return self.head_lr_factor
+        return float(self.layer_decay ** (anatomy.depth + 1 - anatomy.level(name)))
+
+
+def _named(places: set[str]) -> str:
+    """What the weights of a learning rate are called: the head, a part of the backbone, or several parts of it."""
+    if "head" in places:
+        return "head"
+    return next(iter(places)) if len(places) == 1 else "backbone"
+
+
+def schedule(optimizer: torch.optim.Optimizer, scheduler: Scheduler, clock: Clock) -> LambdaLR:
+    """The learning-rate schedule, counted in optimiser steps."""
+    return LambdaLR(optimizer, scheduler.factor(clock))
+
+
+class Average(ABC):
+    """What the evaluations see of the weights."""
+
+    @abstractmethod
+    def update(self, step: int) -> None:
+        """Takes in the weights that this optimiser step made."""
+
+    @abstractmethod
+    def swap(self) -> None:
+        """Exchanges the network's weights and the averaged ones."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must keep."""
+
+    @abstractmethod
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes up a kept state."""
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """While this is open the network has the averaged weights."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+
+@final
+class NoAverage(Average):
+    """The weights as they are."""
+
+    def update(self, step: int) -> None: ...
+
+    def swap(self) -> None: ...
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+@final
+class MovingAverage(Average):
+    """Exponential; it forgets faster in the first steps, so that the initial weights do not linger."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+        self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        rate = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.averages.values()), list(self.weights.values()), rate)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        for name, weight in self.weights.items():
+            weight.data, self.averages[name] = self.averages[name], weight.data
+
+    def state(self) -> dict[str, Tensor]:
+        return dict(self.averages)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        for name, average in self.averages.items():
+            average.copy_(state[name])
+
+
+def average_of(network: nn.Module, decay: float | None) -> Average:
+    """The average that the config asks for."""
+    return NoAverage() if decay is None else MovingAverage(network, decay)

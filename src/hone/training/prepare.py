@@ -1,0 +1,121 @@
+"""What is known of a run before its weights are loaded; whatever does not fit is told here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from datasets import Dataset
+
+from hone.config.settings import Train
+from hone.core.columns import lengths
+from hone.core.errors import RowError, UserError, listed, nearest
+from hone.core.scores import metrics_of
+from hone.core.task import Task
+from hone.data.encoded import encode
+from hone.data.rows import Rows, prepare
+from hone.models.layers import Anatomy
+from hone.models.network import recompute, rehearse
+from hone.training.course import Monitor
+from hone.training.parts import Parts
+from hone.training.stage_cache import Recall
+
+
+@final
+@dataclass(frozen=True)
+class Draft:
+    """`blank` is the network, with head and adapter, without weights."""
+
+    rows: Rows
+    task: Task
+    monitor: Monitor
+    blank: Any
+    anatomy: Anatomy
+    encoded: Mapping[str, Dataset]
+
+
+def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -> Draft:
+    """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
+    known = sketch(parts, settings, memory, strict)
+    rows, encoded = memory.once("encoded", lambda: encode(known.rows, known.task, parts.dataset))
+    if parts.batch.by == "tokens":
+        _require_room(encoded["train"], settings.batch_size)
+    return replace(known, rows=rows, encoded=encoded)
+
+
+def sketch(parts: Parts, settings: Train, memory: Recall, strict: bool) -> Draft:
+    """What takes no time: a draft without encoded rows."""
+    if parts.dataset.streaming:
+        _require_all_rows(parts)
+    rows = memory.once("rows", lambda: prepare(parts.dataset, parts.task, settings.limit))
+    if "validation" not in rows.splits:
+        raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
+    task = memory.once("task", lambda: _equipped(parts, rows))
+    monitor = find_monitor(settings.monitor, task)
+    blank, anatomy = memory.once("network", lambda: _blank(parts, settings, task, strict))
+    return Draft(rows, task, monitor, blank, anatomy, {})
+
+
+def find_monitor(word: str, task: Task) -> Monitor:
+    """The metric that the user, or the task, says decides."""
+    known = metrics_of(task)
+    name = task.monitor if word == "auto" else word.removeprefix("validation/")
+    metric = known.get(name.partition("/")[0])
+    if metric is None:
+        raise UserError(f"monitor={word}: nobody computes that.{nearest(name, known)} There are {listed(known)}.")
+    return Monitor(name, metric.higher_is_better)
+
+
+def _equipped(parts: Parts, rows: Rows) -> Task:
+    task = parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
+        task.encode(rows.splits["validation"][:1])
+    return task
+
+
+def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:
+    blank, anatomy = rehearse(parts.checkpoint, parts.head, parts.adapter, task, strict)
+    _check_optimizer(parts, blank, anatomy)
+    recompute(blank, settings.gradient_checkpointing)
+    return blank, anatomy
+
+
+def _check_optimizer(parts: Parts, blank: Any, anatomy: Anatomy) -> None:
+    """Raises UserError where the optimiser cannot train this network."""
+    if parts.optimizer.layer_decay != 1.0 and parts.head.precomputes:
+        raise UserError(
+            "optimizer.layer_decay: this head freezes the backbone, so no layers learn. Set optimizer.layer_decay=1."
+        )
+    if parts.optimizer.layer_decay != 1.0 and not anatomy.depth:
+        raise UserError(
+            f"optimizer.layer_decay: no separate layers were found in {type(blank).__name__}. "
+            f"Set optimizer.layer_decay=1."
+        )
+    parts.optimizer.groups(blank.named_parameters(), anatomy)
+    parts.optimizer.require_sound(blank)
+
+
+def _require_all_rows(parts: Parts) -> None:
+    """Refuses to stream what must know every row before the first step."""
+    if parts.head.precomputes:
+        raise UserError(
+            "dataset.streaming=true: this head trains on features computed once for all rows, which a stream never "
+            "holds. Say dataset.streaming=false, or freeze the backbone by head=linear adapter=frozen."
+        )
+    if parts.batch.by == "tokens":
+        raise UserError(
+            "dataset.streaming=true batch.by=tokens: how many steps an epoch has depends on the length of every row, "
+            "which a stream does not know in advance. Say batch.by=examples with a batch_size in rows, or "
+            "dataset.streaming=false."
+        )
+
+
+def _require_room(rows: Dataset, batch_size: int) -> None:
+    longest = int(lengths(rows).max())
+    if longest > batch_size:
+        raise UserError(
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
+            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
+        )

@@ -1,0 +1,163 @@
+"""A run's life: its folder is claimed, its record and its tracker know how it stands, however it ends."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.fabric import Fabric
+
+from hone.config.job import Job
+from hone.core.errors import HoneError, UserError
+from hone.core.log import Log
+from hone.core.progress_bar import display
+from hone.core.redact import redact, redact_text
+from hone.reports.gallery import Gallery
+from hone.runs import provenance
+from hone.runs.folder import Folder, is_run, new_folder, newest, own_folder
+from hone.runs.identity import differences, relevant
+from hone.runs.journal import Journal
+from hone.runs.record import Record, find_run, now, write_atomically
+from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
+from hone.tracking.tracker import Tracker
+from hone.training.listeners import Audience, Nobody, Public
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded(
+    fabric: Fabric,
+    job: Job,
+    tracker: Tracker,
+    gallery: Gallery,
+    origin: Mapping[str, Any],
+    found: Folder | None,
+    output: Log,
+) -> Iterator[tuple[Folder, Audience]]:
+    """The run's folder and whoever listens; only the first process writes there."""
+    if not fabric.is_global_zero:
+        yield Folder(Path(fabric.broadcast(""))), Nobody()
+        return
+    folder = found or _new_folder(job)
+    with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
+        record = Record.load(folder.record) if found else _new_record(folder, job)
+        _require_same(record, origin)
+        gallery.task.facts.save(folder.facts)
+        output.write_to(folder.log)
+        fabric.broadcast(str(folder.path))
+        _log_origin(record["command"], origin)
+        audience = Public(Journal(folder.journal), tracker, gallery, display(), record)
+        with closing(audience), _living(record, job, tracker, origin):
+            yield folder, audience
+
+
+def _new_folder(job: Job) -> Folder:
+    if job.invocation.sweep is not None:
+        return own_folder(job.invocation.sweep / job.identity)
+    return new_folder(Path(job.settings.output_root), job.name, job.identity)
+
+
+@contextmanager
+def _undone_by_mistakes(folder: Folder, new: bool) -> Iterator[None]:
+    """A mistake stops a run before it begins, so a new one leaves nothing behind."""
+    try:
+        yield
+    except UserError:
+        if new:
+            shutil.rmtree(folder.path)
+        raise
+
+
+@contextmanager
+def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any]) -> Iterator[None]:
+    """Running while this is open; then finished, failed or pre-empted, with the reason."""
+    begun, earlier = time.monotonic(), record["seconds"] or 0.0
+    record.update(state="running", exit_code=None, reason=None, finished=None, **redact(origin))
+    tracked = TrackedRun(tracker, incomplete(record["tracker"]), lambda stored: record.update(tracker=stored))
+
+    def end(state: str, exit_code: int, reason: str | None) -> None:
+        seconds = round(earlier + time.monotonic() - begun, 2)
+        record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
+        tracker.keep(Folder(record.path.parent))
+        tracked.end(state, exit_code, final_summary(record))
+
+    try:
+        tracked.begin(run_info(record, redact(job.config), Path(job.settings.output_root).absolute()))
+        tracker.uses(record["data"])
+        yield
+    except HoneError as error:
+        log.info("%s: %s", error.state, error)
+        end(error.state, error.exit_code, redact_text(str(error)))
+        raise
+    except BaseException as error:
+        log.exception("failed")
+        end("failed", 1, redact_text(f"{type(error).__name__}: {error}"))
+        raise
+    end("finished", 0, None)
+
+
+def _log_origin(command: str, origin: Mapping[str, Any]) -> None:
+    data, checkpoint, parameters = origin["data"], origin["checkpoint"], origin["parameters"]
+    rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items())
+    log.info("%s", command)
+    log.info("data %s: %s rows", data["name"], rows)
+    log.info("checkpoint %s: %d parameters, %d learn", checkpoint["name"], parameters["total"], parameters["trainable"])
+
+
+def _new_record(folder: Folder, job: Job) -> Record:
+    write_atomically(folder.config, yaml.safe_dump(redact(job.config), sort_keys=False, allow_unicode=True))
+    diff = provenance.git_diff()
+    if diff:
+        write_atomically(folder.diff, redact_text(diff) + "\n")
+    begun = {
+        "id": folder.path.name,
+        "identity": job.identity,
+        "name": job.invocation.title or folder.path.name,
+        "group": job.name,
+        "started": now(),
+        "command": job.invocation.command,
+        "overrides": list(job.invocation.overrides),
+        "choices": dict(job.invocation.parts),
+        "folder": str(folder.path),
+    }
+    machine = {"git": provenance.git(), "versions": provenance.versions(), "hardware": provenance.hardware()}
+    return Record(folder.record, begun | machine)
+
+
+def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
+    """A run goes on only with the data and the weights it began with."""
+    for what in ("data", "checkpoint"):
+        before, present = record[what], origin[what]
+        if before and before["fingerprint"] != present["fingerprint"]:
+            raise UserError(
+                f"The {what} ({present['name']}) has changed since this run began: its fingerprint was "
+                f"{before['fingerprint']} and is {present['fingerprint']}. Start a new run."
+            )
+
+
+def find_run_to_resume(job: Job) -> Folder | None:
+    """The folder of the run to go on with, if there is one; it must be the run that the config describes."""
+    resume = job.settings.resume
+    if job.invocation.sweep is not None:
+        own = Folder(job.invocation.sweep / job.identity)
+        return own if is_run(own.record) else None
+    if resume is None:
+        return None
+    if resume == "auto":
+        return newest(Path(job.settings.output_root), job.name, job.identity)
+    folder = Folder(find_run(resume))
+    if Record.load(folder.record)["identity"] != job.identity:
+        saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        changed = differences(relevant(job.config), relevant(saved))
+        raise UserError(
+            f"resume={resume}: that run was another one, and going on would mix the two: {'; '.join(changed[:8])}. "
+            "Leave those keys as they were, or start a new run."
+        )
+    return folder

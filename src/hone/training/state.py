@@ -1,0 +1,98 @@
+"""Everything that training moves, and how a checkpoint takes it down and brings it back, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from hone.training.fast.compiling import Compilation
+from hone.training.fast.packing import Packing
+from hone.training.module import Module
+from hone.training.optim.optimizers import Average
+
+Tensors = dict[str, dict[str, Tensor]]
+
+
+@final
+@dataclass(frozen=True)
+class Trainee:
+    """`module` is the bare one; `wrapped` is what Fabric made of it, for the forward passes, perhaps packed."""
+
+    module: Module
+    wrapped: Any
+    optimizer: Optimizer
+    scheduler: LambdaLR
+    average: Average
+    packing: Packing
+    compilation: Compilation
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While this is open, training passes do without padding and Python where they can."""
+        with self.packing.active(), self.compilation():
+            yield
+
+    def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
+        """The tensors by file, and the numbers."""
+        optimizer, groups = flatten(self.optimizer.state_dict())
+        tensors = {"weights": learned(self.module.network), "optimizer": optimizer, "average": self.average.state()}
+        state = {
+            "optimizer": groups,
+            "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
+            "precision": fabric.strategy.precision.state_dict(),
+        }
+        return {file: content for file, content in tensors.items() if content}, state
+
+    def bring_back(self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+        """Puts everything where it was."""
+        load_learned(self.module.network, tensors["weights"])
+        self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
+        self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
+        self.average.load(tensors.get("average", {}))
+        fabric.strategy.precision.load_state_dict(state["precision"])
+
+
+def learned(network: nn.Module) -> dict[str, Tensor]:
+    """The weights that learn and the buffers that move; what is frozen comes from the checkpoint it came from."""
+    parameters = dict(network.named_parameters(remove_duplicate=False))
+    weights = {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
+    buffers = {name: value for name, value in network.state_dict().items() if name not in parameters}
+    return weights | {name: value for name, value in buffers.items() if isinstance(value, Tensor)}
+
+
+@torch.no_grad()
+def load_learned(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies kept weights into the network, which must have exactly those."""
+    ours = learned(network)
+    if ours.keys() != weights.keys():
+        odd = sorted(ours.keys() ^ weights.keys())
+        raise ValueError(f"the checkpoint and the network differ in {len(odd)} weights, such as {odd[0]}")
+    for name, weight in ours.items():
+        weight.copy_(weights[name])
+
+
+def flatten(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimiser's state as named tensors and plain numbers."""
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, Any] = {}
+    for index, values in state["state"].items():
+        for name, value in values.items():
+            (tensors if isinstance(value, Tensor) else numbers)[f"{index}/{name}"] = value
+    return tensors, {"numbers": numbers, "groups": state["param_groups"]}
+
+
+def unflatten(tensors: Mapping[str, Tensor], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in [*tensors.items(), *kept["numbers"].items()]:
+        index, _, name = key.partition("/")
+        state.setdefault(int(index), {})[name] = value
+    return {"state": state, "param_groups": kept["groups"]}
