@@ -10,9 +10,8 @@ from pathlib import Path
 
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
-from hone.sweeps.axes import Axis, Choice, Interval
-from hone.sweeps.samplers.base import Aim, Sampler, Search
-from hone.sweeps.space import Space
+from hone.sweeps.sampler import Aim, Sampler, Search
+from hone.sweeps.space import Axis, Choice, Interval, Space
 from hone.training.pruning import Never, Pruner
 
 AIM = Aim("validation/f1_macro", higher_is_better=True)

@@ -17,11 +17,9 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
-from hone.sweeps.launchers.distant import Distant
-from hone.sweeps.launchers.errand import Errand, Running
-from hone.sweeps.launchers.queued import Queued
-from hone.sweeps.launchers.submitted import Habits, Submitted
-from hone.sweeps.ready import Ready
+from hone.sweeps.jobs import Ready
+from hone.sweeps.launchers.remote import Distant, Errand, Running
+from hone.sweeps.launchers.slurm import Habits, Queued, Submitted
 from hone.training.stage_cache import NoRecall
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
@@ -37,7 +35,7 @@ def needs(*packages: str) -> pytest.MarkDecorator:
 def test_a_missing_package_is_told_with_the_line_that_installs_it(
     launcher: str, hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hone.sweeps.launchers.base.find_spec", lambda name: None)
+    monkeypatch.setattr("hone.sweeps.launchers.launcher.find_spec", lambda name: None)
     done = hone(*SWEEP, "seed=0,1", f"hydra/launcher={launcher}")
     assert done.code == 2
     assert f"pip install 'hone-lab[{OURS[launcher]}]'" in done.err
@@ -60,7 +58,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_mistakes_are_told(words: tuple[str, ...], hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.sweeps.launchers.base.find_spec", lambda name: True)
+    monkeypatch.setattr("hone.sweeps.launchers.launcher.find_spec", lambda name: True)
     monkeypatch.setattr("hone.sweeps.launchers.slurm.shutil.which", lambda name: None)
     done = hone(*SWEEP, "seed=0,1", *words)
     assert done.code == 2

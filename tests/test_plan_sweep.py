@@ -8,7 +8,7 @@ import pytest
 
 from conftest import SMALL, Hone, record
 from hone.planning.sweeps.queue import Load, queued
-from hone.sweeps.budget import Budget
+from hone.sweeps.sweep import Budget
 
 WORDS = ("-m", *SMALL, "limit=32", "sweep.name=grid")
 NO_TRIAL = "plan.time=false"

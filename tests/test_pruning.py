@@ -14,9 +14,9 @@ from harness import Training, same_bits
 from hone.core.errors import Pruned, UserError
 from hone.runs.json_lines import Lines
 from hone.runs.sweep_file import Cell, Outcome
+from hone.sweeps.curves import Reports
 from hone.sweeps.pruners.asha import Asha, Hyperband
 from hone.sweeps.pruners.simple import Median, Patience
-from hone.sweeps.reports import Reports
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space

@@ -23,12 +23,11 @@ from hone.config.tree import CONF, options
 from hone.core.errors import UserError
 from hone.runs.json_lines import Lines
 from hone.runs.sweep_file import Outcome
-from hone.sweeps.axes import Choice, Interval
 from hone.sweeps.pruners.asha import Asha
-from hone.sweeps.samplers.base import Aim
+from hone.sweeps.sampler import Aim
 from hone.sweeps.samplers.drawn import Drawn
 from hone.sweeps.samplers.optuna_samplers import Nsga2, Random, Tpe
-from hone.sweeps.space import Condition, Space
+from hone.sweeps.space import Choice, Condition, Interval, Space
 from hone.sweeps.study import Study
 from hone.sweeps.sweep import Sweep
 from hone.training.pruning import Never

@@ -11,12 +11,11 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from conftest import SMALL, Hone
-from hone.command.space import read
 from hone.config.tree import CONF, options
-from hone.sweeps.axes import Choice, Interval
+from hone.sweeps.hydra.axes import read
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
-from hone.sweeps.space import Space
+from hone.sweeps.space import Choice, Interval, Space
 from hone.sweeps.sweep import Sweep
 from hone.training.pruning import Never
 from simulation import AIM

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
-from hone.sweeps.glimpse import glimpse
+from hone.sweeps.screen import glimpse
 
 GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
 
@@ -235,7 +235,7 @@ def test_a_grid_that_is_killed_ten_times(process: Hone) -> None:
 def test_a_cell_has_the_config_that_hydra_would_compose(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     from omegaconf import OmegaConf
 
-    from hone.command.compose import Composer
+    from hone.sweeps.hydra.compose import Composer
 
     quickly, seen = Composer.compose, []
 

@@ -14,7 +14,7 @@ from hone.core.paths import shown
 from hone.reports.comparison import of_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
-from hone.sweeps.table import final_screen
+from hone.sweeps.screen import final_screen
 
 
 def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> None:

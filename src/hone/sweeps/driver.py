@@ -7,22 +7,55 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, final
+from typing import Any, Literal, final
 
 from hone.core.errors import UserError
 from hone.core.process import load
 from hone.core.value_types import Rerun
 from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, Entry, Outcome
-from hone.sweeps.budget import Budget
-from hone.sweeps.fate import settled
-from hone.sweeps.ledger import Ledger
-from hone.sweeps.ready import Ready, Roster
-from hone.sweeps.samplers.base import Search
+from hone.sweeps.jobs import Ready, Roster
+from hone.sweeps.ledger import Ledger, Story
+from hone.sweeps.sampler import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.staleness import Staleness
-from hone.sweeps.story import Story
+from hone.sweeps.sweep import Budget
 from hone.sweeps.workers import Workers
+
+Fate = Literal["run", "resume", "again", "skip", "wait"]
+"""`wait`: another command is at it."""
+
+
+_SETTLED: dict[Rerun, frozenset[str]] = {
+    "failed": frozenset({"finished", "pruned"}),
+    "stale": frozenset({"finished", "pruned"}),
+    "nothing": frozenset({"finished", "pruned", "failed"}),
+    "all": frozenset(),
+}
+"""The states in which a run stays, by `sweep.rerun`. This is the only such list."""
+
+
+def settled(rerun: Rerun) -> frozenset[str]:
+    """Return the states in which a run stays, unless it is stale and `rerun` is `stale`."""
+    return _SETTLED[rerun]
+
+
+def may_run_again(state: str, rerun: Rerun) -> bool:
+    """Whether a search must ask for a cell again. Only the driver can say whether a finished run is stale."""
+    return state not in settled(rerun) or rerun == "stale"
+
+
+def fate(known: Outcome | None, rerun: Rerun, stale: bool) -> Fate:
+    """`known` is how the run stands, if there is one; `stale`: it would come out another one today."""
+    if known is None:
+        return "run"
+    if known.state == "running":
+        return "wait"
+    renewed = rerun == "stale" and stale and known.state == "finished"
+    if known.state in settled(rerun) and not renewed:
+        return "skip"
+    return "resume" if known.state in ("interrupted", "preempted") and rerun != "all" else "again"
+
 
 _ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _PAUSE = 0.5

@@ -22,7 +22,7 @@ from hone.reports.page import PAGE
 from hone.reports.sweep import read_sweep
 from hone.runs.record import write_atomically
 from hone.runs.sweep_file import FILE, find_sweep, stored_by_tracker
-from hone.sweeps.chosen import known_scores
+from hone.sweeps.test_scores import known_scores
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
 from hone.tracking.exhibits import Table
 from hone.tracking.tracker import RunInfo

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import final
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, final
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hone.core.paths import shown
 from hone.core.progress_bar import console
+from hone.reports.comparison import Comparison
+from hone.reports.failures import Failure, failures
+from hone.reports.page import PAGE
+from hone.reports.tables import show
 from hone.runs.sweep_file import Entry
-from hone.sweeps.glimpse import glimpse
-from hone.sweeps.samplers.base import Aim
+from hone.sweeps.sampler import Aim
+
+_END = 4096
+"""Bytes of a journal that hold its last rows."""
+
+
+def glimpse(folder: Path, metric: str) -> str:
+    """`step 40/50  0.7312`, with the last value of the metric; as much of that as is known yet."""
+    rows = _last_rows(folder / "metrics.jsonl")
+    if not rows:
+        return ""
+    with suppress(OSError, ValueError):
+        steps = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("steps")
+        values = [row[metric] for row in rows if isinstance(row.get(metric), float)]
+        return f"step {rows[-1]['step']}/{steps}" + "".join(f"  {value:.4f}" for value in values[-1:])
+    return ""
+
+
+def _last_rows(path: Path) -> list[dict[str, Any]]:
+    """Whole ones: the first of them may be cut off by where we begin, the last by where its run has come to."""
+    rows = []
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END))
+        for line in file.read().decode(errors="replace").splitlines():
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and "step" in row]
 
 
 class Screen(ABC):
@@ -111,3 +145,31 @@ def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+_MOST = 5
+
+
+def final_screen(told: Comparison, folder: Path, test: Mapping[str, float], said: Mapping[str, str]) -> None:
+    """The comparison, the failures by cause, and a few lines."""
+    console = Console(highlight=False, soft_wrap=True)
+    show(told)
+    for failure in failures(told.entries):
+        if failure.state != "pruned":
+            _show(console, failure)
+    if test:
+        values = "  ".join(f"{name} {value:.4f}" for name, value in test.items())
+        console.print(f"[bold]{'chosen':10}[/bold]  {escape(told.groups[0].label)}")
+        console.print(f"{'':10}  {values}, the first look at the test split")
+    lines = {"folder": shown(folder), "report": f"{shown(folder)}/{PAGE}", **said}
+    for name, line in lines.items():
+        console.print(f"[bold]{name:10}[/bold]  {escape(line)}")
+
+
+def _show(console: Console, failure: Failure) -> None:
+    console.print(f"[bold red]{failure.state:10}[/bold red]  {escape(failure.cause)}")
+    for entry in failure.entries[:_MOST]:
+        where = f"  {shown(entry.folder)}" if entry.folder else ""
+        console.print(f"{'':10}  {escape(' '.join(entry.words))}{where}")
+    if len(failure.entries) > _MOST:
+        console.print(f"{'':10}  and {len(failure.entries) - _MOST} more")

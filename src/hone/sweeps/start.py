@@ -12,19 +12,16 @@ from hone.config.build import build
 from hone.config.job import Invocation
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError
 from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
-from hone.sweeps.budget import Budget
-from hone.sweeps.launchers.base import Launcher
-from hone.sweeps.ledger import Ledger
-from hone.sweeps.places import places
-from hone.sweeps.pool import Pool
+from hone.sweeps.jobs import Ready, Roster
+from hone.sweeps.launchers.launcher import Launcher
+from hone.sweeps.ledger import Ledger, Story
 from hone.sweeps.possible import require_possible
-from hone.sweeps.ready import Ready, Roster
-from hone.sweeps.samplers.base import Aim
+from hone.sweeps.process import places
+from hone.sweeps.sampler import Aim
 from hone.sweeps.screen import screen
 from hone.sweeps.space import Space
-from hone.sweeps.story import Story
-from hone.sweeps.sweep import Sweep
-from hone.sweeps.workers import Workers
+from hone.sweeps.sweep import Budget, Sweep
+from hone.sweeps.workers import Pool, Workers
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
 from hone.tracking.wandb.client import agent_ignored
@@ -59,7 +56,7 @@ def check_and_run(command: Commanded) -> int:
 
 def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], budget: Budget) -> int:
     from hone.sweeps.driver import Driver  # with it, torch
-    from hone.sweeps.stock import stock
+    from hone.sweeps.jobs import stock
 
     sweep, folder, launcher = command.sweep, command.folder, command.launcher
     one = next(iter(possible.values()))
@@ -85,7 +82,7 @@ def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], bud
 
 def _aim(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready]) -> Aim:
     """Return the number that the runs are judged by; cells that turn out to be impossible are reported or left out."""
-    from hone.sweeps.scout import scout
+    from hone.sweeps.check_cells import scout
 
     sweep, launcher = command.sweep, command.launcher
     devices = next(iter(possible.values())).job.settings.devices
@@ -113,9 +110,9 @@ def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, wo
     from hone.reports.comparison import of_sweep
     from hone.reports.page import PAGE, write_report
     from hone.reports.sweep import read_sweep
-    from hone.sweeps.chosen import test_scores
     from hone.sweeps.mirror import mirror
-    from hone.sweeps.table import final_screen
+    from hone.sweeps.screen import final_screen
+    from hone.sweeps.test_scores import test_scores
 
     folder = story.folder
     comparison = of_sweep(read_sweep(folder))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
+from hone.core.errors import UserError
 from hone.core.value_types import Count, FolderName, Positive, Rerun, Workers
-from hone.sweeps.samplers.base import Sampler
+from hone.sweeps.sampler import Sampler
 from hone.training.pruning import Pruner
 
 
@@ -28,3 +30,36 @@ class Sweep:
     rerun: Rerun
     skip_impossible: bool
     budget: str | None
+
+
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+_FORM = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")
+
+
+@final
+@dataclass(frozen=True)
+class Budget:
+    """Runs started, seconds since the command, optimiser steps: whichever is given."""
+
+    trials: float = float("inf")
+    seconds: float = float("inf")
+    steps: float = float("inf")
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """`20 trials`, `2 hours`, `50_000 steps`; None is no limit."""
+        if text is None:
+            return cls()
+        found = _FORM.fullmatch(text)
+        amount = float(found[1].replace("_", "")) if found and found[1].count(".") < 2 else 0.0
+        if not found or amount <= 0:
+            raise UserError(
+                f'sweep.budget={text}: expected more than nothing, as "20 trials", "2 hours", "50_000 steps".'
+            )
+        unit = found[2]
+        if unit in _SECONDS:
+            return cls(seconds=amount * _SECONDS[unit])
+        return cls(trials=amount) if unit == "trial" else cls(steps=amount)
+
+    def spent(self, trials: int, seconds: float, steps: int) -> bool:
+        return trials >= self.trials or seconds >= self.seconds or steps >= self.steps

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-from hone.sweeps.ready import Ready
+from hone.sweeps.jobs import Ready
+from hone.sweeps.process import Place, Worker
 
 Ended = tuple[str, Mapping[str, Any], float]
 """Whose run has ended, its last words, and the seconds it was at work."""
@@ -41,3 +44,69 @@ class Workers(ABC):
     @abstractmethod
     def end_all(self) -> None:
         """Nobody stays behind."""
+
+
+_GRACE = 5.0
+"""Seconds between asking a run to end and ending it."""
+_GLANCE = 0.02
+
+
+@final
+class Pool(Workers):
+    """As many workers as there are places."""
+
+    def __init__(self, places: Sequence[Place], timeout: float | None) -> None:
+        self.places = list(places)
+        self.timeout = timeout
+        self.workers: dict[str, Worker] = {}
+
+    @property
+    def free(self) -> bool:
+        return bool(self.places)
+
+    @property
+    def working(self) -> dict[str, float]:
+        return {key: worker.seconds for key, worker in self.workers.items()}
+
+    def start(self, key: str, ready: Ready, output: Path) -> None:
+        self.workers[key] = Worker(ready.work, self.places.pop(0), output)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        until = time.monotonic() + seconds
+        while not (ended := self._ended()) and time.monotonic() < until:
+            time.sleep(_GLANCE)
+        return ended
+
+    def ask_all(self, number: int) -> None:
+        for worker in self.workers.values():
+            worker.signal(number)
+
+    def end_all(self) -> None:
+        for worker in self.workers.values():
+            worker.signal(signal.SIGKILL)
+        while self.workers:
+            self._ended()
+            time.sleep(_GLANCE)
+
+    def _ended(self) -> list[Ended]:
+        found = []
+        for key, worker in list(self.workers.items()):
+            words = worker.ended()
+            if words is None:
+                self._mind_the_time(worker)
+                continue
+            if worker.asked_to_end is not None:
+                words = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
+            found.append((key, words, worker.seconds))
+            self.places.append(worker.place)
+            del self.workers[key]
+        return found
+
+    def _mind_the_time(self, worker: Worker) -> None:
+        if self.timeout is None or worker.seconds < self.timeout:
+            return
+        if worker.asked_to_end is None:
+            worker.asked_to_end = time.monotonic()
+            worker.signal(signal.SIGTERM)
+        elif time.monotonic() - worker.asked_to_end > _GRACE:
+            worker.signal(signal.SIGKILL)

@@ -12,11 +12,10 @@ from hone.core.errors import UserError
 from hone.planning.options import Options
 from hone.planning.sweeps.queue import Where
 from hone.runs.sweep_file import Cell
-from hone.sweeps.budget import Budget
-from hone.sweeps.ready import Ready, Roster
+from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.space import Space
 from hone.sweeps.start import Commanded
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import Budget, Sweep
 
 
 def sweep(command: Commanded) -> int:

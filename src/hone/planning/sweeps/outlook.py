@@ -15,14 +15,13 @@ from hone.planning.sweeps.queue import Load, Where, queued
 from hone.planning.sweeps.survey import Survey
 from hone.planning.sweeps.trial import Cost, tried
 from hone.runs.sweep_file import Cell
-from hone.sweeps.budget import Budget
-from hone.sweeps.places import places
-from hone.sweeps.pool import Pool
-from hone.sweeps.ready import Ready
-from hone.sweeps.samplers.base import Aim
-from hone.sweeps.scout import Scouted, scout
+from hone.sweeps.check_cells import Scouted, scout
+from hone.sweeps.jobs import Ready
+from hone.sweeps.process import places
+from hone.sweeps.sampler import Aim
 from hone.sweeps.space import Space
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import Budget, Sweep
+from hone.sweeps.workers import Pool
 
 _TO_DO = ("run", "resume", "again")
 Row = dict[str, Any]

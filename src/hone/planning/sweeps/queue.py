@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hone.sweeps.budget import Budget
+from hone.sweeps.sweep import Budget
 
 
 @final

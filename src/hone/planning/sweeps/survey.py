@@ -11,7 +11,7 @@ from hone.core.value_types import Rerun
 from hone.models.network import count_parameters
 from hone.runs.identity import relevant
 from hone.runs.snapshots import steps_in
-from hone.sweeps.fate import fate
+from hone.sweeps.driver import fate
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.staleness import Staleness
 from hone.training.preflight import Feasible

@@ -13,9 +13,9 @@ from hone.core.errors import HoneError
 from hone.core.log import logged, quieten_libraries
 from hone.planning.forecast import forecast
 from hone.planning.options import Options
-from hone.sweeps.pool import Pool
-from hone.sweeps.ready import Ready
-from hone.sweeps.scout import apart
+from hone.sweeps.check_cells import apart
+from hone.sweeps.jobs import Ready
+from hone.sweeps.workers import Pool
 
 
 @final

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import final
 
 from hone.core.value_types import Factor, ProperShare
+from hone.sweeps.curves import Curve, Reports
 from hone.sweeps.pruners.rule import Rule
-from hone.sweeps.reports import Curve, Reports
 from hone.training.pruning import Standing
 
 _ROUNDING = 1e-6

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError
-from hone.sweeps.reports import Curve, Reports
+from hone.sweeps.curves import Curve, Reports
 from hone.training.pruning import Pruner, Referee, Standing
 
 

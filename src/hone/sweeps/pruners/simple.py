@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 from hone.core.value_types import Count, NotNegative, Share
+from hone.sweeps.curves import Curve
 from hone.sweeps.pruners.rule import Rule
-from hone.sweeps.reports import Curve
 
 
 @final

@@ -12,11 +12,10 @@ from typing import Any
 from hone.core.value_types import Count, Index, Rerun
 from hone.runs.json_lines import Lines, held
 from hone.runs.sweep_file import Cell
-from hone.sweeps.pursuit import Pursuit
-from hone.sweeps.samplers.base import Aim, Sampler, Search
+from hone.sweeps.sampler import Aim, Sampler, Search
+from hone.sweeps.search import Pursuit, Turns, constants
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial
-from hone.sweeps.turns import Turns, constants
 from hone.training.pruning import Pruner
 
 

@@ -10,9 +10,9 @@ from typing import final
 from hone.core.errors import UserError
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
-from hone.sweeps.samplers.base import Aim, Sampler, Search
+from hone.sweeps.sampler import Aim, Sampler, Search
+from hone.sweeps.search import Turns
 from hone.sweeps.space import Space
-from hone.sweeps.turns import Turns
 from hone.training.pruning import Pruner
 
 

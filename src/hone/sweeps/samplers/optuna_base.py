@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hone.runs.sweep_file import Outcome
-from hone.sweeps.samplers.base import Aim
+from hone.sweeps.sampler import Aim
 from hone.sweeps.samplers.drawn import Drawn
 from hone.sweeps.space import Dimension, Space, Span
 from hone.sweeps.study import Proposal, Trial

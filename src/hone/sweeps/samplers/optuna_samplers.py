@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 from hone.core.errors import UserError, listed, nearest
 from hone.core.value_types import Count, Factor, Objectives, ProperShare
 from hone.runs.sweep_file import Outcome
-from hone.sweeps.samplers.base import Aim
+from hone.sweeps.sampler import Aim
 from hone.sweeps.samplers.optuna_base import OptunaSampler, specimen
 from hone.sweeps.space import Space, Span
 from hone.sweeps.study import Trial

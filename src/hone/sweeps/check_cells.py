@@ -11,10 +11,10 @@ from typing import Any, final
 
 from hone.core.errors import RunError, UserError
 from hone.core.process import load, loaded
-from hone.sweeps.pool import Pool
-from hone.sweeps.ready import Ready
-from hone.sweeps.samplers.base import Aim
-from hone.sweeps.worker import Work
+from hone.sweeps.jobs import Ready
+from hone.sweeps.process import Work
+from hone.sweeps.sampler import Aim
+from hone.sweeps.workers import Pool
 from hone.training.preflight import Feasible, Preflight
 
 Note = Callable[[Feasible], Any]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
 from hone.core.errors import UserError
-from hone.sweeps.launchers.distant import Distant
+from hone.sweeps.launchers.remote import Distant
+from hone.sweeps.process import places
 from hone.sweeps.sweep import Sweep
-from hone.sweeps.workers import Workers
+from hone.sweeps.workers import Pool, Workers
 
 
 class Launcher(ABC):
@@ -69,3 +71,17 @@ def require_package(module: str, launcher: str, extra: str) -> None:
             f"hydra/launcher={launcher} needs {module}, which is not installed: pip install 'hone-lab[{extra}]', "
             "or hydra/launcher=local."
         )
+
+
+@final
+@dataclass(frozen=True)
+class Local(Launcher):
+    """The launcher that needs nothing else."""
+
+    elsewhere = False
+
+    def require(self, sweep: Sweep) -> None:
+        """What this machine lacks is reported once torch has counted its devices."""
+
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Pool:
+        return Pool(places(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)

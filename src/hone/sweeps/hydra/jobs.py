@@ -12,7 +12,6 @@ from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from hone.command.compose import Composer
 from hone.config.application import Application
 from hone.config.hydra_private import HYDRA, error_of
 from hone.config.job import Job
@@ -22,7 +21,8 @@ from hone.core.process import loaded
 from hone.core.redact import redact_text
 from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
-from hone.sweeps.ready import Ready
+from hone.sweeps.hydra.compose import Composer
+from hone.sweeps.jobs import Ready
 from hone.training.stage_cache import Kept, Recall
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 from hone.config.job import Job
 from hone.core.errors import UserError
+from hone.data.rows import Rows, prepare
+from hone.runs.provenance import versions
 from hone.runs.sweep_file import Cell
+from hone.training.parts import Parts
 from hone.training.stage_cache import Recall
 
 
@@ -60,3 +67,24 @@ class Roster:
             except UserError as error:
                 found[cell] = error
         return found
+
+
+def stock(ready: Iterable[Ready]) -> None:
+    """Rows alone: networks and tokenizers bring threads, which a fork does not survive."""
+    import torch
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    importlib.import_module("hone.training.run")  # with it, all that runs need and checks do not
+    torch.set_num_threads(1)
+    get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
+    versions()
+    for each in ready:
+        if not each.job.config["dataset"].get("streaming"):
+            with suppress(Exception):  # it went well a moment ago; if not now, the run will say why
+                each.memory.once("rows", partial(_rows, each.job))
+    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
+
+
+def _rows(job: Job) -> Rows:
+    parts = Parts.of(job.config, job.settings.trust)
+    return prepare(parts.dataset, parts.task, job.settings.limit)

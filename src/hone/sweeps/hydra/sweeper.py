@@ -12,21 +12,39 @@ from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hone.command import space
-from hone.command.engines import launcher_of
-from hone.command.jobs import Jobs
 from hone.config.application import Application
 from hone.config.build import build
 from hone.config.check import check_node, sweep_function
 from hone.config.command_line import as_typed_in
 from hone.config.job import Invocation, default_name
-from hone.core.errors import UserError
+from hone.config.tree import options
+from hone.core.errors import UserError, listed, nearest
 from hone.runs.sweep_file import Cell
-from hone.sweeps.ready import Ready
+from hone.sweeps.hydra import axes as space
+from hone.sweeps.hydra.jobs import Jobs
+from hone.sweeps.jobs import Ready
+from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.space import Space
 from hone.sweeps.start import Commanded
 from hone.sweeps.sweep import Sweep
 from hone.tracking.wandb.client import agent_run
+
+_OF_HYDRA = ("hydra.", "hydra_plugins.")
+
+
+def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Launcher:
+    """Return the launcher that a config names, built like any other part of it and ready to be used."""
+    choice = str(config.hydra.runtime.choices.get("hydra/launcher"))
+    node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    if str(node.get("_target_")).startswith(_OF_HYDRA):
+        ours = options("hydra/launcher")
+        raise UserError(
+            f"hydra/launcher={choice}: a launcher of Hydra's; it takes cells in batches, and a sweep of hone's starts "
+            f"them one by one.{nearest(choice, ours)} The default is local; there are {listed(ours)}."
+        )
+    launcher: Launcher = build(check_node(node, "hydra.launcher", trust), Launcher, "hydra.launcher", trust)
+    launcher.require(sweep)
+    return launcher
 
 
 def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:

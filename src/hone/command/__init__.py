@@ -1,1 +1,0 @@
-"""The command line: words to configs to jobs. The only package that knows Hydra, and nothing heavy."""

@@ -1,0 +1,174 @@
+"""What a command line and `sweep.space` vary, as a space."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Sweep as HydraSweep
+from hydra.errors import HydraException
+
+from hone.config.hydra_private import without_shuffling
+from hone.core.errors import UserError, listed, nearest
+from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
+from hone.sweeps.sweep import Sweep
+
+
+def name_of(override: Override) -> str:
+    return override.get_key_element().lstrip("+~")
+
+
+def values(override: Override) -> list[str]:
+    """The values as text, in an order that is the same in every command."""
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    value: Any = override.value()
+    shuffled = getattr(value, "shuffle", False)
+    ordered = without_shuffling(override, value) if shuffled else override
+    try:
+        texts = list(ordered.sweep_string_iterator())
+    except (HydraException, ValueError) as error:
+        raise UserError(f"{override.input_line}: {error}") from error
+    if shuffled:
+        random.Random(override.get_key_element()).shuffle(texts)  # noqa: S311 (an order, not a secret)
+    return texts
+
+
+def conditions(
+    parser: OverridesParser, texts: Mapping[str, str], axes: Mapping[str, Axis], constants: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, Condition], set[str]]:
+    """The conditions to test in each cell, and the axes that are never active, because a fixed key excludes them."""
+    needed, absent = {}, set()
+    for name, text in texts.items():
+        if name in constants and name not in axes:
+            continue
+        _require_axis(name, axes, f"sweep.conditions.{name}")
+        condition = _condition(parser, name, text)
+        if condition.name in constants:
+            absent |= set() if set(constants[condition.name]) & set(condition.values) else {name}
+        else:
+            _require_values(condition, axes, f"sweep.conditions.{name}={text}")
+            needed[name] = condition
+    for name in needed:
+        _require_end(name, needed)
+    while more := {name for name, condition in needed.items() if condition.name in absent} - absent:
+        absent |= more
+    return {name: condition for name, condition in needed.items() if name not in absent}, absent
+
+
+def require_tied(axes: Mapping[str, Axis], tied: Iterable[Sequence[str]]) -> None:
+    """Require that axes that vary together are lists of the same length, each in one group."""
+    grouped: set[str] = set()
+    for names in tied:
+        place = f"sweep.tied=[[{','.join(names)}]]"
+        for name in names:
+            _require_axis(name, axes, place)
+            if not isinstance(axes[name], Choice):
+                raise UserError(f"{place}: {name} is an interval; only lists of values can vary together.")
+            if name in grouped:
+                raise UserError(f"{place}: {name} occurs twice; all keys that vary together belong in one list.")
+            grouped.add(name)
+        lengths = {name: len(axes[name].words) for name in names}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+            raise UserError(f"{place}: keys that vary together need the same number of values, but {counts}.")
+
+
+def _condition(parser: OverridesParser, name: str, text: str) -> Condition:
+    try:
+        override = parser.parse_overrides([text])[0]
+    except HydraException as error:
+        raise UserError(
+            f'sweep.conditions.{name}={text}: expected another key and its value, such as "optimizer=sgd".'
+        ) from error
+    return Condition(name_of(override), tuple(values(override)))
+
+
+def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) -> None:
+    _require_axis(condition.name, axes, place)
+    axis = axes[condition.name]
+    if not isinstance(axis, Choice):
+        raise UserError(f"{place}: {axis.name} is an interval; a condition needs a value from a list.")
+    for value in condition.values:
+        if value not in axis.values:
+            raise UserError(f"{place}: {axis.name} is never {value}.{nearest(value, axis.values)} It is {axis.text}.")
+
+
+def _require_end(name: str, needed: Mapping[str, Condition]) -> None:
+    seen = [name]
+    while seen[-1] in needed:
+        seen.append(needed[seen[-1]].name)
+        if seen.count(seen[-1]) > 1:
+            raise UserError(f"sweep.conditions: {' needs '.join(seen)}: none of them would ever be active.")
+
+
+def _require_axis(name: str, axes: Mapping[str, Axis], place: str) -> None:
+    if name not in axes:
+        raise UserError(f"{place}: {name} is not varied.{nearest(name, axes)} These keys vary: {listed(axes)}.")
+
+
+def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list[str], Space]:
+    """The words that hold for all runs, and what varies: the command line has the last word on a key."""
+    parser = OverridesParser.create(config_loader=loader)
+    typed = parser.parse_overrides(list(words))
+    typed_names = {name_of(override) for override in typed}
+    filed = [_filed(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in typed_names]
+    axes = _axes([*(override for override in typed if override.is_sweep_override()), *filed])
+    fixed = [override for override in typed if not override.is_sweep_override()]
+    constants = {name_of(override): values(override) for override in fixed if not override.is_delete()}
+    needed, absent = conditions(parser, sweep.conditions, axes, constants)
+    there = {name: axis for name, axis in axes.items() if name not in absent}
+    if not there:
+        raise UserError("-m runs a config once for each value, and nothing has several: write seed=0,1,2.")
+    require_tied(there, sweep.tied)
+    shared = [str(override.input_line) for override in fixed]
+    return shared, Space(tuple(there.values()), tuple(map(tuple, sweep.tied)), needed, tuple(shared))
+
+
+def _axes(overrides: Sequence[Override]) -> dict[str, Axis]:
+    axes: dict[str, Axis] = {}
+    for override in overrides:
+        name = name_of(override)
+        if name in axes:
+            raise UserError(f"{name}: it is varied twice; write all its values in one place: {name}=1,2,3.")
+        axes[name] = _axis(override)
+    return axes
+
+
+def _filed(parser: OverridesParser, key: str, text: str) -> Override:
+    """A line of `sweep.space`."""
+    try:
+        return parser.parse_overrides([f"{key}={text}"])[0]
+    except HydraException as error:
+        raise UserError(
+            f"sweep.space.{key}={text}: this cannot be read; write it as on the command line: 1,2 or range(3) or "
+            "interval(0, 1) or tag(log, interval(1e-5, 1e-3))."
+        ) from error
+
+
+def _axis(override: Override) -> Axis:
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        return _interval(key, value)
+    if isinstance(value, HydraSweep) and value.tags:
+        raise UserError(f"{key}: a list of values takes no tag ({listed(sorted(value.tags))}); tags are for intervals.")
+    found = tuple(dict.fromkeys(values(override)))
+    if not found:
+        raise UserError(f"{override.input_line}: there is no value in it; give at least one.")
+    return Choice(key, found)
+
+
+def _interval(key: str, value: IntervalSweep) -> Interval:
+    low, high = value.start or 0, value.end or 0
+    for unknown in sorted(value.tags - {"log"}):
+        raise UserError(f"{key}: no such tag as {unknown}.{nearest(unknown, ['log'])} There is log.")
+    found = Interval(key, float(low), float(high), "log" in value.tags, isinstance(low, int) and isinstance(high, int))
+    if not low < high:
+        raise UserError(f"{key}={found.text}: an interval goes from a number to a greater one.")
+    if found.log and low <= 0:
+        raise UserError(f"{key}={found.text}: orders of magnitude have no 0; begin above it, such as at 1e-6.")
+    return found
