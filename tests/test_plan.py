@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from conftest import SMALL, Hone, only_run, record
+from hone.commands.plan.pace import Bench
+from hone.commands.plan.paper import Paper
+from hone.commands.plan.rehearsal import Rehearsal
 from hone.config.check import check
 from hone.config.job import Invocation, Job
 from hone.config.tree import CONF, options
 from hone.core import hardware as machine
 from hone.core.errors import UserError
-from hone.planning.bench import Bench
-from hone.planning.paper import Paper
-from hone.planning.rehearsal import Rehearsal
 from hone.tasks.text.text_classification import TextClassification
 from hone.training import preflight as disk
 from hone.training import preflight as sizes

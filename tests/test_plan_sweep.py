@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, record
-from hone.planning.sweeps.queue import Load, queued
+from hone.commands.plan.sweep import Load, queued
 from hone.sweeps.sweep import Budget
 
 WORDS = ("-m", *SMALL, "limit=32", "sweep.name=grid")

@@ -65,7 +65,7 @@ def test_it_says_what_the_pipeline_says(hone: Hone, run: Path) -> None:
 )
 def test_every_way_in_and_out(kind: str, out: str, hone: Hone, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In chunks of two, so that the order is not that of one sorted batch."""
-    monkeypatch.setattr("hone.predict._CHUNK", 2)
+    monkeypatch.setattr("hone.commands.predict._CHUNK", 2)
     place = given(kind, monkeypatch)
     done = hone("predict", f"run={run}", f"input={place}", f"output=made/all.{out}")
     assert done.code == 0, done.said

@@ -152,7 +152,10 @@ def test_no_place_is_overlooked(words: tuple[str, ...], hone: Hone, marker: Path
 
 def test_a_module_of_ours_gives_nothing_but_its_own(hone: Hone, marker: Path) -> None:
     done = hone(
-        "train", *SMALL, "~optimizer.algorithm", "+optimizer.algorithm={_target_: hone.export.Console, width: 3}"
+        "train",
+        *SMALL,
+        "~optimizer.algorithm",
+        "+optimizer.algorithm={_target_: hone.commands.export.Console, width: 3}",
     )
     refused(done, marker, "optimizer.algorithm._target_=rich.console.Console: not a trusted target")
 

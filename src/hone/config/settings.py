@@ -86,8 +86,8 @@ class Train:
 class Plan(Train):
     """The settings of `hone plan`: those of `hone train`; its own options are the section `plan`."""
 
-    made_of: ClassVar[str | None] = "hone.planning.options.PlanParts"
-    sweeps_with: ClassVar[str] = "hone.planning.sweeps.foresee.sweep"
+    made_of: ClassVar[str | None] = "hone.commands.plan.PlanParts"
+    sweeps_with: ClassVar[str] = "hone.commands.plan.sweep.sweep"
 
 
 @final
@@ -116,7 +116,7 @@ class Evaluate:
 class Predict:
     """The settings of `hone predict`."""
 
-    made_of: ClassVar[str | None] = "hone.prediction.model.Elsewhere"
+    made_of: ClassVar[str | None] = "hone.commands.predict.model.Elsewhere"
 
     run: Place | None
     inputs: dict[str, list[Any]] | None
@@ -223,7 +223,7 @@ class Sync:
 class Tokenizer:
     """The settings of `hone tokenizer`."""
 
-    made_of: ClassVar[str | None] = "hone.tokenizer.TokenizerParts"
+    made_of: ClassVar[str | None] = "hone.commands.tokenizer.TokenizerParts"
 
     algorithm: Literal["bpe", "wordpiece", "unigram"]
     vocab_size: Count

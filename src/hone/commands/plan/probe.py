@@ -51,9 +51,9 @@ def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
     """Each step twice, for an optimiser has more to remember after its first; then the longest validation rows."""
     import torch
 
+    from hone.commands.plan.pace import Bench
     from hone.core import hardware as machine
     from hone.core.log import quieten_libraries
-    from hone.planning.bench import Bench
 
     quieten_libraries()
     logging.getLogger("hone").setLevel(logging.ERROR)  # it was all said before

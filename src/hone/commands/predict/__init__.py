@@ -10,6 +10,11 @@ from datasets import Dataset
 from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from hone.commands.predict import model
+from hone.commands.predict.model import Model
+from hone.commands.predict.rows import Asked, Broken, Row, read, typed
+from hone.commands.predict.sinks import open_sink
+from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
 from hone.config.settings import Predict
 from hone.core import seeds
@@ -20,12 +25,6 @@ from hone.core.progress_bar import console
 from hone.core.task import Columns, Predictive
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
-from hone.prediction import model
-from hone.prediction.asked import Asked
-from hone.prediction.model import Model
-from hone.prediction.rows import Broken, Row, read, typed
-from hone.prediction.sinks import open_sink
-from hone.prediction.zero_shot import ZeroShot
 from hone.training import fabric as devices
 from hone.training.evaluation import predictor, run_through
 from hone.training.fabric import settle

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.build import build
 from hone.core.errors import UserError, listed
 from hone.core.task import Predictive, Task
@@ -13,7 +14,6 @@ from hone.core.value_types import Precision
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import auto_classes
 from hone.models.head import network_config
-from hone.prediction.zero_shot import ZeroShot
 from hone.tasks.targets.kinds import recalled
 from hone.training import finished
 

@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hone.commands.plan import kernels
 from hone.core import hardware as machine
 from hone.core.errors import HoneError, briefly
 from hone.core.hardware import device_of
-from hone.planning import kernels
 from hone.training import preflight as sizes
 from hone.training.fast.packing import Packing, Padded, candidate, require_packed
 from hone.training.preflight import Feasible
 
 if TYPE_CHECKING:
-    from hone.planning.rehearsal import Rehearsal, Taken
+    from hone.commands.plan.rehearsal import Rehearsal, Taken
 
 _LATER = 25_000_000
 """What evaluations and files bring into a process."""
@@ -87,7 +87,7 @@ def estimate(job: Feasible) -> Estimate:
     device = device_of(job.job.settings.accelerator)
     process = _process(job) if device == "cpu" else 0
 
-    from hone.planning.rehearsal import Rehearsal  # with it, much of torch that no training needs
+    from hone.commands.plan.rehearsal import Rehearsal  # with it, much of torch that no training needs
 
     rehearsal, padded, unknown = Rehearsal(job), "", ""
     try:

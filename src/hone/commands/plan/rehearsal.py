@@ -10,13 +10,13 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from hone.commands.plan.kernels import pieces
+from hone.commands.plan.paper import Paper
 from hone.core import seeds
 from hone.core.columns import Index, columns
 from hone.core.task import Batch
 from hone.data.module import DataModule, Step
 from hone.data.plan import Pool, sorted_batches
-from hone.planning.kernels import pieces
-from hone.planning.paper import Paper
 from hone.training import preflight as sizes
 from hone.training.assemble import Material, outfit
 from hone.training.fabric import make_fabric

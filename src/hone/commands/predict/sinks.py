@@ -15,8 +15,8 @@ from typing import Any, TextIO, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hone.commands.predict.rows import Row
 from hone.core.errors import RunError, UserError, listed
-from hone.prediction.rows import Row
 from hone.runs.folder import require_writable
 
 

@@ -1,27 +1,117 @@
-"""What a sweep would be, as plain values: what programs read, and what the screen is made of."""
+"""`hone plan -m`: a sweep's cells are composed and checked as the sweep would, and nothing is started or stored."""
 
 from __future__ import annotations
 
+import heapq
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from hone.commands.plan import Options
+from hone.commands.plan.trial import Cost, Survey, tried
+from hone.config.build import build
+from hone.config.check import check_node
 from hone.core.errors import UserError
 from hone.core.progress_bar import console
-from hone.planning.options import Options
-from hone.planning.sweeps.queue import Load, Where, queued
-from hone.planning.sweeps.survey import Survey
-from hone.planning.sweeps.trial import Cost, tried
 from hone.runs.sweep_file import Cell
 from hone.sweeps.check_cells import Scouted, scout
-from hone.sweeps.jobs import Ready
+from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.process import places
 from hone.sweeps.sampler import Aim
 from hone.sweeps.space import Space
+from hone.sweeps.start import Commanded
 from hone.sweeps.sweep import Budget, Sweep
 from hone.sweeps.workers import Pool
+
+
+@final
+@dataclass(frozen=True)
+class Where:
+    """Who runs the cells, if another launcher does, and whether on other machines."""
+
+    launcher: str | None
+    elsewhere: bool
+
+
+@final
+@dataclass(frozen=True)
+class Load:
+    """What a run has left to do; `seconds` may be unknown."""
+
+    steps: int
+    seconds: float | None
+
+
+@final
+@dataclass(frozen=True)
+class Queue:
+    """What comes of it all."""
+
+    runs: int
+    steps: int
+    seconds: float | None
+    """Until the last one ends."""
+
+
+def queued(loads: Sequence[Load], workers: int, budget: Budget) -> Queue:
+    """In the order in which they are given."""
+    places, ends = [0.0] * workers, list[tuple[float, int]]()
+    for number, load in enumerate(loads):
+        begins = places[0]
+        if budget.spent(number, begins, sum(steps for end, steps in ends if end <= begins)):
+            break
+        end = begins + (load.seconds or float(load.steps))  # where times are unknown, steps stand for them
+        heapq.heapreplace(places, end)
+        ends.append((end, load.steps))
+    known = all(load.seconds is not None for load in loads[: len(ends)])
+    return Queue(len(ends), sum(steps for _, steps in ends), max(places) if known else None)
+
+
+def sweep(command: Commanded) -> int:
+    """Print what the sweep would do."""
+    options: Options = build(check_node(command.options, "plan", ()), Options, "plan", ())
+    elsewhere = command.launcher.elsewhere
+    where = Where(command.invocation.choices["hydra/launcher"] if elsewhere else None, elsewhere)
+    foresee(command.sweep, command.space, command.make, command.folder, options, where)
+    return 0
+
+
+def foresee(
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
+) -> None:
+    """Prints what the sweep would do."""
+    budget, roster = Budget.parse(sweep.budget), Roster(make)
+    checked = sweep.sampler.preview(space)
+    certain = sweep.sampler.known(space, folder)
+    cells = list({cell.words: cell for cell in (*checked, *certain)}.values())
+    mistakes = roster.mistakes(cells)
+    possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
+    sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
+
+    from hone.commands.plan.sweep_screen import screen
+
+    outlook = Outlook(sweep, space, folder, options, where, budget)
+    outcome = outlook.describe(possible, mistakes, {cell.words for cell in certain})
+    if options.format == "json":
+        print(json.dumps(outcome, indent=2, ensure_ascii=False))
+    else:
+        screen(outcome)
+    _require_start(outcome["counts"].get("impossible", 0), len(cells), sweep.skip_impossible)
+
+
+def _require_start(impossible: int, cells: int, skip: bool) -> None:
+    """Raises UserError where the sweep would start nothing."""
+    if impossible == cells:
+        raise UserError("No run of this sweep can work.")
+    if impossible and not skip:
+        raise UserError(
+            f"{impossible} of {cells} runs cannot work, so hone train -m would start none; "
+            "sweep.skip_impossible=true runs the others."
+        )
+
 
 _TO_DO = ("run", "resume", "again")
 Row = dict[str, Any]
