@@ -35,7 +35,7 @@ test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several 
 	$(BIN)/pytest -n auto -m slow $(ARGS)
 
 kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare what W&B has: make kills [N=100] [SEED=0]
-	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/test_wandb_kills.py
+	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/tracking/test_wandb_kills.py
 
 lint: $(INSTALLED) ## check style and formatting
 	$(BIN)/ruff check .
@@ -45,13 +45,13 @@ types: $(INSTALLED) ## check the types, strictly
 	$(BIN)/mypy
 
 browser: $(BROWSER_INSTALLED) ## look at a sweep's report in Chromium, which is installed if there is none (BROWSER_PATH=…: that one)
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest tests/reports/browser
 
 report-picture: $(BROWSER_INSTALLED) ## train a small sweep and draw docs/report.png, a picture of its report
 	$(BIN)/python benchmarks/picture.py $(ARGS)
 
 launchers: $(LAUNCHERS_INSTALLED) ## run the tests of submitit and a Ray on this machine, which are installed for them
-	$(BIN)/pytest -m 'slow or not slow' tests/test_launchers.py $(ARGS)
+	$(BIN)/pytest -m 'slow or not slow' tests/sweeps/test_launchers.py $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)

@@ -16,7 +16,7 @@ import pytest
 from wandb_server.server import Server, serving
 
 ROOT = Path(__file__).parents[1]
-PROTOTYPES = ROOT / "tests" / "prototypes"
+PROTOTYPES = ROOT / "tests" / "support" / "prototypes"
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_SILENT": "true", "COLUMNS": "200"}
 os.environ["OMP_NUM_THREADS"] = "1"  # tests may run side by side, and small networks gain nothing from more

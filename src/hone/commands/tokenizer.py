@@ -17,7 +17,6 @@ from transformers import PreTrainedTokenizerFast
 
 from hone.config import build
 from hone.config.job import Invocation
-from hone.config.settings import Tokenizer
 from hone.config.settings import Tokenizer as Settings
 from hone.core.errors import UserError, listed, nearest
 from hone.core.log import logged, quieten_libraries
@@ -40,57 +39,57 @@ _FRAME = {
 """What stands around a text, and around two."""
 
 
-def train(told: Settings, texts: Iterable[str]) -> Any:
+def train(settings: Settings, texts: Iterable[str]) -> Any:
     """A tokenizer that transformers saves and loads."""
-    special = _SPECIAL[told.special]
-    least = len(special) + (256 if told.algorithm == "bpe" else 0)
-    if told.vocab_size < least:
-        raise UserError(f"vocab_size={told.vocab_size}: {least} are taken before any learning; give some more.")
-    blank, trainer = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}[told.algorithm](told, special)
+    special = _SPECIAL[settings.special]
+    least = len(special) + (256 if settings.algorithm == "bpe" else 0)
+    if settings.vocab_size < least:
+        raise UserError(f"vocab_size={settings.vocab_size}: {least} are taken before any learning; give some more.")
+    blank, trainer = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}[settings.algorithm](settings, special)
     blank.train_from_iterator(texts, trainer)
     numbers = [(token, blank.token_to_id(token)) for token in special.values()]
-    blank.post_processor = TemplateProcessing(*_FRAME[told.special], numbers)
+    blank.post_processor = TemplateProcessing(*_FRAME[settings.special], numbers)
     names: dict[str, Any] = {f"{role}_token": token for role, token in special.items()}
     reads: Any = {"model_input_names": ["input_ids", "attention_mask"]}
     return PreTrainedTokenizerFast(tokenizer_object=blank, **names, **reads)
 
 
-def _bpe(told: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _bpe(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """On bytes, as GPT-2's: every text can be spelt, and comes back as it was."""
     blank = Tokenizer(models.BPE())
-    if told.lowercase:
+    if settings.lowercase:
         blank.normalizer = normalizers.Lowercase()
     blank.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     blank.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=told.vocab_size, min_frequency=told.min_frequency, special_tokens=list(special.values()),
+        vocab_size=settings.vocab_size, min_frequency=settings.min_frequency, special_tokens=list(special.values()),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
     )  # fmt: skip
     return blank, trainer
 
 
-def _wordpiece(told: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _wordpiece(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """Words and their continuations, as BERT's."""
     blank = Tokenizer(models.WordPiece(unk_token=special["unk"]))
-    blank.normalizer = normalizers.BertNormalizer(lowercase=told.lowercase, strip_accents=False)
+    blank.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
     blank.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     blank.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=told.vocab_size, min_frequency=told.min_frequency, special_tokens=list(special.values()),
+        vocab_size=settings.vocab_size, min_frequency=settings.min_frequency, special_tokens=list(special.values()),
         show_progress=False,
     )  # fmt: skip
     return blank, trainer
 
 
-def _unigram(told: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _unigram(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """The likeliest way to cut a text up, as SentencePiece's."""
     blank = Tokenizer(models.Unigram())
-    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if told.lowercase else [])]
+    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if settings.lowercase else [])]
     blank.normalizer = normalizers.Sequence(steps)
     blank.pre_tokenizer = pre_tokenizers.Metaspace()
     blank.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
-        vocab_size=told.vocab_size, special_tokens=list(special.values()), unk_token=special["unk"], show_progress=False
+        vocab_size=settings.vocab_size, special_tokens=list(special.values()), unk_token=special["unk"], show_progress=False
     )
     return blank, trainer
 
@@ -108,7 +107,7 @@ class TokenizerParts:
     task: Task
 
 
-def main(settings: Tokenizer, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Reads the rows, trains, stores a folder and says how to use it."""
     quieten_libraries()
     with logged():
@@ -121,7 +120,7 @@ def main(settings: Tokenizer, parts: Mapping[str, Any], invocation: Invocation) 
         _tell(settings, tokenizer, folder, rows, roles)
 
 
-def _folder(settings: Tokenizer, source: Source) -> Path:
+def _folder(settings: Settings, source: Source) -> Path:
     name = f"{source.name.replace('/', '-')}-{settings.algorithm}-{settings.vocab_size}"
     folder = Path(settings.output or f"tokenizers/{name}").expanduser()
     if folder.exists() and not settings.overwrite:
@@ -132,7 +131,7 @@ def _folder(settings: Tokenizer, source: Source) -> Path:
     return folder
 
 
-def _roles(settings: Tokenizer, rows: Dataset) -> list[str]:
+def _roles(settings: Settings, rows: Dataset) -> list[str]:
     """The columns to learn from."""
     there = [name for name, feature in rows.features.items() if _is_text(feature)]
     if settings.roles is None:
@@ -169,7 +168,7 @@ def _store(tokenizer: Any, folder: Path) -> None:
     draft.rename(folder)
 
 
-def _tell(settings: Tokenizer, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
+def _tell(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     texts = [text for text, _ in zip(_texts(rows, roles), range(1000), strict=False)]
     tokens = sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))

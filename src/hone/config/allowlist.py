@@ -12,7 +12,8 @@ from hydra.types import RunMode
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from hone.config.check import require_trusted, sweep_function
+from hone.config.check import sweep_function
+from hone.core.trust import require_trusted
 from hone.config.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.core.errors import UserError
 

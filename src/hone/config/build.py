@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
-from hone.config.check import require_trusted
+from hone.core.trust import require_trusted
 from hone.core.errors import UserError
 
 Part = TypeVar("Part")

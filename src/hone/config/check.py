@@ -13,10 +13,10 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from hone.config import settings, signatures
 from hone.config.signatures import Parameter, Signature
+from hone.core.trust import require_trusted
 from hone.core.errors import UserError, listed, nearest
 from hone.core.wording import as_typed, expectation, literals
 
-_TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
 _RESERVED = {"_target_", "_partial_"}
 _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
@@ -24,7 +24,8 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command and the other sections of its config, every value converted to its declared type."""
     kind = getattr(settings, command.capitalize())
-    sections = _sections(kind.made_of)
+    elsewhere = {name: Parameter(Any, required=True) for name in getattr(kind, "also_checked", ())}
+    sections = {**_sections(kind.made_of), **elsewhere}
     keys = {name: value for name, value in config.items() if name not in sections}
     checked = kind(**check_arguments(keys, f"{kind.__module__}.{kind.__name__}", ""))
     trust = getattr(checked, "trust", ())
@@ -75,17 +76,6 @@ def check_node(node: Any, place: str, trust: Iterable[str]) -> Any:
     arguments = {key: value for key, value in inner.items() if key not in _RESERVED}
     reserved = {key: inner[key] for key in _RESERVED & inner.keys()}
     return reserved | check_arguments(arguments, target, place, partial=bool(inner.get("_partial_")))
-
-
-def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
-    """A config may name only classes of hone, torch's optimisers and classes of packages that the user trusts."""
-    package = target.partition(".")[0]
-    allowed = {"hone", *trust, *re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
-    if package not in allowed and not _TORCH_OPTIMISER.fullmatch(target):
-        raise UserError(
-            f"{place}.{key}={target}: not a trusted target, so it was not imported. "
-            f"If the package is yours, add trust=[{package}] or set HONE_TRUST={package}."
-        )
 
 
 def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: bool = False) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Train:
 
     made_of: ClassVar[str | None] = "hone.training.parts.Parts"
     """The class whose fields are the other sections of the file; each command names its own, or none."""
+    also_checked: ClassVar[tuple[str, ...]] = ("sweep",)
+    """Further sections: they are checked with the rest, and built by the sweep."""
     sweeps_with: ClassVar[str] = "hone.sweeps.start.check_and_run"
     """The function that does all of a command with `-m`."""
 

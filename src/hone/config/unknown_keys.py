@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from hone.config.check import require_trusted
+from hone.core.trust import require_trusted
 from hone.config.signatures import signature_of
 from hone.config.tree import CONF, options
 from hone.core.errors import UserError, listed, nearest

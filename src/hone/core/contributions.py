@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.core import trust as function_names
+from hone.core.trust import function_of, name_of
 from hone.core.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
 
 _ABOUT = b"hone"
@@ -65,8 +65,8 @@ class Additions:
         about = {
             name: {
                 "codes": places[metric.codes],
-                "score": function_names.name_of(metric.score),
-                "expand": function_names.name_of(metric.expand),
+                "score": name_of(metric.score),
+                "expand": name_of(metric.expand),
                 "parts": list(metric.parts),
             }
             for name, metric in self.metrics.items()
@@ -111,12 +111,12 @@ class Saved:
             about = json.loads((file.schema_arrow.metadata or {})[_ABOUT])
             name, _, part = metric.partition("/")
             known = about["metrics"][name]
-            score = _of_part(function_names.function_of(known["score"]), known["parts"], part)
+            score = _of_part(function_of(known["score"]), known["parts"], part)
             ids, codes = _columns(file, known["codes"])
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
         order = np.argsort(ids, kind="stable")
-        expand = function_names.function_of(known["expand"])
+        expand = function_of(known["expand"])
         return cls(ids[order], Measure(codes[order], score, expand), about["truth"])
 
     def same_examples(self, other: Saved) -> bool:

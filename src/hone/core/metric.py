@@ -101,3 +101,11 @@ def code_rows(codes: Any) -> Array:
 def share(amounts: Any, counts: Any) -> Array:
     """Codes of a metric that is one sum divided by another."""
     return np.stack([np.asarray(amounts, dtype=np.float64), np.asarray(counts, dtype=np.float64)], axis=1)
+
+
+def _losses(records: Columns) -> Array:
+    return share(records["loss"], records["targets"])
+
+
+MEAN_LOSS = SumMetric(_losses, higher_is_better=False)
+"""The loss over a split; each record has the weight of its targets."""

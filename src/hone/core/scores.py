@@ -10,7 +10,7 @@ import numpy as np
 from hone.core.contributions import Additions
 from hone.core.metric import Metric
 from hone.core.task import Columns, Task
-from hone.tasks.metrics.scalars import MEAN_LOSS
+from hone.core.metric import MEAN_LOSS
 
 
 def join(parts: Sequence[Columns]) -> Columns:

@@ -1,49 +1,60 @@
-"""Functions as names in a file: of a module of this package, of somebody's own, or partials of either."""
+"""Which code a config or a file may name: the allowlist of targets, and functions that are stored by their names."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from hone.config.check import require_trusted
 from hone.core.errors import UserError
 
-_OURS = __name__.rpartition(".")[0]
+_SCORES = re.compile(r"hone\.(core\.metric|tasks\.metrics\.\w+)")
+_TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
+
+
+def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
+    """A config may name only classes of hone, torch's optimisers and classes of packages that the user trusts."""
+    package = target.partition(".")[0]
+    allowed = {"hone", *trust, *re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
+    if package not in allowed and not _TORCH_OPTIMISER.fullmatch(target):
+        raise UserError(
+            f"{place}.{key}={target}: not a trusted target, so it was not imported. "
+            f"If the package is yours, add trust=[{package}] or set HONE_TRUST={package}."
+        )
 
 
 def name_of(function: Callable[..., Any]) -> dict[str, Any] | None:
-    """None where a function has no name by which another process could find it."""
+    """Return what a file stores for a function, or None if another process could not find it by name."""
     if isinstance(function, partial):
-        named = None if function.args else name_of(function.func)
-        return named and named | {"options": dict(function.keywords)}
+        inner = None if function.args else name_of(function.func)
+        return inner and inner | {"options": dict(function.keywords)}
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
-    if not module or not name.isidentifier():
-        return None
-    ours = module.startswith(f"{_OURS}.")
-    return {"module": module.removeprefix(_OURS) if ours else module, "name": name, "options": {}}
+    return {"module": module, "name": name, "options": {}} if module and name.isidentifier() else None
 
 
-def function_of(named: Mapping[str, Any] | None) -> Callable[[Any], Any]:
-    """A ValueError where nobody vouches for its package, or it has no such function."""
-    if named is None:
+def function_of(stored: Mapping[str, Any] | None) -> Callable[[Any], Any]:
+    """Import a stored function. Raises ValueError if its package is not trusted or has no such function."""
+    if stored is None:
         raise ValueError("a function without a name")
-    module, name = str(named["module"]), str(named["name"])
-    if not re.fullmatch(r"\.\w+", module):
-        _require_vouched(f"{module}.{name}")
+    module, name = str(stored["module"]), str(stored["name"])
+    if not _SCORES.fullmatch(module):
+        _require_trusted_package(module, name)
     try:
-        function = vars(importlib.import_module(module, _OURS))[name]
+        function = vars(importlib.import_module(module))[name]
     except (ImportError, KeyError) as error:
         raise ValueError(f"{module}.{name}") from error
-    if getattr(function, "__module__", "") != importlib.util.resolve_name(module, _OURS):
+    if getattr(function, "__module__", "") != module:
         raise ValueError(f"{module}.{name} is imported from elsewhere")
-    return partial(function, **named["options"]) if named["options"] else function
+    return partial(function, **stored["options"]) if stored["options"] else function
 
 
-def _require_vouched(target: str) -> None:
+def _require_trusted_package(module: str, name: str) -> None:
+    if module.partition(".")[0] == "hone":  # a file may name only the scores among hone's own functions
+        raise ValueError(f"{module}.{name} is not a score")
     try:
-        require_trusted(target, "score", ())
+        require_trusted(f"{module}.{name}", "score", ())
     except UserError as error:
-        raise ValueError(target) from error
+        raise ValueError(f"{module}.{name}") from error

@@ -1,1 +1,2 @@
-"""From a data set's config to batches: a source loads, `rows` checks, `encoded` tokenises, `module` serves."""
+"""From a source to batches: canonical rows, encoded rows, batching, streaming. Sources are in `data.sources`, built-in
+data sets in `data.tiny`. What a row means to a model belongs in `tasks`."""

@@ -1,1 +1,2 @@
-"""A sweep: which runs it is made of, who runs them, and what is known of each."""
+"""From the cells of a sweep to processes: drivers, ledgers, samplers, pruners, launchers. What Hydra has to do with it
+is in `sweeps.hydra`. What happens inside one run belongs in `training`."""

@@ -16,7 +16,8 @@ import torch.multiprocessing as mp
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision, Precision
+from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision
+from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
@@ -50,7 +51,7 @@ class Half(HalfPrecision):
 
 def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
     """What to tell Fabric."""
-    chosen: Precision
+    chosen: PrecisionPlugin
     environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
     if precision == "bf16-true":
         chosen = Half(precision)

@@ -1,4 +1,4 @@
-"""What a run is made of."""
+"""The parts of a run: what its config is built into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hone.data.source import Source
 from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
 from hone.models.head import Head
-from hone.sweeps.sweep import Sweep
 from hone.tracking.tracker import Tracker
 from hone.training.optim.optimizers import Optimizer
 from hone.training.optim.schedules import Scheduler
@@ -21,7 +20,7 @@ from hone.training.optim.schedules import Scheduler
 
 @dataclass(frozen=True)
 class Parts:
-    """A field a config group."""
+    """One field per config group."""
 
     dataset: Source
     checkpoint: Checkpoint
@@ -32,9 +31,8 @@ class Parts:
     scheduler: Scheduler
     batch: Batching
     tracker: Tracker
-    sweep: Sweep
 
     @classmethod
     def of(cls, config: Mapping[str, Any], trust: Iterable[str]) -> Self:
-        """Every part of a checked config."""
+        """Build every part of a checked config."""
         return made(cls, config, trust)

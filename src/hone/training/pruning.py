@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from lightning.fabric import Fabric
-
+from hone.config.build import build
 from hone.config.job import Job
 from hone.training.course import Course, Monitor
-from hone.training.parts import Parts
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric  # a sweep is checked before anything heavy is imported
 
 
 class Referee(ABC):
@@ -83,20 +84,21 @@ class Lenient(Referee):
 @final
 @dataclass(frozen=True)
 class Shared(Referee):
-    """The first process asks, and all of them do what it was told."""
+    """The first process asks the referee, and all processes do what it decides."""
 
     fabric: Fabric
     referee: Referee
 
     def stops(self, step: int, value: float) -> bool:
-        said = self.fabric.is_global_zero and self.referee.stops(step, value)
-        return bool(self.fabric.broadcast(said))
+        stops = self.fabric.is_global_zero and self.referee.stops(step, value)
+        return bool(self.fabric.broadcast(stops))
 
 
-def referee(fabric: Fabric, job: Job, parts: Parts, course: Course, monitor: Monitor) -> Referee:
-    """The sweep's, for a run that belongs to one."""
+def make_referee(fabric: Fabric, job: Job, course: Course, monitor: Monitor) -> Referee:
+    """Return the referee of the sweep that a run belongs to, or one that never stops a run."""
     folder = job.invocation.sweep
     if folder is None:
         return Lenient()
-    pruner, better = parts.sweep.pruner, monitor.higher_is_better
+    pruner: Pruner = build(job.config["sweep"]["pruner"], Pruner, "sweep.pruner", job.settings.trust)
+    better = monitor.higher_is_better
     return Shared(fabric, pruner.referee(folder, job.identity, better, course.steps, course.evaluations))

@@ -1,1 +1,1 @@
-"""heads."""
+"""What sits on a backbone: the checkpoint's own head, pooled heads, a linear probe."""

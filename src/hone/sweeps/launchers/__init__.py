@@ -1,1 +1,1 @@
-"""Where the runs of a sweep can be at work besides on this machine's cores: a queue, a cluster."""
+"""Where the runs of a sweep are started: SLURM and Ray. Processes on this machine are in `sweeps.process`."""

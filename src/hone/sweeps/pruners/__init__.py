@@ -1,1 +1,1 @@
-"""Which runs of a sweep are not worth finishing."""
+"""When a run of a sweep is stopped early, and when a stopped one continues."""

@@ -1,1 +1,1 @@
-"""Which cells of a space are run, and in which order."""
+"""Which cells a sweep tries next."""

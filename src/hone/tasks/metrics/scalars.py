@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from hone.core.metric import Array, Columns, SumMetric, ratio, share
+from hone.core.metric import MEAN_LOSS, Array, Columns, SumMetric, ratio, share
 
 _CONSTANT = 1e-12
 """A spread that is smaller than this, relative to the mean, is due to rounding."""
-
-
-def _losses(records: Columns) -> Array:
-    return share(records["loss"], records["targets"])
+_LARGEST = 700.0
+"""The largest loss whose perplexity is still a number."""
 
 
 def _right(records: Columns) -> Any:
@@ -69,17 +67,11 @@ def flatten(records: Columns) -> Columns:
     return {name: np.array(list(chain.from_iterable(records[name]))) for name in ("prediction", "label")}
 
 
-MEAN_LOSS = SumMetric(_losses, higher_is_better=False)
-"""The loss over a split; each record has the weight of its targets."""
 ACCURACY = SumMetric(_right)
 WORD_ACCURACY = SumMetric(_right_words)
 MEAN_SQUARED_ERROR = SumMetric(lambda records: _errors(records) ** 2, higher_is_better=False)
 MEAN_ABSOLUTE_ERROR = SumMetric(lambda records: np.abs(_errors(records)), higher_is_better=False)
 PEARSON = correlation("prediction")
-
-
-_LARGEST = 700.0
-"""The largest loss whose perplexity is still a number."""
 
 
 def perplexity(sums: Array) -> Any:

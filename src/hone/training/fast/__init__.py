@@ -1,1 +1,1 @@
-"""fast."""
+"""What may only change how fast a run is, never its results: packing and compilation."""

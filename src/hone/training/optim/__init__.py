@@ -1,1 +1,1 @@
-"""optim."""
+"""Optimisers, schedules and averaged weights."""

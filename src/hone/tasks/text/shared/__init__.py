@@ -1,1 +1,1 @@
-"""shared."""
+"""What several text tasks share: reading rows, padding, windows, tags, generation."""

@@ -8,7 +8,8 @@ from sklearn import metrics as theirs
 from hone.core.scores import baseline_scores, compute_scores
 from hone.core.task import Facts
 from hone.tasks.metrics.ranks import SPEARMAN
-from hone.tasks.metrics.scalars import MEAN_LOSS, PEARSON
+from hone.core.metric import MEAN_LOSS
+from hone.tasks.metrics.scalars import PEARSON
 from hone.tasks.targets.base import TargetOptions
 from hone.tasks.targets.multi_label import MultiLabel
 from hone.tasks.targets.regression import Regression

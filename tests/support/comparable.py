@@ -13,7 +13,7 @@ import yaml
 from hone.core.contributions import Additions
 from hone.runs.identity import identity
 from hone.tasks.metrics.classes import single_label
-from hone.tasks.metrics.scalars import MEAN_LOSS
+from hone.core.metric import MEAN_LOSS
 
 LABELS = ["joy", "rage", "fear"]
 BEGUN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

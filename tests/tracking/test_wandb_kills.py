@@ -78,7 +78,7 @@ def nursery(server: Server, tmp_path: Path) -> Iterator[Nursery]:
     offline = ("tracker=wandb", "tracker.mode=offline", "name=warm", "output_root=warm")
     (tmp_path / "warm.json").write_text(json.dumps([*TRAIN, *offline]))
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/nursery.py"), str(tmp_path)],
+        [sys.executable, str(ROOT / "tests/support/nursery.py"), str(tmp_path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

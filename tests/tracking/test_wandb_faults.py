@@ -30,7 +30,7 @@ class Clocked:
     """A run, and how long each call of its tracker took at most."""
 
     def __init__(self, *words: str, **env: str) -> None:
-        program = [sys.executable, str(ROOT / "tests/clocked.py"), "train", *TRACKED, *words]
+        program = [sys.executable, str(ROOT / "tests/support/clocked.py"), "train", *TRACKED, *words]
         done = subprocess.run(
             program, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
             env={**os.environ, "HONE_CLOCK": "clock.json", **env},

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, Hone, journal, only_run
 from mistakes import lines, refused
 
-OUTSIDER = ROOT / "tests" / "outsider"
+OUTSIDER = ROOT / "tests" / "support" / "outsider"
 ROWS = [("i feel sad", "now i feel happy", 1), ("now i feel sad", "i feel happy", 0)] * 48
 
 
