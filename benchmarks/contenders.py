@@ -22,15 +22,15 @@ def hone(told: dict[str, Any], gate: Gate) -> None:
 def train(gate: Gate, *words: str) -> None:
     """`hone train`, which asks the gate after each step."""
     from hone.cli import main
-    from hone.training.listeners import Public
+    from hone.training.listeners import RunListeners
 
-    told_of = Public.step
+    told_of = RunListeners.step
 
-    def gated(self: Public, step: int) -> None:
+    def gated(self: RunListeners, step: int) -> None:
         told_of(self, step)
         gate.step()
 
-    Public.step = gated  # type: ignore[method-assign]
+    RunListeners.step = gated  # type: ignore[method-assign]
     sys.argv = ["hone", "train", *words]
     main()
 

@@ -37,16 +37,16 @@ def with_hone(told: dict[str, Any], gate: Gate) -> None:
     from hone.data.batching import Random
     from hone.data.encoded import encode
     from hone.data.module import DataModule
-    from hone.data.rows import Rows, prepare
+    from hone.data.rows import Rows, load_rows
     from hone.training import fabric as devices
     from hone.training import finished
     from hone.training.evaluation import predict, predictor
-    from hone.training.fabric import settle
+    from hone.training.fabric import resolve_precision
 
-    run = finished.load(str(_trained(told)), [])
-    rows = prepare(run.source, run.task, None, run.task.facts)
+    run = finished.load_finished_run(str(_trained(told)), [])
+    rows = load_rows(run.source, run.task, None, run.task.facts)
     rows = Rows({"test": rows.splits["test"]}, rows.facts)
-    fabric = devices.make_fabric("auto", settle("auto", "auto"))
+    fabric = devices.make_fabric("auto", resolve_precision("auto", "auto"))
     data = DataModule(encode(rows, run.task, run.source)[1], run.task, Random(), 2 * told["batch_size"])
     module = predictor(fabric, run.network, run.task)
     while True:

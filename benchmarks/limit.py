@@ -37,9 +37,9 @@ def rates() -> dict[str, float]:
 
 def own_precision() -> str:
     """What hone computes with here, by default."""
-    from hone.training.fabric import settle
+    from hone.training.fabric import resolve_precision
 
-    return "bf16" if settle("auto", "auto").startswith("bf16") else "fp32"
+    return "bf16" if resolve_precision("auto", "auto").startswith("bf16") else "fp32"
 
 
 @cache
@@ -47,12 +47,12 @@ def operations(checkpoint: Path, data: Path) -> float:
     """Of training on one row of mean length; embeddings are looked up, and attention itself is left out."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    from hone.models.layers import Anatomy
+    from hone.models.layers import LayerMap
 
     network = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(checkpoint))
-    anatomy = Anatomy.of(network)
-    layers = range(1, anatomy.depth + 1)
-    weights = sum(weight.numel() for name, weight in network.named_parameters() if anatomy.level(name) in layers)
+    layer_map = LayerMap.of(network)
+    layers = range(1, layer_map.depth + 1)
+    weights = sum(weight.numel() for name, weight in network.named_parameters() if layer_map.level(name) in layers)
     texts = [json.loads(line)["text"] for line in (data / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     encoded = AutoTokenizer.from_pretrained(checkpoint)(texts, truncation=True, max_length=512)["input_ids"]
     tokens = sum(len(ids) for ids in encoded) / len(encoded)

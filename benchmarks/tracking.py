@@ -101,9 +101,9 @@ def timed(told: dict[str, Any], gate: Gate) -> None:
 def alternating(told: dict[str, Any], gate: Gate) -> None:
     """W&B hears of every second row; notes when each step ends, and after how many rows."""
     from hone.tracking.wandb.tracker import WandbTracker
-    from hone.training.listeners import Public
+    from hone.training.listeners import RunListeners
 
-    log, told_of, rows = WandbTracker.log, Public.step, 0
+    log, told_of, rows = WandbTracker.log, RunListeners.step, 0
     with Path(told["options"]["noted"]).open("w", encoding="utf-8") as noted:
 
         def every_second(self: WandbTracker, number: int, row: Any) -> None:
@@ -112,9 +112,9 @@ def alternating(told: dict[str, Any], gate: Gate) -> None:
             if rows % 2 == 0:
                 log(self, number, row)
 
-        def stepped(self: Public, step: int) -> None:
+        def stepped(self: RunListeners, step: int) -> None:
             noted.write(f"{time.perf_counter()} {rows}\n")
             told_of(self, step)
 
-        WandbTracker.log, Public.step = every_second, stepped  # type: ignore[method-assign]
+        WandbTracker.log, RunListeners.step = every_second, stepped  # type: ignore[method-assign]
         default(told, gate)

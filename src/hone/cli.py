@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from hone import __version__
 from hone.config.tree import commands
-from hone.core.errors import Interrupted, UserError, listed, nearest, tell
+from hone.core.errors import Interrupted, UserError, did_you_mean, join_names, report_error
 
 
 def main() -> NoReturn:
@@ -27,7 +27,7 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # any other error also ends with a message and an exit code
-        code = tell(error, debug)
+        code = report_error(error, debug)
     sys.exit(code)
 
 
@@ -45,8 +45,8 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
         complete(" ".join(rest))
         return 0
     if command not in commands():
-        hint = nearest(command, commands())
-        raise UserError(f"hone {command}: no such command.{hint} The commands are {listed(commands())}.")
+        hint = did_you_mean(command, commands())
+        raise UserError(f"hone {command}: no such command.{hint} The commands are {join_names(commands())}.")
     from hone.config.application import Application
 
     return Application(command, debug).run(rest)

@@ -31,7 +31,7 @@ from hone.training import preflight as sizes
 from hone.training import prepare as draft
 from hone.training.fast.packing import Padded, candidate
 from hone.training.optim.optimizers import Optimizer
-from hone.training.parts import Parts
+from hone.training.parts import RunParts
 from hone.training.preflight import Preflight, require_possible
 
 NO_TRIAL = "plan.time=false"
@@ -172,7 +172,7 @@ def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "available", lambda: -machine.resident())
+    monkeypatch.setattr(machine, "available", lambda: -machine.resident_memory())
     done = hone("plan", *SMALL)
     assert done.code == 0
     assert "not tried" in done.out
@@ -224,7 +224,7 @@ def test_a_finished_run_is_recognised(hone: Hone) -> None:
 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_what_an_optimiser_keeps_is_known_from_shapes(option: str) -> None:
-    parts = Parts.of(job_of(f"optimizer={option}").config, [])
+    parts = RunParts.of(job_of(f"optimizer={option}").config, [])
     weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((30, 40), (40,), (6, 5, 4))]
     made: Optimizer = parts.optimizer
     optimizer = made.algorithm(weights, lr=1e-3)
@@ -271,17 +271,17 @@ def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: 
     job = job_of("epochs=null", "steps=1", f"precision={precision}", *words)
     feasible = Preflight().check(job)
     rehearsal = Rehearsal(feasible)
-    packing = candidate(rehearsal.blank, feasible.draft.anatomy, rehearsal.specimen())[0]
+    packing = candidate(rehearsal.blank, feasible.draft.layer_map, rehearsal.specimen())[0]
     taken = rehearsal.taken(Padded() if "batch.pack=false" in words else packing)
 
     bench = Bench.of(job, feasible.precision)
-    module = bench.trainee.module
-    known = [*module.parameters(), *module.buffers(), *bench.trainee.average.state().values()]
-    with bench.trainee.at_work(), Weighed(known) as weighed:
+    module = bench.train_state.module
+    known = [*module.parameters(), *module.buffers(), *bench.train_state.average.state().values()]
+    with bench.train_state.fast_paths(), Weighed(known) as weighed:
         for _ in range(2):
             bench.takes(next(bench.data.steps(1)))
     assert taken.moving + taken.optimizer == pytest.approx(weighed.peak, rel=0.02)
-    assert taken.average == sizes.of_tensors(bench.trainee.average.state().values())
+    assert taken.average == sizes.of_tensors(bench.train_state.average.state().values())
 
 
 def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:

@@ -26,11 +26,11 @@ from hone.config.check import check
 from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
-from hone.data.rows import prepare
+from hone.data.rows import load_rows
 from hone.models.checkpoints.tiny import TinyBert
 from hone.training import finished
 from hone.training import run as train
-from hone.training.parts import Parts
+from hone.training.parts import RunParts
 
 GROUPS = (
     "dataset", "task", "checkpoint", "head", "adapter", "optimizer", "scheduler", "batch", "tracker", "sweep",
@@ -133,8 +133,8 @@ def require_sound(run: Path) -> None:
 
 def require_same_alone(run: Path) -> None:
     """The saved model says of a row by itself, tokenised as anybody would, what it said of it in a padded batch."""
-    done = finished.load(str(run), [])
-    rows = prepare(done.source, done.task, done.config["limit"], done.task.facts).splits["validation"]
+    done = finished.load_finished_run(str(run), [])
+    rows = load_rows(done.source, done.task, done.config["limit"], done.task.facts).splits["validation"]
     recorded = pq.read_table(run / "predictions/validation.parquet").to_pydict()
     if "scores" not in recorded:  # it writes
         return
@@ -176,7 +176,7 @@ def test_every_file_begins_by_saying_what_it_is(file: Path) -> None:
 @options_of(*GROUPS)
 def test_every_option_composes_and_is_what_it_should_be(group: str, option: str) -> None:
     settings, parts = checked(*chosen(group, option))
-    assert {field.name for field in fields(Parts.of(parts, settings.trust))} == parts.keys()
+    assert {field.name for field in fields(RunParts.of(parts, settings.trust))} == parts.keys()
     if group == "sweep":  # named after what is particular to it
         assert f".{option}." in parts["sweep"]["sampler"]["_target_"] + parts["sweep"]["pruner"]["_target_"]
     elif group != "experiment":
@@ -187,9 +187,9 @@ def test_every_option_composes_and_is_what_it_should_be(group: str, option: str)
 @options_of("dataset")
 def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path) -> None:
     settings, parts = checked(*chosen(group, option))
-    made = Parts.of(parts, settings.trust)
-    rows = prepare(made.dataset, made.task)
-    task = made.task.equip(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
+    made = RunParts.of(parts, settings.trust)
+    rows = load_rows(made.dataset, made.task)
+    task = made.task.bind(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
@@ -199,8 +199,8 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
 @pytest.mark.parametrize("node", fake_hub.hub_datasets(), ids=lambda node: node["name"])
 def test_every_data_set_of_the_hub_is_read_as_its_config_says(node: dict[str, Any], hub: Path) -> None:
     settings, parts = checked(f"dataset={node['name']}")
-    made = Parts.of(parts, settings.trust)
-    rows = prepare(made.dataset, made.task)
+    made = RunParts.of(parts, settings.trust)
+    rows = load_rows(made.dataset, made.task)
     there = {ours for ours, theirs in node["splits"].items() if theirs}
     assert rows.sizes.keys() == there | {"validation"}
     if fake_hub.task_of(node) != "text_classification":
@@ -227,7 +227,7 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
 @options_of("checkpoint")
 def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
     settings, parts = checked(*chosen(group, option))
-    path = getattr(Parts.of(parts, settings.trust).checkpoint, "path", None)
+    path = getattr(RunParts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]
     require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
 
@@ -235,7 +235,7 @@ def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trai
 @options_of("checkpoint")
 def test_every_checkpoint_trains_with_a_head_of_ours(group: str, option: str, trained: Run, hone: Hone) -> None:
     settings, parts = checked(*chosen(group, option))
-    if getattr(Parts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
+    if getattr(RunParts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
         refused(hone, "head=auto", *chosen(group, option), "head=mean")
     else:
         require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion", "batch.pack=false"))

@@ -31,7 +31,7 @@ def small_disk() -> Iterator[Callable[[], None]]:
 
 
 def make(file: str | None) -> Dataset:
-    return cache.store(Dataset.from_dict(ROWS), file)
+    return cache.store_rows(Dataset.from_dict(ROWS), file)
 
 
 def never(file: str | None) -> Dataset:
@@ -39,7 +39,7 @@ def never(file: str | None) -> Dataset:
 
 
 def numbers(how: Callable[[str | None], Dataset] = make) -> list[int]:
-    return list(cache.remember("encoded", "mine", how)["number"])
+    return list(cache.load_or_make("encoded", "mine", how)["number"])
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.99])

@@ -13,7 +13,7 @@ import pytest
 
 from comparable import make_run
 from conftest import Hone
-from hone.core.contributions import Additions, Saved, truth_of
+from hone.core.contributions import Contributions, Saved, truth_of
 from hone.core.metric import SumMetric
 from hone.core.trust import function_of, name_of
 from hone.tasks.metrics.classes import single_label
@@ -24,8 +24,8 @@ LAB = "def doubled(sums):\n    return 2 * sums[..., 0] / sums[..., 1]\n"
 
 
 def saved(tmp_path: Path, metric: SumMetric) -> Path:
-    place = tmp_path / "additions" / "validation.parquet"
-    Additions.of({"mine": metric}, RECORDS).save(place, "truth")
+    place = tmp_path / "contributions" / "validation.parquet"
+    Contributions.of({"mine": metric}, RECORDS).save(place, "truth")
     return place
 
 
@@ -94,7 +94,7 @@ def test_runs_whose_additions_are_gone_or_damaged_are_compared_by_seeds(hone: Ho
     for damage in (Path.unlink, lambda path: path.write_text("no table"), _without_description):
         for name, accuracy in (("a", 0.9), ("b", 0.5)):
             place = make_run(Path(f"outputs/{damage.__name__}/{name}"), accuracy, 0, accuracy / 100)
-            damage(place / "additions" / "validation.parquet")
+            damage(place / "contributions" / "validation.parquet")
         story = json.loads(hone("compare", f"outputs/{damage.__name__}", "format=json").out)
         assert story["contrasts"][0]["by_examples"] is None
 

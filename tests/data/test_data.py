@@ -18,7 +18,7 @@ from hone.core.task import Facts
 from hone.data.batching import Batching, Buckets, Random, parts
 from hone.data.encoded import encode
 from hone.data.plan import Plan, sorted_batches
-from hone.data.rows import Rows, prepare
+from hone.data.rows import Rows, load_rows
 from hone.data.sources.local import Local
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
@@ -48,7 +48,7 @@ STORES: dict[str, Callable[[Dataset], object]] = {
 def test_files_of_every_kind_are_read(kind: str) -> None:
     Path("here").mkdir()
     STORES[kind](table())
-    rows = prepare(Local("here"), TextClassification())
+    rows = load_rows(Local("here"), TextClassification())
     texts = [text for split in ("train", "validation") for text in rows.splits[split]["text"]]
     assert {*table()["text"]} == {*texts}
     assert rows.facts.labels == ("bad", "good")
@@ -120,20 +120,20 @@ def test_held_out_rows_have_every_label_its_share_and_never_the_only_one() -> No
     Path("here").mkdir()
     labels = ["often"] * 80 + ["seldom"] * 20 + ["once"]
     Dataset.from_dict({"text": [f"text {row}" for row in range(101)], "label": labels}).to_csv("here/train.csv")
-    rows = prepare(Local("here", holdout=0.2), TextClassification())
+    rows = load_rows(Local("here", holdout=0.2), TextClassification())
     assert Counter(rows.splits["validation"]["label"]) == {"often": 16, "seldom": 4}
     assert "once" in rows.splits["train"]["label"]
-    again = prepare(Local("here", holdout=0.2), TextClassification())
+    again = load_rows(Local("here", holdout=0.2), TextClassification())
     assert again.splits["validation"]["id"][:] == rows.splits["validation"]["id"][:]
 
 
 def test_a_limit_draws_rows_and_leaves_the_labels_known() -> None:
     source = TinyEmotion(train=300, validation=50, test=50)
-    whole, some = prepare(source, TextClassification()), prepare(source, TextClassification(), limit=20)
+    whole, some = load_rows(source, TextClassification()), load_rows(source, TextClassification(), limit=20)
     assert set(some.sizes.values()) == {20}
     assert some.facts == whole.facts
     assert some.splits["train"]["id"][:] != list(range(20)), "not just the first ones"
-    every = [len(prepare(source, TextClassification(), limit=1000).splits["train"])]
+    every = [len(load_rows(source, TextClassification(), limit=1000).splits["train"])]
     assert every == [300]
 
 
@@ -149,7 +149,7 @@ def encoded(**options: Any) -> Dataset:
         {"text": ["i feel happy about my new job tonight", "sad"], "label": ["joy", "sadness"], "id": [0, 1]}
     )
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
-    task = TextClassification(**options).equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
     return encode(Rows({"train": rows}, facts), task, TinyEmotion(1, 1, 1))[1]["train"]
 
 
@@ -184,7 +184,7 @@ def test_texts_are_cut_as_asked(options: dict[str, Any], kept: str) -> None:
 def test_batches_are_padded_as_asked(options: dict[str, Any], width: int) -> None:
     rows = encoded(**options)
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
-    task = TextClassification(**options).equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
     batch = task.collate(rows[:], np.random.default_rng(0))
     assert batch["inputs"]["input_ids"].shape == (2, width)
     assert batch["inputs"]["attention_mask"].sum(dim=1).tolist() == [10, 3]
@@ -220,7 +220,7 @@ def test_what_is_interrupted_leaves_nothing_in_the_cache(own_cache: Path) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.remember("encoded", "mine", interrupted)
+        cache.load_or_make("encoded", "mine", interrupted)
     assert [path.name for path in own_cache.rglob("*") if path.suffix != ".lock" and path.is_file()] == []
 
 

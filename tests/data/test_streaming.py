@@ -21,14 +21,14 @@ from hone.core.task import Batch
 from hone.data import streaming as streamed
 from hone.data.batching import Batching, Buckets, Random
 from hone.data.module import DataModule, Step
-from hone.data.rows import prepare
+from hone.data.rows import load_rows
 from hone.data.source import Incoming
 from hone.data.sources.hub import Hub
 from hone.data.sources.local import Local
 from hone.data.streaming import shuffled
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.tasks.text.text_classification import TextClassification
 from hone.training.module import Module
 from hone.training.optim.optimizers import Optimizer
@@ -63,8 +63,8 @@ def told(**options: Any) -> Local:
 
 def module(source: Any = None, batching: Batching | None = None, limit: int | None = None, **plan: Any) -> DataModule:
     """The data of a run, as `material` makes it."""
-    rows = prepare(source or told(), TextClassification(), limit)
-    task = TextClassification().equip(TinyBert(lr=1.0).processor("AutoTokenizer", rows.facts), rows.facts)
+    rows = load_rows(source or told(), TextClassification(), limit)
+    task = TextClassification().bind(TinyBert(lr=1.0).processor("AutoTokenizer", rows.facts), rows.facts)
     return DataModule({}, task, batching or Random(), **{"batch_size": 4, **plan}, stream=rows.stream)
 
 
@@ -98,19 +98,19 @@ def test_a_stream_trains_and_trains_the_same_again(hone: Hone) -> None:
 @pytest.mark.parametrize("at", [5, 20])
 def test_a_stream_goes_on_where_it_was_stopped(at: int, hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a window of the first epoch and of the second: the bits are those of a run that was never stopped."""
-    from hone.training.progress import Run
+    from hone.training.progress import RunProgress
 
     words = (*STREAM, "batch=buckets")
     assert hone(*words, "name=straight").code == 0
-    advance = Run.advance
+    advance = RunProgress.advance
 
-    def asked(run: Run, step: int) -> None:
+    def asked(run: RunProgress, step: int) -> None:
         advance(run, step)
         if step == at:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "advance", asked)
+        patch.setattr(RunProgress, "advance", asked)
         stopped = hone(*words, "name=stopped")
     assert stopped.code == 75, stopped.said
     run, straight = only_run("outputs/stopped"), only_run("outputs/straight")
@@ -228,7 +228,7 @@ def test_a_thread_makes_steps_of_a_stream_ahead() -> None:
 def test_a_stock_trainer_walks_whole_epochs_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     data, bert, seen = module(batch_size=8), TinyBert(lr=0.001), []
     network = bert.network(data.task.auto_model, bert.config(data.task.model_config()))
-    learner = Module(network, data.task, Anatomy.of(network), Optimizer(ADAMW, 0.001), Linear(warmup=0))
+    learner = Module(network, data.task, LayerMap.of(network), Optimizer(ADAMW, 0.001), Linear(warmup=0))
     learn = Module.training_step
     monkeypatch.setattr(
         Module, "training_step", lambda self, batch, place: (seen.extend(ids_of(batch)), learn(self, batch, place))[1]
@@ -249,7 +249,7 @@ def test_a_limit_takes_the_first_rows_and_knows_all_labels() -> None:
 
 
 def test_what_is_known_of_a_stream_is_what_is_known_of_loaded_rows() -> None:
-    streamed, loaded = (prepare(told(streaming=each), TextClassification()) for each in (True, False))
+    streamed, loaded = (load_rows(told(streaming=each), TextClassification()) for each in (True, False))
     assert streamed.facts == loaded.facts
     assert streamed.sizes == loaded.sizes
     texts = {row["id"]: row["text"] for row in streamed.stream.rows()}
@@ -269,7 +269,7 @@ def test_facts_add_up_over_chunks(kind: str, monkeypatch: pytest.MonkeyPatch) ->
     for split in ("train", "validation"):
         rows = [{**row, "label": KINDS[kind](place)} for place, row in enumerate(examples(50))]
         Dataset.from_list(rows).to_json(f"here/{split}.jsonl")
-    ours, theirs = (prepare(told(streaming=each), TextClassification()).facts for each in (True, False))
+    ours, theirs = (load_rows(told(streaming=each), TextClassification()).facts for each in (True, False))
     assert (ours.kind, ours.labels, ours.counts) == (theirs.kind, theirs.labels, theirs.counts)
     assert ours.numbers == pytest.approx(theirs.numbers)
 
@@ -278,7 +278,7 @@ def test_fields_of_a_column_of_a_stream_can_play_roles() -> None:
     for split in ("train", "validation"):
         Dataset.from_list([{"data": row} for row in examples(50)]).to_json(f"here/{split}.jsonl")
     named = {"text": "data.text", "label": "data.label"}
-    ours, theirs = (prepare(told(streaming=each, columns=named), TextClassification()) for each in (True, False))
+    ours, theirs = (load_rows(told(streaming=each, columns=named), TextClassification()) for each in (True, False))
     assert ours.facts == theirs.facts
     assert [row["text"] for row in ours.stream.rows()] == [row["text"] for row in examples(50)]
 
@@ -296,7 +296,7 @@ def test_files_of_every_kind_are_streamed(kind: str) -> None:
     Path("there").mkdir()
     STORES[kind](Dataset.from_list(examples(50)))
     named = {} if kind == "saved splits" else {"validation": "../here/validation.jsonl"}
-    rows = prepare(Local("there", splits=named, streaming=True), TextClassification())
+    rows = load_rows(Local("there", splits=named, streaming=True), TextClassification())
     assert [row["text"] for row in rows.stream.rows()] == [row["text"] for row in examples(50)]
     assert [row["id"] for row in rows.stream.rows()] == list(range(50))
 
@@ -308,7 +308,7 @@ def test_a_stream_of_the_hub_loads_no_training_rows(monkeypatch: pytest.MonkeyPa
         splits[split].to_parquet(f"there/{split}.parquet")
     monkeypatch.setattr("hone.data.sources.hub.load_dataset", None)  # it would fetch everything
     source = Hub("there", splits={"train": "train", "validation": "validation", "test": "test"}, streaming=True)
-    rows = prepare(source, TextClassification())
+    rows = load_rows(source, TextClassification())
     assert rows.sizes == {"train": 60, "validation": 12, "test": 5}
     names = splits["train"].features["label"].names
     assert rows.facts.labels == tuple(names)
@@ -316,13 +316,13 @@ def test_a_stream_of_the_hub_loads_no_training_rows(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_look_at_all_rows_is_remembered_until_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = prepare(told(), TextClassification())
+    first = load_rows(told(), TextClassification())
     with monkeypatch.context() as patch:
         patch.setattr(Incoming, "chunks", None)  # whoever called it would fail
-        again = prepare(told(), TextClassification())
+        again = load_rows(told(), TextClassification())
     assert (again.facts, again.sizes, again.fingerprint()) == (first.facts, first.sizes, first.fingerprint())
     Dataset.from_list(examples(60)).to_json("here/train.jsonl")
-    changed = prepare(told(), TextClassification())
+    changed = load_rows(told(), TextClassification())
     assert changed.sizes["train"] == 60
     assert changed.fingerprint() != first.fingerprint()
 
@@ -412,7 +412,7 @@ def peak(rows: int) -> int:
         file.writelines(f'{{"text": "{str(row) * 400}", "label": "{LABELS[row % 4]}"}}\n' for row in range(rows))
     child = os.fork()
     if child == 0:
-        stream = prepare(told(), TextClassification()).stream
+        stream = load_rows(told(), TextClassification()).stream
         os._exit(0 if sum(1 for _ in stream.epoch(seeds.stream(0, "shuffle", 0))) == rows else 1)
     _, status, usage = os.wait4(child, 0)
     assert status == 0

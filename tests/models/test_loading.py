@@ -13,7 +13,7 @@ from hone.core.task import Facts
 from hone.models.checkpoints.pretrained import Pretrained
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.loading import loading_lines
-from hone.models.network import Blank
+from hone.models.network import BlankCheckpoint
 
 FLAGS = {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}
 
@@ -63,7 +63,7 @@ def test_the_report_needs_no_weights_in_memory(tmp_path: Path) -> None:
     checkpoint = Pretrained(str(save(tmp_path / "bare")), 1e-3)
     config = checkpoint.config({"num_labels": 2})
     with torch.device("meta"):
-        blank = Blank(checkpoint, strict=True).network("AutoModelForSequenceClassification", config)
+        blank = BlankCheckpoint(checkpoint, strict=True).network("AutoModelForSequenceClassification", config)
     real = checkpoint.network("AutoModelForSequenceClassification", config)
     assert next(blank.parameters()).is_meta
     assert loading_lines(blank) == loading_lines(real) != []

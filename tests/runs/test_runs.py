@@ -97,13 +97,15 @@ def test_signals_before_the_training_end_it_at_once(
 
 
 def test_signals_reach_the_handlers_that_were_there(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hone.training.progress import Run
+    from hone.training.progress import RunProgress
 
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
-    advance = Run.advance
+    advance = RunProgress.advance
     monkeypatch.setattr(
-        Run, "advance", lambda run, step: (advance(run, step), step == 2 and os.kill(os.getpid(), signal.SIGUSR1))
+        RunProgress,
+        "advance",
+        lambda run, step: (advance(run, step), step == 2 and os.kill(os.getpid(), signal.SIGUSR1)),
     )
     stopped = hone("train", *SMALL, "log_every=1")
     assert stopped.code == 75

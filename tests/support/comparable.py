@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from hone.core.contributions import Additions
+from hone.core.contributions import Contributions
+from hone.core.metric import MEAN_LOSS
 from hone.runs.identity import identity
 from hone.tasks.metrics.classes import single_label
-from hone.core.metric import MEAN_LOSS
 
 LABELS = ["joy", "rage", "fear"]
 BEGUN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -88,7 +88,7 @@ def make_run(folder: Path, accuracy: float = 0.8, seed: int = 0, lr: float = 1e-
         for split in ("validation", "test"):
             pq.write_table(pa.table(records), folder / "predictions" / f"{split}.parquet")
             metrics = {"loss": MEAN_LOSS, **single_label(LABELS)}
-            Additions.of(metrics, records).save(folder / "additions" / f"{split}.parquet", truth="the same")
+            Contributions.of(metrics, records).save(folder / "contributions" / f"{split}.parquet", truth="the same")
     return folder
 
 

@@ -16,33 +16,33 @@ from hone.core.task import Task
 from hone.data.batching import Batching, Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
-from hone.data.rows import Rows, prepare
+from hone.data.rows import Rows, load_rows
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import Anatomy
-from hone.models.network import recompute
+from hone.models.layers import LayerMap
+from hone.models.network import enable_recomputation
 from hone.runs.snapshots import Snapshots
 from hone.tasks.text.text_classification import TextClassification
 from hone.training.course import Course
 from hone.training.fabric import make_fabric
 from hone.training.fast.compiling import compilation_for
 from hone.training.fast.packing import packing_for
-from hone.training.listeners import Audience
+from hone.training.listeners import Listeners
 from hone.training.loop import fit
 from hone.training.module import Module
 from hone.training.optim.optimizers import Optimizer, average_of, schedule
 from hone.training.optim.schedules import Linear, Scheduler
-from hone.training.progress import Monitor, Run
+from hone.training.progress import Monitor, RunProgress
 from hone.training.pruning import Lenient, Referee
 from hone.training.results import NoCandidates
-from hone.training.state import Trainee
+from hone.training.state import TrainState
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @dataclass
-class Notebook(Audience):
+class Notebook(Listeners):
     """An audience that writes everything down; it can raise at a step, as a crash would."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -98,8 +98,8 @@ class Training:
     def start(self) -> "Started":
         fabric = make_fabric("cpu", self.precision)
         source, checkpoint = TinyEmotion(200, 24, 8), TinyBert(self.lr, self.hyperparameters)
-        rows = prepare(source, self.task, limit=self.rows)
-        task = self.task.equip(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)
+        rows = load_rows(source, self.task, limit=self.rows)
+        task = self.task.bind(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)
         data = DataModule(
             encode(Rows(rows.splits, rows.facts), task, source)[1],
             task,
@@ -110,7 +110,7 @@ class Training:
         )
         seeds.seed_everything(self.seed, "weights")
         network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
-        recompute(network, self.gradient_checkpointing)
+        enable_recomputation(network, self.gradient_checkpointing)
         return Started(self, fabric, data, network)
 
 
@@ -120,9 +120,9 @@ class Started:
     def __init__(self, told: Training, fabric: Fabric, data: DataModule, network: Any) -> None:
         self.told, self.fabric, self.data, self.network = told, fabric, data, network
         recipe = told.optimizer or Optimizer(ADAMW, told.lr, weight_decay=0.01)
-        self.module = Module(network, data.task, Anatomy.of(network), recipe, told.scheduler)
+        self.module = Module(network, data.task, LayerMap.of(network), recipe, told.scheduler)
         packing = packing_for(
-            told.batching.pack, network, self.module.anatomy, data.task, data.specimen(), fabric.device
+            told.batching.pack, network, self.module.layer_map, data.task, data.specimen(), fabric.device
         )
         steps = data.feed.steps_per_epoch
         clock = Clock(steps, told.rows, round(told.epochs * steps))
@@ -130,11 +130,11 @@ class Started:
         wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())
         scheduler = schedule(optimizer, told.scheduler, clock)
         average = average_of(network, recipe.ema)
-        compilation = compilation_for(told.compile, network, self.module.anatomy, fabric.device)
-        self.trainee = Trainee(self.module, wrapped, optimizer, scheduler, average, packing, compilation)
+        compilation = compilation_for(told.compile, network, self.module.layer_map, fabric.device)
+        self.train_state = TrainState(self.module, wrapped, optimizer, scheduler, average, packing, compilation)
         self.notebook = Notebook()
         snapshots = Snapshots(told.folder, "test")
-        self.run = Run(
+        self.run = RunProgress(
             self.notebook,
             snapshots,
             self.course,
@@ -145,11 +145,11 @@ class Started:
         )
 
     def fit(self, stop: Stop | None = None) -> "Started":
-        self.run.resume(self.fabric, self.trainee)
+        self.run.resume(self.fabric, self.train_state)
         self.notebook.begin(self.course.steps, self.run.step)
         told = self.told
-        parts = (self.fabric, self.trainee, self.data, self.run, stop or Stop())
-        with self.trainee.at_work():
+        parts = (self.fabric, self.train_state, self.data, self.run, stop or Stop())
+        with self.train_state.fast_paths():
             fit(*parts, clip_norm=told.clip_norm, seed=told.seed)
         return self
 

@@ -58,16 +58,16 @@ class Marks:
         from hone.runs.snapshots import Snapshots
         from hone.tracking.wandb.tracker import WandbTracker
         from hone.training import loop
-        from hone.training.listeners import Public
-        from hone.training.progress import Run
+        from hone.training.listeners import RunListeners
+        from hone.training.progress import RunProgress
 
         self.enter("before")
         self.around(WandbTracker, "start", "init", "catching up")
-        self.around(Public, "begin", "catching up")
+        self.around(RunListeners, "begin", "catching up")
         self.around(loop, "_evaluate", "evaluation")
         self.around(Snapshots, "save", "checkpoint")
-        self.around(Run, "choose_best", "conclusion", "conclusion")
-        self.around(Run, "concluded", "last row", "last row")
+        self.around(RunProgress, "choose_best", "conclusion", "conclusion")
+        self.around(RunProgress, "concluded", "last row", "last row")
         self.around(WandbTracker, "keep", "finish", "finish")
         self.around(WandbTracker, "finish", "finish", "after")
 

@@ -42,7 +42,7 @@ EOS = 3
 
 def equipped(task: Task, checkpoint: Checkpoint, seed: int = 0) -> tuple[Any, Any]:
     """The task with the checkpoint's tokenizer, and a random network."""
-    ready = task.equip(checkpoint.processor("AutoTokenizer", Facts("text")), Facts("text"))
+    ready = task.bind(checkpoint.processor("AutoTokenizer", Facts("text")), Facts("text"))
     torch.manual_seed(seed)
     return ready, checkpoint.network(task.auto_model, checkpoint.config({})).eval()
 
@@ -63,7 +63,7 @@ def records_of(task: Task, network: Any, raw: Columns) -> Columns:
 
 
 def answers(task: Task, network: Any, texts: list[str]) -> list[dict[str, Any]]:
-    records = records_of(task, network, task.ask({"text": texts}))
+    records = records_of(task, network, task.without_targets({"text": texts}))
     return [task.outcome({name: values[row] for name, values in records.items()}) for row in range(len(texts))]
 
 
@@ -274,7 +274,7 @@ def test_a_tokenizer_without_a_mask_is_a_mistake(hone: Hone) -> None:
     processor = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("text"))
     processor.mask_token = None
     with pytest.raises(UserError, match="no mask token"):
-        task.equip(processor, Facts("text"))
+        task.bind(processor, Facts("text"))
     with pytest.raises(UserError, match="probability=0"):
         MaskedLM(probability=0.0).check(Facts("text"))
 

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics as theirs
 
+from hone.core.metric import MEAN_LOSS
 from hone.core.scores import baseline_scores, compute_scores
 from hone.core.task import Facts
 from hone.tasks.metrics.ranks import SPEARMAN
-from hone.core.metric import MEAN_LOSS
 from hone.tasks.metrics.scalars import PEARSON
 from hone.tasks.targets.base import TargetOptions
 from hone.tasks.targets.multi_label import MultiLabel

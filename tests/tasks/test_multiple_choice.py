@@ -9,11 +9,11 @@ from datasets import Dataset
 from transformers import AutoModelForMultipleChoice, DistilBertConfig, ElectraConfig, RobertaConfig
 
 from conftest import SMALL, Hone, journal, only_run, record
-from hone.data.canonical import canonical
+from hone.data.canonical import to_canonical
 from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.tasks.text.multiple_choice import MultipleChoice
 from hone.tasks.text.shared.choices import find_way, place_of
 from hone.training.fast.packing import Packed, Padded, packing_for
@@ -27,7 +27,7 @@ def equipped(**options: Any) -> tuple[MultipleChoice, Any, Dataset]:
     rows = TinyEndings(32, 1, 1).load()["train"]
     rows = rows.add_column("id", np.arange(len(rows)))
     facts, checkpoint = raw.find_facts(rows, None), TinyBert(1.0, STILL)
-    task = raw.equip(checkpoint.processor("AutoTokenizer", facts), facts)
+    task = raw.bind(checkpoint.processor("AutoTokenizer", facts), facts)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config({}))
     return task, network, rows.map(task.encode, batched=True, remove_columns=rows.column_names)
@@ -83,7 +83,7 @@ def test_packed_it_learns_the_same(config: Any) -> None:
     if config is not None:
         rows["inputs"].pop("token_type_ids")
     network.train()
-    packing = packing_for("auto", network, Anatomy.of(network), task, rows, torch.device("cpu"))
+    packing = packing_for("auto", network, LayerMap.of(network), task, rows, torch.device("cpu"))
     assert isinstance(packing, Packed)
     gradients = []
     for way in (Padded(), packing):
@@ -135,7 +135,7 @@ def test_labels_point_in_several_ways(labels: list[Any], names: Any, way: str) -
 def test_columns_make_a_list() -> None:
     rows = {"q": ["a", "b"], "one": ["x", "y"], "two": ["u", None], "s": [{"t": "p"}, {"t": None}], "label": [0, 1]}
     source = Local("", columns={"question": "q", "choices": ["two", "one", "s.t"], "text": "text"})
-    told = canonical(Dataset.from_dict(rows), "train", source, MultipleChoice())
+    told = to_canonical(Dataset.from_dict(rows), "train", source, MultipleChoice())
     assert told["choices"][:] == [["u", "x", "p"], [None, "y", None]]
     assert set(told.column_names) == {"question", "choices", "label", "id"}
 

@@ -235,7 +235,7 @@ def equipped(**options: Any) -> tuple[QuestionAnswering, Any, Dataset]:
     rows = TinyNeighbours(40, 1, 1).load()["train"]
     rows = rows.add_column("id", np.arange(len(rows)))
     facts, checkpoint = raw.find_facts(rows, None), TinyBert(lr=1.0)
-    task = raw.equip(checkpoint.processor("AutoTokenizer", facts), facts)
+    task = raw.bind(checkpoint.processor("AutoTokenizer", facts), facts)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config({})).eval()
     return task, network, rows.map(task.encode, batched=True, remove_columns=rows.column_names)

@@ -14,12 +14,12 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokeniz
 
 import fake_hub
 from conftest import Hone, journal, only_run, record
-from hone.core.columns import columns, drawn
+from hone.core.columns import columns, draw_rows
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.models.checkpoints.tiny import TinyT5
 from hone.models.compatibility import fit_tokenizer
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.tasks.text.shared.generation import Languages, known_languages, shifted
 from hone.tasks.text.shared.seq2seq import Seq2Seq
 from hone.tasks.text.summarization import Summarization
@@ -45,9 +45,9 @@ def equipped(task: Seq2Seq, **hyperparameters: Any) -> tuple[Any, Any]:
     """The task and a network for it, as at the start of a run."""
     torch.manual_seed(0)
     checkpoint = TinyT5(lr=1e-3, hyperparameters=hyperparameters or None)
-    task = task.equip(checkpoint.processor("AutoTokenizer", Facts("texts")), Facts("texts"))
+    task = task.bind(checkpoint.processor("AutoTokenizer", Facts("texts")), Facts("texts"))
     network = checkpoint.network(task.auto_model, checkpoint.config({}))
-    task.furnish(network)
+    task.configure_generation(network)
     return task, network.eval()
 
 
@@ -95,7 +95,7 @@ def test_options_of_writing_are_kept_with_the_model_and_only_there(tmp_path: Pat
 def test_what_a_checkpoint_says_of_writing_stands_where_the_options_are_silent() -> None:
     task, network = equipped(Summarization(max_new_tokens=10))
     network.generation_config.update(num_beams=4, min_length=56, max_length=142, length_penalty=2.0, temperature=0.7)
-    task.furnish(network)
+    task.configure_generation(network)
     own = network.generation_config
     assert (own.num_beams, own.length_penalty, own.max_new_tokens, own.max_length) == (4, 2.0, 10, None)
     assert own.min_new_tokens == 10, "no more than may be written"
@@ -132,8 +132,8 @@ def test_writing_begins_as_training_did(hub: Path, path: str) -> None:
     words = {MBART: {"target_language": "fr_XX"}, NLLB: {"target_language": "fra_Latn"}}.get(path, {})
     network = AutoModelForSeq2SeqLM.from_pretrained(hub / path).eval()
     tokenizer = fit_tokenizer(AutoTokenizer.from_pretrained(hub / path), network.config, path)
-    task: Any = Translation(max_new_tokens=4, **words).equip(tokenizer, Facts("texts"))
-    task.furnish(network)
+    task: Any = Translation(max_new_tokens=4, **words).bind(tokenizer, Facts("texts"))
+    task.configure_generation(network)
     one = batch(task, {"source": ["i feel happy"], "target": ["i feel sad"]})
     written = network.generate(**one["inputs"])
     assert written[0, 0] == shifted(network, one["labels"])[0, 0]
@@ -153,7 +153,7 @@ def test_writing_begins_as_training_did(hub: Path, path: str) -> None:
 )  # fmt: skip
 def test_a_language_that_is_not_known(hub: Path, path: str, target: str | None, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        Translation(target_language=target).equip(AutoTokenizer.from_pretrained(hub / path), Facts("texts"))
+        Translation(target_language=target).bind(AutoTokenizer.from_pretrained(hub / path), Facts("texts"))
 
 
 def test_marian_with_several_languages_reads_which() -> None:
@@ -222,21 +222,23 @@ def test_adapters_leave_the_embeddings_alone(hone: Hone, adapter: str) -> None:
 
 def test_t5_has_a_head_though_nothing_surrounds_the_rest() -> None:
     _, network = equipped(Translation())
-    anatomy = Anatomy.of(network)
-    assert anatomy.in_head("lm_head.weight")
-    assert not [name for name, _ in network.named_parameters() if anatomy.in_head(name)], "it is tied to the embedding"
-    assert anatomy.level("shared.weight") == 0
-    assert anatomy.level("decoder.block.1.layer.0.SelfAttention.q.weight") == anatomy.depth == 4
+    layer_map = LayerMap.of(network)
+    assert layer_map.in_head("lm_head.weight")
+    assert not [name for name, _ in network.named_parameters() if layer_map.in_head(name)], (
+        "it is tied to the embedding"
+    )
+    assert layer_map.level("shared.weight") == 0
+    assert layer_map.level("decoder.block.1.layer.0.SelfAttention.q.weight") == layer_map.depth == 4
 
 
 def test_a_sample_of_the_examples_keeps_windows_together() -> None:
     rows = Dataset.from_dict({"id": [0, 0, 1, 2, 2, 2, 3]})
-    places = drawn(rows, 2)
+    places = draw_rows(rows, 2)
     ids = np.array(rows["id"])
     assert len(set(ids[places])) == 2
     assert all(np.isin(np.flatnonzero(ids == each), places).all() for each in set(ids[places]))
-    assert list(drawn(rows, None)) == list(drawn(rows, 9)) == list(range(7))
-    assert list(drawn(rows, 2)) == list(places)
+    assert list(draw_rows(rows, None)) == list(draw_rows(rows, 9)) == list(range(7))
+    assert list(draw_rows(rows, 2)) == list(places)
 
 
 def test_training_looks_at_a_sample_and_the_end_at_everything(hone: Hone) -> None:

@@ -16,7 +16,7 @@ from datasets import Dataset
 
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
 from hone.core.columns import columns
-from hone.core.contributions import Additions, Saved
+from hone.core.contributions import Contributions, Saved
 from hone.core.metric import SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Columns, Facts, Task
@@ -76,7 +76,7 @@ def example(request: pytest.FixtureRequest) -> Example:
     rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
     facts = raw.find_facts(rows, None)
     checkpoint = checkpoint_for(raw, request.param.stem)
-    task = raw.equip(checkpoint.processor(raw.auto_processor, facts), facts)
+    task = raw.bind(checkpoint.processor(raw.auto_processor, facts), facts)
     encoded = rows.map(task.encode, batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
@@ -163,19 +163,19 @@ def test_what_is_saved_of_the_records_gives_every_score_again(example: Example, 
     """As `hone compare` reads it."""
     records = example.task.merge(example.predictions())
     metrics = metrics_of(example.task)
-    additions = Additions.of(metrics, records)
-    additions.save(tmp_path / "additions.parquet", "truth")
+    contributions = Contributions.of(metrics, records)
+    contributions.save(tmp_path / "contributions.parquet", "truth")
     additive = {name for name, metric in metrics.items() if isinstance(metric, SumMetric)}
-    sums = {name: score for name, score in additions.scores().items() if name.partition("/")[0] in additive}
+    sums = {name: score for name, score in contributions.scores().items() if name.partition("/")[0] in additive}
     assert "loss" in sums
     for name, score in sums.items():
-        saved = Saved.load(tmp_path / "additions.parquet", name)
+        saved = Saved.load(tmp_path / "contributions.parquet", name)
         assert saved is not None, name
         assert saved.ids.tolist() == sorted(records["id"])
         measure = saved.measure
         assert float(measure.score(measure.expand(measure.codes).sum(axis=0))) == pytest.approx(score), name
-    for name in additions.scores().keys() - sums:
-        assert Saved.load(tmp_path / "additions.parquet", name) is None, name
+    for name in contributions.scores().keys() - sums:
+        assert Saved.load(tmp_path / "contributions.parquet", name) is None, name
 
 
 def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
@@ -192,7 +192,7 @@ def test_it_predicts_without_labels(example: Example) -> None:
     unlabelled = example.rows.select_columns(
         ["id", *(role for role in example.task.roles if role not in example.task.targets)]
     )
-    asked = Dataset.from_dict(example.task.ask(unlabelled[:]))
+    asked = Dataset.from_dict(example.task.without_targets(unlabelled[:]))
     encoded = asked.map(example.task.encode, batched=True, remove_columns=asked.column_names)
     rows = columns(encoded.with_format("arrow"), np.arange(len(encoded)))
     with torch.inference_mode():

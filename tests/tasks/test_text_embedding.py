@@ -19,7 +19,7 @@ from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.tasks.metrics.retrieval import competitors, embedding_metrics, partner_ranks
 from hone.tasks.text.text_embedding import TextEmbedding
 from hone.training.fast.packing import Packed, packing_for
@@ -73,7 +73,7 @@ def test_the_pool_has_an_end() -> None:
 
 def equipped(kind: str = "pairs", **options: Any) -> TextEmbedding:
     facts = Facts(kind, numbers={"low": 0.0, "high": 5.0} if kind == "scores" else {})
-    return TextEmbedding(**options).equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TextEmbedding(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
 
 
 def network() -> Any:
@@ -146,7 +146,7 @@ def test_scores_are_followed() -> None:
 def test_packing_is_exact() -> None:
     task, made = equipped(), network().train()
     batch = batch_of(task, some_rows())
-    packing = packing_for("auto", made, Anatomy.of(made), task, batch, torch.device("cpu"))
+    packing = packing_for("auto", made, LayerMap.of(made), task, batch, torch.device("cpu"))
     assert isinstance(packing, Packed)
     padded = gradients(task, made, batch)
     with packing.active():

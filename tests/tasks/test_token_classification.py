@@ -165,7 +165,7 @@ def test_bytes_behind_other_rules_are_no_trouble() -> None:
 
 def equipped(**options: Any) -> TokenClassification:
     facts = Facts("spans", TAGS, (9, 1, 1, 1, 1, 1, 1))
-    return TokenClassification(**options).equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TokenClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
 
 
 def network(task: TokenClassification) -> Any:

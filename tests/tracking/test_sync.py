@@ -15,7 +15,7 @@ from hone.runs.folder import Folder
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.sync import RunUpload
 from hone.tracking.wandb.tracker import WandbTracker
-from hone.training.progress import Run
+from hone.training.progress import RunProgress
 from wandb_server.faults import Fault
 from wandb_server.server import Server, serving
 
@@ -161,10 +161,12 @@ def test_only_a_file_that_can_be_read_to_its_end_is_sent(hone: Hone) -> None:
 
 
 def test_a_run_in_two_sittings_is_sent_from_its_journal(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    advance = Run.advance
+    advance = RunProgress.advance
     with monkeypatch.context() as patch:
         patch.setattr(
-            Run, "advance", lambda run, step: (advance(run, step), step == 3 and os.kill(os.getpid(), signal.SIGTERM))
+            RunProgress,
+            "advance",
+            lambda run, step: (advance(run, step), step == 3 and os.kill(os.getpid(), signal.SIGTERM)),
         )
         assert hone("train", *OFFLINE).code == 75
     assert record(only_run())["tracker"]["complete"], "so far the file has everything"

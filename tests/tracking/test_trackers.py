@@ -77,12 +77,14 @@ def test_csv_follows_the_journal_back(tmp_path: Path) -> None:
 def test_tensorboard_gets_everything_once_though_the_run_is_stopped(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hone.training.progress import Run
+    from hone.training.progress import RunProgress
 
-    advance = Run.advance
+    advance = RunProgress.advance
     with monkeypatch.context() as patched:
         patched.setattr(
-            Run, "advance", lambda run, step: (advance(run, step), step == 3 and os.kill(os.getpid(), signal.SIGTERM))
+            RunProgress,
+            "advance",
+            lambda run, step: (advance(run, step), step == 3 and os.kill(os.getpid(), signal.SIGTERM)),
         )
         assert hone("train", *BRIEF, "tracker=tensorboard").code == 75
     done = hone("train", *BRIEF, "tracker=tensorboard", "resume=auto")

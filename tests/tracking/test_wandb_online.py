@@ -15,7 +15,7 @@ import yaml
 from conftest import PROTOTYPES, ROOT, SMALL, Hone, journal, only_run, record, runs
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.tracker import WandbTracker
-from hone.training.progress import Run
+from hone.training.progress import RunProgress
 from wandb_server.faults import Fault
 from wandb_server.server import Server
 
@@ -90,9 +90,9 @@ def test_a_run_that_stops_before_its_first_row_has_that_row_later(
 ) -> None:
     """W&B makes a row of tables that wait for one, and then has no place for the numbers."""
     quick = (*TRACKED, "log_every=5", "evaluate_every=6", "save_every=2", "resume=auto")
-    advance = Run.advance
+    advance = RunProgress.advance
 
-    def stops(run: Run, step: int) -> None:
+    def stops(run: RunProgress, step: int) -> None:
         advance(run, step)
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -100,7 +100,7 @@ def test_a_run_that_stops_before_its_first_row_has_that_row_later(
     for mode in ("online", "offline"):
         words, folder = (*quick, f"name={mode}", f"tracker.mode={mode}"), f"outputs/{mode}"
         with monkeypatch.context() as patch:
-            patch.setattr(Run, "advance", stops)
+            patch.setattr(RunProgress, "advance", stops)
             assert hone("train", *words).code == 75
         assert not journal(only_run(folder))
         assert hone("sync", folder).code == 0

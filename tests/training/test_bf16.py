@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_resume import everything, fit_until
 
 from conftest import SMALL, Hone, journal, only_run, record
 from harness import Training, same_bits
 from hone.training.optim.adamw_bf16 import AdamWBf16, stochastic
 from hone.training.optim.optimizers import Optimizer
-from test_resume import everything, fit_until
 
 BF16 = Optimizer(partial(AdamWBf16, seed=3), 2e-3, weight_decay=0.01)
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_resume import everything, fit_until
 
 from conftest import SMALL, Hone, journal, only_run
 from harness import NO_DROPOUT, Training, distance
 from hone.data.batching import Random
-from test_resume import everything, fit_until
 
 pytestmark = pytest.mark.filterwarnings("default")  # the compiler has some of its own, and PyTorch knows of them
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from conftest import Hone, only_run, record
 from harness import Training
-from hone.training.fabric import settle
+from hone.training.fabric import resolve_precision
 from hone.training.module import Module
 
 WORDS = (
@@ -68,7 +68,7 @@ def test_auto_is_bf16_where_the_processor_is_made_for_it(
     assert record(only_run())["precision"] == precision
     assert precision in done.out
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert settle("auto", "cpu", before="32-true") == "32-true", "a run goes on as it began"
+    assert resolve_precision("auto", "cpu", before="32-true") == "32-true", "a run goes on as it began"
 
 
 def test_emulated_bf16_is_warned_of(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_the_module_trains_under_a_stock_trainer(tmp_path: Path) -> None:
     import lightning
 
     ready = Training(tmp_path).start()
-    module = Module(ready.network, ready.data.task, ready.module.anatomy, ready.module.recipe, ready.module.scheduler)
+    module = Module(ready.network, ready.data.task, ready.module.layer_map, ready.module.recipe, ready.module.scheduler)
     trainer = lightning.Trainer(
         fast_dev_run=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, logger=False
     )

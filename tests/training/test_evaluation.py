@@ -33,7 +33,7 @@ def failing(place: int, rows: Any) -> Any:
 
 def test_a_network_that_was_training_trains_again(tmp_path: Path) -> None:
     started = Training(tmp_path).start()
-    module = started.trainee.wrapped.train()
+    module = started.train_state.wrapped.train()
     with pytest.raises(Broken):
         run_through(started.fabric, module, Batches([np.arange(1)], failing))
     assert module.training

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from test_resume import everything, fit_until
 
 from harness import Training, same_bits
 from hone.core.errors import RunError
@@ -18,7 +19,6 @@ from hone.training import fabric as devices
 from hone.training import fabric as precision
 from hone.training import step as health
 from hone.training.prefetch import ahead, prefetched
-from test_resume import everything, fit_until
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.training.loop.health_of", health.Lazy)
+    monkeypatch.setattr("hone.training.loop.health_of", health.DeferredFiniteCheck)
 
 
 def fetching() -> list[str]:
@@ -133,7 +133,7 @@ def test_a_bad_step_that_is_skipped_moves_nothing(tmp_path: Path, lazy: None) ->
     object.__setattr__(after.course.clock, "total_steps", 4)
     for started in (before, after):
         object.__setattr__(started.course, "log_every", 100)
-    before.trainee.scheduler.lr_lambdas[:] = after.trainee.scheduler.lr_lambdas
+    before.train_state.scheduler.lr_lambdas[:] = after.train_state.scheduler.lr_lambdas
     before.fit()
     poison(after, 4)
     with pytest.raises(RunError, match="step 4"):
@@ -144,7 +144,7 @@ def test_a_bad_step_that_is_skipped_moves_nothing(tmp_path: Path, lazy: None) ->
 def test_looking_late_changes_nothing(tmp_path: Path, lazy: None) -> None:
     late = Training(tmp_path / "a", evaluate_every=5).start().fit()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hone.training.loop.health_of", health.Immediate)
+        patch.setattr("hone.training.loop.health_of", health.EagerFiniteCheck)
         plain = Training(tmp_path / "b", evaluate_every=5).start().fit()
     assert late.losses == plain.losses
     assert same_bits(everything(late), everything(plain))
@@ -172,8 +172,8 @@ def gpu(patch: pytest.MonkeyPatch, capability: tuple[int, int]) -> None:
 )
 def test_auto_on_gpus(capability: tuple[int, int], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(monkeypatch, capability)
-    assert precision.settle("auto", "auto") == found
-    assert precision.settle("auto", "cuda") == found
+    assert precision.resolve_precision("auto", "auto") == found
+    assert precision.resolve_precision("auto", "cuda") == found
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_tf32_is_used_where_there_is_any(
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
-        precision.settle_products(torch.device(device), numbers)
+        precision.set_matmul_precision(torch.device(device), numbers)
         assert torch.get_float32_matmul_precision() == found
     finally:
         torch.set_float32_matmul_precision(before)

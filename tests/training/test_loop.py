@@ -175,16 +175,16 @@ def test_the_best_weights_are_the_ones_of_the_best_evaluation(tmp_path: Path) ->
         key=lambda row: row["validation/f1_macro"],
     )
     assert started.run.best["step"] == best["step"]
-    started.run.choose_best(started.trainee)
+    started.run.choose_best(started.train_state)
     assert same_bits(started.weights, seen[best["step"]])
 
 
 def test_averaged_weights_are_what_evaluation_sees(tmp_path: Path) -> None:
     recipe = Optimizer(ADAMW, 3e-3, ema=0.9)
     started = Training(tmp_path, optimizer=recipe).start().fit()
-    average, last = started.trainee.average.state(), started.weights
+    average, last = started.train_state.average.state(), started.weights
     assert distance(average, last) > 1e-4
-    started.run.choose_best(started.trainee)
+    started.run.choose_best(started.train_state)
     assert same_bits(started.weights, average)
 
 
@@ -210,10 +210,10 @@ def test_a_loss_that_is_no_number_stops_before_the_step(tmp_path: Path) -> None:
 def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
     started = Training(tmp_path).start()
     run = started.run
-    run.evaluated({"id": [0]}, {"loss": 1.0}, started.trainee)
+    run.evaluated({"id": [0]}, {"loss": 1.0}, started.train_state)
     assert run.best is None
-    run.evaluated({"id": [1]}, {"f1_macro": 0.1}, started.trainee)
-    run.evaluated({"id": [2]}, {"loss": 1.0}, started.trainee)
+    run.evaluated({"id": [1]}, {"f1_macro": 0.1}, started.train_state)
+    run.evaluated({"id": [2]}, {"loss": 1.0}, started.train_state)
     assert run.best["value"] == 0.1
     assert run.known == {"validation": {"id": [1]}}
     assert run.stale == 1
@@ -246,7 +246,7 @@ def test_layers_learn_slower_the_lower_they_are(tmp_path: Path) -> None:
     recipe = Optimizer(ADAMW, lr=1.0, weight_decay=0.1, layer_decay=0.5, head_lr_factor=3.0)
     started = Training(tmp_path, hyperparameters={"num_hidden_layers": 2}, optimizer=recipe).start()
     lr_of = {}
-    for group in started.trainee.optimizer.param_groups:
+    for group in started.train_state.optimizer.param_groups:
         for name, weight in started.network.named_parameters():
             if any(weight is each for each in group["params"]):
                 lr_of[name] = (group["initial_lr"], group["weight_decay"])

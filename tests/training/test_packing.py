@@ -19,7 +19,7 @@ from harness import Training, distance
 from hone.core.task import Batch, Facts, Task
 from hone.data.batching import Random
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.tasks.text.text_classification import TextClassification
 from hone.training.fast.layout import Layout
 from hone.training.fast.packing import Packed, Packing, Padded, packing_for
@@ -41,7 +41,7 @@ CANNOT = ["albert", "deberta-v2", "t5", "mpnet", "modernbert", "bart"]
 
 def task() -> Task:
     facts = Facts("single_label", ("a", "b", "c"), (1, 1, 1))
-    return TextClassification().equip(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TextClassification().bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
 
 
 def batch(*lengths: int) -> Batch:
@@ -60,7 +60,7 @@ def network(kind: str) -> PreTrainedModel:
 
 def chosen(wanted: Any, kind: str) -> tuple[PreTrainedModel, Packing]:
     made = network(kind)
-    return made, packing_for(wanted, made, Anatomy.of(made), task(), batch(3, 9, 17), CPU)
+    return made, packing_for(wanted, made, LayerMap.of(made), task(), batch(3, 9, 17), CPU)
 
 
 def gradients(made: PreTrainedModel, packing: Packing, rows: Batch) -> tuple[float, dict[str, torch.Tensor]]:
@@ -126,7 +126,7 @@ class Mixing(BertForSequenceClassification):
 def test_a_network_that_would_learn_something_else_is_found_out() -> None:
     torch.manual_seed(0)
     made = Mixing(network("bert").config).train()
-    packing = packing_for("auto", made, Anatomy.of(made), task(), batch(3, 9, 17), CPU)
+    packing = packing_for("auto", made, LayerMap.of(made), task(), batch(3, 9, 17), CPU)
     assert isinstance(packing, Padded)
     assert made.training
     assert made.config._attn_implementation == "sdpa"

@@ -31,7 +31,7 @@ def awkward(folder: Path, **changes: Any) -> Training:
 
 def everything(started: Started) -> dict[str, torch.Tensor]:
     """All tensors that a checkpoint holds."""
-    tensors, _ = started.trainee.take_down(started.fabric)
+    tensors, _ = started.train_state.state_dict(started.fabric)
     return {f"{file}/{name}": tensor.clone() for file, content in tensors.items() for name, tensor in content.items()}
 
 
@@ -94,9 +94,9 @@ def test_two_steps_are_not_the_same_bits(tmp_path: Path) -> None:
 
 MUTANTS = {
     "position": lambda started: setattr(started.run, "step", started.run.step + 1),
-    "optimizer": lambda started: started.trainee.optimizer.state.clear(),
-    "scheduler": lambda started: started.trainee.scheduler.step(),
-    "average": lambda started: started.trainee.average.update(1),
+    "optimizer": lambda started: started.train_state.optimizer.state.clear(),
+    "scheduler": lambda started: started.train_state.scheduler.step(),
+    "average": lambda started: started.train_state.average.update(1),
     "seed": lambda started: setattr(started.told, "seed", 1),
 }
 
@@ -181,19 +181,19 @@ QUICK = ("tracker=none", "dataset.train=64", "dataset.validation=16", "dataset.t
 
 def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM during step 9: exit 75; `resume=DIR` alone goes on, and the model is the one of an undisturbed run."""
-    from hone.training.progress import Run
+    from hone.training.progress import RunProgress
 
     assert hone("train", *QUICK, "epochs=1", "name=straight").code == 0
-    advance = Run.advance
+    advance = RunProgress.advance
 
-    def asked(run: Run, step: int) -> None:
+    def asked(run: RunProgress, step: int) -> None:
         advance(run, step)
         if step == 9:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Run, "advance", asked)
+    monkeypatch.setattr(RunProgress, "advance", asked)
     stopped = hone("train", *QUICK, "epochs=1", "name=stopped")
-    monkeypatch.setattr(Run, "advance", advance)
+    monkeypatch.setattr(RunProgress, "advance", advance)
     assert stopped.code == 75, stopped.said
     assert "SIGTERM" in stopped.err
     run = only_run("outputs/stopped")
@@ -213,11 +213,11 @@ def test_the_command_goes_on_where_it_was_stopped(hone: Hone, monkeypatch: pytes
 def test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hone.training.progress import Run
+    from hone.training.progress import RunProgress
 
     words = (*QUICK, "epochs=1", "log_every=1", "resume=auto")
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "save", lambda *parts: 1 / 0)
+        patch.setattr(RunProgress, "save", lambda *parts: 1 / 0)
         assert hone("train", *words).code == 1
     assert journal(only_run())
     assert hone("train", *words).code == 0

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hone.config.job import Invocation
 from hone.config.settings import Compare
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare
 from hone.reports.page import require_place, write_report
 from hone.reports.tables import FORMATS, show
@@ -30,5 +30,5 @@ def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) ->
     if place is not None:
         write_report(comparison, place)
         Console(stderr=settings.format != "table", highlight=False, soft_wrap=True).print(
-            f"[bold]report[/bold]  {shown(place)}"
+            f"[bold]report[/bold]  {relative_to_cwd(place)}"
         )

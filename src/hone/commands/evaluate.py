@@ -11,8 +11,8 @@ from rich.console import Console
 
 from hone.config.job import Invocation
 from hone.config.settings import Evaluate
-from hone.core.log import logged, quieten_libraries
-from hone.core.paths import shown
+from hone.core.log import capture_log, quieten_libraries
+from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
 from hone.core.task import Columns
 from hone.data.rows import Rows
@@ -29,8 +29,8 @@ from hone.training.results import save_records
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Loads, predicts, prints and stores."""
     quieten_libraries()
-    with logged():
-        run = finished.load(settings.run, settings.trust)
+    with capture_log():
+        run = finished.load_finished_run(settings.run, settings.trust)
         folder = Path(settings.output) if settings.output else finished.beside(settings.run, run.folder, "evaluation")
         require_writable(folder)
         rows = finished.rows_of(run, settings.split, settings.limit)
@@ -39,7 +39,7 @@ def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -
         _store(folder, settings.split, records, scores, baseline, run)
         _show(run, rows, records, scores, baseline, settings)
         Console(highlight=False, soft_wrap=True).print(
-            f"\n[bold]stored[/bold]  {shown(folder)}/{settings.split}.json, .parquet"
+            f"\n[bold]stored[/bold]  {relative_to_cwd(folder)}/{settings.split}.json, .parquet"
         )
 
 

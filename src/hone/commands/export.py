@@ -15,17 +15,17 @@ from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import Export
 from hone.core.errors import UserError
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
-from hone.training.finished import beside, equipped, require_model
+from hone.training.finished import beside, bind_task, require_model
 
 
 def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Copies the model folder and writes the card; what is there before stays unless told otherwise."""
     folder, record = require_model(settings.run)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    task = equipped(folder, check_node(config["task"], "task", settings.trust), settings.trust)
+    task = bind_task(folder, check_node(config["task"], "task", settings.trust), settings.trust)
     target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
     if target.exists() and not settings.overwrite:
         raise UserError(f"output={target}: exists already; say overwrite=true to replace it, or another output=….")
@@ -40,5 +40,5 @@ def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> 
     draft.rename(target)
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"[bold]exported[/bold]  {shown(target)}  ({', '.join(sorted(file.name for file in target.iterdir()))})"
+        f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({', '.join(sorted(file.name for file in target.iterdir()))})"
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hone.config.job import Invocation
 from hone.config.settings import Sweep
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import of_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
@@ -24,4 +24,4 @@ def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> N
     if settings.action == "status":
         final_screen(of_sweep(read_sweep(folder)), folder, {}, {})
     else:
-        Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {shown(page)}")
+        Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {relative_to_cwd(page)}")

@@ -13,7 +13,7 @@ from rich.console import Console
 from hone.config.job import Invocation
 from hone.config.settings import Sync
 from hone.core.errors import HoneError, RunError, UserError
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.runs.folder import Folder, is_run
 from hone.runs.sweep_file import FILE
 from hone.sweeps.mirror import SweepUpload
@@ -52,7 +52,7 @@ def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> No
 
 def _report(screen: Console, upload: Upload, state: str) -> None:
     way = f"{_WAYS[upload.way]} ({upload.why})"
-    screen.print(f"{shown(upload.place)}  {way}{f'  [bold]{state}[/bold]' if state else ''}", markup=True)
+    screen.print(f"{relative_to_cwd(upload.place)}  {way}{f'  [bold]{state}[/bold]' if state else ''}", markup=True)
 
 
 def _find(places: Sequence[str]) -> list[Upload]:

@@ -18,11 +18,11 @@ from transformers import PreTrainedTokenizerFast
 from hone.config import build
 from hone.config.job import Invocation
 from hone.config.settings import Tokenizer as Settings
-from hone.core.errors import UserError, listed, nearest
-from hone.core.log import logged, quieten_libraries
-from hone.core.paths import shown
+from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.log import capture_log, quieten_libraries
+from hone.core.paths import relative_to_cwd
 from hone.core.task import Task
-from hone.data.rows import prepare
+from hone.data.rows import load_rows
 from hone.data.source import Source
 from hone.runs.folder import require_writable
 
@@ -89,7 +89,10 @@ def _unigram(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, An
     blank.pre_tokenizer = pre_tokenizers.Metaspace()
     blank.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
-        vocab_size=settings.vocab_size, special_tokens=list(special.values()), unk_token=special["unk"], show_progress=False
+        vocab_size=settings.vocab_size,
+        special_tokens=list(special.values()),
+        unk_token=special["unk"],
+        show_progress=False,
     )
     return blank, trainer
 
@@ -110,10 +113,10 @@ class TokenizerParts:
 def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Reads the rows, trains, stores a folder and says how to use it."""
     quieten_libraries()
-    with logged():
-        made = build.made(TokenizerParts, parts, settings.trust)
+    with capture_log():
+        made = build.build_parts(TokenizerParts, parts, settings.trust)
         folder = _folder(settings, made.dataset)
-        rows = prepare(made.dataset, made.task, settings.limit).splits["train"]
+        rows = load_rows(made.dataset, made.task, settings.limit).splits["train"]
         roles = _roles(settings, rows)
         tokenizer = train(settings, _texts(rows, roles))
         _store(tokenizer, folder)
@@ -137,12 +140,12 @@ def _roles(settings: Settings, rows: Dataset) -> list[str]:
     if settings.roles is None:
         found = [name for name in there if name not in _LABELS]
         if not found:
-            raise UserError(f"roles=null: no column holds text; there are {listed(rows.column_names)}.")
+            raise UserError(f"roles=null: no column holds text; there are {join_names(rows.column_names)}.")
         return found
     for role in settings.roles:
         if role not in there:
             raise UserError(
-                f"roles: no column {role!r} that holds text.{nearest(role, there)} There are {listed(there)}."
+                f"roles: no column {role!r} that holds text.{did_you_mean(role, there)} There are {join_names(there)}."
             )
     return settings.roles
 
@@ -174,11 +177,11 @@ def _tell(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset, roles
     tokens = sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     console.print(
-        f"[bold]stored[/bold]  {shown(folder)}  ({len(tokenizer):,} tokens of {size / max(tokens, 1):.2f} bytes)"
+        f"[bold]stored[/bold]  {relative_to_cwd(folder)}  ({len(tokenizer):,} tokens of {size / max(tokens, 1):.2f} bytes)"
     )
     if settings.algorithm != "bpe":
         console.print(f"[bold]note[/bold]    {settings.algorithm} finds another vocabulary each time: keep this folder")
     kind = {"encoder": "bert", "decoder": "llama", "seq2seq": "t5"}[settings.special]
     console.print(
-        f"[bold]use[/bold]     checkpoint=scratch checkpoint.architecture={kind} checkpoint.tokenizer={shown(folder)}"
+        f"[bold]use[/bold]     checkpoint=scratch checkpoint.architecture={kind} checkpoint.tokenizer={relative_to_cwd(folder)}"
     )

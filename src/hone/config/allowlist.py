@@ -13,9 +13,9 @@ from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from hone.config.check import sweep_function
-from hone.core.trust import require_trusted
 from hone.config.hydra_private import ConfigLoaderImpl, loader_replaced
 from hone.core.errors import UserError
+from hone.core.trust import require_trusted
 
 SWEEPER = "hydra_plugins.hone_sweeper.sweeper.HoneSweeper"
 _OF_HYDRA = {"hydra.sweeper._target_", "hydra.launcher._target_"}

@@ -20,9 +20,9 @@ from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.config.job import Invocation
 from hone.config.mistakes import explain, with_fitting_tasks
 from hone.config.tree import CONF
-from hone.config.tree import words as words_of
-from hone.core.errors import HoneError, Interrupted, Preempted, UserError, tell
-from hone.core.process import imported
+from hone.config.tree import keys_of as words_of
+from hone.core.errors import HoneError, Interrupted, Preempted, UserError, report_error
+from hone.core.process import import_uncollected
 from hone.core.wording import as_typed
 
 
@@ -51,7 +51,7 @@ class Application:
                 return 0
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retried()
-            sys.argv = [f"hone {self.command}", *self.line.words]
+            sys.argv = [f"hone.commands.{self.command}", *self.line.words]
             with errors_raised(), vetted(self.command, self.line.vouched):
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
@@ -73,11 +73,11 @@ class Application:
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
-            return imported(f"hone.{self.command}").main(settings, parts, invocation)
+            return import_uncollected(f"hone.commands.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
-            sys.exit(tell(error, self.debug))
+            sys.exit(report_error(error, self.debug))
         except Exception as error:
-            self.code = max(self.code, tell(with_fitting_tasks(error), self.debug))
+            self.code = max(self.code, report_error(with_fitting_tasks(error), self.debug))
             return None
 
     def prepared(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
-from hone.core.trust import require_trusted
 from hone.core.errors import UserError
+from hone.core.trust import require_trusted
 
 Part = TypeVar("Part")
 
 
-def made(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> Part:
+def build_parts(owner: type[Part], config: Mapping[str, Any], trust: Iterable[str]) -> Part:
     """An object whose fields are sections of a checked config."""
     kinds = get_type_hints(owner)
     return owner(**{name: build(config[name], kind, name, trust) for name, kind in kinds.items()})

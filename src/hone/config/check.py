@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -13,9 +12,9 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from hone.config import settings, signatures
 from hone.config.signatures import Parameter, Signature
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.trust import require_trusted
-from hone.core.errors import UserError, listed, nearest
-from hone.core.wording import as_typed, expectation, literals
+from hone.core.wording import as_typed, describe_type, literals
 
 _RESERVED = {"_target_", "_partial_"}
 _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, allow_inf_nan=False)
@@ -87,7 +86,7 @@ def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: 
     unknown = [name for name in given if name not in signature.parameters and not signature.open]
     if unknown:
         options = [key for key in signature.parameters if not key.startswith("_")]
-        hint = nearest(unknown[0], options) or f" It takes {listed(options)}."
+        hint = did_you_mean(unknown[0], options) or f" It takes {join_names(options)}."
         raise UserError(f"{_dotted(place, unknown[0])}: {_owner(target)} takes no such option.{hint}")
     if not partial:
         _require_all(given, signature, target, place)
@@ -97,7 +96,7 @@ def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: 
 def _require_source(target: str, place: str) -> None:
     module, _, name = target.rpartition(".")
     if target.startswith(("hone.", "torch.optim.")) and not signatures.exists(target):
-        raise UserError(f"{place}._target_={target}: no such class.{nearest(name, signatures.names_in(module))}")
+        raise UserError(f"{place}._target_={target}: no such class.{did_you_mean(name, signatures.names_in(module))}")
 
 
 def _require_all(given: Mapping[str, Any], signature: Signature, target: str, place: str) -> None:
@@ -119,7 +118,7 @@ def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
         _require_keys(error, key)
         raise UserError(f"{key}={as_typed(value)}: {_expected(parameter.type, value, error)}") from None
     if isinstance(value, bool) and not isinstance(coerced, bool):  # true is 1 to Python, but not to a user
-        raise UserError(f"{key}={as_typed(value)}: expected {expectation(parameter.type)}.")
+        raise UserError(f"{key}={as_typed(value)}: expected {describe_type(parameter.type)}.")
     return coerced
 
 
@@ -135,7 +134,7 @@ def _require_keys(error: ValidationError, place: str) -> None:
         if problem["loc"][-1:] == ("[key]",):
             key, choices = problem["loc"][-2], re.findall(r"'([^']*)'", problem["ctx"].get("expected", ""))
             raise UserError(
-                f"{place}.{key}: no such key.{nearest(key, choices)} The keys are {listed(choices)}."
+                f"{place}.{key}: no such key.{did_you_mean(key, choices)} The keys are {join_names(choices)}."
             ) from None
 
 
@@ -143,7 +142,7 @@ def _expected(kind: Any, value: Any, error: ValidationError) -> str:
     """The expected type, the nearest valid word, and which item of a list is wrong."""
     indices = [step for problem in error.errors() for step in problem["loc"] if isinstance(step, int)]
     item = f" Item {indices[0]} (counting from 0) is {as_typed(value[indices[0]])}." if indices else ""
-    return f"expected {expectation(kind)}.{nearest(value, literals(kind))}{item}"
+    return f"expected {describe_type(kind)}.{did_you_mean(value, literals(kind))}{item}"
 
 
 def roles_of(task: str) -> tuple[list[str], list[str]] | None:
@@ -164,8 +163,8 @@ def require_known_roles(dataset: Mapping[str, Any], task: Mapping[str, Any]) -> 
     unknown = [role for role, column in columns.items() if role not in known and column not in (None, role)]
     if unknown:
         places = ", ".join(f"dataset.columns.{role}" for role in unknown)
-        hint = nearest(unknown[0], known)
-        raise UserError(f"{places}: the task has no such role; its roles are {listed(known)}.{hint}")
+        hint = did_you_mean(unknown[0], known)
+        raise UserError(f"{places}: the task has no such role; its roles are {join_names(known)}.{hint}")
 
 
 def _dotted(place: str, name: str) -> str:

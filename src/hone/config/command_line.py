@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 
 from hone.config.hydra_private import argument_parser
 from hone.config.tree import CONF, commands
-from hone.core.errors import UserError, closest, nearest
+from hone.core.errors import UserError, closest_choice, did_you_mean
 from hone.runs.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
@@ -76,7 +76,7 @@ class CommandLine:
             if key in known or not key.isidentifier():
                 kept.append(word)
                 continue
-            if meant := _ALIASES.get(key) or closest(key, known, likeness=0.75):
+            if meant := _ALIASES.get(key) or closest_choice(key, known, likeness=0.75):
                 raise UserError(f"{key}: no such key. Did you mean {meant}?")
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
@@ -153,7 +153,7 @@ def _parsed(words: Sequence[str]) -> Any:
             raise
         problem = output.getvalue().strip().rpartition("error: ")[2]
         flag = re.search(r"(?<=: )-\S+", problem)
-        hint = nearest(flag[0], re.findall(r"--[a-z-]+", parser.format_usage())) if flag else ""
+        hint = did_you_mean(flag[0], re.findall(r"--[a-z-]+", parser.format_usage())) if flag else ""
         raise UserError(f"{problem}.{hint}") from None
 
 

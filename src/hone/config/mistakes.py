@@ -19,7 +19,7 @@ from hone.config.command_line import CommandLine, with_open_columns
 from hone.config.hydra_private import HYDRA
 from hone.config.tree import CONF, options, target_of
 from hone.config.unknown_keys import unknown_key
-from hone.core.errors import MissingColumns, UserError, listed, nearest
+from hone.core.errors import MissingColumns, UserError, did_you_mean, join_names
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete from config)[^']*'([^']+)'")
 _INSIDE = re.compile(r"full_key: (\S+)")
@@ -127,7 +127,7 @@ def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserErr
         return UserError(_plain(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
     return UserError(
-        f"{typed}: no such {group or 'config'}.{nearest(choice, options)} The options are {listed(options)}."
+        f"{typed}: no such {group or 'config'}.{did_you_mean(choice, options)} The options are {join_names(options)}."
     )
 
 
@@ -151,7 +151,7 @@ def _culprit(command: str, line: CommandLine) -> str | None:
 
 def _no_option(word: str) -> UserError:
     group = word.partition("=")[0].lstrip("+~")
-    return UserError(f"{word}: expected the name of an option of {group}: {listed(options(group))}.")
+    return UserError(f"{word}: expected the name of an option of {group}: {join_names(options(group))}.")
 
 
 def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:

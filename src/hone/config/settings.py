@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from hone.core.errors import UserError, nearest
+from hone.core.errors import UserError, did_you_mean
 from hone.core.value_types import (
     Accelerator,
     Count,
@@ -40,7 +40,7 @@ SWEEP_ACTIONS = {
 class Train:
     """The settings of `hone train`."""
 
-    made_of: ClassVar[str | None] = "hone.training.parts.Parts"
+    made_of: ClassVar[str | None] = "hone.training.parts.RunParts"
     """The class whose fields are the other sections of the file; each command names its own, or none."""
     also_checked: ClassVar[tuple[str, ...]] = ("sweep",)
     """Further sections: they are checked with the rest, and built by the sweep."""
@@ -194,7 +194,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         if len(self.folders) != 2 or self.action not in SWEEP_ACTIONS:
-            hint = nearest(self.folders[0], SWEEP_ACTIONS) if self.folders else ""
+            hint = did_you_mean(self.folders[0], SWEEP_ACTIONS) if self.folders else ""
             raise UserError(
                 f"hone sweep: name an action and one sweep's folder: hone sweep {'|'.join(SWEEP_ACTIONS)} DIR.{hint}"
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "conf"
-CONF = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "conf"
+_INSTALLED = Path(__file__).parents[1] / "conf"
+CONF = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "conf"
 
 
 def commands() -> dict[str, str]:
@@ -30,7 +30,7 @@ def target_of(group: str, option: str) -> str:
     return match[1] if match else ""
 
 
-def words(command: str) -> set[str]:
+def keys_of(command: str) -> set[str]:
     """The keys of a command's file, and the groups that it chooses from."""
     import yaml  # `hone --help` does not need it
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from hone.core.trust import require_trusted
 from hone.config.signatures import signature_of
 from hone.config.tree import CONF, options
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.trust import require_trusted
 from hone.core.wording import takes_keys
 
 _INNER = {"_target_", "_partial_"}
@@ -40,7 +40,7 @@ def unknown_key(key: str, word: str, config: DictConfig) -> UserError:
         or _renamed(key, word, tree)
         or _same_name(key, tree)
         or _misspelt(key, tree)
-        or f" The keys are {listed(name for name in tree if name not in _INNER)}."
+        or f" The keys are {join_names(name for name in tree if name not in _INNER)}."
     )
     return UserError(f"{key}: no such key.{hint}")
 
@@ -88,7 +88,7 @@ def _of_other_options(key: str, whole: Mapping[str, Any]) -> str:
     having.sort(key=lambda option: _at(trees[option], rest) != "???")  # those that leave it to the user come first
     if not having:
         return ""
-    names = listed([f"{group}={option}" for option in having], 8)
+    names = join_names([f"{group}={option}" for option in having], 8)
     return f" {group}={_chosen(group, whole)} does not have it; these do: {names}."
 
 
@@ -110,7 +110,7 @@ def _same_name(key: str, tree: Mapping[str, Any]) -> str:
     places = {path: value for path, value in _leaves(tree, "") if path.rpartition(".")[2] == last}
     sources = {value.strip("${}") for value in places.values() if isinstance(value, str)}
     meant = [path for path in places if path not in sources]
-    alike = nearest(key, meant) if "." in key else ""
+    alike = did_you_mean(key, meant) if "." in key else ""
     return alike or (f" Did you mean {' or '.join(meant)}?" if meant else "")
 
 
@@ -118,11 +118,11 @@ def _misspelt(key: str, tree: Mapping[str, Any]) -> str:
     *parents, _ = key.split(".")
     siblings = _keys_at(tree, parents)
     if not siblings:
-        return nearest(key, [path for path, _ in _leaves(tree, "")])
-    hint = nearest(key, [".".join([*parents, name]) for name in siblings])
+        return did_you_mean(key, [path for path, _ in _leaves(tree, "")])
+    hint = did_you_mean(key, [".".join([*parents, name]) for name in siblings])
     if hint or not parents:
         return hint
-    return f" The keys of {'.'.join(parents)} are {listed(siblings)}."
+    return f" The keys of {'.'.join(parents)} are {join_names(siblings)}."
 
 
 def _chosen(group: str, whole: Mapping[str, Any]) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset
@@ -24,7 +21,7 @@ _PATIENCE = 2.0
 """Seconds of waiting that nobody needs to hear of."""
 
 
-def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:
+def load_or_make(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:
     """The rows called `name`: from the cache, or made (into the given file) while other processes wait."""
     path = cache_folder() / kind / f"{name}.arrow"
     if (kept := _read(path)) is not None:  # needs no lock: a file gets its name when it is whole
@@ -43,7 +40,7 @@ def remember(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dat
         return make(None)
 
 
-def store(rows: Dataset, file: str | None) -> Dataset:
+def store_rows(rows: Dataset, file: str | None) -> Dataset:
     """Writes rows made in memory to the file, when there is one to write."""
     if file is None:
         return rows
@@ -84,9 +81,3 @@ def _make_into(path: Path, make: Callable[[str | None], Dataset]) -> None:
         with file.open("rb") as written:
             os.fsync(written)  # a machine that goes down now must not leave a name without content
         file.replace(path)
-
-
-def key(*ingredients: Any) -> str:
-    """The same for whatever is made from these."""
-    text = json.dumps(ingredients, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -32,7 +32,7 @@ def lengths(rows: Dataset) -> Index:
     return np.asarray(rows.select_columns("length").with_format("arrow")[:]["length"].to_numpy(), dtype=np.int64)
 
 
-def drawn(rows: Dataset, examples: int | None) -> Index:
+def draw_rows(rows: Dataset, examples: int | None) -> Index:
     """The places of so many examples, with all their windows, drawn at random and always the same; None: of all."""
     if examples is None:
         return np.arange(len(rows))

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.core.trust import function_of, name_of
 from hone.core.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
+from hone.core.trust import function_of, name_of
 
 _ABOUT = b"hone"
 
@@ -37,7 +37,7 @@ class Measure:
 
 @final
 @dataclass(frozen=True)
-class Additions:
+class Contributions:
     """The records of a split and what they add; metrics that read the same codes share them."""
 
     metrics: Mapping[str, Metric]

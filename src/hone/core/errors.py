@@ -75,13 +75,13 @@ class Interrupted(HoneError):
     state: ClassVar[str] = "preempted"
 
 
-def nearest(word: object, choices: Iterable[object]) -> str:
+def did_you_mean(word: object, choices: Iterable[object]) -> str:
     """' Did you mean x?' for the choice closest to `word`, or nothing when none is close."""
-    found = closest(word, choices)
+    found = closest_choice(word, choices)
     return f" Did you mean {found}?" if found else ""
 
 
-def closest(word: object, choices: Iterable[object], likeness: float = 0.5) -> str | None:
+def closest_choice(word: object, choices: Iterable[object], likeness: float = 0.5) -> str | None:
     """The choice that a misspelt word stands for, if one is close."""
     scored = [(_likeness(str(word), str(choice)), str(choice)) for choice in choices]
     score, best = max(scored, key=lambda pair: pair[0], default=(0.0, ""))
@@ -96,13 +96,13 @@ def _likeness(word: str, choice: str) -> float:
     return max(whole, 0.9 * start)
 
 
-def listed(choices: Iterable[object], limit: int = 30) -> str:
+def join_names(choices: Iterable[object], limit: int = 30) -> str:
     """The choices in one line, cut when there are very many."""
     words = [str(choice) for choice in choices]
     return (", ".join(words[:limit]) or "none") + (f" and {len(words) - limit} more" if len(words) > limit else "")
 
 
-def briefly(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Another library's error in one line of reasonable length."""
     return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
 
@@ -112,7 +112,7 @@ def print_traceback(error: BaseException) -> None:
     print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
 
-def tell(error: BaseException, debug: bool) -> int:
+def report_error(error: BaseException, debug: bool) -> int:
     """Says what went wrong and returns the exit code; our own errors need no traceback, a surprise does."""
     if not isinstance(error, HoneError):
         print_traceback(error)

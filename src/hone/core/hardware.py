@@ -42,7 +42,7 @@ _PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def resident() -> int:
+def resident_memory() -> int:
     """The memory that this process has; where nobody says, the most it had."""
     return _said("/proc/self/status", "VmRSS") or peak()
 
@@ -52,7 +52,7 @@ def peak() -> int:
     return _said("/proc/self/status", "VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PER_UNIT
 
 
-def available() -> int:
+def available_memory() -> int:
     """What processes can still have; zero where nobody says."""
     free = _said("/proc/meminfo", "MemAvailable")
     if not free and hasattr(os, "sysconf"):

@@ -46,7 +46,7 @@ class Log:
 
 
 @contextmanager
-def logged() -> Iterator[Log]:
+def capture_log() -> Iterator[Log]:
     """While this is open, our loggers and Python's warnings are heard."""
     log = Log()
     terminal = _Terminal(logging.WARNING)

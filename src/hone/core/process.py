@@ -23,7 +23,7 @@ def keep_memory() -> None:
             libc.mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
-def imported(name: str) -> ModuleType:
+def import_uncollected(name: str) -> ModuleType:
     """The module. What exists once it is imported is never searched."""
     if name in sys.modules or not gc.isenabled():
         return importlib.import_module(name)

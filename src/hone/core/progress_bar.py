@@ -90,7 +90,7 @@ class Lines(Display):
     def close(self) -> None: ...
 
 
-def display() -> Display:
+def make_display() -> Display:
     """The display that suits where we are."""
     return Bar() if console.is_terminal else Lines()
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from hone.core.contributions import Additions
-from hone.core.metric import Metric
+from hone.core.contributions import Contributions
+from hone.core.metric import MEAN_LOSS, Metric
 from hone.core.task import Columns, Task
-from hone.core.metric import MEAN_LOSS
 
 
-def join(parts: Sequence[Columns]) -> Columns:
+def join_records(parts: Sequence[Columns]) -> Columns:
     """Equal columns of many batches, one after the other."""
     return {name: _joined([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
-def reorder(columns: Columns, order: np.ndarray[Any, Any]) -> Columns:
+def restore_order(columns: Columns, order: np.ndarray[Any, Any]) -> Columns:
     """Rows that came in `order` in the places where they belong."""
     back = np.argsort(order)
     return {name: values[back] if isinstance(values, np.ndarray) else [values[place] for place in back]
@@ -32,7 +31,7 @@ def metrics_of(task: Task) -> Mapping[str, Metric]:
 
 def compute_scores(task: Task, records: Columns) -> dict[str, float]:
     """Every metric of the records."""
-    return Additions.of(metrics_of(task), records).scores()
+    return Contributions.of(metrics_of(task), records).scores()
 
 
 def signatures_of(task: Task) -> dict[str, str]:

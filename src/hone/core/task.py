@@ -101,7 +101,7 @@ class Predictive(ABC):
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """One record's prediction as plain values by name, for files and programs: labels by name, texts, spans."""
 
-    def ask(self, rows: Columns) -> Columns:
+    def without_targets(self, rows: Columns) -> Columns:
         """Raw rows as questions: what a prediction is made from, whatever else is known of them."""
         return {name: values for name, values in rows.items() if name not in self.targets}
 
@@ -173,23 +173,23 @@ class Task(Predictive):
         """The facts of these rows and of those before them; by such steps the facts of a stream are found."""
         raise UserError(f"dataset.streaming=true: {type(self).__name__} needs all training rows at once.")
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         """What a model that was trained elsewhere says of its training rows; without labels there is nothing to say."""
         return Facts("unlabelled")
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         """Sets what the options say of the processor, which is saved with the model."""
         return
 
-    def furnish(self, network: Any) -> None:
+    def configure_generation(self, network: Any) -> None:
         """Sets what the options determine of the network beside its config, which is saved with it: how it writes."""
         return
 
-    def adopt(self, config: PretrainedConfig) -> None:
+    def read_config(self, config: PretrainedConfig) -> None:
         """Sets the options that were left to the network's config."""
         return
 
-    def examine(self, network: Any) -> None:
+    def check_network(self, network: Any) -> None:
         """Raises UserError where the network, with its weights, cannot do what it is asked to."""
         return
 
@@ -204,10 +204,10 @@ class Task(Predictive):
         return None
 
     @final
-    def equip(self, processor: Any, facts: Facts) -> Self:
+    def bind(self, processor: Any, facts: Facts) -> Self:
         """This task with what it needs to encode, train and predict."""
         self.check(facts)
-        self.adjust(processor)
+        self.configure_processor(processor)
         equipped = copy.copy(self)
         equipped.processor, equipped.facts = processor, facts
         return equipped

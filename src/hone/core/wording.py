@@ -30,7 +30,7 @@ def as_typed(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def expectation(kind: Any) -> str:
+def describe_type(kind: Any) -> str:
     """'a number (above 0) or null'."""
     *others, last = _alternatives(kind)
     if get_origin(kind) is Literal and others:
@@ -68,7 +68,7 @@ def _alternatives(kind: Any) -> list[str]:
 
 
 def _collection(kind: Any) -> str | None:
-    inside = [expectation(part) for part in get_args(kind)]
+    inside = [describe_type(part) for part in get_args(kind)]
     if takes_keys(kind):
         key, value = inside or ("key", "value")
         return f"{{{key.replace('text', 'key')}: {value}}}"
@@ -82,7 +82,7 @@ def _bounded(base: Any, *metadata: Any) -> str:
     own = next((item.text for item in metadata if isinstance(item, Words)), None)
     known = [(item, *_BOUNDS[type(item)]) for item in metadata if type(item) in _BOUNDS]
     bounds = ", ".join(f"{words} {getattr(item, name)}" for item, words, name in known)
-    return own or (f"{expectation(base)} ({bounds})" if bounds else expectation(base))
+    return own or (f"{describe_type(base)} ({bounds})" if bounds else describe_type(base))
 
 
 def bytes_in_words(size: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, final
 from datasets import Dataset
 
 from hone.core.columns import values
-from hone.core.errors import RowError, UserError, listed
+from hone.core.errors import RowError, UserError, join_names
 from hone.core.task import Fault
 from hone.data.source import Source
 
@@ -48,7 +48,7 @@ class Tally:
         for kind, count in self.kinds.most_common(_SHOWN):
             role, problem = kind
             more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
-            at = listed(self.places[kind])
+            at = join_names(self.places[kind])
             where = f"row {at}" if count == 1 else f"{count} rows: {at}{more}"
             column = source.columns.get(role) or role
             name = column if isinstance(column, str) else ", ".join(column)
@@ -64,7 +64,7 @@ class Tally:
             places.append(place)
 
 
-def judge(bad: int, rows: int, told: str, split: str, source: Source) -> None:
+def report_bad_rows(bad: int, rows: int, told: str, split: str, source: Source) -> None:
     """Ends the command because of bad rows, or warns that they are left out."""
     if not bad:
         return
@@ -78,7 +78,7 @@ def judge(bad: int, rows: int, told: str, split: str, source: Source) -> None:
 _TOGETHER = 1000
 
 
-def misfits(encode: Callable[[int, int], Any], count: int) -> Iterator[tuple[int, RowError]]:
+def find_bad_rows(encode: Callable[[int, int], Any], count: int) -> Iterator[tuple[int, RowError]]:
     """The places of those among `count` rows that `encode`, given where to begin and to stop, refuses; and why."""
     for start in range(0, count, _TOGETHER):
         yield from _among(encode, start, min(start + _TOGETHER, count))

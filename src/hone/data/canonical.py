@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, List
 
-from hone.core.errors import MissingColumns, UserError, closest, listed
+from hone.core.errors import MissingColumns, UserError, closest_choice, join_names
 from hone.core.paths import nearest_path
 from hone.core.task import Task
 from hone.core.wording import as_typed
 from hone.data.source import Incoming, Source
 
 
-def canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:
+def to_canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:
     """Only the columns that play a role, under the role's name, with `id` as the row's place in its split, where
     these begin at `first`."""
     raw = _opened(raw, source)
@@ -50,7 +50,7 @@ def _names(feature: Any, source: Source) -> tuple[str, ...] | None:
     names = _listed_in(Path(source.labels).expanduser()) if isinstance(source.labels, str) else tuple(source.labels)
     if len(set(names)) < max(len(names), 1):
         raise UserError(
-            f"dataset.labels={as_typed(source.labels)}: expected names, none of them twice; {listed(names)}."
+            f"dataset.labels={as_typed(source.labels)}: expected names, none of them twice; {join_names(names)}."
         )
     return names
 
@@ -93,7 +93,7 @@ def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, li
 def _what_is_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
     """The missing columns with their roles, the existing ones, and the overrides that would name the right ones."""
     pairs = [(role, column) for role, columns in roles.items() for column in columns if column not in existing]
-    meant = {column: closest(column, existing) or closest(role, existing) for role, column in pairs}
+    meant = {column: closest_choice(column, existing) or closest_choice(role, existing) for role, column in pairs}
     problem = ", ".join(f"no column {column!r} for the role {role!r}" for role, column in pairs)
     hint = " and ".join(dict.fromkeys(column for column in meant.values() if column))
     overrides = {}
@@ -101,7 +101,7 @@ def _what_is_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
         right = meant[column] if len(roles[role]) == 1 else None
         overrides[role] = f"dataset.columns.{role}={right or '…'}"
     return (
-        f"{problem}.{f' Did you mean {hint}?' if hint else ''} The columns are {listed(existing)}; "
+        f"{problem}.{f' Did you mean {hint}?' if hint else ''} The columns are {join_names(existing)}; "
         f"name the right ones with {' '.join(overrides.values())}."
     )
 
@@ -111,7 +111,7 @@ def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
     mapped = {role: _listed(column) for role, column in source.columns.items() if column is not None}
     for role in mapped.keys() - set(known):
         if mapped.pop(role) != [role]:
-            raise UserError(f"dataset.columns.{role}: the task has no such role; its roles are {listed(known)}.")
+            raise UserError(f"dataset.columns.{role}: the task has no such role; its roles are {join_names(known)}.")
     if [] in mapped.values():
         raise UserError(f"dataset.columns={as_typed(mapped)}: expected a column for each role, or a list of them.")
     return mapped

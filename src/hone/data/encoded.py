@@ -11,10 +11,10 @@ from typing import Any
 from datasets import Dataset
 
 from hone.core import cache
-from hone.core.cache import key
 from hone.core.errors import RowError
+from hone.core.paths import cache_key
 from hone.core.task import Fault, Task
-from hone.data.bad_rows import Tally, judge, misfits
+from hone.data.bad_rows import Tally, find_bad_rows, report_bad_rows
 from hone.data.recipe import code, options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
@@ -46,7 +46,7 @@ def processor_digest(processor: Any) -> str:
 
 
 def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
-    name = key(fingerprint([rows]), recipe)
+    name = cache_key(fingerprint([rows]), recipe)
 
     def make(file: str | None) -> Dataset:
         return rows.map(
@@ -59,12 +59,12 @@ def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
             try_original_type=False,  # a label that was text is a number now
         )
 
-    return cache.remember("encoded", name, make)
+    return cache.load_or_make("encoded", name, make)
 
 
 def _fitting(rows: Dataset, split: str, task: Task, source: Source) -> Dataset:
-    found = misfits(lambda start, stop: task.encode(rows[start:stop]), len(rows))
+    found = find_bad_rows(lambda start, stop: task.encode(rows[start:stop]), len(rows))
     tally = Tally()
     fitting = tally.sift(rows, (Fault(place, error.role, error.problem) for place, error in found))
-    judge(tally.bad, tally.rows, tally.told(source), split, source)
+    report_bad_rows(tally.bad, tally.rows, tally.told(source), split, source)
     return fitting

@@ -12,7 +12,7 @@ from datasets import Dataset
 from lightning import LightningDataModule
 
 from hone.core import seeds
-from hone.core.columns import Index, columns, drawn, lengths
+from hone.core.columns import Index, columns, draw_rows, lengths
 from hone.core.task import Batch, Task
 from hone.data.batching import Batching, parts
 from hone.data.plan import Feed, Loaded, Micro, Plan, Pool, sorted_batches
@@ -115,7 +115,7 @@ class DataModule(LightningDataModule):
 
     def batches(self, split: str, rank: int = 0, world: int = 1, examples: int | None = None) -> Batches:
         """A split (or some examples of it) for evaluation, longest rows first; each batch as random every time."""
-        places = drawn(self.splits[split], examples)
+        places = draw_rows(self.splits[split], examples)
         batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
         plan = [places[batch] for batch in batches]
         mine = range(rank, len(plan), world)

@@ -13,8 +13,8 @@ from datasets import Dataset
 from hone.core.columns import values
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
-from hone.data.bad_rows import Tally, judge
-from hone.data.canonical import canonical, label_names
+from hone.data.bad_rows import Tally, report_bad_rows
+from hone.data.canonical import label_names, to_canonical
 from hone.data.source import SPLITS, Source
 from hone.data.streaming import Stream, open_stream
 
@@ -41,14 +41,14 @@ class Rows:
         return content if self.stream is None else f"stamp-{self.stream.incoming.stamp[:16]}-{content}"
 
 
-def prepare(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
+def load_rows(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
     """Loads, names, checks, splits and limits; `facts` are given where a model is already trained."""
     if source.streaming:
         return _prepare_stream(source, task, limit, facts)
     loaded = _loaded(source)
     names = label_names(loaded["train"], source)
     splits: dict[str, Dataset] = {
-        split: canonical(loaded[split], split, source, task) for split in SPLITS if split in loaded
+        split: to_canonical(loaded[split], split, source, task) for split in SPLITS if split in loaded
     }
     known = facts or task.find_facts(splits["train"], names)
     splits["train"] = _usable(splits["train"], "train", source, task, known)
@@ -73,7 +73,7 @@ def _prepare_stream(source: Source, task: Task, limit: int | None, facts: Facts 
     else:
         stream = open_stream(source, task, limit)
         known = stream.survey.facts
-    drawn = {split: _draw(canonical(rows, split, source, task), limit) for split, rows in loaded.items()}
+    drawn = {split: _draw(to_canonical(rows, split, source, task), limit) for split, rows in loaded.items()}
     return Rows({split: _usable(rows, split, source, task, known) for split, rows in drawn.items()}, known, stream)
 
 
@@ -132,5 +132,5 @@ def _usable(rows: Dataset, split: str, source: Source, task: Task, facts: Facts)
     """The rows without those that cannot work; there are none such unless the user agreed to skip them."""
     tally = Tally()
     usable = tally.sift(rows, task.find_faults(rows, facts))
-    judge(tally.bad, tally.rows, tally.told(source), split, source)
+    report_bad_rows(tally.bad, tally.rows, tally.told(source), split, source)
     return usable

@@ -11,8 +11,8 @@ from typing import Any, Self, final
 import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, IterableDataset
 
-from hone.core.cache import key
 from hone.core.errors import UserError
+from hone.core.paths import cache_key
 from hone.core.value_types import Labels, OnBadRow, Split
 
 CHUNK = 1_000
@@ -34,7 +34,7 @@ class Incoming:
     def built_by(cls, builder: Any, split: str, file: Path | None = None) -> Self:
         """A split of what one of `datasets`' builders would load."""
         files = builder.config.data_files[split]
-        return cls.of(builder.as_streaming_dataset(split=split), key(files, files.origin_metadata), file)
+        return cls.of(builder.as_streaming_dataset(split=split), cache_key(files, files.origin_metadata), file)
 
     @classmethod
     def of(cls, rows: IterableDataset, stamp: str, file: Path | None = None) -> Self:

@@ -15,12 +15,12 @@ from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
 from hone.core import cache, seeds
-from hone.core.cache import key
 from hone.core.columns import lengths
 from hone.core.errors import RunError, UserError
+from hone.core.paths import cache_key
 from hone.core.task import Facts, Task
-from hone.data.bad_rows import Tally, judge
-from hone.data.canonical import canonical, label_names
+from hone.data.bad_rows import Tally, report_bad_rows
+from hone.data.canonical import label_names, to_canonical
 from hone.data.plan import Feed, Plan, Planned, Pool
 from hone.data.recipe import code, options
 from hone.data.source import Incoming, Source
@@ -50,11 +50,11 @@ def survey(incoming: Incoming, source: Source, task: Task) -> Survey:
     def make(file: str | None) -> Dataset:
         log.info("%s: reading all training rows once, to know their number and labels", source.name)
         found = json.dumps(asdict(_look(incoming, source, task)))
-        return cache.store(Dataset.from_dict({"survey": [found]}), file)
+        return cache.store_rows(Dataset.from_dict({"survey": [found]}), file)
 
-    kept = json.loads(cache.remember("surveys", key(incoming.stamp, recipe), make)["survey"][0])
+    kept = json.loads(cache.load_or_make("surveys", cache_key(incoming.stamp, recipe), make)["survey"][0])
     found = Survey(Facts.of(kept.pop("facts")), **kept)
-    judge(found.rows - found.usable, found.rows, found.told, "train", source)
+    report_bad_rows(found.rows - found.usable, found.rows, found.told, "train", source)
     return found
 
 
@@ -62,7 +62,7 @@ def canonical_chunks(incoming: Incoming, source: Source, task: Task) -> Iterator
     """The rows under the names of their roles, numbered from the first file's first."""
     first = 0
     for raw in incoming.chunks():
-        yield canonical(raw, "train", source, task, first)
+        yield to_canonical(raw, "train", source, task, first)
         first += len(raw)
 
 

@@ -10,16 +10,16 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.value_types import Count, PartialShare, Positive
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 
 
 class Adapter(ABC):
     """The contract of a config's `adapter`."""
 
     @abstractmethod
-    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> Any:
+    def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> Any:
         """Returns the network, perhaps wrapped; only the weights that shall learn require gradients."""
 
     def fold(self, network: Any) -> PreTrainedModel:
@@ -33,7 +33,7 @@ class Adapter(ABC):
 class NoAdapter(Adapter):
     """Full fine-tuning leaves the network as its head made it."""
 
-    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
+    def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> PreTrainedModel:
         return network
 
 
@@ -42,9 +42,9 @@ class NoAdapter(Adapter):
 class Frozen(Adapter):
     """Only the head learns. The backbone's dropout stays on, unlike under a linear probe."""
 
-    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
+    def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> PreTrainedModel:
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(anatomy.learns_with_head(name))
+            parameter.requires_grad_(layer_map.learns_with_head(name))
         return network
 
 
@@ -55,10 +55,10 @@ class TopLayers(Adapter):
 
     count: Count
 
-    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> PreTrainedModel:
-        anatomy.require_layers(self.count, "adapter.count")
+    def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> PreTrainedModel:
+        layer_map.require_layers(self.count, "adapter.count")
         for name, parameter in network.named_parameters():
-            if anatomy.level(name) <= anatomy.depth - self.count:
+            if layer_map.level(name) <= layer_map.depth - self.count:
                 parameter.requires_grad_(False)
         return network
 
@@ -77,12 +77,12 @@ class Lora(Adapter):
     dropout: PartialShare = 0.0
     targets: Literal["all"] | list[str] = "all"
 
-    def adapt(self, network: PreTrainedModel, anatomy: Anatomy) -> Any:
+    def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> Any:
         import peft  # the import takes 2 s, and no other adapter needs it
 
         layers = [
             name for name, module in network.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not anatomy.learns_with_head(f"{name}.weight")
+            if isinstance(module, nn.Linear | Conv1D) and not layer_map.learns_with_head(f"{name}.weight")
         ]  # fmt: skip
         config = peft.LoraConfig(
             r=self.rank,
@@ -91,7 +91,7 @@ class Lora(Adapter):
             target_modules=self._chosen(layers),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
         )
-        head = [parameter for name, parameter in network.named_parameters() if anatomy.learns_with_head(name)]
+        head = [parameter for name, parameter in network.named_parameters() if layer_map.learns_with_head(name)]
         adapted = peft.get_peft_model(network, config)
         for parameter in head:
             parameter.requires_grad_(True)
@@ -106,9 +106,11 @@ class Lora(Adapter):
             return layers
         endings = sorted({name.rpartition(".")[2] for name in layers})
         if not self.targets:
-            raise UserError(f"adapter.targets=[]: name some layers, or set it to all. Available: {listed(endings)}.")
+            raise UserError(
+                f"adapter.targets=[]: name some layers, or set it to all. Available: {join_names(endings)}."
+            )
         for target in self.targets:
             if target not in endings:
-                hint = f"{nearest(target, endings)} Available: {listed(endings)}."
+                hint = f"{did_you_mean(target, endings)} Available: {join_names(endings)}."
                 raise UserError(f"adapter.targets={target}: no such layer in the backbone.{hint}")
         return [name for name in layers if name.rpartition(".")[2] in self.targets]

@@ -14,7 +14,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
-from hone.core.errors import UserError, briefly, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.wording import as_typed
 
@@ -52,7 +52,7 @@ def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig
     try:
         return AutoConfig.for_model(architecture, **given)
     except _MISFITS as error:
-        raise UserError(f"{place}: {briefly(error)}") from error
+        raise UserError(f"{place}: {one_line(error)}") from error
 
 
 def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
@@ -93,7 +93,7 @@ def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | Non
         try:
             setattr(config, name, value)
         except _MISFITS as error:
-            raise UserError(f"{place or 'config'}.{name}={as_typed(value)}: {briefly(error)}") from error
+            raise UserError(f"{place or 'config'}.{name}={as_typed(value)}: {one_line(error)}") from error
     return config
 
 
@@ -101,7 +101,7 @@ def _require_known(config: PretrainedConfig, names: Iterable[str], place: str) -
     keys = {*config.to_dict(), *config.attribute_map}
     for name in names:
         if name not in keys:
-            hint = nearest(name, keys) or f" Available: {listed(sorted(keys))}."
+            hint = did_you_mean(name, keys) or f" Available: {join_names(sorted(keys))}."
             raise UserError(f"{place}.{name}: {type(config).__name__} has no such hyperparameter.{hint}")
 
 
@@ -111,7 +111,7 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
         processor = getattr(transformers, auto_class).from_pretrained(source, **access)
     except Exception as error:  # the files of a folder decide what goes wrong
         raise UserError(
-            f"{source}: {auto_class} cannot be loaded ({briefly(error)}).{nearest_path(Path(source))}"
+            f"{source}: {auto_class} cannot be loaded ({one_line(error)}).{nearest_path(Path(source))}"
         ) from error
     return fit_tokenizer(processor, config, source) if auto_class == "AutoTokenizer" else processor
 

@@ -16,7 +16,7 @@ from hone.core.errors import UserError
 
 @final
 @dataclass(frozen=True)
-class Anatomy:
+class LayerMap:
     """Read off the bare network; the names also hold once an adapter has wrapped it."""
 
     backbone: str
@@ -27,7 +27,7 @@ class Anatomy:
     depth: int
 
     @classmethod
-    def of(cls, network: PreTrainedModel) -> Anatomy:
+    def of(cls, network: PreTrainedModel) -> LayerMap:
         config = network.config.get_text_config() if hasattr(network.config, "get_text_config") else network.config
         inner = network.base_model.config if network.base_model is not network else config
         names = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")

@@ -9,7 +9,7 @@ from typing import Any, Self, final
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.core.errors import listed
+from hone.core.errors import join_names
 
 _ATTRIBUTE = "weights_loaded"
 _SHOWN = 4
@@ -55,7 +55,7 @@ def loading_lines(network: nn.Module) -> list[str]:
     if loading is None:
         return []
     texts = {"newly initialised weights": loading.new, "unused weights of the checkpoint": loading.unused}
-    return [f"{text}: {len(names)} ({listed(names, _SHOWN)})" for text, names in texts.items() if names]
+    return [f"{text}: {len(names)} ({join_names(names, _SHOWN)})" for text, names in texts.items() if names]
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:

@@ -12,18 +12,18 @@ import transformers
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.core.errors import UserError, briefly, listed
+from hone.core.errors import UserError, join_names, one_line
 from hone.core.task import Facts, Task
 from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import headless
 from hone.models.head import Head, network_config
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 
 
 @final
 @dataclass(frozen=True)
-class Blank(Checkpoint):
+class BlankCheckpoint(Checkpoint):
     """A checkpoint whose networks have shapes but no weights."""
 
     of: Checkpoint
@@ -50,7 +50,7 @@ class Blank(Checkpoint):
                     config, trust_remote_code=self.of.trust_remote_code, **headless(auto, config)
                 )
         except Exception as error:  # what is wrong with a config differs by architecture
-            raise UserError(f"checkpoint: no {auto_class} can be built from its config ({briefly(error)})") from error
+            raise UserError(f"checkpoint: no {auto_class} can be built from its config ({one_line(error)})") from error
         if self.strict:
             loading = self.of.require_fitting(auto_class, config)
             if loading is not None:
@@ -61,22 +61,22 @@ class Blank(Checkpoint):
         return self.of.fingerprint()
 
 
-def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task) -> tuple[Any, Anatomy]:
-    """Returns the network, in training mode, and its anatomy."""
+def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task) -> tuple[Any, LayerMap]:
+    """Returns the network, in training mode, and its layer_map."""
     config = network_config(checkpoint, task)
     head.check(config, task, adapter)
     _require_whole_chunks(config, task)
-    task.adopt(config)
+    task.read_config(config)
     bare = head.attach(checkpoint, config, task)
-    task.furnish(bare)
+    task.configure_generation(bare)
     reads, makes = bare.base_model.main_input_name, task.processor.model_input_names
     if reads not in makes:
-        raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task provides {listed(makes)}.")
-    anatomy = Anatomy.of(bare)
-    network = adapter.adapt(bare, anatomy).train()
+        raise UserError(f"checkpoint: {checkpoint.name} reads {reads}, but the task provides {join_names(makes)}.")
+    layer_map = LayerMap.of(bare)
+    network = adapter.adapt(bare, layer_map).train()
     if not any(weight.requires_grad for weight in network.parameters()):
         raise UserError("adapter: nothing is left to learn: this network has no head beside its frozen backbone.")
-    return network, anatomy
+    return network, layer_map
 
 
 def _require_whole_chunks(config: PretrainedConfig, task: Task) -> None:
@@ -95,12 +95,12 @@ def _require_whole_chunks(config: PretrainedConfig, task: Task) -> None:
         )
 
 
-def rehearse(
+def build_blank_network(
     checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Task, strict: bool = False
-) -> tuple[Any, Anatomy]:
+) -> tuple[Any, LayerMap]:
     """Builds the network without weights, which raises what is wrong; `strict` also checks weights on this machine."""
     with torch.device("meta"):
-        return build_network(Blank(checkpoint, strict), head, adapter, task)
+        return build_network(BlankCheckpoint(checkpoint, strict), head, adapter, task)
 
 
 def count_parameters(network: nn.Module) -> dict[str, int]:
@@ -109,7 +109,7 @@ def count_parameters(network: nn.Module) -> dict[str, int]:
     return {"total": sum(size for size, _ in sizes), "trainable": sum(size for size, learns in sizes if learns)}
 
 
-def recompute(network: Any, wanted: bool) -> None:
+def enable_recomputation(network: Any, wanted: bool) -> None:
     """Has transformers do that, where it can and is wanted."""
     if not wanted:
         return

@@ -105,7 +105,7 @@ def _saved(entry: Entry, metric: str) -> Saved | None:
     if entry.folder is None:
         return None
     split, _, name = metric.partition("/")
-    saved = Saved.load(Folder(entry.folder).additions / f"{split}.parquet", name)
+    saved = Saved.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
     return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.reports.keys import as_words, value_of, values_of
 from hone.reports.runs import SEED, Entry
 from hone.reports.significance import Summary
@@ -99,7 +99,7 @@ def _meant(asked: str, scores: Sequence[str]) -> str:
         return f"validation/{asked}"
     whole = [score for score in scores if score.count("/") == 1]
     raise UserError(
-        f"metric={asked}: no run has it.{nearest(asked, [*scores, *_bare(whole)])} There are {listed(whole)}."
+        f"metric={asked}: no run has it.{did_you_mean(asked, [*scores, *_bare(whole)])} There are {join_names(whole)}."
     )
 
 

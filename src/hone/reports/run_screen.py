@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.runs.record import Record
 from hone.training.results import flat
 
@@ -60,7 +60,7 @@ def _chosen(columns: Mapping[str, Mapping[str, float]], best: str) -> tuple[list
 def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     best, data, parameters = record["best"] or {}, record["data"], record["parameters"]
     rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
-    folder = shown(record["folder"])
+    folder = relative_to_cwd(record["folder"])
     yield "data", f"{data['name']} ({rows})"
     size = f"{parameters['total']:,} parameters, {parameters['trainable']:,} learn"
     yield "checkpoint", f"{record['checkpoint']['name']} ({size})"

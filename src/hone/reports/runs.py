@@ -15,7 +15,7 @@ from typing import Any, final
 import yaml
 
 from hone.core.errors import UserError
-from hone.core.paths import nearest_path, shown
+from hone.core.paths import nearest_path, relative_to_cwd
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.identity import has_effect, relevant
@@ -203,9 +203,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{shown(path)}: cannot read this file ({error}).") from error
+        raise UserError(f"{relative_to_cwd(path)}: cannot read this file ({error}).") from error
     if not isinstance(values, dict):
-        raise UserError(f"{shown(path)}: expected an object with keys.")
+        raise UserError(f"{relative_to_cwd(path)}: expected an object with keys.")
     return values
 
 
@@ -236,7 +236,7 @@ def _config(folder: Folder) -> dict[str, Any]:
         stat = folder.config.stat()
         return _parsed(folder.config, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{shown(folder.config)}: cannot read this file ({error}).") from error
+        raise UserError(f"{relative_to_cwd(folder.config)}: cannot read this file ({error}).") from error
 
 
 @lru_cache(maxsize=2048)

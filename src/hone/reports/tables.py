@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hone.core.errors import listed
+from hone.core.errors import join_names
 from hone.reports.comparison import Comparison, Contrast
 from hone.reports.groups import Group, Metric
 from hone.reports.runs import Entry
@@ -207,4 +207,4 @@ def _room(told: Comparison, name: str, cells: Sequence[str]) -> int:
 
 
 def _along(told: Comparison) -> list[str]:
-    return [f"{listed(others, 8)} changes along with {key}" for key, others in told.keys.items() if others]
+    return [f"{join_names(others, 8)} changes along with {key}" for key, others in told.keys.items() if others]

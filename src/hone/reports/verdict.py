@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from hone.core.errors import listed
+from hone.core.errors import join_names
 from hone.reports.comparison import LEVEL, Comparison, Contrast
 from hone.reports.groups import Group
 from hone.reports.keys import as_words, values_of
@@ -75,7 +75,7 @@ def _leaders(ranked: Sequence[Group]) -> Iterator[str]:
         every = "Both" if len(tied) == 2 else f"All {len(tied)}"
         yield f"{every} configurations tie at {number(best.summary.mean)}: none leads."
     else:
-        labels = listed([group.label for group in tied], _NAMED)
+        labels = join_names([group.label for group in tied], _NAMED)
         yield f"{len(tied)} configurations tie for the lead with {number(best.summary.mean)}: {labels}."
 
 

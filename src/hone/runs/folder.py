@@ -63,9 +63,9 @@ class Folder:
         return self.path / "predictions"
 
     @property
-    def additions(self) -> Path:
+    def contributions(self) -> Path:
         """What each record adds to each metric."""
-        return self.path / "additions"
+        return self.path / "contributions"
 
     @property
     def model(self) -> Path:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
-from hone.core.errors import UserError, nearest
+from hone.core.errors import UserError, did_you_mean
 from hone.runs.address import ModelAddress, is_address
 
 _KEYS = (
@@ -64,7 +64,7 @@ def find_run(folder: str) -> Path:
         return path.resolve()
     parent = path if path.is_dir() else path.parent
     runs = sorted((entry.parent for entry in parent.glob("**/run.json")), key=str) if parent.is_dir() else []
-    hint = nearest(path, runs) or (f" The newest below {parent} is {runs[-1]}." if runs else "")
+    hint = did_you_mean(path, runs) or (f" The newest below {parent} is {runs[-1]}." if runs else "")
     raise UserError(f"{folder}: no run there (a run's folder holds run.json).{hint}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from hone.core.errors import UserError, nearest
+from hone.core.errors import UserError, did_you_mean
 from hone.core.redact import BLANK
 
 FILE = "sweep.json"
@@ -24,7 +24,7 @@ def find_sweep(folder: str) -> dict[str, Any]:
         return told
     parent = path if path.is_dir() else path.parent
     others = sorted(str(each.parent) for each in parent.glob(f"**/{FILE}")) if parent.is_dir() else []
-    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {FILE}).{nearest(path, others)}")
+    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {FILE}).{did_you_mean(path, others)}")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -12,11 +12,11 @@ from typing import Any, final
 
 from hone.config.job import Job
 from hone.core.errors import UserError
-from hone.data.rows import Rows, prepare
+from hone.data.rows import Rows, load_rows
 from hone.runs.provenance import versions
 from hone.runs.sweep_file import Cell
-from hone.training.parts import Parts
-from hone.training.stage_cache import Recall
+from hone.training.parts import RunParts
+from hone.training.stage_cache import StageCache
 
 
 @final
@@ -26,7 +26,7 @@ class Ready:
 
     words: tuple[str, ...]
     job: Job
-    memory: Recall
+    memory: StageCache
     work: Callable[[], Mapping[str, Any]]
 
     @property
@@ -81,10 +81,10 @@ def stock(ready: Iterable[Ready]) -> None:
     for each in ready:
         if not each.job.config["dataset"].get("streaming"):
             with suppress(Exception):  # it went well a moment ago; if not now, the run will say why
-                each.memory.once("rows", partial(_rows, each.job))
+                each.memory.cached("rows", partial(_rows, each.job))
     gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
 
 
 def _rows(job: Job) -> Rows:
-    parts = Parts.of(job.config, job.settings.trust)
-    return prepare(parts.dataset, parts.task, job.settings.limit)
+    parts = RunParts.of(job.config, job.settings.trust)
+    return load_rows(parts.dataset, parts.task, job.settings.limit)

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.progress_bar import console
 from hone.reports.comparison import Comparison
 from hone.reports.failures import Failure, failures
@@ -161,7 +161,7 @@ def final_screen(told: Comparison, folder: Path, test: Mapping[str, float], said
         values = "  ".join(f"{name} {value:.4f}" for name, value in test.items())
         console.print(f"[bold]{'chosen':10}[/bold]  {escape(told.groups[0].label)}")
         console.print(f"{'':10}  {values}, the first look at the test split")
-    lines = {"folder": shown(folder), "report": f"{shown(folder)}/{PAGE}", **said}
+    lines = {"folder": relative_to_cwd(folder), "report": f"{relative_to_cwd(folder)}/{PAGE}", **said}
     for name, line in lines.items():
         console.print(f"[bold]{name:10}[/bold]  {escape(line)}")
 
@@ -169,7 +169,7 @@ def final_screen(told: Comparison, folder: Path, test: Mapping[str, float], said
 def _show(console: Console, failure: Failure) -> None:
     console.print(f"[bold red]{failure.state:10}[/bold red]  {escape(failure.cause)}")
     for entry in failure.entries[:_MOST]:
-        where = f"  {shown(entry.folder)}" if entry.folder else ""
+        where = f"  {relative_to_cwd(entry.folder)}" if entry.folder else ""
         console.print(f"{'':10}  {escape(' '.join(entry.words))}{where}")
     if len(failure.entries) > _MOST:
         console.print(f"{'':10}  and {len(failure.entries) - _MOST} more")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.config.job import Job
-from hone.data.rows import prepare
+from hone.data.rows import load_rows
 from hone.runs import provenance
-from hone.training.parts import Parts
+from hone.training.parts import RunParts
 
 _MATTERS = ("hone-lab", "torch", "transformers")
 
@@ -50,6 +50,6 @@ class Staleness:
     def _data(self, job: Job) -> str:
         key = json.dumps([job.config["dataset"], job.config["task"], job.settings.limit], sort_keys=True, default=str)
         if key not in self.fingerprints:
-            parts = Parts.of(job.config, job.settings.trust)
-            self.fingerprints[key] = prepare(parts.dataset, parts.task, job.settings.limit).fingerprint()
+            parts = RunParts.of(job.config, job.settings.trust)
+            self.fingerprints[key] = load_rows(parts.dataset, parts.task, job.settings.limit).fingerprint()
         return self.fingerprints[key]

@@ -24,22 +24,22 @@ from hone.tracking.tracker import Tracker, guarded
 
 def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
-    from hone.core.contributions import Additions
+    from hone.core.contributions import Contributions
     from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
     from hone.training import finished
     from hone.training.results import save_split
 
-    run = finished.load(str(folder), trust)
+    run = finished.load_finished_run(str(folder), trust)
     settings = Evaluate(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
         accelerator=accelerator, precision=None, trust=list(trust),
     )  # fmt: skip
     rows = finished.rows_of(run, "test")
     records = finished.records_of(run, rows, settings)
-    additions = Additions.of(metrics_of(run.task), records)
-    scores = {f"test/{name}": value for name, value in additions.scores().items()}
+    contributions = Contributions.of(metrics_of(run.task), records)
+    scores = {f"test/{name}": value for name, value in contributions.scores().items()}
     blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}
-    save_split(run.folder, "test", run.task, additions)
+    save_split(run.folder, "test", run.task, contributions)
     record = Record.load(run.folder.record)
     record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
     _tell(run.folder, run.config, record, trust)

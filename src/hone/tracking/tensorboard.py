@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.value_types import Index
 from hone.runs.identity import has_effect
 from hone.tracking.exhibits import Exhibit, Histogram, Table, as_markdown
@@ -75,7 +75,7 @@ class TensorBoardTracker(Tracker):
         self._close()
 
     def advice(self) -> str | None:
-        return None if self.root is None else f"tensorboard --logdir {shown(self.root)}"
+        return None if self.root is None else f"tensorboard --logdir {relative_to_cwd(self.root)}"
 
     def _scalars(self, values: Mapping[str, float], step: int, moment: float | None) -> None:
         from tensorboardX.proto.summary_pb2 import Summary

@@ -60,7 +60,7 @@ class Course:
         """How often the training is interrupted by one, the end not counted."""
         return (self.steps - 1) // self.evaluate_every if self.evaluate_every else 0
 
-    def looks(self, step: int) -> bool:
+    def needs_health_check(self, step: int) -> bool:
         """Whether anybody hears of this step."""
         return self.logs(step) or self.saves(step)
 

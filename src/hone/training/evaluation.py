@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hone.core.scores import join, reorder
+from hone.core.scores import join_records, restore_order
 from hone.core.task import Batch, Columns, Predictive
 from hone.data.module import Batches, DataModule
 
@@ -50,7 +50,7 @@ def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
     with _evaluating(fabric, module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
-    return reorder(predictions, order)
+    return restore_order(predictions, order)
 
 
 def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
@@ -95,7 +95,9 @@ def _in_step(module: Any) -> Iterator[None]:
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
     order = np.concatenate(plan) if plan else np.array([], dtype=np.int64)
     if world == 1:
-        return order, join(parts)
+        return order, join_records(parts)
     everyone: list[Any] = [None] * world
     torch.distributed.all_gather_object(everyone, (order, parts))
-    return np.concatenate([each for each, _ in everyone]), join([part for _, theirs in everyone for part in theirs])
+    return np.concatenate([each for each, _ in everyone]), join_records(
+        [part for _, theirs in everyone for part in theirs]
+    )

@@ -49,7 +49,7 @@ class Half(HalfPrecision):
         return part | {"inputs": super().convert_input(part["inputs"])} if isinstance(part, dict) else part
 
 
-def plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
+def precision_plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
     """What to tell Fabric."""
     chosen: PrecisionPlugin
     environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
@@ -72,7 +72,9 @@ _MADE_FOR_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
 """What CPUs call it; without any of these bf16 is emulated, and slower than fp32."""
 
 
-def settle(asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None) -> ExactPrecision:
+def resolve_precision(
+    asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None
+) -> ExactPrecision:
     """The precision of a run; one that goes on keeps what was found for it `before`."""
     best = _best(accelerator)
     if asked == "auto":
@@ -82,7 +84,7 @@ def settle(asked: Precision, accelerator: Accelerator, before: ExactPrecision | 
     return asked
 
 
-def advise(precision: ExactPrecision, rounds_at_random: bool) -> None:
+def warn_about_precision(precision: ExactPrecision, rounds_at_random: bool) -> None:
     """Says so where the weights are bf16 and the optimiser is not made for that, or the other way round."""
     if precision == "bf16-true" and not rounds_at_random:
         log.warning(
@@ -96,7 +98,7 @@ def advise(precision: ExactPrecision, rounds_at_random: bool) -> None:
         )  # fmt: skip
 
 
-def settle_products(device: torch.device, precision: ExactPrecision) -> None:
+def set_matmul_precision(device: torch.device, precision: ExactPrecision) -> None:
     """Products of fp32 matrices, which mixed precision has too, in TF32 where the GPU can; said anew for each run."""
     able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_FROM
     serves = able and (precision == "32-true" or precision.endswith("-mixed"))
@@ -130,13 +132,15 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     require_devices(accelerator, devices)
     keep_memory()
     strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, **plugins(precision, accelerator))
+    fabric = Fabric(
+        accelerator=accelerator, devices=devices, strategy=strategy, **precision_plugins(precision, accelerator)
+    )
     fabric.launch()
-    settle_products(fabric.device, precision)
+    set_matmul_precision(fabric.device, precision)
     return fabric
 
 
-def add_up(fabric: Fabric, values: Tensor) -> list[float]:
+def sum_over_processes(fabric: Fabric, values: Tensor) -> list[float]:
     """The sums over all processes."""
     if fabric.world_size > 1:
         values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
@@ -148,7 +152,7 @@ def is_first() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
-def spread(entry: Callable[[Job], Result], job: Job) -> Result:
+def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
     """Calls the entry here, or in a process for each device unless a launcher has started those already."""
     world = job.settings.devices
     require_devices(job.settings.accelerator, world)

@@ -14,13 +14,13 @@ from transformers import PretrainedConfig
 from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import Evaluate
-from hone.core.errors import UserError, listed
+from hone.core.errors import UserError, join_names
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
 from hone.data.batching import Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
-from hone.data.rows import Rows, prepare
+from hone.data.rows import Rows, load_rows
 from hone.data.source import Source
 from hone.models.heads import pooled
 from hone.runs.address import is_address
@@ -28,7 +28,7 @@ from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
 from hone.training import fabric as devices
 from hone.training.evaluation import predict, predictor
-from hone.training.fabric import settle
+from hone.training.fabric import resolve_precision
 
 
 @final
@@ -68,22 +68,22 @@ def beside(run: str, folder: Folder, name: str) -> Path:
     return Path(name, folder.path.parent.name) if is_address(run) else folder.path / name
 
 
-def equipped(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
+def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
     """The task of a run, with the processor and the facts that lie with its model."""
     task: Task = build(node, Task, "task", trust)
     processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
-    ready = task.equip(processor, Facts.load(folder.facts))
-    ready.adopt(PretrainedConfig.from_dict(PretrainedConfig.get_config_dict(folder.model)[0]))
+    ready = task.bind(processor, Facts.load(folder.facts))
+    ready.read_config(PretrainedConfig.from_dict(PretrainedConfig.get_config_dict(folder.model)[0]))
     return ready
 
 
-def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
+def load_finished_run(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
     """Reads a run back, with other options of its task; its config is trusted no more than any other."""
     folder, record = require_model(path)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
-    task = equipped(folder, nodes["task"], trust)
+    task = bind_task(folder, nodes["task"], trust)
     pooled.register_models()
     network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
@@ -93,15 +93,15 @@ def load(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = No
 def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None = None) -> Rows:
     """Return the rows of a split, as many as the run had unless `limit` says otherwise."""
     limit = run.config["limit"] if limit is None else limit
-    rows = prepare(run.source, run.task, None if limit == "all" else limit, run.task.facts)
+    rows = load_rows(run.source, run.task, None if limit == "all" else limit, run.task.facts)
     if split not in rows.splits:
-        raise UserError(f"split={split}: {run.source.name} has {listed(rows.splits)}; say split=….")
+        raise UserError(f"split={split}: {run.source.name} has {join_names(rows.splits)}; say split=….")
     return Rows({split: rows.splits[split]}, rows.facts)
 
 
 def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
     """Return what the run predicts for these rows."""
-    precision = settle(settings.precision or run.record["precision"], settings.accelerator)
+    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
     fabric = devices.make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     _, encoded = encode(rows, run.task, run.source)

@@ -19,7 +19,7 @@ from hone.tracking.tracker import Tracker
 log = logging.getLogger(__name__)
 
 
-class Audience(ABC):
+class Listeners(ABC):
     """Told of everything in the order in which it happens."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Audience(ABC):
 
 
 @final
-class Nobody(Audience):
+class NoListeners(Listeners):
     """For all processes but the first."""
 
     def begin(self, steps: int, done: int) -> None: ...
@@ -80,7 +80,7 @@ class Nobody(Audience):
 
 @final
 @dataclass(frozen=True)
-class Public(Audience):
+class RunListeners(Listeners):
     """The journal first: what it has is not lost, whatever happens to the others."""
 
     journal: Journal

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hone.core import hardware as machine
 from hone.data.module import Step
-from hone.training.fabric import add_up
+from hone.training.fabric import sum_over_processes
 from hone.training.fast.packing import Packing
 
 
@@ -35,7 +35,7 @@ class Meter:
         """The numbers since the last reading."""
         seconds = time.perf_counter() - self.since
         local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
-        loss, rows, tokens, computed = add_up(self.fabric, local)
+        loss, rows, tokens, computed = sum_over_processes(self.fabric, local)
         row = {
             "train/loss": loss / max(self.targets, 1e-12),
             "train/grad_norm": float(self.norm),
@@ -69,4 +69,4 @@ def _rates(scheduler: LambdaLR) -> dict[str, float]:
 
 def _memory(device: torch.device) -> int:
     """What this process has of the device's memory, at most so far on a GPU."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else machine.resident()
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else machine.resident_memory()

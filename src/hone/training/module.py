@@ -9,9 +9,9 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from hone.core.durations import Clock
-from hone.core.scores import compute_scores, join
+from hone.core.scores import compute_scores, join_records
 from hone.core.task import Batch, Columns, Task
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.training.optim.optimizers import Optimizer, schedule
 from hone.training.optim.schedules import Scheduler
 
@@ -21,10 +21,10 @@ class Module(LightningModule):
     """Forwards each step to the task; holds what it takes to make its optimiser."""
 
     def __init__(
-        self, network: nn.Module, task: Task, anatomy: Anatomy, optimizer: Optimizer, scheduler: Scheduler
+        self, network: nn.Module, task: Task, layer_map: LayerMap, optimizer: Optimizer, scheduler: Scheduler
     ) -> None:
         super().__init__()
-        self.network, self.task, self.anatomy = network, task, anatomy
+        self.network, self.task, self.layer_map = network, task, layer_map
         self.recipe, self.scheduler = optimizer, scheduler
         self._seen: list[Columns] = []
 
@@ -62,10 +62,10 @@ class Module(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": every_step}
 
     def make_optimizer(self) -> torch.optim.Optimizer:
-        return self.recipe.build(self.network, self.anatomy)
+        return self.recipe.build(self.network, self.layer_map)
 
     def _log_scores(self, split: str) -> None:
         """The scores of what was seen (a sanity check sees part of a split, so these are for curves alone)."""
-        scores = compute_scores(self.task, self.task.merge(join(self._seen)))
+        scores = compute_scores(self.task, self.task.merge(join_records(self._seen)))
         self._seen.clear()
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()})

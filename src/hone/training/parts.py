@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from hone.config.build import made
+from hone.config.build import build_parts
 from hone.core.task import Task
 from hone.data.batching import Batching
 from hone.data.source import Source
@@ -19,7 +19,7 @@ from hone.training.optim.schedules import Scheduler
 
 
 @dataclass(frozen=True)
-class Parts:
+class RunParts:
     """One field per config group."""
 
     dataset: Source
@@ -35,4 +35,4 @@ class Parts:
     @classmethod
     def of(cls, config: Mapping[str, Any], trust: Iterable[str]) -> Self:
         """Build every part of a checked config."""
-        return made(cls, config, trust)
+        return build_parts(cls, config, trust)

@@ -21,12 +21,12 @@ from hone.core.wording import bytes_in_words
 from hone.runs.folder import Folder, require_writable
 from hone.runs.record import Record
 from hone.training.course import Monitor
-from hone.training.fabric import settle
+from hone.training.fabric import resolve_precision
 from hone.training.optim.optimizers import Optimizer
-from hone.training.parts import Parts
-from hone.training.prepare import Draft, draft, sketch
+from hone.training.parts import RunParts
+from hone.training.prepare import Prepared, prepare, prepare_without_encoding
 from hone.training.session import find_run_to_resume
-from hone.training.stage_cache import Kept
+from hone.training.stage_cache import SharedStageCache
 from hone.training.workload import Outline
 
 _SIDES = (2, 3, 5, 7, 11, 13)
@@ -42,7 +42,7 @@ def learning(network: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in network.parameters() if weight.requires_grad]
 
 
-def kept_as(precision: ExactPrecision) -> torch.dtype | None:
+def weight_dtype(precision: ExactPrecision) -> torch.dtype | None:
     """The type that a precision brings all weights to, if it does."""
     return {"bf16-true": torch.bfloat16, "64-true": torch.float64}.get(precision)
 
@@ -99,9 +99,9 @@ class Disk:
             )
 
 
-def disk_of(parts: Parts, settings: Train, precision: ExactPrecision, known: Draft, outline: Outline) -> Disk:
+def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, known: Prepared, outline: Outline) -> Disk:
     """From the shapes of the weights and of what the optimiser keeps."""
-    kept_as, weights = kept_as(precision), learning(known.blank)
+    kept_as, weights = weight_dtype(precision), learning(known.blank)
     learned = of_tensors(weights, kept_as)
     averaged = learned if parts.optimizer.ema is not None else 0
     checkpoint = learned + averaged + of_state(parts.optimizer, weights, kept_as)
@@ -118,9 +118,9 @@ class Feasible:
     """A job with nothing to be said against it."""
 
     job: Job
-    parts: Parts
+    parts: RunParts
     precision: ExactPrecision
-    draft: Draft
+    prepare: Prepared
     outline: Outline
     disk: Disk
     found: Folder | None
@@ -141,8 +141,8 @@ class Preflight:
         settings = job.settings
         parts, found = self._settled(job)
         before = Record.load(found.record)["precision"] if found else None
-        precision = settle(settings.precision, settings.accelerator, before)
-        known = draft(parts, settings, Kept(self.store, job, mistakes=True), strict=True)
+        precision = resolve_precision(settings.precision, settings.accelerator, before)
+        known = prepare(parts, settings, SharedStageCache(self.store, job, mistakes=True), strict=True)
         outline = Outline.of(parts, settings, known)
         disk = disk_of(parts, settings, precision, known, outline)
         disk.require_room()
@@ -151,14 +151,16 @@ class Preflight:
     def glance(self, job: Job) -> Monitor:
         """Raises UserError where that shows before the rows are encoded; else says what the run is judged by."""
         parts, _ = self._settled(job)
-        return sketch(parts, job.settings, Kept(self.store, job, mistakes=True), strict=True).monitor
+        return prepare_without_encoding(
+            parts, job.settings, SharedStageCache(self.store, job, mistakes=True), strict=True
+        ).monitor
 
-    def _settled(self, job: Job) -> tuple[Parts, Folder | None]:
+    def _settled(self, job: Job) -> tuple[RunParts, Folder | None]:
         """The parts of a job, and the run that it would go on with."""
         settings = job.settings
         if not self.elsewhere:
             require_devices(settings.accelerator, settings.devices)
-        parts = Parts.of(job.config, settings.trust)
+        parts = RunParts.of(job.config, settings.trust)
         require_writable(Path(settings.output_root))
         return parts, find_run_to_resume(job)
 

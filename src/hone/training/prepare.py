@@ -11,51 +11,51 @@ from datasets import Dataset
 
 from hone.config.settings import Train
 from hone.core.columns import lengths
-from hone.core.errors import RowError, UserError, listed, nearest
+from hone.core.errors import RowError, UserError, did_you_mean, join_names
 from hone.core.scores import metrics_of
 from hone.core.task import Task
 from hone.data.encoded import encode
-from hone.data.rows import Rows, prepare
-from hone.models.layers import Anatomy
-from hone.models.network import recompute, rehearse
+from hone.data.rows import Rows, load_rows
+from hone.models.layers import LayerMap
+from hone.models.network import build_blank_network, enable_recomputation
 from hone.training.course import Monitor
-from hone.training.parts import Parts
-from hone.training.stage_cache import Recall
+from hone.training.parts import RunParts
+from hone.training.stage_cache import StageCache
 
 
 @final
 @dataclass(frozen=True)
-class Draft:
+class Prepared:
     """`blank` is the network, with head and adapter, without weights."""
 
     rows: Rows
     task: Task
     monitor: Monitor
     blank: Any
-    anatomy: Anatomy
+    layer_map: LayerMap
     encoded: Mapping[str, Dataset]
 
 
-def draft(parts: Parts, settings: Train, memory: Recall, strict: bool = False) -> Draft:
+def prepare(parts: RunParts, settings: Train, memory: StageCache, strict: bool = False) -> Prepared:
     """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
-    known = sketch(parts, settings, memory, strict)
-    rows, encoded = memory.once("encoded", lambda: encode(known.rows, known.task, parts.dataset))
+    known = prepare_without_encoding(parts, settings, memory, strict)
+    rows, encoded = memory.cached("encoded", lambda: encode(known.rows, known.task, parts.dataset))
     if parts.batch.by == "tokens":
         _require_room(encoded["train"], settings.batch_size)
     return replace(known, rows=rows, encoded=encoded)
 
 
-def sketch(parts: Parts, settings: Train, memory: Recall, strict: bool) -> Draft:
+def prepare_without_encoding(parts: RunParts, settings: Train, memory: StageCache, strict: bool) -> Prepared:
     """What takes no time: a draft without encoded rows."""
     if parts.dataset.streaming:
         _require_all_rows(parts)
-    rows = memory.once("rows", lambda: prepare(parts.dataset, parts.task, settings.limit))
+    rows = memory.cached("rows", lambda: load_rows(parts.dataset, parts.task, settings.limit))
     if "validation" not in rows.splits:
         raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
-    task = memory.once("task", lambda: _equipped(parts, rows))
+    task = memory.cached("task", lambda: _equipped(parts, rows))
     monitor = find_monitor(settings.monitor, task)
-    blank, anatomy = memory.once("network", lambda: _blank(parts, settings, task, strict))
-    return Draft(rows, task, monitor, blank, anatomy, {})
+    blank, layer_map = memory.cached("network", lambda: _blank(parts, settings, task, strict))
+    return Prepared(rows, task, monitor, blank, layer_map, {})
 
 
 def find_monitor(word: str, task: Task) -> Monitor:
@@ -64,40 +64,42 @@ def find_monitor(word: str, task: Task) -> Monitor:
     name = task.monitor if word == "auto" else word.removeprefix("validation/")
     metric = known.get(name.partition("/")[0])
     if metric is None:
-        raise UserError(f"monitor={word}: nobody computes that.{nearest(name, known)} There are {listed(known)}.")
+        raise UserError(
+            f"monitor={word}: nobody computes that.{did_you_mean(name, known)} There are {join_names(known)}."
+        )
     return Monitor(name, metric.higher_is_better)
 
 
-def _equipped(parts: Parts, rows: Rows) -> Task:
-    task = parts.task.equip(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+def _equipped(parts: RunParts, rows: Rows) -> Task:
+    task = parts.task.bind(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
         task.encode(rows.splits["validation"][:1])
     return task
 
 
-def _blank(parts: Parts, settings: Train, task: Task, strict: bool) -> tuple[Any, Anatomy]:
-    blank, anatomy = rehearse(parts.checkpoint, parts.head, parts.adapter, task, strict)
-    _check_optimizer(parts, blank, anatomy)
-    recompute(blank, settings.gradient_checkpointing)
-    return blank, anatomy
+def _blank(parts: RunParts, settings: Train, task: Task, strict: bool) -> tuple[Any, LayerMap]:
+    blank, layer_map = build_blank_network(parts.checkpoint, parts.head, parts.adapter, task, strict)
+    _check_optimizer(parts, blank, layer_map)
+    enable_recomputation(blank, settings.gradient_checkpointing)
+    return blank, layer_map
 
 
-def _check_optimizer(parts: Parts, blank: Any, anatomy: Anatomy) -> None:
+def _check_optimizer(parts: RunParts, blank: Any, layer_map: LayerMap) -> None:
     """Raises UserError where the optimiser cannot train this network."""
     if parts.optimizer.layer_decay != 1.0 and parts.head.precomputes:
         raise UserError(
             "optimizer.layer_decay: this head freezes the backbone, so no layers learn. Set optimizer.layer_decay=1."
         )
-    if parts.optimizer.layer_decay != 1.0 and not anatomy.depth:
+    if parts.optimizer.layer_decay != 1.0 and not layer_map.depth:
         raise UserError(
             f"optimizer.layer_decay: no separate layers were found in {type(blank).__name__}. "
             f"Set optimizer.layer_decay=1."
         )
-    parts.optimizer.groups(blank.named_parameters(), anatomy)
+    parts.optimizer.groups(blank.named_parameters(), layer_map)
     parts.optimizer.require_sound(blank)
 
 
-def _require_all_rows(parts: Parts) -> None:
+def _require_all_rows(parts: RunParts) -> None:
     """Refuses to stream what must know every row before the first step."""
     if parts.head.precomputes:
         raise UserError(

@@ -13,19 +13,19 @@ from hone.core.errors import Pruned, RunError
 from hone.core.task import Columns
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.training.course import Course, Monitor
-from hone.training.listeners import Audience
+from hone.training.listeners import Listeners
 from hone.training.pruning import Referee
 from hone.training.results import Candidates
-from hone.training.state import Trainee, load_learned
+from hone.training.state import TrainState, load_trainable_tensors
 
 
 @final
-class Run:
+class RunProgress:
     """The same on every process; only the first one has an audience and writes checkpoints."""
 
     def __init__(
         self,
-        audience: Audience,
+        audience: Listeners,
         snapshots: Snapshots,
         course: Course,
         monitor: Monitor,
@@ -62,7 +62,7 @@ class Run:
         """Passes on what is known of the examples of a split, before their scores."""
         self.audience.examined(self.step, split, records)
 
-    def evaluated(self, records: Columns, scores: Mapping[str, float], trainee: Trainee) -> None:
+    def evaluated(self, records: Columns, scores: Mapping[str, float], train_state: TrainState) -> None:
         """Takes in the scores of the validation split and, if they are the best, what has them: the records and the
         network; a score that is not a number never is."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
@@ -74,7 +74,7 @@ class Run:
         self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
         if better:
             self.known = {} if self.course.evaluate_rows else {"validation": records}
-            self.candidates.offer(self.step, trainee)
+            self.candidates.offer(self.step, train_state)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
     def shown(self, lines: Sequence[str]) -> None:
@@ -97,27 +97,27 @@ class Run:
     def out_of_patience(self) -> bool:
         return self.patience is not None and self.stale >= self.patience
 
-    def save(self, fabric: Fabric, trainee: Trainee) -> None:
+    def save(self, fabric: Fabric, train_state: TrainState) -> None:
         """A checkpoint of this very moment."""
         if fabric.is_global_zero:
-            tensors, state = trainee.take_down(fabric)
+            tensors, state = train_state.state_dict(fabric)
             progress = {"best": self.best, "stale": self.stale, "seconds": self.seconds}
             self.snapshots.save(Snapshot(self.step, tensors, {**state, **progress}))
         fabric.barrier()
 
-    def resume(self, fabric: Fabric, trainee: Trainee) -> None:
+    def resume(self, fabric: Fabric, train_state: TrainState) -> None:
         """Goes to the newest whole checkpoint, if there is one."""
         snapshot = self.snapshots.newest()
         if snapshot is not None:
-            trainee.bring_back(fabric, snapshot.tensors, snapshot.state)
+            train_state.load_state_dict(fabric, snapshot.tensors, snapshot.state)
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
             self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
 
-    def choose_best(self, trainee: Trainee) -> None:
+    def choose_best(self, train_state: TrainState) -> None:
         """Puts the weights of the best evaluation (averaged ones, if it saw those) into the network."""
         snapshot = self.snapshots.load(self.best["step"]) if self.best else self.snapshots.newest()
         if snapshot is None:
             raise RunError(f"The checkpoint of the best evaluation (step {(self.best or {}).get('step')}) is damaged.")
-        load_learned(
-            trainee.module.network, dict(snapshot.tensors["weights"]) | dict(snapshot.tensors.get("average", {}))
+        load_trainable_tensors(
+            train_state.module.network, dict(snapshot.tensors["weights"]) | dict(snapshot.tensors.get("average", {}))
         )

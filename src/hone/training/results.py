@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lightning.fabric import Fabric
 from torch import nn
 
-from hone.core.contributions import Additions, truth_of
+from hone.core.contributions import Contributions, truth_of
 from hone.core.scores import baseline_scores, metrics_of
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
@@ -26,12 +26,12 @@ from hone.models.adapters import Adapter
 from hone.runs.folder import Folder
 from hone.tracking.tracker import Tracker
 from hone.training.evaluation import predict
-from hone.training.state import Trainee
+from hone.training.state import TrainState
 
 Scores = dict[str, float]
 
 
-def conclude(
+def score_and_save(
     fabric: Fabric,
     module: Any,
     data: DataModule,
@@ -47,11 +47,11 @@ def conclude(
     for split in splits:
         if split in data.splits:
             records = known.get(split) or predict(fabric, module, data, split)
-            additions = Additions.of(metrics_of(data.task), records)
-            scores |= {f"{split}/{name}": value for name, value in additions.scores().items()}
+            contributions = Contributions.of(metrics_of(data.task), records)
+            scores |= {f"{split}/{name}": value for name, value in contributions.scores().items()}
             baseline |= {f"{split}/{name}": value for name, value in baseline_scores(data.task, records).items()}
             if fabric.is_global_zero:
-                save_split(folder, split, data.task, additions)
+                save_split(folder, split, data.task, contributions)
             if split != "validation":  # the evaluations have shown it
                 examined(split, records)
     if fabric.is_global_zero:
@@ -60,11 +60,13 @@ def conclude(
     return scores, baseline
 
 
-def save_split(folder: Folder, split: str, task: Task, additions: Additions) -> None:
+def save_split(folder: Folder, split: str, task: Task, contributions: Contributions) -> None:
     """The records, and what each adds to the metrics."""
-    save_records(additions.records, folder.predictions / f"{split}.parquet")
+    save_records(contributions.records, folder.predictions / f"{split}.parquet")
     roles = tuple(sorted({*task.targets, "label", "answers", "target"}))
-    additions.save(folder.additions / f"{split}.parquet", truth_of(additions.records, roles, task.facts.labels))
+    contributions.save(
+        folder.contributions / f"{split}.parquet", truth_of(contributions.records, roles, task.facts.labels)
+    )
 
 
 def save_records(records: Columns, path: Path) -> None:
@@ -99,7 +101,7 @@ class Candidates(ABC):
     """What becomes of a best model while the training goes on."""
 
     @abstractmethod
-    def offer(self, step: int, trainee: Trainee) -> None:
+    def offer(self, step: int, train_state: TrainState) -> None:
         """The network has, at this moment, the weights of the best evaluation so far."""
 
 
@@ -107,7 +109,7 @@ class Candidates(ABC):
 class NoCandidates(Candidates):
     """The best of all is stored at the end."""
 
-    def offer(self, step: int, trainee: Trainee) -> None: ...
+    def offer(self, step: int, train_state: TrainState) -> None: ...
 
 
 @final
@@ -117,8 +119,8 @@ class KeptCandidates(Candidates):
     def __init__(self, tracker: Tracker, folder: Folder, adapter: Adapter) -> None:
         self.tracker, self.folder, self.adapter = tracker, folder, adapter
 
-    def offer(self, step: int, trainee: Trainee) -> None:
-        task, network, place = trainee.module.task, _copied(trainee.module.network), self.folder.candidate(step)
+    def offer(self, step: int, train_state: TrainState) -> None:
+        task, network, place = train_state.module.task, _copied(train_state.module.network), self.folder.candidate(step)
         save = partial(self._save, network, task.processor, task.facts)
         self.tracker.candidate(self.folder, place, save)
 

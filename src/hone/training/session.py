@@ -16,7 +16,7 @@ from lightning.fabric import Fabric
 from hone.config.job import Job
 from hone.core.errors import HoneError, UserError
 from hone.core.log import Log
-from hone.core.progress_bar import display
+from hone.core.progress_bar import make_display
 from hone.core.redact import redact, redact_text
 from hone.reports.gallery import Gallery
 from hone.runs import provenance
@@ -26,13 +26,13 @@ from hone.runs.journal import Journal
 from hone.runs.record import Record, find_run, now, write_atomically
 from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
 from hone.tracking.tracker import Tracker
-from hone.training.listeners import Audience, Nobody, Public
+from hone.training.listeners import Listeners, NoListeners, RunListeners
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def recorded(
+def open_session(
     fabric: Fabric,
     job: Job,
     tracker: Tracker,
@@ -40,10 +40,10 @@ def recorded(
     origin: Mapping[str, Any],
     found: Folder | None,
     output: Log,
-) -> Iterator[tuple[Folder, Audience]]:
+) -> Iterator[tuple[Folder, Listeners]]:
     """The run's folder and whoever listens; only the first process writes there."""
     if not fabric.is_global_zero:
-        yield Folder(Path(fabric.broadcast(""))), Nobody()
+        yield Folder(Path(fabric.broadcast(""))), NoListeners()
         return
     folder = found or _new_folder(job)
     with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
@@ -53,7 +53,7 @@ def recorded(
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
-        audience = Public(Journal(folder.journal), tracker, gallery, display(), record)
+        audience = RunListeners(Journal(folder.journal), tracker, gallery, make_display(), record)
         with closing(audience), _living(record, job, tracker, origin):
             yield folder, audience
 

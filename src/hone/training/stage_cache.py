@@ -7,26 +7,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, final
 
 from hone.config.job import Job
-from hone.core.cache import key
 from hone.core.errors import UserError
+from hone.core.paths import cache_key
 
 Stage = Literal["rows", "task", "network", "encoded"]
 Found = TypeVar("Found")
 
 
-class Recall(ABC):
+class StageCache(ABC):
     """Who drafts several jobs need not find out everything for each of them."""
 
     @abstractmethod
-    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
+    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
         """What `make` gives, or gave for a job that does not differ in what this stage depends on."""
 
 
 @final
-class NoRecall(Recall):
+class NoStageCache(StageCache):
     """For a single job."""
 
-    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
+    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
         return make()
 
 
@@ -44,19 +44,19 @@ _RATES = {"checkpoint": "lr", "optimizer": "lr"}
 
 
 @final
-class Kept(Recall):
+class SharedStageCache(StageCache):
     """Of one job, in a store that it shares with the others; `mistakes`: what went wrong is not tried again either."""
 
     def __init__(self, store: dict[str, Any], job: Job, mistakes: bool = False) -> None:
         self.store, self.job, self.mistakes = store, job, mistakes
 
-    def __reduce__(self) -> tuple[type[NoRecall], tuple[()]]:
+    def __reduce__(self) -> tuple[type[NoStageCache], tuple[()]]:
         """A job that goes to another machine leaves the store behind."""
-        return NoRecall, ()
+        return NoStageCache, ()
 
-    def once(self, stage: Stage, make: Callable[[], Found]) -> Found:
+    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
         config = self.job.config
-        name = key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
+        name = cache_key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
         if name not in self.store:
             self.store[name] = self._made(make)
         if isinstance(self.store[name], UserError):

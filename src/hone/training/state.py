@@ -23,7 +23,7 @@ Tensors = dict[str, dict[str, Tensor]]
 
 @final
 @dataclass(frozen=True)
-class Trainee:
+class TrainState:
     """`module` is the bare one; `wrapped` is what Fabric made of it, for the forward passes, perhaps packed."""
 
     module: Module
@@ -35,15 +35,19 @@ class Trainee:
     compilation: Compilation
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def fast_paths(self) -> Iterator[None]:
         """While this is open, training passes do without padding and Python where they can."""
         with self.packing.active(), self.compilation():
             yield
 
-    def take_down(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
+    def state_dict(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
         """The tensors by file, and the numbers."""
         optimizer, groups = flatten(self.optimizer.state_dict())
-        tensors = {"weights": learned(self.module.network), "optimizer": optimizer, "average": self.average.state()}
+        tensors = {
+            "weights": trainable_tensors(self.module.network),
+            "optimizer": optimizer,
+            "average": self.average.state(),
+        }
         state = {
             "optimizer": groups,
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
@@ -51,16 +55,18 @@ class Trainee:
         }
         return {file: content for file, content in tensors.items() if content}, state
 
-    def bring_back(self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+    def load_state_dict(
+        self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+    ) -> None:
         """Puts everything where it was."""
-        load_learned(self.module.network, tensors["weights"])
+        load_trainable_tensors(self.module.network, tensors["weights"])
         self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])
 
 
-def learned(network: nn.Module) -> dict[str, Tensor]:
+def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The weights that learn and the buffers that move; what is frozen comes from the checkpoint it came from."""
     parameters = dict(network.named_parameters(remove_duplicate=False))
     weights = {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
@@ -69,9 +75,9 @@ def learned(network: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def load_learned(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def load_trainable_tensors(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copies kept weights into the network, which must have exactly those."""
-    ours = learned(network)
+    ours = trainable_tensors(network)
     if ours.keys() != weights.keys():
         odd = sorted(ours.keys() ^ weights.keys())
         raise ValueError(f"the checkpoint and the network differ in {len(odd)} weights, such as {odd[0]}")

@@ -14,19 +14,21 @@ from torch.optim import AdamW, Optimizer
 
 from hone.core.errors import RunError
 from hone.data.module import Step
-from hone.training.state import Trainee
+from hone.training.state import TrainState
 
 _TINY = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it
 _NOT_IN_FP32 = ("16-mixed", "64-true")
 """The factor is a number in fp32, and under fp16 the scaler's."""
 
 
-def clip(fabric: Fabric, trainee: Trainee, largest: float | None) -> Tensor:
+def clip(fabric: Fabric, train_state: TrainState, largest: float | None) -> Tensor:
     """Bounds the gradient and returns its norm before."""
     bound = math.inf if largest is None else largest
-    bare = cast(Any, trainee.optimizer).optimizer  # what Fabric wrapped
+    bare = cast(Any, train_state.optimizer).optimizer  # what Fabric wrapped
     if fabric.strategy.precision.precision in _NOT_IN_FP32 or not scales(bare):
-        norm = fabric.clip_gradients(trainee.wrapped, trainee.optimizer, max_norm=bound, error_if_nonfinite=False)
+        norm = fabric.clip_gradients(
+            train_state.wrapped, train_state.optimizer, max_norm=bound, error_if_nonfinite=False
+        )
         return cast(Tensor, norm)
     weights = [weight for group in bare.param_groups for weight in group["params"]]
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
@@ -47,7 +49,7 @@ _UNSEEN = 256
 
 @final
 @dataclass(frozen=True)
-class Sign:
+class StepSign:
     """What there is to say of a step."""
 
     what: str
@@ -67,20 +69,20 @@ class Sign:
             )
 
 
-class Health(ABC):
+class FiniteCheck(ABC):
     """Of a training."""
 
-    def __init__(self, fabric: Fabric, trainee: Trainee) -> None:
+    def __init__(self, fabric: Fabric, train_state: TrainState) -> None:
         self.scaled = fabric.strategy.precision.precision == _SCALED
-        self.trainee = trainee
+        self.train_state = train_state
 
     def watch(self, step: Step, loss: Tensor, norm: Tensor) -> None:
         """Called before the optimiser's step, which must not ruin the weights."""
         what, watched = ("loss", loss) if self.scaled else ("gradient", norm)
-        self.take(Sign(what, watched.detach(), loss, step, float(max(self.trainee.scheduler.get_last_lr()))))
+        self.take(StepSign(what, watched.detach(), loss, step, float(max(self.train_state.scheduler.get_last_lr()))))
 
     @abstractmethod
-    def take(self, sign: Sign) -> None:
+    def take(self, sign: StepSign) -> None:
         """A further step."""
 
     @abstractmethod
@@ -89,25 +91,25 @@ class Health(ABC):
 
 
 @final
-class Immediate(Health):
+class EagerFiniteCheck(FiniteCheck):
     """Looks at once, before the weights move."""
 
-    def take(self, sign: Sign) -> None:
+    def take(self, sign: StepSign) -> None:
         sign.require_number(sign.watched.item())
 
     def require(self) -> None: ...
 
 
 @final
-class Lazy(Health):
+class DeferredFiniteCheck(FiniteCheck):
     """Leaves it to the device to skip the step, and looks when the loop waits for the device anyway."""
 
-    def __init__(self, fabric: Fabric, trainee: Trainee) -> None:
-        super().__init__(fabric, trainee)
-        self.optimizer = cast(Any, trainee.optimizer).optimizer
-        self.signs: list[Sign] = []
+    def __init__(self, fabric: Fabric, train_state: TrainState) -> None:
+        super().__init__(fabric, train_state)
+        self.optimizer = cast(Any, train_state.optimizer).optimizer
+        self.signs: list[StepSign] = []
 
-    def take(self, sign: Sign) -> None:
+    def take(self, sign: StepSign) -> None:
         if not self.scaled:
             self.optimizer.found_inf = (~sign.watched.isfinite()).float()  # AdamW skips the step where it is 1
         self.signs.append(sign)
@@ -121,7 +123,11 @@ class Lazy(Health):
             sign.require_number(value)
 
 
-def health_of(fabric: Fabric, trainee: Trainee) -> Health:
+def make_finite_check(fabric: Fabric, train_state: TrainState) -> FiniteCheck:
     """Lazy on a GPU, where the optimiser (or fp16's scaler) can skip a step without being told from here."""
-    skips = fabric.strategy.precision.precision == _SCALED or scales(cast(Any, trainee.optimizer).optimizer)
-    return Lazy(fabric, trainee) if fabric.device.type == "cuda" and skips else Immediate(fabric, trainee)
+    skips = fabric.strategy.precision.precision == _SCALED or scales(cast(Any, train_state.optimizer).optimizer)
+    return (
+        DeferredFiniteCheck(fabric, train_state)
+        if fabric.device.type == "cuda" and skips
+        else EagerFiniteCheck(fabric, train_state)
+    )

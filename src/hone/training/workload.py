@@ -16,8 +16,8 @@ from hone.core.task import Task
 from hone.data.plan import Micro, Plan, Pool
 from hone.data.streaming import Row
 from hone.training.course import Course
-from hone.training.parts import Parts
-from hone.training.prepare import Draft
+from hone.training.parts import RunParts
+from hone.training.prepare import Prepared
 
 _SAMPLE = 4096
 """Rows of a stream that stand for all of them."""
@@ -44,7 +44,7 @@ class Outline:
     sampled: float
 
     @classmethod
-    def of(cls, parts: Parts, settings: Train, known: Draft) -> Self:
+    def of(cls, parts: RunParts, settings: Train, known: Prepared) -> Self:
         pools = {split: _pool(parts, known, split) for split in known.rows.sizes}
         told = (parts.batch, settings.batch_size, settings.accumulate, settings.seed, 0, settings.devices)
         plan = Plan(pools["train"].lengths, *told)
@@ -86,7 +86,7 @@ class Outline:
         return [passes[place] for place in dict.fromkeys(int(np.argmax(way)) for way in ways)]
 
 
-def _pool(parts: Parts, known: Draft, split: str) -> Pool:
+def _pool(parts: RunParts, known: Prepared, split: str) -> Pool:
     """The rows of a split, or some of a stream's, and how much of each the network reads."""
     stream = known.rows.stream if split == "train" else None
     rows = known.encoded[split] if stream is None else _some(known.task, list(islice(stream.rows(), _SAMPLE)))

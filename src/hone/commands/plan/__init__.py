@@ -15,12 +15,12 @@ from hone.config import build
 from hone.config.job import Invocation, Job
 from hone.config.settings import Plan
 from hone.core.hardware import device_of
-from hone.core.log import logged, quieten_libraries
+from hone.core.log import capture_log, quieten_libraries
 from hone.models.network import count_parameters
 from hone.runs.identity import with_absolute_paths
 from hone.runs.record import Record
-from hone.training.fabric import advise
-from hone.training.parts import Parts
+from hone.training.fabric import warn_about_precision
+from hone.training.parts import RunParts
 from hone.training.preflight import Feasible, Preflight
 
 
@@ -83,7 +83,7 @@ class Options:
 
 @final
 @dataclass(frozen=True)
-class PlanParts(Parts):
+class PlanParts(RunParts):
     """The sections of `conf/plan.yaml`."""
 
     plan: Options
@@ -92,7 +92,7 @@ class PlanParts(Parts):
 def forecast(job: Job, options: Options) -> tuple[dict[str, Any], str]:
     """Checks, estimates, perhaps tries; a network that cannot be rehearsed is measured, if its weights are here."""
     feasible = Preflight().check(job)
-    advise(feasible.precision, feasible.parts.optimizer.rounds_at_random)
+    warn_about_precision(feasible.precision, feasible.parts.optimizer.rounds_at_random)
     expected = estimate(feasible)
     reason = _against(feasible, expected)
     steps = [number for number, _ in feasible.outline.heaviest()]
@@ -124,7 +124,7 @@ def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> No
     options = build.build(parts["plan"], Options, "plan", settings.trust)
     config = with_absolute_paths({**asdict(settings), **{name: node for name, node in parts.items() if name != "plan"}})
     quieten_libraries()
-    with logged():
+    with capture_log():
         found, reason = forecast(Job(settings, config, invocation), options)
     if options.format == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))

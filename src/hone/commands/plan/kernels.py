@@ -64,7 +64,7 @@ def _each() -> int:
     """Measured here, with sizes that no network has."""
     weight = torch.zeros(_WIDTH, _WIDTH, dtype=torch.bfloat16)
     F.linear(torch.zeros(1500, _WIDTH, dtype=torch.bfloat16), weight)
-    before = machine.resident()
+    before = machine.resident_memory()
     for size in range(_TRIED):
         F.linear(torch.zeros(1001 + 10 * size, _WIDTH, dtype=torch.bfloat16), weight)
-    return max(0, machine.resident() - before) // _TRIED
+    return max(0, machine.resident_memory() - before) // _TRIED

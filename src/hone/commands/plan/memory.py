@@ -11,7 +11,7 @@ from torch import nn
 
 from hone.commands.plan import kernels
 from hone.core import hardware as machine
-from hone.core.errors import HoneError, briefly
+from hone.core.errors import HoneError, one_line
 from hone.core.hardware import device_of
 from hone.training import preflight as sizes
 from hone.training.fast.packing import Packing, Padded, candidate, require_packed
@@ -95,9 +95,9 @@ def estimate(job: Feasible) -> Estimate:
     except HoneError:
         raise
     except Exception as error:  # networks are built in too many ways to foresee
-        taken, unknown = None, briefly(error)
+        taken, unknown = None, one_line(error)
     memory = _lasting(job, process) if taken is None else _memory(job, process, taken, packed=not padded)
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else machine.available() + machine.resident()
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else machine.available_memory() + machine.resident_memory()
     return Estimate(memory, padded, unknown, free)
 
 
@@ -110,7 +110,7 @@ def _rehearsed(job: Feasible, rehearsal: Rehearsal) -> tuple[Taken, str]:
     except Exception as error:
         if isinstance(packing, Padded):
             raise
-        taken, reason = rehearsal.taken(Padded()), briefly(error)
+        taken, reason = rehearsal.taken(Padded()), one_line(error)
     require_packed(wanted, reason)
     return taken, reason
 
@@ -121,7 +121,7 @@ def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
         return Padded(), "batch.pack=false"
     if rehearsal.fabric.device.type != "cpu":
         return Padded(), "packing is for CPUs so far"
-    return candidate(rehearsal.blank, job.draft.anatomy, rehearsal.specimen())
+    return candidate(rehearsal.blank, job.draft.layer_map, rehearsal.specimen())
 
 
 def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
@@ -129,7 +129,7 @@ def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
     allocator = _allocator(job, packed) if on_cpu else _ON_GPUS
     training = allocator.slack * taken.moving + allocator.anew * taken.reading
     moving = round(max(training, allocator.slack * taken.reading))
-    best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.kept_as(job.precision)) if on_cpu else 0
+    best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.weight_dtype(job.precision)) if on_cpu else 0
     trained, evaluated = taken.products
     count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
     compiled = round(_KERNELS_ANEW * kernels.kept(count))
@@ -147,7 +147,7 @@ def _allocator(job: Feasible, packed: bool) -> Allocator:
 
 def _lasting(job: Feasible, process: int) -> Memory:
     """What is known from the shapes of the weights alone."""
-    network, kept_as = job.draft.blank, sizes.kept_as(job.precision)
+    network, kept_as = job.draft.blank, sizes.weight_dtype(job.precision)
     learned = sizes.of_tensors(sizes.learning(network), kept_as)
     state = sizes.of_state(job.parts.optimizer, sizes.learning(network), kept_as)
     average = learned if job.parts.optimizer.ema is not None else 0
@@ -160,7 +160,7 @@ def _process(job: Feasible) -> int:
     _warm_up()
     shares = {"train": min(job.outline.epochs, 1.0)}
     rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.draft.encoded.items())
-    return int(machine.resident() + round(rows) + _LATER)
+    return int(machine.resident_memory() + round(rows) + _LATER)
 
 
 def _warm_up() -> None:

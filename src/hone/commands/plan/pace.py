@@ -12,16 +12,16 @@ from lightning.fabric import Fabric
 from hone.config.job import Job
 from hone.core.value_types import ExactPrecision
 from hone.data.module import Batches, DataModule, Step
-from hone.training.assemble import gather, outfit
+from hone.training.assemble import assemble, make_train_state
 from hone.training.course import Course
 from hone.training.evaluation import run_through
 from hone.training.fabric import make_fabric
 from hone.training.loop import learn
-from hone.training.parts import Parts
+from hone.training.parts import RunParts
 from hone.training.preflight import Feasible
-from hone.training.stage_cache import NoRecall
-from hone.training.state import Trainee
-from hone.training.step import health_of
+from hone.training.stage_cache import NoStageCache
+from hone.training.state import TrainState
+from hone.training.step import make_finite_check
 
 
 @final
@@ -32,22 +32,27 @@ class Bench:
     job: Job
     fabric: Fabric
     data: DataModule
-    trainee: Trainee
+    train_state: TrainState
 
     @classmethod
     def of(cls, job: Job, precision: ExactPrecision) -> Self:
         settings = job.settings
-        parts = Parts.of(job.config, settings.trust)
+        parts = RunParts.of(job.config, settings.trust)
         fabric = make_fabric(settings.accelerator, precision)
-        material = gather(parts, settings, fabric, NoRecall())
+        material = assemble(parts, settings, fabric, NoStageCache())
         course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
-        return cls(job, fabric, material.data, outfit(fabric, parts, material, course, settings.compile))
+        return cls(job, fabric, material.data, make_train_state(fabric, parts, material, course, settings.compile))
 
     def takes(self, step: Step) -> float:
         """The seconds of a step."""
         begun, targets = time.perf_counter(), max(sum(step.targets), 1e-12)
         loss, _ = learn(
-            self.fabric, self.trainee, health_of(self.fabric, self.trainee), step, targets, self.job.settings.clip_norm
+            self.fabric,
+            self.train_state,
+            make_finite_check(self.fabric, self.train_state),
+            step,
+            targets,
+            self.job.settings.clip_norm,
         )
         float(loss)  # a GPU is waited for
         return time.perf_counter() - begun
@@ -57,7 +62,7 @@ class Bench:
         batches, lengths = self.data.batches(split), self.data.lengths[split]
         chosen = [batches.plan[place] for place in places]
         begun = time.perf_counter()
-        run_through(self.fabric, self.trainee.wrapped, Batches(chosen, batches.make))
+        run_through(self.fabric, self.train_state.wrapped, Batches(chosen, batches.make))
         return time.perf_counter() - begun, sum(len(rows) * int(lengths[rows].max()) for rows in chosen)
 
 
@@ -92,7 +97,7 @@ def pace_of(job: Feasible) -> Pace:
 def _training(bench: Bench) -> float:
     """Seconds a token; the first step warms up and does not count."""
     seconds = tokens = 0.0
-    with bench.trainee.at_work():
+    with bench.train_state.fast_paths():
         steps = bench.data.steps(1)
         bench.takes(next(steps))
         for count, step in enumerate(steps, start=1):

@@ -58,7 +58,7 @@ def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
     quieten_libraries()
     logging.getLogger("hone").setLevel(logging.ERROR)  # it was all said before
     bench = Bench.of(job, precision)
-    with bench.trainee.at_work():
+    with bench.train_state.fast_paths():
         for number in (*steps, *steps):
             bench.takes(next(bench.data.steps(number)))
     bench.evaluates("validation", [0])

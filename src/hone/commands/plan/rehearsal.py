@@ -18,13 +18,13 @@ from hone.core.task import Batch
 from hone.data.module import DataModule, Step
 from hone.data.plan import Pool, sorted_batches
 from hone.training import preflight as sizes
-from hone.training.assemble import Material, outfit
+from hone.training.assemble import Assembled, make_train_state
 from hone.training.fabric import make_fabric
 from hone.training.fast.packing import Packed, Packing
 from hone.training.loop import learn
 from hone.training.preflight import Feasible
-from hone.training.state import Trainee
-from hone.training.step import Lazy
+from hone.training.state import TrainState
+from hone.training.step import DeferredFiniteCheck
 
 
 @final
@@ -52,27 +52,30 @@ class Rehearsal:
         self.job = job
         self.fabric = _still(job)
         self.paper = Paper(self.fabric.device)
-        self.blank = self.paper.network(job.draft.blank, sizes.kept_as(job.precision))
+        self.blank = self.paper.network(job.draft.blank, sizes.weight_dtype(job.precision))
 
     def taken(self, packing: Packing) -> Taken:
         """Takes a light step, which makes the optimiser's memory, and the heaviest; then reads the longest rows."""
         with self.paper.open():
-            trainee = self._trainee(packing)
-        module, optimizer = trainee.wrapped, trainee.optimizer.optimizer  # type: ignore[attr-defined]  # Fabric's
-        average = sizes.of_tensors(trainee.average.state().values())
-        lasting, health = (optimizer, *trainee.average.state().values()), Lazy(self.fabric, trainee)
-        with self.paper.counted(module, *lasting) as counter, trainee.at_work():
+            train_state = self._trainee(packing)
+        module, optimizer = train_state.wrapped, train_state.optimizer.optimizer  # type: ignore[attr-defined]  # Fabric's
+        average = sizes.of_tensors(train_state.average.state().values())
+        lasting, health = (
+            (optimizer, *train_state.average.state().values()),
+            DeferredFiniteCheck(self.fabric, train_state),
+        )
+        with self.paper.counted(module, *lasting) as counter, train_state.fast_paths():
             for step in self._steps(packing):
                 counter.products.clear()
-                learn(self.fabric, trainee, health, step, 1.0, self.job.job.settings.clip_norm)
+                learn(self.fabric, train_state, health, step, 1.0, self.job.job.settings.clip_norm)
             state = sizes.of_tensors(_tensors(optimizer))
-            gradients = sizes.of_tensors(sizes.learning(trainee.module.network))
+            gradients = sizes.of_tensors(sizes.learning(train_state.module.network))
         weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
         moving = counter.peak() - weights - state - average
         reading, read = self._reads(module)
         return Taken(weights, gradients, state, average, moving, reading, (len(counter.products), read))
 
-    def _trainee(self, packing: Packing) -> Trainee:
+    def _trainee(self, packing: Packing) -> TrainState:
         job, settings, draft = self.job, self.job.job.settings, self.job.draft
         data = DataModule(
             draft.encoded,
@@ -82,8 +85,8 @@ class Rehearsal:
             settings.accumulate,
             stream=draft.rows.stream,
         )
-        material = Material(draft.rows, draft.task, data, self.blank, draft.anatomy, draft.monitor, packing)
-        return outfit(self.fabric, job.parts, material, job.outline.course, compiled=False)
+        material = Assembled(draft.rows, draft.task, data, self.blank, draft.layer_map, draft.monitor, packing)
+        return make_train_state(self.fabric, job.parts, material, job.outline.course, compiled=False)
 
     def _steps(self, packing: Packing) -> list[Step]:
         """A light step and the heaviest, which has gradients before its last pass where the run's steps do."""

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.wording import bytes_in_words, seconds_in_words
 
 _PARTS = {
@@ -69,7 +69,7 @@ def _lines(found: Found) -> Iterator[tuple[str, str]]:
 def _going_on(run: Found | None) -> Iterator[tuple[str, str]]:
     if run is not None:
         does = "is finished and would only be shown" if run["state"] == "finished" else "would be gone on with"
-        yield "run", f"{shown(run['folder'])} {does}"
+        yield "run", f"{relative_to_cwd(run['folder'])} {does}"
 
 
 def _way(tokens: Found) -> str:

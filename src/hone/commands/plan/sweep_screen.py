@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.wording import bytes_in_words, seconds_in_words
 
 DOES = {
@@ -148,7 +148,7 @@ def screen(outlook: Outlook) -> None:
 
 
 def _lines(outlook: Outlook) -> Iterator[Line]:
-    yield "folder", shown(outlook["folder"])
+    yield "folder", relative_to_cwd(outlook["folder"])
     yield "runs", _runs(outlook)
     yield from _judged(outlook)
     yield from _spreads([*outlook["runs"], *outlook["examples"]])

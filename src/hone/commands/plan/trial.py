@@ -11,9 +11,9 @@ from typing import Any, Self, final
 
 from hone.commands.plan import Options, forecast
 from hone.config.job import Job
-from hone.core.cache import key
 from hone.core.errors import HoneError
-from hone.core.log import logged, quieten_libraries
+from hone.core.log import capture_log, quieten_libraries
+from hone.core.paths import cache_key
 from hone.core.value_types import Rerun
 from hone.models.network import count_parameters
 from hone.runs.identity import relevant
@@ -74,7 +74,7 @@ def tried(ready: Ready, options: Options, pool: Pool, copies: int) -> Cost:
 def _try(job: Job, options: Options) -> Mapping[str, Any]:
     quieten_libraries()
     try:
-        with logged():
+        with capture_log():
             found, advice = forecast(job, options)
     except HoneError as error:
         return {"state": "failed", "reason": str(error)}
@@ -122,7 +122,7 @@ class Survey:
 def kind(config: Mapping[str, Any]) -> str:
     """The same for runs that take the same time a step and the same memory."""
     part = {name: value for name, value in relevant(config).items() if name not in _AS_DEAR}
-    return key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
+    return cache_key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
 
 
 def _without_fractions(node: Any) -> Any:

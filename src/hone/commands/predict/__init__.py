@@ -20,14 +20,14 @@ from hone.config.settings import Predict
 from hone.core import seeds
 from hone.core.columns import columns, lengths
 from hone.core.errors import UserError
-from hone.core.log import logged, quieten_libraries
+from hone.core.log import capture_log, quieten_libraries
 from hone.core.progress_bar import console
 from hone.core.task import Columns, Predictive
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.training import fabric as devices
 from hone.training.evaluation import predictor, run_through
-from hone.training.fabric import settle
+from hone.training.fabric import resolve_precision
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
@@ -36,10 +36,10 @@ _CHUNK = 1024
 def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Loads, reads, predicts and writes."""
     quieten_libraries()
-    with logged(), open_sink(settings.output) as sink, _progress() as told:
+    with capture_log(), open_sink(settings.output) as sink, _progress() as told:
         found = _model(settings, parts)
         asked = Asked(found.task, settings.columns or {}, settings.on_bad_row, found.learned_from)
-        precision = settle(settings.precision or found.precision, settings.accelerator)
+        precision = resolve_precision(settings.precision or found.precision, settings.accelerator)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, found.network, found.task)
         done = 0

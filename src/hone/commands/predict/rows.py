@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from hone.core.errors import RowError, UserError, listed, nearest
+from hone.core.errors import RowError, UserError, did_you_mean, join_names
 from hone.core.paths import nearest_path
 from hone.core.task import Columns, Predictive
 from hone.core.value_types import OnBadRow
-from hone.data.bad_rows import misfits
+from hone.data.bad_rows import find_bad_rows
 
 Row = dict[str, Any]
 STANDARD_INPUT = "-"
@@ -50,7 +50,9 @@ def read(place: str, first_role: str) -> Iterator[Row | Broken]:
     path = Path(place).expanduser()
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"input={place}: unknown format {path.suffix!r}; hone reads {listed(_READERS)}, and - (stdin).")
+        raise UserError(
+            f"input={place}: unknown format {path.suffix!r}; hone reads {join_names(_READERS)}, and - (stdin)."
+        )
     if not path.is_file():
         raise UserError(f"input={place}: no such file.{nearest_path(path)}")
     return _told(reader(path, first_role), place)
@@ -151,8 +153,8 @@ class Asked:
         """Raises UserError for what the task does not read."""
         for role in roles:
             if role not in self.known:
-                hint = nearest(role, self.known)
-                raise UserError(f"{role}: to predict, the task reads {listed(self.known)}.{hint}")
+                hint = did_you_mean(role, self.known)
+                raise UserError(f"{role}: to predict, the task reads {join_names(self.known)}.{hint}")
 
     def chunks(self, rows: Iterable[Row | Broken], size: int) -> Iterator[dict[int, Row]]:
         """The readable rows by their number in the input, so many at a time."""
@@ -180,7 +182,7 @@ class Asked:
             return self._encode(readable)
         except RowError:
             rows = list(readable.items())
-            found = misfits(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
+            found = find_bad_rows(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
             problems = {rows[place][0]: f"{error.role}: {error.problem}" for place, error in found}
             return self._encode(self._without(readable, problems))
 
@@ -208,7 +210,7 @@ class Asked:
         return {number: row for number, row in chunk.items() if number not in problems}
 
     def _encode(self, chunk: Mapping[int, Row]) -> Columns:
-        return self.task.encode(self.task.ask(self._roles(chunk) | {"id": list(chunk)})) if chunk else {}
+        return self.task.encode(self.task.without_targets(self._roles(chunk) | {"id": list(chunk)})) if chunk else {}
 
     def _faults(self, chunk: Mapping[int, Row]) -> dict[int, str]:
         """What is wrong with rows, by their numbers."""
@@ -242,12 +244,12 @@ class Asked:
         for role, column in needed:
             if column not in row:
                 raise UserError(
-                    f"input: no column {column!r} for the role {role!r}.{nearest(column, row)} It has {listed(row)}; "
+                    f"input: no column {column!r} for the role {role!r}.{did_you_mean(column, row)} It has {join_names(row)}; "
                     f"say which with columns={{{role}: …}}."
                 )
-        answered = self.task.ask({role: [] for role in self.known if self._has(role, row)})
+        answered = self.task.without_targets({role: [] for role in self.known if self._has(role, row)})
         if missed := [role for role in self.learned_from if role not in answered and role not in self.task.targets]:
-            log.warning("The model learned from %s as well, and the input has none.", listed(missed))
+            log.warning("The model learned from %s as well, and the input has none.", join_names(missed))
 
     def _has(self, role: str, row: Row) -> bool:
         return all(name in row for name in self._names(role))

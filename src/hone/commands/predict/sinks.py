@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hone.commands.predict.rows import Row
-from hone.core.errors import RunError, UserError, listed
+from hone.core.errors import RunError, UserError, join_names
 from hone.runs.folder import require_writable
 
 
@@ -101,7 +101,7 @@ def open_sink(place: str | None) -> Iterator[Sink]:
         return
     path = Path(place).expanduser()
     if path.suffix.lower() not in _SINKS:
-        raise UserError(f"output={place}: unknown format {path.suffix!r}; hone writes {listed(_SINKS)}.")
+        raise UserError(f"output={place}: unknown format {path.suffix!r}; hone writes {join_names(_SINKS)}.")
     if path.is_dir():
         raise UserError(f"output={place}: is a folder.")
     require_writable(path.parent)

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import nn
 from transformers import PretrainedConfig
 
-from hone.core.errors import UserError, listed
+from hone.core.errors import UserError, join_names
 from hone.core.task import Batch, Columns, Facts, Fault, Predictive
 from hone.tasks.targets.kinds import label_names
 from hone.tasks.text.shared import padding
@@ -31,12 +31,12 @@ class ZeroShot(Predictive):
 
     def __init__(self, candidates: Sequence[str], hypothesis: str, several: bool) -> None:
         if len(set(candidates)) < max(len(candidates), 2):
-            raise UserError(f"zero_shot={listed(candidates)}: expected at least two labels, none of them twice.")
+            raise UserError(f"zero_shot={join_names(candidates)}: expected at least two labels, none of them twice.")
         if "{}" not in hypothesis:
             raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} in which to put a label.")
         self.candidates, self.hypothesis, self.several = list(candidates), hypothesis, several
 
-    def equip(self, processor: Any, config: PretrainedConfig) -> None:
+    def bind(self, processor: Any, config: PretrainedConfig) -> None:
         """Sets the tokenizer and finds the classes for and against a candidate by their names."""
         self.processor = processor
         names = [name.lower() for name in label_names(config)]
@@ -44,7 +44,7 @@ class ZeroShot(Predictive):
         opposes = next((place for place, name in enumerate(names) if _opposes(name)), None)
         if entails is None or opposes is None:
             raise UserError(
-                f"zero_shot: the classes of this network are {listed(names)}. Choose a network trained on entailment, "
+                f"zero_shot: the classes of this network are {join_names(names)}. Choose a network trained on entailment, "
                 f"with classes named entailment and contradiction, or entailment and not_entailment."
             )
         self.places = [entails, opposes]

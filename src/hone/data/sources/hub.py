@@ -12,9 +12,8 @@ import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
-from hone.core.cache import key
-from hone.core.errors import UserError, listed, nearest
-from hone.core.paths import nearest_path
+from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.paths import cache_key, nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.source import Incoming, Source
 
@@ -86,7 +85,7 @@ class Hub(Source):
         try:
             subsets = get_dataset_config_names(self.path, revision=self.revision)
             if self.subset is None and len(subsets) > 1:
-                return f"dataset.subset: {self.path} has several; choose one of {listed(subsets)}."
+                return f"dataset.subset: {self.path} has several; choose one of {join_names(subsets)}."
             if self.subset is not None and self.subset not in subsets:
                 return _not_in(f"dataset.subset={self.subset}", self.path, self.subset, subsets)
             there = get_dataset_split_names(self.path, self.subset or subsets[0], revision=self.revision)
@@ -104,8 +103,8 @@ def _store(path: str) -> str | None:
     if not folder.is_dir():
         return None
     files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.resolve().rglob("*"))]
-    return str(Path(datasets.config.HF_DATASETS_CACHE, "folders", key(files)))
+    return str(Path(datasets.config.HF_DATASETS_CACHE, "folders", cache_key(files)))
 
 
 def _not_in(said: str, path: str, word: str, there: list[str]) -> str:
-    return f"{said}: not in {path}.{nearest(word, there)} It has {listed(there)}."
+    return f"{said}: not in {path}.{did_you_mean(word, there)} It has {join_names(there)}."

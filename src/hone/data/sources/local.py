@@ -12,7 +12,7 @@ from typing import Any, final
 from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
 from datasets.exceptions import DatasetGenerationError
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.source import SPLITS, Incoming, Source
@@ -106,8 +106,8 @@ class Local(Source):
         chosen = {split: self.splits.get(split) or _match(split, list(saved)) for split in SPLITS}
         for split, theirs in chosen.items():
             if theirs is not None and theirs not in saved:
-                hint = nearest(theirs, saved)
-                raise UserError(f"dataset.splits.{split}={theirs}: not in {path}.{hint} It has {listed(saved)}.")
+                hint = did_you_mean(theirs, saved)
+                raise UserError(f"dataset.splits.{split}={theirs}: not in {path}.{hint} It has {join_names(saved)}.")
         return {split: saved[theirs] for split, theirs in chosen.items() if theirs is not None}
 
     def _files(self, path: Path) -> dict[str, Path]:
@@ -124,7 +124,7 @@ class Local(Source):
         if "train" not in files:
             raise UserError(
                 f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json, .parquet or .txt in this folder. "
-                f"It has {listed(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
+                f"It has {join_names(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
             )
         return files
 
@@ -149,7 +149,7 @@ def _format(file: Path) -> tuple[str, dict[str, Any]]:
     if not file.is_file():
         raise UserError(f"{file}: no such file.{nearest_path(file)}")
     if kind is None:
-        raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {listed(_FORMATS)}.")
+        raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {join_names(_FORMATS)}.")
     if file.stat().st_size == 0:
         raise UserError(f"{file}: the file is empty.")
     return kind, {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}

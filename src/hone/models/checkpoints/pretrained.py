@@ -12,7 +12,7 @@ import transformers
 from huggingface_hub import is_offline_mode, try_to_load_from_cache
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
-from hone.core.errors import UserError, briefly, listed
+from hone.core.errors import UserError, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
@@ -112,7 +112,7 @@ class Pretrained(Checkpoint):
                 dtype=self.dtype, **headless(auto, config), **self._access(), **where,
             )  # fmt: skip
         except Exception as error:  # the files of a folder decide what goes wrong
-            raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({briefly(error)})") from error
+            raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({one_line(error)})") from error
         require_weights(network, found, self.path)
         Loading.of(found).attach(network)
         return network
@@ -128,9 +128,9 @@ class Pretrained(Checkpoint):
     def _absence(self, error: Exception) -> str:
         path = Path(self.path).expanduser()
         if path.is_dir():
-            files = listed(sorted(entry.name for entry in path.iterdir()), 8)
+            files = join_names(sorted(entry.name for entry in path.iterdir()), 8)
             code = " Set checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
-            return f"no checkpoint that transformers can read; the folder has {files} ({briefly(error)}).{code}"
+            return f"no checkpoint that transformers can read; the folder has {files} ({one_line(error)}).{code}"
         if path.exists():
             return "this is a file; a checkpoint is a folder or a hub id."
-        return f"no such folder here, and the hub does not provide it ({briefly(error)}).{nearest_path(path)}"
+        return f"no such folder here, and the hub does not provide it ({one_line(error)}).{nearest_path(path)}"

@@ -10,8 +10,8 @@ import transformers
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from hone.core.cache import key
-from hone.core.errors import UserError, nearest
+from hone.core.errors import UserError, did_you_mean
+from hone.core.paths import cache_key
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
 from hone.models.checkpoint import Checkpoint
@@ -35,7 +35,7 @@ class Scratch(Checkpoint):
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         if self.architecture not in CONFIG_MAPPING:
-            hint = nearest(self.architecture, CONFIG_MAPPING)
+            hint = did_you_mean(self.architecture, CONFIG_MAPPING)
             raise UserError(f"checkpoint.architecture={self.architecture}: transformers has no such model type.{hint}")
         tokenizer = load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {})
         follows = {"vocab_size": len(tokenizer), **special_tokens(self.architecture, tokenizer)}
@@ -53,4 +53,4 @@ class Scratch(Checkpoint):
         return network
 
     def fingerprint(self) -> str:
-        return key(self.architecture, self.hyperparameters)[:16]
+        return cache_key(self.architecture, self.hyperparameters)[:16]

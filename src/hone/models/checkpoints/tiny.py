@@ -23,11 +23,11 @@ from transformers import (
     T5Config,
 )
 
-import hone.data
-from hone.core.cache import key
 from hone.core.errors import UserError
+from hone.core.paths import cache_key
 from hone.core.task import Facts
 from hone.core.value_types import Positive
+from hone.data import tiny
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import apply, fit_tokenizer, headless
 
@@ -76,7 +76,7 @@ class Tiny(Checkpoint):
         return network
 
     def fingerprint(self) -> str:
-        return key(self.name, self.hyperparameters or {}, len(_vocabulary()))[:16]
+        return cache_key(self.name, self.hyperparameters or {}, len(_vocabulary()))[:16]
 
 
 @final
@@ -168,6 +168,6 @@ def _vocabulary() -> dict[str, int]:
 
 
 def _words() -> list[str]:
-    """Returns the words of all built-in data sets; each `data/tiny_….py` has a function `vocabulary`."""
-    names = [module.name for module in pkgutil.iter_modules(hone.data.__path__) if module.name.startswith("tiny_")]
-    return [word for name in names for word in importlib.import_module(f"hone.data.{name}").vocabulary()]
+    """Returns the words of all built-in data sets; each file of `data/tiny` has a function `vocabulary`."""
+    names = [module.name for module in pkgutil.iter_modules(tiny.__path__)]
+    return [word for name in names for word in importlib.import_module(f"{tiny.__name__}.{name}").vocabulary()]

@@ -14,9 +14,9 @@ from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.core import cache
-from hone.core.cache import key
 from hone.core.columns import columns
 from hone.core.errors import UserError
+from hone.core.paths import cache_key
 from hone.core.task import Task
 from hone.core.value_types import FixedPooling, PartialShare
 from hone.data.plan import sorted_batches
@@ -61,16 +61,18 @@ class LinearProbe(Head):
 
 def _featurise(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
     """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
-    name = key(fingerprint([encoded]), _weights_digest(network), repr(network.config), task.processor.padding_side)
+    name = cache_key(
+        fingerprint([encoded]), _weights_digest(network), repr(network.config), task.processor.padding_side
+    )
     kept = [column for column in ("id", "label") if column in encoded.column_names]
 
     def make(file: str | None) -> Dataset:
         features = _run(encoded, network, task, device)
         flat = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
         rows = encoded.select_columns(kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
-        return cache.store(rows.add_column("features", flat), file)
+        return cache.store_rows(rows.add_column("features", flat), file)
 
-    return cache.remember("features", name, make)
+    return cache.load_or_make("features", name, make)
 
 
 def _weights_digest(network: Any) -> str:

@@ -11,7 +11,7 @@ from transformers.activations import ACT2CLS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
-from hone.core.errors import UserError, nearest
+from hone.core.errors import UserError, did_you_mean
 from hone.core.task import Task
 from hone.core.value_types import Count, PartialShare, Pooling
 from hone.models.adapters import Adapter
@@ -58,7 +58,7 @@ class MLP(Head):
         check_pooling(config, task, self.pooling)
         if self.activation not in ACT2CLS:
             raise UserError(
-                f"head.activation={self.activation}: no such activation.{nearest(self.activation, ACT2CLS)}"
+                f"head.activation={self.activation}: no such activation.{did_you_mean(self.activation, ACT2CLS)}"
             )
 
     def hint(self, config: PretrainedConfig, task: Task) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.redact import BLANK
 from hone.reports.comparison import Comparison
 from hone.reports.curves import Course, best_so_far, course, parts, rounded
@@ -59,7 +59,7 @@ def _of_the_best(best: Group, more: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield f"Train {_seeds(more)} for the best configuration only", _with_seeds(entry, more)
     yield "Train the best run again", entry.command
     if entry.folder is not None:
-        run = _word("run", shown(entry.folder))
+        run = _word("run", relative_to_cwd(entry.folder))
         yield "Show what the best run gets wrong", f"hone evaluate {run}"
         yield "Export the best model as a folder with its model card", f"hone export {run}"
 
@@ -170,7 +170,7 @@ def _run(comparison: Comparison, entry: Entry, journal: Course, group: int) -> d
         "value": entry.value(comparison.metric.name),
         "others": [entry.value(name) for name in other_scores(comparison)],
         "seconds": entry.seconds,
-        "folder": shown(entry.folder) if entry.folder else "",
+        "folder": relative_to_cwd(entry.folder) if entry.folder else "",
         "command": entry.command,
         "curves": journal.curves,
         "parts": parts(entry, journal),

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Sweep as HydraSweep
 from hydra.errors import HydraException
 
 from hone.config.hydra_private import without_shuffling
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
 from hone.sweeps.sweep import Sweep
 
@@ -95,7 +95,9 @@ def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) 
         raise UserError(f"{place}: {axis.name} is an interval; a condition needs a value from a list.")
     for value in condition.values:
         if value not in axis.values:
-            raise UserError(f"{place}: {axis.name} is never {value}.{nearest(value, axis.values)} It is {axis.text}.")
+            raise UserError(
+                f"{place}: {axis.name} is never {value}.{did_you_mean(value, axis.values)} It is {axis.text}."
+            )
 
 
 def _require_end(name: str, needed: Mapping[str, Condition]) -> None:
@@ -108,7 +110,9 @@ def _require_end(name: str, needed: Mapping[str, Condition]) -> None:
 
 def _require_axis(name: str, axes: Mapping[str, Axis], place: str) -> None:
     if name not in axes:
-        raise UserError(f"{place}: {name} is not varied.{nearest(name, axes)} These keys vary: {listed(axes)}.")
+        raise UserError(
+            f"{place}: {name} is not varied.{did_you_mean(name, axes)} These keys vary: {join_names(axes)}."
+        )
 
 
 def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list[str], Space]:
@@ -155,7 +159,9 @@ def _axis(override: Override) -> Axis:
     if isinstance(value, IntervalSweep):
         return _interval(key, value)
     if isinstance(value, HydraSweep) and value.tags:
-        raise UserError(f"{key}: a list of values takes no tag ({listed(sorted(value.tags))}); tags are for intervals.")
+        raise UserError(
+            f"{key}: a list of values takes no tag ({join_names(sorted(value.tags))}); tags are for intervals."
+        )
     found = tuple(dict.fromkeys(values(override)))
     if not found:
         raise UserError(f"{override.input_line}: there is no value in it; give at least one.")
@@ -165,7 +171,7 @@ def _axis(override: Override) -> Axis:
 def _interval(key: str, value: IntervalSweep) -> Interval:
     low, high = value.start or 0, value.end or 0
     for unknown in sorted(value.tags - {"log"}):
-        raise UserError(f"{key}: no such tag as {unknown}.{nearest(unknown, ['log'])} There is log.")
+        raise UserError(f"{key}: no such tag as {unknown}.{did_you_mean(unknown, ['log'])} There is log.")
     found = Interval(key, float(low), float(high), "log" in value.tags, isinstance(low, int) and isinstance(high, int))
     if not low < high:
         raise UserError(f"{key}={found.text}: an interval goes from a number to a greater one.")

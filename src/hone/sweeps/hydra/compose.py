@@ -34,7 +34,7 @@ class Composer:
         return changed
 
     def _is_plain(self, override: Override) -> bool:
-        """Whether an override sets an existing value; groups, additions and removals are left to Hydra."""
+        """Whether an override sets an existing value; groups, contributions and removals are left to Hydra."""
         key = override.key_or_group
         changes = not (override.is_add() or override.is_force_add() or override.is_delete() or override.package)
         return changes and not key.startswith("hydra.") and not group_exists(self.loader, key)

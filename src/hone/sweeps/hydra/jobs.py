@@ -16,14 +16,14 @@ from hone.config.application import Application
 from hone.config.hydra_private import HYDRA, error_of
 from hone.config.job import Job
 from hone.config.mistakes import explain, with_fitting_tasks
-from hone.core.errors import HoneError, UserError, briefly
+from hone.core.errors import HoneError, UserError, one_line
 from hone.core.process import loaded
 from hone.core.redact import redact_text
 from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
 from hone.sweeps.hydra.compose import Composer
 from hone.sweeps.jobs import Ready
-from hone.training.stage_cache import Kept, Recall
+from hone.training.stage_cache import SharedStageCache, StageCache
 
 
 @final
@@ -55,11 +55,11 @@ class Jobs:
             )
         parts = {name: node for name, node in parts.items() if name != "plan"}  # options of hone plan, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
-        memory = Kept(self.store, job)
+        memory = SharedStageCache(self.store, job)
         return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
 
 
-def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -> dict[str, Any]:
+def _work(context: HydraContext, config: DictConfig, job: Job, memory: StageCache) -> dict[str, Any]:
     """Everything that the process of a run does; the result says how it ended."""
     from hone.training import run as train
 
@@ -82,5 +82,5 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: Recall) -
 
 def _failure(error: BaseException) -> dict[str, Any]:
     state = error.state if isinstance(error, HoneError) else "failed"
-    text = str(error) if isinstance(error, HoneError) else briefly(error)
+    text = str(error) if isinstance(error, HoneError) else one_line(error)
     return {"state": state, "reason": redact_text(text), "mistake": isinstance(error, UserError)}

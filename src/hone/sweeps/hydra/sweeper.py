@@ -18,7 +18,7 @@ from hone.config.check import check_node, sweep_function
 from hone.config.command_line import as_typed_in
 from hone.config.job import Invocation, default_name
 from hone.config.tree import options
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.runs.sweep_file import Cell
 from hone.sweeps.hydra import axes as space
 from hone.sweeps.hydra.jobs import Jobs
@@ -40,7 +40,7 @@ def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Laun
         ours = options("hydra/launcher")
         raise UserError(
             f"hydra/launcher={choice}: a launcher of Hydra's; it takes cells in batches, and a sweep of hone's starts "
-            f"them one by one.{nearest(choice, ours)} The default is local; there are {listed(ours)}."
+            f"them one by one.{did_you_mean(choice, ours)} The default is local; there are {join_names(ours)}."
         )
     launcher: Launcher = build(check_node(node, "hydra.launcher", trust), Launcher, "hydra.launcher", trust)
     launcher.require(sweep)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.core.errors import HoneError, UserError, briefly
+from hone.core.errors import HoneError, UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, NotNegative
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
@@ -68,9 +68,9 @@ class Tasks(Distant):
                 self.lost[key] += 1
                 self.submit({key: self.errands[key]})
                 return None
-            return {"state": "failed", "reason": f"Ray lost it: {briefly(error)}"}
+            return {"state": "failed", "reason": f"Ray lost it: {one_line(error)}"}
         except ray.exceptions.RayError as error:
-            return {"state": "failed", "reason": redact_text(briefly(error))}
+            return {"state": "failed", "reason": redact_text(one_line(error))}
 
     def _ray(self) -> Any:
         address = self.address or os.environ.get("RAY_ADDRESS") or "local"
@@ -88,7 +88,7 @@ class Tasks(Distant):
                 )  # fmt: skip
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    f"hydra.launcher.address={address}: {briefly(error)}; say where a Ray is at work "
+                    f"hydra.launcher.address={address}: {one_line(error)}; say where a Ray is at work "
                     "(ray start --head begins one), or null: one is begun here."
                 ) from error
         return ray

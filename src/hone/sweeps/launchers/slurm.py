@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, final
 
-from hone.core.errors import UserError, briefly
+from hone.core.errors import UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, Line, Positive
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
@@ -101,7 +101,7 @@ class Submitted(Distant):
         try:
             jobs = self.executor.submit_array([*new.values()]) if new else []
         except (FailedSubmissionError, UncompletedJobError, OSError) as error:
-            raise UserError(f"hydra.launcher: the queue did not take the jobs: {briefly(error)}") from error
+            raise UserError(f"hydra.launcher: the queue did not take the jobs: {one_line(error)}") from error
         for key, job in zip(new, jobs, strict=True):
             self._note(key).write_text(job.job_id, encoding="utf-8")
             self.jobs[key] = job

@@ -37,7 +37,7 @@ class Asha(Rule):
         count = math.floor(math.log(1 / self.first, self.eta) + _ROUNDING)
         return tuple(self.first * self.eta**power for power in range(max(count, 1)))
 
-    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+    def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         rung = curves[run].newest(self.rungs)
         return rung is not None and run not in self.passing(curves, rung)
 
@@ -84,9 +84,9 @@ class Hyperband(Rule):
         drawn = zlib.crc32(run.encode()) / 2**32 * sum(sizes)
         return next(place for place in range(last + 1) if drawn < sum(sizes[: place + 1]) or place == last)
 
-    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+    def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         asha = self.brackets[self.bracket(run)]
-        return asha is not None and asha.condemns(self._within(curves, self.bracket(run)), run)
+        return asha is not None and asha.should_stop(self._within(curves, self.bracket(run)), run)
 
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
         curves = Reports(folder, higher_is_better).curves() if standing.stopped else {}

@@ -17,7 +17,7 @@ class Rule(Pruner):
     """What it stops stays stopped, unless `revived` says otherwise."""
 
     @abstractmethod
-    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+    def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         """Whether the run stops here, at its last evaluation."""
 
     def require(self, evaluated: bool) -> None:
@@ -50,4 +50,4 @@ class Judge(Referee):
 
     def stops(self, step: int, value: float) -> bool:
         self.reports.add(self.run, step, step / self.steps, value)
-        return step < self.steps and self.rule.condemns(self.reports.curves(), self.run)
+        return step < self.steps and self.rule.should_stop(self.reports.curves(), self.run)

@@ -20,7 +20,7 @@ class Median(Rule):
     others: Count
     warmup: Share
 
-    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+    def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         ours = curves[run]
         theirs = [each.merit(ours.share) for name, each in curves.items() if name != run and each.reached(ours.share)]
         judged = len(theirs) >= self.others and ours.share >= self.warmup
@@ -35,7 +35,7 @@ class Patience(Rule):
     evaluations: Count
     gain: NotNegative
 
-    def condemns(self, curves: Mapping[str, Curve], run: str) -> bool:
+    def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         merits = curves[run].merits
         leads = all(merits[-1] >= curve.merits[-1] for curve in curves.values())
         waited = len(merits) > self.evaluations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.value_types import Count, Factor, Objectives, ProperShare
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.sampler import Aim
@@ -179,8 +179,8 @@ class Nsga2(OptunaSampler):
         for name in self.objectives:
             if name not in numbers:
                 raise UserError(
-                    f"sweep.sampler.objectives: no run has a number called {name}.{nearest(name, numbers)} "
-                    f"There are {listed(numbers)}."
+                    f"sweep.sampler.objectives: no run has a number called {name}.{did_you_mean(name, numbers)} "
+                    f"There are {join_names(numbers)}."
                 )
         return [numbers[name] for name in self.objectives]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.task import Facts
 from hone.core.value_types import ClassWeights
 
@@ -51,8 +51,8 @@ def unseen(label: str, facts: Facts) -> str | None:
     """Why a label cannot be judged, if it cannot."""
     if label not in facts.labels:
         secret = " -1 marks labels that are kept secret: leave them out." if label == "-1" else ""
-        hint = secret or ("" if _NUMBER.fullmatch(label) else nearest(label, facts.labels))
-        return f"label {label!r} is none of the training labels {listed(facts.labels, 12)}.{hint}"
+        hint = secret or ("" if _NUMBER.fullmatch(label) else did_you_mean(label, facts.labels))
+        return f"label {label!r} is none of the training labels {join_names(facts.labels, 12)}.{hint}"
     if facts.counts[facts.labels.index(label)] == 0:
         return f"label {label!r} never occurs in the training rows"
     return None
@@ -68,11 +68,11 @@ def weight_list(weights: ClassWeights, facts: Facts) -> list[float]:
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in facts.labels:
-                raise UserError(f"task.class_weights.{name}: no such label.{nearest(name, facts.labels)}")
+                raise UserError(f"task.class_weights.{name}: no such label.{did_you_mean(name, facts.labels)}")
         return [float(weights.get(name, 1.0)) for name in facts.labels]
     if len(weights) != len(facts.labels):
         raise UserError(
-            f"task.class_weights has {len(weights)} weights for {len(facts.labels)} labels: {listed(facts.labels)}."
+            f"task.class_weights has {len(weights)} weights for {len(facts.labels)} labels: {join_names(facts.labels)}."
         )
     return [float(weight) for weight in weights]
 

@@ -13,7 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone.core.columns import values
-from hone.core.errors import UserError, listed
+from hone.core.errors import UserError, join_names
 from hone.core.metric import Metric
 from hone.core.task import Columns, Facts, Fault
 from hone.tasks.metrics.ranks import SPEARMAN
@@ -39,7 +39,9 @@ class Regression(Target):
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if names is not None:
-            raise UserError(f"The labels are numbers to predict, so there is no use for the names {listed(names, 8)}.")
+            raise UserError(
+                f"The labels are numbers to predict, so there is no use for the names {join_names(names, 8)}."
+            )
         numbers = [number for number in map(_number, values(rows, "label")) if math.isfinite(number)]
         return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 

@@ -78,10 +78,10 @@ class CausalLM(LanguageModel):
 
     def check(self, facts: Facts) -> None: ...
 
-    def examine(self, network: Any) -> None:
+    def check_network(self, network: Any) -> None:
         require_causal(network, len(self.processor))
 
-    def ask(self, rows: Columns) -> Columns:
+    def without_targets(self, rows: Columns) -> Columns:
         kept = {name: values for name, values in rows.items() if name != "text"}
         return {"prompt": rows["text"], **kept} if "text" in rows else kept
 

@@ -39,14 +39,14 @@ class MaskedLM(LanguageModel):
         if not self.probability:
             raise UserError("task.probability=0: nothing would be hidden; usual is 0.15.")
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         if processor.mask_token_id is None:
             raise UserError(
                 "checkpoint: its tokenizer has no mask token, so nothing can be hidden; choose one that was trained "
                 "this way, such as checkpoint=distilbert, or task=causal_lm."
             )
 
-    def ask(self, rows: Columns) -> Columns:
+    def without_targets(self, rows: Columns) -> Columns:
         return {"blanks" if name == "text" else name: values for name, values in rows.items()}
 
     def encode(self, rows: Columns) -> Columns:

@@ -57,7 +57,7 @@ class MultipleChoice(Task):
     def check(self, facts: Facts) -> None:
         return
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         processor.truncation_side = self.truncation_side
 
     def model_config(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class MultipleChoice(Task):
         place, scores = int(record["prediction"]), [float(score) for score in record["scores"]]
         return {"choice": str(record["choices"][place]), "place": place, "score": scores[place], "scores": scores}
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return Facts("index")
 
     def example(self, place: str) -> str:

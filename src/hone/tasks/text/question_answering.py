@@ -69,7 +69,7 @@ class QuestionAnswering(Task):
         if not facts.numbers.get("answered", 1):
             raise UserError("No training row has an answer: there is nothing to find.")
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         if not getattr(processor, "is_fast", False):
             raise UserError(
                 f"task=question_answering: {type(processor).__name__} cannot say which characters a token stands for; "
@@ -156,7 +156,7 @@ class QuestionAnswering(Task):
         place = {name: int(record[name]) if record[name] >= 0 else None for name in ("start", "end")}
         return {"answer": str(record["prediction"]), "score": float(record["score"]), **place}
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return Facts(_NEVER)
 
     def example(self, place: str) -> str:

@@ -67,7 +67,7 @@ class TextClassification(Task):
     def check(self, facts: Facts) -> None:
         self._target(facts)
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         processor.truncation_side = self.truncation_side
 
     def model_config(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class TextClassification(Task):
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return self.target.outcome(record)
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return recalled(config)
 
     def example(self, place: str) -> str:

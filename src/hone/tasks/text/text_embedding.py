@@ -153,13 +153,13 @@ class TextEmbedding(Task):
         alike = {"similarity": float(record["similarity"])} if "similarity" in record else {}
         return {**alike, "embedding": [float(number) for number in record["prediction"]]}
 
-    def adopt(self, config: PretrainedConfig) -> None:
+    def read_config(self, config: PretrainedConfig) -> None:
         self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, config))
 
-    def examine(self, network: Any) -> None:
+    def check_network(self, network: Any) -> None:
         warn_of_pooling("task.pooling", self.pooling, network)
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return Facts("pairs")
 
     def example(self, place: str) -> str:

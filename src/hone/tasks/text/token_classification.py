@@ -77,7 +77,7 @@ class TokenClassification(Task):
         if facts.kind == "spans":
             require_scheme(facts)
 
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         word_pieces.prepare(processor)
 
     def model_config(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class TokenClassification(Task):
             return {"entities": entities([self.tags[place] for place in places], words, scores), **tags}
         return {**tags, "scores": scores}
 
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return recall_tags(config, self.kind)
 
     def example(self, place: str) -> str:

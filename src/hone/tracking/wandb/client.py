@@ -10,7 +10,7 @@ from netrc import NetrcParseError, netrc
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from hone.core.errors import HoneError, UserError, briefly
+from hone.core.errors import HoneError, UserError, one_line
 from hone.core.redact import redact_text, redacted_command
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.workarounds import SETTINGS, launch_nothing
@@ -87,14 +87,14 @@ def connect(place: str = "") -> Any:
     try:
         return wandb.Api(timeout=_PATIENCE)
     except Exception as error:  # the client raises many kinds
-        raise UserError(f"{prefix}W&B's server does not answer or rejects the key ({briefly(error)}).") from error
+        raise UserError(f"{prefix}W&B's server does not answer or rejects the key ({one_line(error)}).") from error
 
 
 def _explain(error: Exception) -> str:
     message = str(error).lower()
     if "not found" in message or "could not find" in message:
-        return f"W&B does not have it ({briefly(error)}). Check the spelling on its page, and what your key may read."
-    return f"W&B failed to deliver it ({briefly(error)}). Is the server reachable?"
+        return f"W&B does not have it ({one_line(error)}). Check the spelling on its page, and what your key may read."
+    return f"W&B failed to deliver it ({one_line(error)}). Is the server reachable?"
 
 
 def agent_run() -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hone.core.errors import UserError, listed
+from hone.core.errors import UserError, join_names
 from hone.runs.address import Address
 from hone.runs.folder import Folder
 from hone.tracking.wandb.client import asking, fitting
@@ -32,7 +32,7 @@ def fetched_runs(text: str, curves: bool) -> list[Path]:
         runs = _find(api, address)
         ours = [run for run in runs if "id" in run.config.get("provenance", {})]
         if not ours:
-            others = f" It has {listed((run.name for run in runs), 5)}." if runs else ""
+            others = f" It has {join_names((run.name for run in runs), 5)}." if runs else ""
             raise UserError(f"{text}: hone made none of the runs there.{others}")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(partial(_fetch, address.cache / "runs", curves), ours))

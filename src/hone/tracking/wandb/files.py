@@ -40,5 +40,5 @@ def is_whole(folder: Path) -> bool:
 
 def _files(folder: Folder) -> list[Path]:
     named = (folder.record, folder.config, folder.facts, folder.diff)
-    tables = (path for place in (folder.predictions, folder.additions) for path in sorted(place.glob("*.parquet")))
+    tables = (path for place in (folder.predictions, folder.contributions) for path in sorted(place.glob("*.parquet")))
     return [file for file in (*named, *tables) if file.is_file()]

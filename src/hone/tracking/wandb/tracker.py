@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
 from hone.core.errors import UserError
-from hone.core.paths import shown
+from hone.core.paths import relative_to_cwd
 from hone.core.value_types import Index, Positive, Project, Tag
 from hone.runs.folder import Folder
 from hone.tracking.exhibits import Exhibit
@@ -169,7 +169,7 @@ class WandbTracker(Tracker):
 
     @property
     def _remedy(self) -> str:
-        return f"hone sync {shown(self.root)}"
+        return f"hone sync {relative_to_cwd(self.root)}"
 
     def _open(self, run: RunInfo, mode: Mode, renewed: bool = False) -> Any:
         """Return the client's run, or None with a warning: whatever the client raises, our run goes on."""

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from hone.core.errors import briefly
-from hone.models.layers import Anatomy
+from hone.core.errors import one_line
+from hone.models.layers import LayerMap
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +67,12 @@ def _pass(layer: nn.Module, plain: Callable[..., Any], compiled: Callable[..., A
     return (compiled if layer.training else plain)(*inputs, **more)
 
 
-def compilation_for(wanted: bool, network: nn.Module, anatomy: Anatomy, device: torch.device) -> Compilation:
+def compilation_for(wanted: bool, network: nn.Module, layer_map: LayerMap, device: torch.device) -> Compilation:
     """Compiled layers where they are wanted, there are any, and this machine can compile."""
     if not wanted:
         return nullcontext
     bare = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
-    layers = [layer for stack, _ in anatomy.stacks for layer in bare.get_submodule(stack).children()]
+    layers = [layer for stack, _ in layer_map.stacks for layer in bare.get_submodule(stack).children()]
     problem = _problem(device) if layers else "no layers of their own were found in the network"
     if problem:
         log.warning("compile=true: %s; the run goes on uncompiled, which is slower.", problem)
@@ -86,7 +86,7 @@ def _problem(device: torch.device) -> str:
     try:
         torch.compile(_sample, dynamic=True)(torch.ones(2, 3, device=device))
     except Exception as error:  # each backend has errors of its own
-        return f"nothing can be compiled on this machine ({briefly(_root(error))})"
+        return f"nothing can be compiled on this machine ({one_line(_root(error))})"
     return ""
 
 

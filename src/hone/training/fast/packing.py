@@ -20,12 +20,12 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from hone.core.errors import UserError, briefly
+from hone.core.errors import UserError, one_line
 from hone.core.task import Batch, Task
 from hone.core.value_types import Switch
 from hone.data.module import Step
 from hone.models.compatibility import attention_of
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.training.fast.layout import Layout
 
 _NAME = "hone_packed"
@@ -167,13 +167,13 @@ _TOLERANCE = 1e-3
 
 
 def packing_for(
-    wanted: Switch, network: Any, anatomy: Anatomy, task: Task, batch: Batch, device: torch.device
+    wanted: Switch, network: Any, layer_map: LayerMap, task: Task, batch: Batch, device: torch.device
 ) -> Packing:
     """Packed where that is wanted and leaves the loss of a batch as it is."""
     if wanted is False:
         return Padded()
     on_cpu = device.type == "cpu"
-    packing, reason = _try(network, anatomy, task, batch) if on_cpu else (Padded(), "packing is for CPUs so far")
+    packing, reason = _try(network, layer_map, task, batch) if on_cpu else (Padded(), "packing is for CPUs so far")
     require_packed(wanted, reason)
     log.info("batches are %s", f"padded: {reason}" if reason else "packed")
     return packing
@@ -185,20 +185,20 @@ def require_packed(wanted: Switch, reason: str) -> None:
         raise UserError(f"batch.pack=true: this network cannot train packed: {reason}. Say batch.pack=auto.")
 
 
-def _try(network: Any, anatomy: Anatomy, task: Task, batch: Batch) -> tuple[Packing, str]:
-    packing, reason = candidate(network, anatomy, batch)
+def _try(network: Any, layer_map: LayerMap, task: Task, batch: Batch) -> tuple[Packing, str]:
+    packing, reason = candidate(network, layer_map, batch)
     try:
         return _compare(packing, network, task, batch) if isinstance(packing, Packed) else (packing, reason)
     except Exception as error:  # networks are built in too many ways to foresee
-        return Padded(), briefly(error)
+        return Padded(), one_line(error)
 
 
-def candidate(network: Any, anatomy: Anatomy, batch: Batch) -> tuple[Packing, str]:
+def candidate(network: Any, layer_map: LayerMap, batch: Batch) -> tuple[Packing, str]:
     """Packed, or why that is out of the question."""
     bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     backbone = cast(PreTrainedModel, bare.base_model)
     attention = attention_of(backbone.config)
-    if len(anatomy.stacks) != 1:
+    if len(layer_map.stacks) != 1:
         return Padded(), "its layers are not one stack"
     if attention != USUAL:
         return Padded(), f"its attention is {attention}"
@@ -206,7 +206,7 @@ def candidate(network: Any, anatomy: Anatomy, batch: Batch) -> tuple[Packing, st
         return Padded(), "its feed-forward layers compute in chunks, which packed rows do not fill"
     if "attention_mask" not in batch.get("inputs", {}):
         return Padded(), "what it reads has no padding"
-    return Packed(backbone, cast(nn.ModuleList, bare.get_submodule(anatomy.stacks[0][0]))), ""
+    return Packed(backbone, cast(nn.ModuleList, bare.get_submodule(layer_map.stacks[0][0]))), ""
 
 
 @torch.no_grad()

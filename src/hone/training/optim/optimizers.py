@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from hone.core.durations import Clock
 from hone.core.errors import UserError
 from hone.core.value_types import NotNegative, Positive, Share
-from hone.models.layers import Anatomy
+from hone.models.layers import LayerMap
 from hone.training.optim.adamw_bf16 import AdamWBf16
 from hone.training.optim.schedules import Scheduler
 
@@ -37,9 +37,9 @@ class Optimizer:
         """Whether weights in bf16 keep, on average, updates that are too small for bf16."""
         return getattr(self.algorithm, "func", self.algorithm) is AdamWBf16
 
-    def build(self, network: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
+    def build(self, network: nn.Module, layer_map: LayerMap) -> torch.optim.Optimizer:
         """The optimiser over the parameters that learn."""
-        return self._made(self.groups(network.named_parameters(), anatomy))
+        return self._made(self.groups(network.named_parameters(), layer_map))
 
     def require_sound(self, network: nn.Module) -> None:
         """Raises UserError where the algorithm does not take its options, or weights of such shapes."""
@@ -56,25 +56,25 @@ class Optimizer:
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"optimizer.algorithm: {error}.") from error
 
-    def groups(self, named: Iterable[tuple[str, nn.Parameter]], anatomy: Anatomy) -> list[dict[str, Any]]:
+    def groups(self, named: Iterable[tuple[str, nn.Parameter]], layer_map: LayerMap) -> list[dict[str, Any]]:
         """Parameters by how they learn: biases and norms do not decay, lower layers may be slower, the head faster."""
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         places: dict[float, set[str]] = {}
         for name, parameter in named:
             if parameter.requires_grad:
                 decay = self.weight_decay if parameter.ndim >= 2 else 0.0
-                factor = self._lr_factor(name, anatomy)
+                factor = self._lr_factor(name, layer_map)
                 groups.setdefault((decay, factor), []).append(parameter)
-                places.setdefault(factor, set()).add(anatomy.place(name))
+                places.setdefault(factor, set()).add(layer_map.place(name))
         return [
             {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _named(places[factor])}
             for (decay, factor), parameters in groups.items()
         ]
 
-    def _lr_factor(self, name: str, anatomy: Anatomy) -> float:
-        if anatomy.in_head(name):
+    def _lr_factor(self, name: str, layer_map: LayerMap) -> float:
+        if layer_map.in_head(name):
             return self.head_lr_factor
-        return float(self.layer_decay ** (anatomy.depth + 1 - anatomy.level(name)))
+        return float(self.layer_decay ** (layer_map.depth + 1 - layer_map.level(name)))
 
 
 def _named(places: set[str]) -> str:

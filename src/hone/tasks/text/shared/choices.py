@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from datasets import Dataset
 
 from hone.core.columns import values
-from hone.core.errors import listed, nearest
+from hone.core.errors import did_you_mean, join_names
 from hone.core.task import Fault
 from hone.tasks.targets.classes import class_name
 
@@ -47,8 +47,8 @@ def place_of(way: Way, label: Any, choices: Sequence[str], names: Sequence[Any] 
         raise ValueError(f"label {said!r} marks labels that are kept secret: leave them out")
     known = _known(way, choices, names)
     if (way == "text" and not isinstance(label, str)) or said not in known:
-        among = f"{known[0]} to {known[-1]}" if way == "index" else listed(known, 8)
-        raise ValueError(f"label {said!r} is none of {among}.{nearest(said, known) if way != 'index' else ''}")
+        among = f"{known[0]} to {known[-1]}" if way == "index" else join_names(known, 8)
+        raise ValueError(f"label {said!r} is none of {among}.{did_you_mean(said, known) if way != 'index' else ''}")
     if known.count(said) > 1:
         raise ValueError(f"label {said!r} stands for several choices of the row")
     return known.index(said)

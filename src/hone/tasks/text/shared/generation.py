@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.wording import as_typed
 from hone.models.compatibility import end_token
 from hone.tasks.text.shared import padding
@@ -34,7 +34,7 @@ class Languages:
             if word is not None and _code(word) not in known:
                 raise UserError(f"task.{option}={word}: {_objection(word, tokenizer, known)}")
         if known and self.target is None and getattr(tokenizer, "tgt_lang", None) is None:
-            raise UserError(f"task.target_language: the checkpoint writes {listed(known, 8)}; say which.")
+            raise UserError(f"task.target_language: the checkpoint writes {join_names(known, 8)}; say which.")
         if _is_marked(tokenizer):
             if self.source is not None:
                 raise UserError(f"task.source_language={self.source}: this checkpoint wants the target's alone.")
@@ -81,7 +81,9 @@ def _objection(word: str, tokenizer: Any, known: Mapping[str, int]) -> str:
             f"words, as T5 does, say them with task.source_prefix=…"
         )
     alike = [code for code in known if code[:2].casefold() == word[:2].casefold()]
-    return f"the checkpoint does not know it.{nearest(word, alike or known)} It has {listed(alike or known, 12)}."
+    return (
+        f"the checkpoint does not know it.{did_you_mean(word, alike or known)} It has {join_names(alike or known, 12)}."
+    )
 
 
 USUAL_LENGTH = 128

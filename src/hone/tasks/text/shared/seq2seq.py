@@ -62,13 +62,13 @@ class Seq2Seq(Task):
         return
 
     @final
-    def adjust(self, processor: Any) -> None:
+    def configure_processor(self, processor: Any) -> None:
         if end_token(processor) is None:
             raise UserError(f"checkpoint: {type(processor).__name__} has no end token, so no text would ever be over.")
         self._languages.settle(processor)
 
     @final
-    def furnish(self, network: Any) -> None:
+    def configure_generation(self, network: Any) -> None:
         network.generation_config = self._settings(network)
 
     @final
@@ -122,7 +122,7 @@ class Seq2Seq(Task):
         return str(record["prediction"])
 
     @final
-    def recall(self, config: PretrainedConfig) -> Facts:
+    def facts_from_config(self, config: PretrainedConfig) -> Facts:
         return Facts("texts")
 
     @final

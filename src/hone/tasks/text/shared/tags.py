@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import PretrainedConfig
 
 from hone.core.columns import values
-from hone.core.errors import UserError, listed, nearest
+from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.metric import Metric
 from hone.core.task import Facts, Fault
 from hone.tasks.metrics import classes
@@ -46,7 +46,7 @@ def require_scheme(facts: Facts) -> None:
     odd = entities.odd_tags(facts.labels)
     if odd:
         raise UserError(
-            f"task.kind=spans: {listed(odd, 5)} marks no span; expected O and B-…, I-… (or E-, S-, L-, U-). "
+            f"task.kind=spans: {join_names(odd, 5)} marks no span; expected O and B-…, I-… (or E-, S-, L-, U-). "
             f"For tags that stand for themselves say task.kind=tags."
         )
 
@@ -95,9 +95,9 @@ def _tag_problem(words: Any, tags: Any, facts: Facts) -> str | None:
     unknown = next((name for name in map(class_name, tags) if name not in facts.labels), None)
     if unknown is None:
         return None
-    hint = nearest(unknown, facts.labels)
+    hint = did_you_mean(unknown, facts.labels)
     return (
-        f"tag {unknown!r} is none of the training tags {listed(facts.labels, 12)}.{hint} Where training rows lack a "
+        f"tag {unknown!r} is none of the training tags {join_names(facts.labels, 12)}.{hint} Where training rows lack a "
         f"tag, dataset.labels=[…] names them all"
     )
 
