@@ -1,7 +1,7 @@
 """A training without a command line: the loop's parts, small enough to be run hundreds of times."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,35 +9,35 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from hone.core import seeds
-from hone.core.durations import Clock
+from hone.config.settings import Train
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.data.batching import Batching, Random
-from hone.data.encoded import encode
-from hone.data.module import DataModule
-from hone.data.rows import Rows, load_rows
 from hone.data.tiny.emotion import TinyEmotion
+from hone.models.adapters import NoAdapter
 from hone.models.checkpoints.tiny import TinyBert
-from hone.models.layers import LayerMap
-from hone.models.network import enable_recomputation
+from hone.models.heads.auto import Auto
 from hone.runs.snapshots import Snapshots
 from hone.tasks.text.text_classification import TextClassification
-from hone.training.course import Course
+from hone.tracking.tracker import NoTracker
+from hone.training.assemble import assemble
 from hone.training.fabric import make_fabric
-from hone.training.fast.compiling import compilation_for
-from hone.training.fast.packing import packing_for
 from hone.training.listeners import Listeners
 from hone.training.loop import fit
-from hone.training.module import Module
-from hone.training.optim.optimizers import Optimizer, average_of, schedule
+from hone.training.optim.optimizers import Optimizer
 from hone.training.optim.schedules import Linear, Scheduler
-from hone.training.progress import Monitor, RunProgress
+from hone.training.parts import RunParts
+from hone.training.progress import RunProgress
 from hone.training.pruning import Lenient, Referee
-from hone.training.results import NoCandidates
-from hone.training.state import TrainState
+from hone.training.stage_cache import StageCache
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
+DEFAULTS = Train(
+    seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, precision="32-true", compile=False,
+    gradient_checkpointing=False, limit=None, evaluate_every=None, evaluate_rows=None, save_every=None, log_every=1,
+    monitor="f1_macro", patience=None, accelerator="cpu", devices=1, strategy="auto", resume=None,
+    output_root="outputs", name=None, notes="", trust=[],
+)  # fmt: skip
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -96,61 +96,66 @@ class Training:
     gradient_checkpointing: bool = False
 
     def start(self) -> "Started":
-        fabric = make_fabric("cpu", self.precision)
-        source, checkpoint = TinyEmotion(200, 24, 8), TinyBert(self.lr, self.hyperparameters)
-        rows = load_rows(source, self.task, limit=self.rows)
-        task = self.task.bind(checkpoint.processor("AutoTokenizer", rows.facts), rows.facts)
-        data = DataModule(
-            encode(Rows(rows.splits, rows.facts), task, source)[1],
-            task,
-            self.batching,
-            self.batch_size,
-            self.accumulate,
-            self.seed,
+        return Started(self, make_fabric("cpu", self.precision))
+
+    def parts(self) -> RunParts:
+        return RunParts(
+            dataset=TinyEmotion(200, 24, 8),
+            checkpoint=TinyBert(self.lr, self.hyperparameters),
+            task=self.task,
+            head=Auto(),
+            adapter=NoAdapter(),
+            optimizer=self.optimizer or Optimizer(ADAMW, self.lr, weight_decay=0.01),
+            scheduler=self.scheduler,
+            batch=self.batching,
+            tracker=NoTracker(),
         )
-        seeds.seed_everything(self.seed, "weights")
-        network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
-        enable_recomputation(network, self.gradient_checkpointing)
-        return Started(self, fabric, data, network)
+
+    def settings(self) -> Train:
+        return replace(
+            DEFAULTS,
+            seed=self.seed,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            accumulate=self.accumulate,
+            clip_norm=self.clip_norm,
+            compile=self.compile,
+            gradient_checkpointing=self.gradient_checkpointing,
+            limit=self.rows,
+            evaluate_every=self.evaluate_every,
+            save_every=self.save_every,
+            log_every=1,
+            patience=self.patience,
+        )
 
 
 class Started:
     """A training that is ready to go, and can go on from what an earlier one left in its folder."""
 
-    def __init__(self, told: Training, fabric: Fabric, data: DataModule, network: Any) -> None:
-        self.told, self.fabric, self.data, self.network = told, fabric, data, network
-        recipe = told.optimizer or Optimizer(ADAMW, told.lr, weight_decay=0.01)
-        self.module = Module(network, data.task, LayerMap.of(network), recipe, told.scheduler)
-        packing = packing_for(
-            told.batching.pack, network, self.module.layer_map, data.task, data.specimen(), fabric.device
-        )
-        steps = data.feed.steps_per_epoch
-        clock = Clock(steps, told.rows, round(told.epochs * steps))
-        self.course = Course(clock, told.evaluate_every, told.save_every, log_every=1)
-        wrapped, optimizer = fabric.setup(self.module, self.module.make_optimizer())
-        scheduler = schedule(optimizer, told.scheduler, clock)
-        average = average_of(network, recipe.ema)
-        compilation = compilation_for(told.compile, network, self.module.layer_map, fabric.device)
-        self.train_state = TrainState(self.module, wrapped, optimizer, scheduler, average, packing, compilation)
+    def __init__(self, training: Training, fabric: Fabric) -> None:
+        assembled = assemble(training.parts(), training.settings(), fabric, StageCache())
+        self.training, self.fabric, self.data, self.network = training, fabric, assembled.data, assembled.network
+        self.course, self.train_state, self.module = assembled.course, assembled.state, assembled.state.module
         self.notebook = Notebook()
-        snapshots = Snapshots(told.folder, "test")
+        snapshots = Snapshots(training.folder, "test")
         self.run = RunProgress(
-            self.notebook,
-            snapshots,
-            self.course,
-            Monitor("f1_macro", True),
-            told.patience,
-            told.referee,
-            NoCandidates(),
+            self.notebook, snapshots, self.course, assembled.monitor, training.patience, training.referee, None
         )
 
     def fit(self, stop: Stop | None = None) -> "Started":
         self.run.resume(self.fabric, self.train_state)
         self.notebook.begin(self.course.steps, self.run.step)
-        told = self.told
-        parts = (self.fabric, self.train_state, self.data, self.run, stop or Stop())
+        training = self.training
         with self.train_state.fast_paths():
-            fit(*parts, clip_norm=told.clip_norm, seed=told.seed)
+            fit(
+                self.fabric,
+                self.train_state,
+                self.data,
+                self.run,
+                stop or Stop(),
+                training.clip_norm,
+                training.seed,
+            )
         return self
 
     @property

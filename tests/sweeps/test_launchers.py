@@ -20,7 +20,7 @@ from conftest import PROTOTYPES, SMALL, Hone, journal, record
 from hone.sweeps.jobs import Ready
 from hone.sweeps.launchers.remote import Distant, Errand, Running
 from hone.sweeps.launchers.slurm import Habits, Queued, Submitted
-from hone.training.stage_cache import NoStageCache
+from hone.training.stage_cache import StageCache
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
 OURS = {"slurm": "slurm", "slurm_local": "slurm", "ray": "ray"}
@@ -87,7 +87,7 @@ class Desk(Distant):
 
 def ready(work: Callable[[], Mapping[str, Any]] = dict) -> Ready:
     job: Any = None
-    return Ready((), job, NoStageCache(), work)
+    return Ready((), job, StageCache(), work)
 
 
 def test_what_begins_together_is_handed_over_at_once_and_nothing_waits_for_the_rest() -> None:

@@ -215,7 +215,7 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
     run.evaluated({"id": [1]}, {"f1_macro": 0.1}, started.train_state)
     run.evaluated({"id": [2]}, {"loss": 1.0}, started.train_state)
     assert run.best["value"] == 0.1
-    assert run.known == {"validation": {"id": [1]}}
+    assert run.best_records == {"validation": {"id": [1]}}
     assert run.stale == 1
 
 

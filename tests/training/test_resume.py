@@ -97,7 +97,7 @@ MUTANTS = {
     "optimizer": lambda started: started.train_state.optimizer.state.clear(),
     "scheduler": lambda started: started.train_state.scheduler.step(),
     "average": lambda started: started.train_state.average.update(1),
-    "seed": lambda started: setattr(started.told, "seed", 1),
+    "seed": lambda started: setattr(started.training, "seed", 1),
 }
 
 

@@ -23,7 +23,7 @@ from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 from hone.training import finished
 from hone.training.finished import FinishedRun
-from hone.training.results import save_records
+from hone.training.saving import save_records
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:

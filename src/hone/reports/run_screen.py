@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hone.core.paths import relative_to_cwd
-from hone.runs.record import Record
-from hone.training.results import flat
+from hone.runs.record import Record, scores_of_split
 
 _FEW, _LOWEST = 4, 3
 
@@ -21,8 +20,8 @@ def final_screen(record: Record, advice: str | None) -> None:
     scores, baseline = record["scores"], record["baseline"]
     columns: dict[str, Mapping[str, float]] = {}
     for split in ("validation", "test"):
-        if flat(scores, split):
-            columns |= {split: flat(scores, split), f"{split} baseline": flat(baseline, split)}
+        if scores_of_split(scores, split):
+            columns |= {split: scores_of_split(scores, split), f"{split} baseline": scores_of_split(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
     console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
     console.print(comparison_table(columns, best))

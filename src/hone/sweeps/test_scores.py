@@ -27,7 +27,7 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     from hone.core.contributions import Contributions
     from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
     from hone.training import finished
-    from hone.training.results import save_split
+    from hone.training.saving import save_split
 
     run = finished.load_finished_run(str(folder), trust)
     settings = Evaluate(

@@ -1,4 +1,4 @@
-"""What a run works on: rows, the task that reads them, the network that learns from them."""
+"""From a prepared run to one that can train: weights, batches, optimiser and schedule, on the device."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hone.training.fast.packing import Packing, Padded, packing_for
 from hone.training.module import Module
 from hone.training.optim.optimizers import average_of, schedule
 from hone.training.parts import RunParts
-from hone.training.prepare import prepare
+from hone.training.prepare import Prepared, prepare
 from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
 
@@ -34,18 +34,19 @@ log = logging.getLogger(__name__)
 @final
 @dataclass(frozen=True)
 class Assembled:
-    """Everything that is known and loaded before the training."""
+    """A run that is ready to train."""
 
     rows: Rows
     task: Task
     data: DataModule
     network: Any
-    layer_map: LayerMap
     monitor: Monitor
-    packing: Packing
+    course: Course
+    state: TrainState
 
     def origin(self, parts: RunParts) -> dict[str, Any]:
-        """What `run.json` says of it."""
+        """Describe data, checkpoint and metrics for `run.json`."""
+        metrics = metrics_of(self.task)
         return {
             "data": {
                 "name": parts.dataset.name,
@@ -54,54 +55,66 @@ class Assembled:
             },
             "checkpoint": {"name": parts.checkpoint.name, "fingerprint": parts.checkpoint.fingerprint()},
             "parameters": count_parameters(self.network),
-            "lower_is_better": [name for name, metric in metrics_of(self.task).items() if not metric.higher_is_better],
+            "lower_is_better": [name for name, metric in metrics.items() if not metric.higher_is_better],
             "signatures": signatures_of(self.task),
         }
 
 
-def assemble(parts: RunParts, settings: Train, fabric: Fabric, memory: StageCache) -> Assembled:
-    """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
-    known = prepare(parts, settings, memory)
-    task = known.task
+def assemble(parts: RunParts, settings: Train, fabric: Fabric, cache: StageCache) -> Assembled:
+    """Prepare the run, load its weights, and build everything that training needs."""
+    prepared = prepare(parts, settings, cache)
+    task = prepared.task
     seeds.seed_everything(settings.seed, "weights")
     network, layer_map = build_network(parts.checkpoint, parts.head, parts.adapter, task)
     task.check_network(network)
     if fabric.is_global_zero:
         _report_loading(network)
-        _advise(parts, task)
+        _warn_about_head(parts, task)
     enable_recomputation(network, settings.gradient_checkpointing)
-    read = parts.head.precompute(known.encoded, network, task, fabric.device)
-    data = DataModule(
-        read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
-        fabric.global_rank, fabric.world_size, known.rows.stream,
-    )  # fmt: skip
+    data = _make_data(fabric, parts, settings, prepared, network)
     packing = packing_for(parts.batch.pack, network, layer_map, task, data.specimen(), fabric.device)
     data.in_parts = parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
-    return Assembled(known.rows, task, data, network, layer_map, known.monitor, packing)
+    course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
+    state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)
+    return Assembled(prepared.rows, task, data, network, prepared.monitor, course, state)
+
+
+def make_train_state(
+    fabric: Fabric,
+    parts: RunParts,
+    network: Any,
+    task: Task,
+    layer_map: LayerMap,
+    packing: Packing,
+    course: Course,
+    compiled: bool,
+) -> TrainState:
+    """Build everything that an optimiser step changes, and what it may use to be faster."""
+    module = Module(network, task, layer_map, parts.optimizer, parts.scheduler)
+    optimizer = module.make_optimizer()
+    wrapped, ready = fabric.setup(module, optimizer)
+    scheduler = schedule(optimizer, parts.scheduler, course.clock)
+    average = average_of(network, parts.optimizer.ema)
+    compilation = compilation_for(compiled, network, layer_map, fabric.device)
+    return TrainState(module, wrapped, ready, scheduler, average, packing, compilation)
+
+
+def _make_data(fabric: Fabric, parts: RunParts, settings: Train, prepared: Prepared, network: Any) -> DataModule:
+    encoded = parts.head.precompute(prepared.encoded, network, prepared.task, fabric.device)
+    return DataModule(
+        encoded, prepared.task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
+        fabric.global_rank, fabric.world_size, prepared.rows.stream,
+    )  # fmt: skip
 
 
 def _report_loading(network: Any) -> None:
-    """Prints and logs which weights are new or unused."""
+    """Print and log which weights are new or unused."""
     for line in loading_lines(network):
         log.info(line)
         console.print(line, markup=False)
 
 
-def _advise(parts: RunParts, task: Task) -> None:
-    """Warns of a head that does not suit the checkpoint."""
+def _warn_about_head(parts: RunParts, task: Task) -> None:
     hint = parts.head.hint(parts.checkpoint.config({}), task)
     if hint:
         log.warning(hint)
-
-
-def make_train_state(
-    fabric: Fabric, parts: RunParts, material: Assembled, course: Course, compiled: bool
-) -> TrainState:
-    """Everything that training moves."""
-    module = Module(material.network, material.task, material.layer_map, parts.optimizer, parts.scheduler)
-    optimizer = module.make_optimizer()
-    wrapped, ready = fabric.setup(module, optimizer)
-    scheduler = schedule(optimizer, parts.scheduler, course.clock)
-    average = average_of(material.network, parts.optimizer.ema)
-    compilation = compilation_for(compiled, material.network, material.layer_map, fabric.device)
-    return TrainState(module, wrapped, ready, scheduler, average, material.packing, compilation)

@@ -23,10 +23,13 @@ from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.config.job import Job
+from hone.config.settings import Train
 from hone.core.errors import HoneError
 from hone.core.hardware import device_of, require_devices
 from hone.core.process import keep_memory
 from hone.core.value_types import Accelerator, ExactPrecision, Precision
+from hone.runs.folder import Folder
+from hone.runs.record import Record
 
 
 @final
@@ -138,6 +141,14 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     fabric.launch()
     set_matmul_precision(fabric.device, precision)
     return fabric
+
+
+def open_fabric(settings: Train, resumed: Folder | None, rounds_at_random: bool) -> tuple[Fabric, ExactPrecision]:
+    """Launch Fabric for a run. A resumed run keeps the precision that it began with."""
+    before = Record.load(resumed.record)["precision"] if resumed else None
+    precision = resolve_precision(settings.precision, settings.accelerator, before)
+    warn_about_precision(precision, rounds_at_random)
+    return make_fabric(settings.accelerator, precision, settings.devices), precision
 
 
 def sum_over_processes(fabric: Fabric, values: Tensor) -> list[float]:

@@ -26,7 +26,7 @@ from hone.training.optim.optimizers import Optimizer
 from hone.training.parts import RunParts
 from hone.training.prepare import Prepared, prepare, prepare_without_encoding
 from hone.training.session import find_run_to_resume
-from hone.training.stage_cache import SharedStageCache
+from hone.training.stage_cache import StageCache
 from hone.training.workload import Outline
 
 _SIDES = (2, 3, 5, 7, 11, 13)
@@ -142,7 +142,7 @@ class Preflight:
         parts, found = self._settled(job)
         before = Record.load(found.record)["precision"] if found else None
         precision = resolve_precision(settings.precision, settings.accelerator, before)
-        known = prepare(parts, settings, SharedStageCache(self.store, job, mistakes=True), strict=True)
+        known = prepare(parts, settings, StageCache(job, self.store, remember_mistakes=True), strict=True)
         outline = Outline.of(parts, settings, known)
         disk = disk_of(parts, settings, precision, known, outline)
         disk.require_room()
@@ -152,7 +152,7 @@ class Preflight:
         """Raises UserError where that shows before the rows are encoded; else says what the run is judged by."""
         parts, _ = self._settled(job)
         return prepare_without_encoding(
-            parts, job.settings, SharedStageCache(self.store, job, mistakes=True), strict=True
+            parts, job.settings, StageCache(job, self.store, remember_mistakes=True), strict=True
         ).monitor
 
     def _settled(self, job: Job) -> tuple[RunParts, Folder | None]:

@@ -1,4 +1,4 @@
-"""What is known of a run before its weights are loaded; whatever does not fit is told here."""
+"""From a config to all that is known about a run before its weights are loaded. What does not fit is reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hone.training.stage_cache import StageCache
 @final
 @dataclass(frozen=True)
 class Prepared:
-    """`blank` is the network, with head and adapter, without weights."""
+    """A run before its weights are loaded: `blank` is the network with head and adapter, on the meta device."""
 
     rows: Rows
     task: Task
@@ -36,48 +36,49 @@ class Prepared:
     encoded: Mapping[str, Dataset]
 
 
-def prepare(parts: RunParts, settings: Train, memory: StageCache, strict: bool = False) -> Prepared:
-    """Loads and encodes the rows and shapes the network; `strict` looks at the weights, too, without loading them."""
-    known = prepare_without_encoding(parts, settings, memory, strict)
-    rows, encoded = memory.cached("encoded", lambda: encode(known.rows, known.task, parts.dataset))
+def prepare(parts: RunParts, settings: Train, cache: StageCache, strict: bool = False) -> Prepared:
+    """Load and encode the rows and build the blank network. `strict` also compares the network with the shapes of
+    weights on this machine, without loading them."""
+    prepared = prepare_without_encoding(parts, settings, cache, strict)
+    rows, encoded = cache.cached("encoded", lambda: encode(prepared.rows, prepared.task, parts.dataset))
     if parts.batch.by == "tokens":
         _require_room(encoded["train"], settings.batch_size)
-    return replace(known, rows=rows, encoded=encoded)
+    return replace(prepared, rows=rows, encoded=encoded)
 
 
-def prepare_without_encoding(parts: RunParts, settings: Train, memory: StageCache, strict: bool) -> Prepared:
-    """What takes no time: a draft without encoded rows."""
+def prepare_without_encoding(parts: RunParts, settings: Train, cache: StageCache, strict: bool) -> Prepared:
+    """Do the quick stages alone, for a first look at many jobs."""
     if parts.dataset.streaming:
         _require_all_rows(parts)
-    rows = memory.cached("rows", lambda: load_rows(parts.dataset, parts.task, settings.limit))
+    rows = cache.cached("rows", lambda: load_rows(parts.dataset, parts.task, settings.limit))
     if "validation" not in rows.splits:
         raise UserError(f"{parts.dataset.name}: no validation split and dataset.holdout=0, so no model can be chosen.")
-    task = memory.cached("task", lambda: _equipped(parts, rows))
+    task = cache.cached("task", lambda: _bind_task(parts, rows))
     monitor = find_monitor(settings.monitor, task)
-    blank, layer_map = memory.cached("network", lambda: _blank(parts, settings, task, strict))
+    blank, layer_map = cache.cached("network", lambda: _build_blank(parts, settings, task, strict))
     return Prepared(rows, task, monitor, blank, layer_map, {})
 
 
 def find_monitor(word: str, task: Task) -> Monitor:
-    """The metric that the user, or the task, says decides."""
-    known = metrics_of(task)
+    """Find the metric that chooses the best model: the user's, or the task's own."""
+    metrics = metrics_of(task)
     name = task.monitor if word == "auto" else word.removeprefix("validation/")
-    metric = known.get(name.partition("/")[0])
+    metric = metrics.get(name.partition("/")[0])
     if metric is None:
         raise UserError(
-            f"monitor={word}: nobody computes that.{did_you_mean(name, known)} There are {join_names(known)}."
+            f"monitor={word}: no such metric.{did_you_mean(name, metrics)} The metrics are {join_names(metrics)}."
         )
     return Monitor(name, metric.higher_is_better)
 
 
-def _equipped(parts: RunParts, rows: Rows) -> Task:
+def _bind_task(parts: RunParts, rows: Rows) -> Task:
     task = parts.task.bind(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
         task.encode(rows.splits["validation"][:1])
     return task
 
 
-def _blank(parts: RunParts, settings: Train, task: Task, strict: bool) -> tuple[Any, LayerMap]:
+def _build_blank(parts: RunParts, settings: Train, task: Task, strict: bool) -> tuple[Any, LayerMap]:
     blank, layer_map = build_blank_network(parts.checkpoint, parts.head, parts.adapter, task, strict)
     _check_optimizer(parts, blank, layer_map)
     enable_recomputation(blank, settings.gradient_checkpointing)

@@ -15,30 +15,30 @@ from hone.runs.snapshots import Snapshot, Snapshots
 from hone.training.course import Course, Monitor
 from hone.training.listeners import Listeners
 from hone.training.pruning import Referee
-from hone.training.results import Candidates
+from hone.training.saving import BestModels
 from hone.training.state import TrainState, load_trainable_tensors
 
 
 @final
 class RunProgress:
-    """The same on every process; only the first one has an audience and writes checkpoints."""
+    """The same on every process; only the first one has listeners and writes checkpoints."""
 
     def __init__(
         self,
-        audience: Listeners,
+        listeners: Listeners,
         snapshots: Snapshots,
         course: Course,
         monitor: Monitor,
         patience: int | None,
         referee: Referee,
-        candidates: Candidates,
+        best_models: BestModels | None,
     ) -> None:
-        self.audience, self.snapshots, self.course = audience, snapshots, course
+        self.listeners, self.snapshots, self.course = listeners, snapshots, course
         self.monitor, self.patience, self.referee = monitor, patience, referee
-        self.candidates = candidates
+        self.best_models = best_models
         self.step = 0
         self.best: dict[str, Any] | None = None
-        self.known: dict[str, Columns] = {}
+        self.best_records: dict[str, Columns] = {}
         self.stale = 0
         self.stopped = False
         self.begun, self.earlier = time.monotonic(), 0.0
@@ -52,15 +52,15 @@ class RunProgress:
         """A row of the journal, at the present step."""
         course, now = self.course, round(time.time(), 3)
         place = {"step": self.step, "epoch": course.epoch(self.step), "examples": course.examples(self.step)}
-        self.audience.log({**place, "seconds": self.seconds, "time": now, **values})
+        self.listeners.log({**place, "seconds": self.seconds, "time": now, **values})
 
     def advance(self, step: int) -> None:
         self.step = step
-        self.audience.step(step)
+        self.listeners.step(step)
 
     def examined(self, split: str, records: Columns) -> None:
         """Passes on what is known of the examples of a split, before their scores."""
-        self.audience.examined(self.step, split, records)
+        self.listeners.examined(self.step, split, records)
 
     def evaluated(self, records: Columns, scores: Mapping[str, float], train_state: TrainState) -> None:
         """Takes in the scores of the validation split and, if they are the best, what has them: the records and the
@@ -71,23 +71,24 @@ class RunProgress:
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = {"step": self.step, "metric": f"validation/{self.monitor.name}", "value": value}
-        self.audience.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
+        self.listeners.evaluated(self.step, scores, self.monitor.name, self.best if better else None)
         if better:
-            self.known = {} if self.course.evaluate_rows else {"validation": records}
-            self.candidates.offer(self.step, train_state)
+            self.best_records = {} if self.course.evaluate_rows else {"validation": records}
+            if self.best_models is not None:
+                self.best_models.offer(self.step, train_state)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
     def shown(self, lines: Sequence[str]) -> None:
         """Passes on what the model said of a few validation rows."""
         if lines:
-            self.audience.shown(self.step, lines)
+            self.listeners.shown(self.step, lines)
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         """Passes on the final scores; those of a split that no evaluation has seen are also a row of the journal."""
         fresh = {name: value for name, value in scores.items() if not name.startswith("validation/")}
         if fresh:
             self.log(fresh)
-        self.audience.concluded(scores, baseline)
+        self.listeners.concluded(scores, baseline)
 
     def require_worth(self) -> None:
         """Ends the run where its referee has said so; its checkpoint must be there by now, for it may go on later."""

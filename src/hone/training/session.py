@@ -1,4 +1,4 @@
-"""A run's life: its folder is claimed, its record and its tracker know how it stands, however it ends."""
+"""A run in its folder: the folder is locked, and record and tracker show the run's state however it ends."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ from hone.runs.folder import Folder, is_run, new_folder, newest, own_folder
 from hone.runs.identity import differences, relevant
 from hone.runs.journal import Journal
 from hone.runs.record import Record, find_run, now, write_atomically
+from hone.runs.snapshots import Snapshots
 from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
-from hone.tracking.tracker import Tracker
+from hone.tracking.tracker import Tracker, guarded
+from hone.training.assemble import Assembled
 from hone.training.listeners import Listeners, NoListeners, RunListeners
+from hone.training.parts import RunParts
+from hone.training.progress import RunProgress
+from hone.training.pruning import make_referee
+from hone.training.saving import BestModels
 
 log = logging.getLogger(__name__)
 
@@ -35,27 +41,47 @@ log = logging.getLogger(__name__)
 def open_session(
     fabric: Fabric,
     job: Job,
-    tracker: Tracker,
-    gallery: Gallery,
+    parts: RunParts,
+    assembled: Assembled,
     origin: Mapping[str, Any],
-    found: Folder | None,
+    resumed: Folder | None,
     output: Log,
-) -> Iterator[tuple[Folder, Listeners]]:
-    """The run's folder and whoever listens; only the first process writes there."""
+) -> Iterator[tuple[Folder, RunProgress]]:
+    """Open the run's folder, its record and its tracker, and close them however the run ends.
+
+    Only the first process writes there; the others get a progress without listeners."""
+    tracker = guarded(parts.tracker)
     if not fabric.is_global_zero:
-        yield Folder(Path(fabric.broadcast(""))), NoListeners()
+        folder = Folder(Path(fabric.broadcast("")))
+        yield folder, _make_progress(fabric, job, parts, assembled, tracker, folder, NoListeners())
         return
-    folder = found or _new_folder(job)
-    with folder.claimed(), _undone_by_mistakes(folder, new=found is None):
-        record = Record.load(folder.record) if found else _new_record(folder, job)
+    folder = resumed or _new_folder(job)
+    with folder.claimed(), _removed_after_mistakes(folder, new=resumed is None):
+        record = Record.load(folder.record) if resumed else _new_record(folder, job)
         _require_same(record, origin)
-        gallery.task.facts.save(folder.facts)
+        assembled.task.facts.save(folder.facts)
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
-        audience = RunListeners(Journal(folder.journal), tracker, gallery, make_display(), record)
-        with closing(audience), _living(record, job, tracker, origin):
-            yield folder, audience
+        gallery = Gallery(assembled.rows, assembled.data, assembled.task, tracker)
+        listeners = RunListeners(Journal(folder.journal), tracker, gallery, make_display(), record)
+        with closing(listeners), _recorded(record, job, tracker, origin):
+            yield folder, _make_progress(fabric, job, parts, assembled, tracker, folder, listeners)
+
+
+def _make_progress(
+    fabric: Fabric,
+    job: Job,
+    parts: RunParts,
+    assembled: Assembled,
+    tracker: Tracker,
+    folder: Folder,
+    listeners: Listeners,
+) -> RunProgress:
+    referee = make_referee(fabric, job, assembled.course, assembled.monitor)
+    snapshots = Snapshots(folder.snapshots, job.identity)
+    offer = BestModels(tracker, folder, parts.adapter) if tracker.every_best and fabric.is_global_zero else None
+    return RunProgress(listeners, snapshots, assembled.course, assembled.monitor, job.settings.patience, referee, offer)
 
 
 def _new_folder(job: Job) -> Folder:
@@ -65,8 +91,8 @@ def _new_folder(job: Job) -> Folder:
 
 
 @contextmanager
-def _undone_by_mistakes(folder: Folder, new: bool) -> Iterator[None]:
-    """A mistake stops a run before it begins, so a new one leaves nothing behind."""
+def _removed_after_mistakes(folder: Folder, new: bool) -> Iterator[None]:
+    """Remove a new folder when the user made a mistake: the run has not begun, and nothing is left behind."""
     try:
         yield
     except UserError:
@@ -76,8 +102,8 @@ def _undone_by_mistakes(folder: Folder, new: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _living(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any]) -> Iterator[None]:
-    """Running while this is open; then finished, failed or pre-empted, with the reason."""
+def _recorded(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, Any]) -> Iterator[None]:
+    """Record the run as running inside, and then as finished, failed or pre-empted, with the reason."""
     begun, earlier = time.monotonic(), record["seconds"] or 0.0
     record.update(state="running", exit_code=None, reason=None, finished=None, **redact(origin))
     tracked = TrackedRun(tracker, incomplete(record["tracker"]), lambda stored: record.update(tracker=stored))
@@ -108,7 +134,9 @@ def _log_origin(command: str, origin: Mapping[str, Any]) -> None:
     rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items())
     log.info("%s", command)
     log.info("data %s: %s rows", data["name"], rows)
-    log.info("checkpoint %s: %d parameters, %d learn", checkpoint["name"], parameters["total"], parameters["trainable"])
+    log.info(
+        "checkpoint %s: %d parameters, %d trainable", checkpoint["name"], parameters["total"], parameters["trainable"]
+    )
 
 
 def _new_record(folder: Folder, job: Job) -> Record:
@@ -132,7 +160,7 @@ def _new_record(folder: Folder, job: Job) -> Record:
 
 
 def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
-    """A run goes on only with the data and the weights it began with."""
+    """Raise UserError if data or weights are not those that the run began with."""
     for what in ("data", "checkpoint"):
         before, present = record[what], origin[what]
         if before and before["fingerprint"] != present["fingerprint"]:

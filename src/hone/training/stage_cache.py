@@ -1,8 +1,7 @@
-"""Who finds out the same for several jobs remembers it."""
+"""Stages of preparation that the jobs of a sweep share: made once, and taken from here by every other job."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, final
 
@@ -11,67 +10,61 @@ from hone.core.errors import UserError
 from hone.core.paths import cache_key
 
 Stage = Literal["rows", "task", "network", "encoded"]
-Found = TypeVar("Found")
-
-
-class StageCache(ABC):
-    """Who drafts several jobs need not find out everything for each of them."""
-
-    @abstractmethod
-    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
-        """What `make` gives, or gave for a job that does not differ in what this stage depends on."""
-
-
-@final
-class NoStageCache(StageCache):
-    """For a single job."""
-
-    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
-        return make()
-
+Made = TypeVar("Made")
 
 _ROWS = ("dataset", "task", "limit")
 _TASK = (*_ROWS, "checkpoint")
-_DEPENDS: Mapping[Stage, tuple[str, ...]] = {
+_DEPENDS_ON: Mapping[Stage, tuple[str, ...]] = {
     "rows": _ROWS,
     "task": _TASK,
     "encoded": _TASK,
     "network": (*_TASK, "head", "adapter", "optimizer", "gradient_checkpointing"),
 }
-"""The sections and words of a config that a stage of a draft is a function of."""
+"""The sections and keys of a config that decide what a stage makes."""
 _RATES = {"checkpoint": "lr", "optimizer": "lr"}
-"""Learning rates, which most sweeps are over, change none of these."""
+"""Learning rates, which most sweeps vary, change no stage."""
 
 
 @final
-class SharedStageCache(StageCache):
-    """Of one job, in a store that it shares with the others; `mistakes`: what went wrong is not tried again either."""
+class StageCache:
+    """The stages of one job, in a store that other jobs share. Without a job nothing is shared."""
 
-    def __init__(self, store: dict[str, Any], job: Job, mistakes: bool = False) -> None:
-        self.store, self.job, self.mistakes = store, job, mistakes
+    def __init__(
+        self, job: Job | None = None, store: dict[str, Any] | None = None, remember_mistakes: bool = False
+    ) -> None:
+        self.job, self.store = job, {} if store is None else store
+        self.remember_mistakes = remember_mistakes
 
-    def __reduce__(self) -> tuple[type[NoStageCache], tuple[()]]:
-        """A job that goes to another machine leaves the store behind."""
-        return NoStageCache, ()
+    def __reduce__(self) -> tuple[type[StageCache], tuple[()]]:
+        """A job that is sent to another machine leaves the store behind."""
+        return StageCache, ()
 
-    def cached(self, stage: Stage, make: Callable[[], Found]) -> Found:
-        config = self.job.config
-        name = cache_key(stage, {key: _without_rate(key, config[key]) for key in _DEPENDS[stage]})
+    def cached(self, stage: Stage, make: Callable[[], Made]) -> Made:
+        """Return what `make` returns, or returned for a job with the same values in all that this stage depends on."""
+        if self.job is None:
+            return make()
+        name = self._key(stage, self.job.config)
         if name not in self.store:
             self.store[name] = self._made(make)
         if isinstance(self.store[name], UserError):
             raise self.store[name]
-        found: Found = self.store[name]
-        return found
+        result: Made = self.store[name]
+        return result
 
-    def _made(self, make: Callable[[], Found]) -> Found | UserError:
+    def _made(self, make: Callable[[], Made]) -> Made | UserError:
         try:
             return make()
         except UserError as error:
-            if not self.mistakes:
+            if not self.remember_mistakes:
                 raise
             return error
 
+    @staticmethod
+    def _key(stage: Stage, config: Mapping[str, Any]) -> str:
+        return cache_key(stage, {name: _without_rate(name, config[name]) for name in _DEPENDS_ON[stage]})
+
 
 def _without_rate(section: str, node: Any) -> Any:
-    return {key: value for key, value in node.items() if key != _RATES[section]} if section in _RATES else node
+    if section not in _RATES:
+        return node
+    return {key: value for key, value in node.items() if key != _RATES[section]}

@@ -12,14 +12,13 @@ from lightning.fabric import Fabric
 from hone.config.job import Job
 from hone.core.value_types import ExactPrecision
 from hone.data.module import Batches, DataModule, Step
-from hone.training.assemble import assemble, make_train_state
-from hone.training.course import Course
+from hone.training.assemble import assemble
 from hone.training.evaluation import run_through
 from hone.training.fabric import make_fabric
-from hone.training.loop import learn
+from hone.training.loop import train_step
 from hone.training.parts import RunParts
 from hone.training.preflight import Feasible
-from hone.training.stage_cache import NoStageCache
+from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
 from hone.training.step import make_finite_check
 
@@ -39,14 +38,13 @@ class Bench:
         settings = job.settings
         parts = RunParts.of(job.config, settings.trust)
         fabric = make_fabric(settings.accelerator, precision)
-        material = assemble(parts, settings, fabric, NoStageCache())
-        course = Course.of(settings, material.data.feed.steps_per_epoch, material.rows.sizes["train"])
-        return cls(job, fabric, material.data, make_train_state(fabric, parts, material, course, settings.compile))
+        assembled = assemble(parts, settings, fabric, StageCache())
+        return cls(job, fabric, assembled.data, assembled.state)
 
     def takes(self, step: Step) -> float:
         """The seconds of a step."""
         begun, targets = time.perf_counter(), max(sum(step.targets), 1e-12)
-        loss, _ = learn(
+        loss, _ = train_step(
             self.fabric,
             self.train_state,
             make_finite_check(self.fabric, self.train_state),

@@ -15,13 +15,13 @@ from hone.commands.plan.paper import Paper
 from hone.core import seeds
 from hone.core.columns import Index, columns
 from hone.core.task import Batch
-from hone.data.module import DataModule, Step
+from hone.data.module import Step
 from hone.data.plan import Pool, sorted_batches
 from hone.training import preflight as sizes
-from hone.training.assemble import Assembled, make_train_state
+from hone.training.assemble import make_train_state
 from hone.training.fabric import make_fabric
 from hone.training.fast.packing import Packed, Packing
-from hone.training.loop import learn
+from hone.training.loop import train_step
 from hone.training.preflight import Feasible
 from hone.training.state import TrainState
 from hone.training.step import DeferredFiniteCheck
@@ -57,7 +57,7 @@ class Rehearsal:
     def taken(self, packing: Packing) -> Taken:
         """Takes a light step, which makes the optimiser's memory, and the heaviest; then reads the longest rows."""
         with self.paper.open():
-            train_state = self._trainee(packing)
+            train_state = self._train_state(packing)
         module, optimizer = train_state.wrapped, train_state.optimizer.optimizer  # type: ignore[attr-defined]  # Fabric's
         average = sizes.of_tensors(train_state.average.state().values())
         lasting, health = (
@@ -67,7 +67,7 @@ class Rehearsal:
         with self.paper.counted(module, *lasting) as counter, train_state.fast_paths():
             for step in self._steps(packing):
                 counter.products.clear()
-                learn(self.fabric, train_state, health, step, 1.0, self.job.job.settings.clip_norm)
+                train_step(self.fabric, train_state, health, step, 1.0, self.job.job.settings.clip_norm)
             state = sizes.of_tensors(_tensors(optimizer))
             gradients = sizes.of_tensors(sizes.learning(train_state.module.network))
         weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
@@ -75,18 +75,12 @@ class Rehearsal:
         reading, read = self._reads(module)
         return Taken(weights, gradients, state, average, moving, reading, (len(counter.products), read))
 
-    def _trainee(self, packing: Packing) -> TrainState:
-        job, settings, draft = self.job, self.job.job.settings, self.job.draft
-        data = DataModule(
-            draft.encoded,
-            draft.task,
-            job.parts.batch,
-            settings.batch_size,
-            settings.accumulate,
-            stream=draft.rows.stream,
-        )
-        material = Assembled(draft.rows, draft.task, data, self.blank, draft.layer_map, draft.monitor, packing)
-        return make_train_state(self.fabric, job.parts, material, job.outline.course, compiled=False)
+    def _train_state(self, packing: Packing) -> TrainState:
+        job, prepared = self.job, self.job.draft
+        return make_train_state(
+            self.fabric, job.parts, self.blank, prepared.task, prepared.layer_map, packing, job.outline.course,
+            compiled=False,
+        )  # fmt: skip
 
     def _steps(self, packing: Packing) -> list[Step]:
         """A light step and the heaviest, which has gradients before its last pass where the run's steps do."""

@@ -23,7 +23,7 @@ from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
 from hone.sweeps.hydra.compose import Composer
 from hone.sweeps.jobs import Ready
-from hone.training.stage_cache import SharedStageCache, StageCache
+from hone.training.stage_cache import StageCache
 
 
 @final
@@ -55,7 +55,7 @@ class Jobs:
             )
         parts = {name: node for name, node in parts.items() if name != "plan"}  # options of hone plan, not of the run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
-        memory = SharedStageCache(self.store, job)
+        memory = StageCache(job, self.store)
         return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
 
 
