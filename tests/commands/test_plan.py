@@ -271,7 +271,7 @@ def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: 
     job = job_of("epochs=null", "steps=1", f"precision={precision}", *words)
     feasible = Preflight().check(job)
     rehearsal = Rehearsal(feasible)
-    packing = candidate(rehearsal.blank, feasible.draft.layer_map, rehearsal.specimen())[0]
+    packing = candidate(rehearsal.blank, feasible.prepared.layer_map, rehearsal.specimen())[0]
     taken = rehearsal.taken(Padded() if "batch.pack=false" in words else packing)
 
     bench = Bench.of(job, feasible.precision)

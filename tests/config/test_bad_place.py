@@ -60,7 +60,9 @@ def test_an_unfinished_run_has_no_model(command: str, hone: Hone, run: Path) -> 
     shutil.rmtree(run / "model")
     told = record(run) | {"state": "preempted", "reason": "SIGTERM"}
     (run / "run.json").write_text(json.dumps(told))
-    refused(hone(command, "run=run"), "run=run: there is no model, it is preempted: SIGTERM", "hone train resume=run")
+    refused(
+        hone(command, "run=run"), "run=run: the run has no model, it is preempted: SIGTERM", "hone train resume=run"
+    )
 
 
 def test_a_split_that_the_data_set_lacks(hone: Hone) -> None:

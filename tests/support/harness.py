@@ -28,7 +28,7 @@ from hone.training.optim.optimizers import Optimizer
 from hone.training.optim.schedules import Linear, Scheduler
 from hone.training.parts import RunParts
 from hone.training.progress import RunProgress
-from hone.training.pruning import Lenient, Referee
+from hone.training.pruning import LenientReferee, Referee
 from hone.training.stage_cache import StageCache
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
@@ -85,7 +85,7 @@ class Training:
     save_every: int | None = None
     evaluate_every: int | None = None
     patience: int | None = None
-    referee: Referee = field(default_factory=Lenient)
+    referee: Referee = field(default_factory=LenientReferee)
     hyperparameters: dict[str, Any] = field(default_factory=lambda: {"num_hidden_layers": 1})
     batching: Batching = field(default_factory=Random)
     scheduler: Scheduler = field(default_factory=lambda: Linear(warmup="10%"))

@@ -88,7 +88,7 @@ def test_it_trains_through_the_command(hone: Hone) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("precision=bf16-true",), "optimizer=adamw_bf16 rounds at random"),
+        (("precision=bf16-true",), "optimizer=adamw_bf16 rounds stochastically"),
         (("precision=32-true", "optimizer=adamw_bf16"), "precision=bf16-true is what it is for"),
     ],
 )

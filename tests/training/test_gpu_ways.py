@@ -36,7 +36,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.training.loop.health_of", health.DeferredFiniteCheck)
+    monkeypatch.setattr("hone.training.loop.make_finite_check", health.DeferredFiniteCheck)
 
 
 def fetching() -> list[str]:
@@ -144,7 +144,7 @@ def test_a_bad_step_that_is_skipped_moves_nothing(tmp_path: Path, lazy: None) ->
 def test_looking_late_changes_nothing(tmp_path: Path, lazy: None) -> None:
     late = Training(tmp_path / "a", evaluate_every=5).start().fit()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hone.training.loop.health_of", health.EagerFiniteCheck)
+        patch.setattr("hone.training.loop.make_finite_check", health.EagerFiniteCheck)
         plain = Training(tmp_path / "b", evaluate_every=5).start().fit()
     assert late.losses == plain.losses
     assert same_bits(everything(late), everything(plain))

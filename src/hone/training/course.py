@@ -1,4 +1,4 @@
-"""How long a training is and when its recurring things happen, in optimiser steps."""
+"""How long a training is, and at which steps it logs, evaluates and saves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hone.core.errors import UserError
 @final
 @dataclass(frozen=True)
 class Course:
-    """Everything due at the last step is due there, whatever its interval."""
+    """The length and the intervals of a training, in optimiser steps. Everything happens at the last step too."""
 
     clock: Clock
     evaluate_every: int | None
@@ -26,7 +26,7 @@ class Course:
     def of(cls, settings: Train, steps_per_epoch: int, examples: int) -> Course:
         length = Duration(settings.epochs, "epochs") if settings.epochs else Duration.parse(settings.steps)
         if length.unit == "percent":
-            raise UserError(f"steps={settings.steps}: a share of what? Give the length in steps, epochs or examples.")
+            raise UserError(f"steps={settings.steps}: a percentage of what? Give steps, epochs or examples.")
         total = length.steps(Clock(steps_per_epoch, examples, total_steps=0))
         clock = Clock(steps_per_epoch, examples, total)
         return cls(
@@ -42,11 +42,11 @@ class Course:
         return self.clock.total_steps
 
     def epoch(self, step: int) -> float:
-        """How many epochs are done after a step."""
+        """Return the epochs that are done after a step."""
         return round(step / self.clock.steps_per_epoch, 4)
 
     def examples(self, step: int) -> int:
-        """How many examples have been trained on after a step."""
+        """Return the number of examples trained on after a step."""
         return round(step / self.clock.steps_per_epoch * self.clock.examples_per_epoch)
 
     def logs(self, step: int) -> bool:
@@ -57,15 +57,15 @@ class Course:
 
     @property
     def evaluations(self) -> int:
-        """How often the training is interrupted by one, the end not counted."""
+        """The number of evaluations before the last step."""
         return (self.steps - 1) // self.evaluate_every if self.evaluate_every else 0
 
     def needs_health_check(self, step: int) -> bool:
-        """Whether anybody hears of this step."""
+        """Return whether numbers of this step are logged or saved, so that it must be finite."""
         return self.logs(step) or self.saves(step)
 
     def saves(self, step: int) -> bool:
-        """Every evaluation is saved, so that the best of them can be had again."""
+        """Return whether this step is saved. Every evaluated step is, so that the best one can be restored."""
         return self.evaluates(step) or (self.save_every is not None and step % self.save_every == 0)
 
 

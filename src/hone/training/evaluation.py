@@ -1,4 +1,4 @@
-"""A split through the network: every process its share, the records of all of them in the order of the rows."""
+"""Predictions for a split: each process predicts its share, and all get the records in the order of the rows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hone.data.module import Batches, DataModule
 
 @final
 class Predictor(nn.Module):
-    """A network and its task, for prediction alone."""
+    """A network and its task, for prediction only."""
 
     def __init__(self, network: nn.Module, task: Predictive) -> None:
         super().__init__()
         self.network, self.task = network, task
 
     def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
-        """As `Module` does it."""
+        """Dispatch to a step, as `Module` does: Fabric applies precision to `forward` only."""
         return getattr(self, step)(batch, index)
 
     def predict_step(self, batch: Batch, index: int = 0) -> Columns:
@@ -35,18 +35,18 @@ class Predictor(nn.Module):
 
 
 def predictor(fabric: Fabric, network: nn.Module, task: Predictive) -> Any:
-    """A predictor on the device, under its precision."""
+    """Put a predictor on the device, under its precision."""
     return fabric.setup_module(Predictor(network, task))
 
 
 def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples: int | None = None) -> Columns:
-    """The merged predictions of a split, or of some of its examples, the same on every process."""
+    """Return the merged predictions of a split, or of some of its examples, on every process."""
     batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
     return data.task.merge(run_through(fabric, module, batches))
 
 
 def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
-    """The predictions of encoded rows in their own order, whatever that of the batches; the same on every process."""
+    """Return the predictions of encoded rows in the order of the rows, on every process."""
     with _evaluating(fabric, module):
         parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
@@ -54,7 +54,7 @@ def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
 
 
 def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
-    """What the task shows of a few validation rows."""
+    """Return what the task shows for a few validation rows."""
     batch = data.exhibits()
     if batch is None:
         return []
@@ -65,39 +65,40 @@ def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
 
 @contextmanager
 def _evaluating(fabric: Fabric, module: Any) -> Iterator[None]:
-    """Without gradients; autocast casts weights once for all batches, which inference mode would deny it."""
+    """Evaluate without gradients. Autocast casts each weight once for all batches, which inference mode prevents."""
     was_training = module.training
     module.eval()
     try:
-        with torch.no_grad(), fabric.autocast(), _in_step(module):
+        with torch.no_grad(), fabric.autocast(), _buffers_shared(module):
             yield
     finally:
         module.train(was_training)
 
 
 @contextmanager
-def _in_step(module: Any) -> Iterator[None]:
-    """Every process with the first one's buffers, exchanged here: DDP would do it at each pass, and a process may have
-    fewer passes than another, or none."""
-    spread = getattr(module, "_forward_module", None)
-    if not isinstance(spread, DistributedDataParallel):
+def _buffers_shared(module: Any) -> Iterator[None]:
+    """Give every process the first one's buffers once. DDP would do so at each pass, but processes may have different
+    numbers of passes."""
+    wrapped = getattr(module, "_forward_module", None)
+    if not isinstance(wrapped, DistributedDataParallel):
         yield
         return
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, src=0)
-    syncs, spread.require_forward_param_sync = spread.require_forward_param_sync, False
+    syncs, wrapped.require_forward_param_sync = wrapped.require_forward_param_sync, False
     try:
         yield
     finally:
-        spread.require_forward_param_sync = syncs
+        wrapped.require_forward_param_sync = syncs
 
 
 def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
+    """Return the row numbers and the predictions of all processes."""
     order = np.concatenate(plan) if plan else np.array([], dtype=np.int64)
     if world == 1:
         return order, join_records(parts)
-    everyone: list[Any] = [None] * world
-    torch.distributed.all_gather_object(everyone, (order, parts))
-    return np.concatenate([each for each, _ in everyone]), join_records(
-        [part for _, theirs in everyone for part in theirs]
-    )
+    shares: list[Any] = [None] * world
+    torch.distributed.all_gather_object(shares, (order, parts))
+    orders = [rows for rows, _ in shares]
+    predictions = [part for _, share in shares for part in share]
+    return np.concatenate(orders), join_records(predictions)

@@ -1,4 +1,4 @@
-"""Fabric for the settings, and a process for each device."""
+"""Lightning Fabric set up from the settings: devices, precision, and one process per device."""
 
 from __future__ import annotations
 
@@ -31,10 +31,23 @@ from hone.core.value_types import Accelerator, ExactPrecision, Precision
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_FP16_FROM = (7, 0)
+"""The compute capability from which GPUs are faster in fp16. Most older ones are far slower."""
+_TF32_FROM = (8, 0)
+"""The compute capability from which GPUs multiply fp32 matrices in TF32, many times faster."""
+_NATIVE_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+"""The names of bf16 instructions on CPUs. Without them bf16 is emulated, and slower than fp32."""
+_GRACE = 60.0
+"""Seconds for the other processes to finish when one has ended with an error."""
+
 
 @final
 class Mixed(MixedPrecision):
-    """Autocast itself casts what the layers read."""
+    """Mixed precision that leaves inputs alone: autocast casts what the layers read."""
 
     def convert_input(self, data: Any) -> Any:
         return data
@@ -42,7 +55,7 @@ class Mixed(MixedPrecision):
 
 @final
 class Half(HalfPrecision):
-    """The weights are bf16, so the inputs must be too."""
+    """Precision with weights in bf16, so the inputs are cast too."""
 
     def convert_input(self, data: Any) -> Any:
         positional, named = data
@@ -53,7 +66,7 @@ class Half(HalfPrecision):
 
 
 def precision_plugins(precision: ExactPrecision, accelerator: Accelerator) -> dict[str, Any]:
-    """What to tell Fabric."""
+    """Return the arguments of Fabric for a precision."""
     chosen: PrecisionPlugin
     environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
     if precision == "bf16-true":
@@ -65,20 +78,10 @@ def precision_plugins(precision: ExactPrecision, accelerator: Accelerator) -> di
     return {"plugins": [environment, chosen]}
 
 
-log = logging.getLogger(__name__)
-
-_FP16_FROM = (7, 0)
-"""The compute capability from which GPUs are faster in fp16; most before it are far slower."""
-_TF32_FROM = (8, 0)
-"""That from which they multiply fp32 matrices with mantissas of ten bits, many times faster."""
-_MADE_FOR_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
-"""What CPUs call it; without any of these bf16 is emulated, and slower than fp32."""
-
-
 def resolve_precision(
     asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None
 ) -> ExactPrecision:
-    """The precision of a run; one that goes on keeps what was found for it `before`."""
+    """Return the precision of a run. A resumed one keeps what `auto` chose `before`."""
     best = _best(accelerator)
     if asked == "auto":
         return before or best
@@ -88,25 +91,25 @@ def resolve_precision(
 
 
 def warn_about_precision(precision: ExactPrecision, rounds_at_random: bool) -> None:
-    """Says so where the weights are bf16 and the optimiser is not made for that, or the other way round."""
+    """Warn if weights are kept in bf16 and the optimiser does not round stochastically, or the other way round."""
     if precision == "bf16-true" and not rounds_at_random:
         log.warning(
-            "precision=bf16-true: weights kept in bf16 lose every update below about 1/256 of them; "
-            "optimizer=adamw_bf16 rounds at random, so that small updates arrive on average."
+            "precision=bf16-true: weights kept in bf16 lose every update below about 1/256 of their size; "
+            "optimizer=adamw_bf16 rounds stochastically, so that small updates arrive on average."
         )
     if precision != "bf16-true" and rounds_at_random:
         log.warning(
-            "optimizer=adamw_bf16: with precision=%s weights are no bf16 and there is nothing to round, so this is "
-            "a slower optimizer=adamw; precision=bf16-true is what it is for.", precision,
+            "optimizer=adamw_bf16: with precision=%s the weights are not bf16 and nothing is rounded, so this is "
+            "a slower optimizer=adamw. It is made for precision=bf16-true.", precision,
         )  # fmt: skip
 
 
 def set_matmul_precision(device: torch.device, precision: ExactPrecision) -> None:
-    """Products of fp32 matrices, which mixed precision has too, in TF32 where the GPU can; said anew for each run."""
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_FROM
-    serves = able and (precision == "32-true" or precision.endswith("-mixed"))
-    torch.set_float32_matmul_precision("high" if serves else "highest")
-    if serves:
+    """Multiply fp32 matrices, which mixed precision has too, in TF32 if the GPU can. Set again for each run."""
+    capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_FROM
+    tf32 = capable and (precision == "32-true" or precision.endswith("-mixed"))
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    if tf32:
         log.info("products of fp32 matrices are computed in TF32")
 
 
@@ -115,8 +118,8 @@ def _best(accelerator: Accelerator) -> ExactPrecision:
         return _best_of_gpus()
     if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
         return "32-true"
-    able = torch.cpu.get_capabilities()
-    return "bf16-mixed" if any(able.get(name) for name in _MADE_FOR_BF16) else "32-true"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16-mixed" if any(capabilities.get(name) for name in _NATIVE_BF16) else "32-true"
 
 
 def _best_of_gpus() -> ExactPrecision:
@@ -125,13 +128,8 @@ def _best_of_gpus() -> ExactPrecision:
     return "16-mixed" if torch.cuda.get_device_capability() >= _FP16_FROM else "32-true"
 
 
-Result = TypeVar("Result")
-
-_GRACE = 60.0  # seconds for the other processes to put things in order when one has ended with an error
-
-
 def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: int = 1) -> Fabric:
-    """A launched Fabric on the devices that are asked for, which must be there."""
+    """Launch Fabric on the requested devices, which must exist."""
     require_devices(accelerator, devices)
     keep_memory()
     strategy = "ddp" if devices > 1 else "auto"
@@ -152,22 +150,22 @@ def open_fabric(settings: Train, resumed: Folder | None, rounds_at_random: bool)
 
 
 def sum_over_processes(fabric: Fabric, values: Tensor) -> list[float]:
-    """The sums over all processes."""
+    """Sum over all processes."""
     if fabric.world_size > 1:
         values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
     return [float(value) for value in values]
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and prints."""
+    """Return whether this process is the one that writes and prints."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
 def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
-    """Calls the entry here, or in a process for each device unless a launcher has started those already."""
+    """Call the entry in one process per device, or here if a launcher has started those processes already."""
     world = job.settings.devices
     require_devices(job.settings.accelerator, world)
-    if world == 1 or "LOCAL_RANK" in os.environ:
+    if "LOCAL_RANK" in os.environ:
         return entry(job)
     results = mp.get_context("spawn").SimpleQueue()
     started = start_processes(
@@ -187,7 +185,7 @@ def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
 
 
 def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: int, results: Any) -> None:
-    """One of the processes; Fabric finds its place in the environment."""
+    """Run in one of the processes; Fabric reads its rank from the environment."""
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
@@ -207,7 +205,7 @@ def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: i
 
 @contextmanager
 def _forwarding(children: Sequence[int]) -> Iterator[None]:
-    """Signals sent to this process reach the ones that work; a Ctrl-C has reached them already."""
+    """Forward signals to the working processes. A Ctrl-C has reached them already."""
 
     def forward(number: int, _: Any) -> None:
         for child in children:

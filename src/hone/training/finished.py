@@ -1,4 +1,4 @@
-"""A finished run, read back: its config checked like any other, its task equipped, its model loaded."""
+"""A finished run, read back: its config is checked like any other, its task bound, its model loaded."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ from hone.models.heads import pooled
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.record import Record, find_run
-from hone.training import fabric as devices
 from hone.training.evaluation import predict, predictor
-from hone.training.fabric import resolve_precision
+from hone.training.fabric import make_fabric, resolve_precision
 
 
 @final
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a run stored, as objects."""
+    """What a finished run stored, as objects."""
 
     folder: Folder
     record: Record
@@ -45,12 +44,12 @@ class FinishedRun:
 
 
 def require_model(path: str) -> tuple[Folder, Record]:
-    """The folder and record of a run that has a model."""
+    """Return the folder and the record of a run that has a model."""
     folder = Folder(_local(path))
     record = Record.load(folder.record)
     if not folder.model.is_dir():
-        said = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
-        raise UserError(f"run={path}: there is no model, {said}. Go on with it: hone train resume={path}")
+        state = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
+        raise UserError(f"run={path}: the run has no model, {state}. Continue it with hone train resume={path}")
     return folder, record
 
 
@@ -64,12 +63,12 @@ def _local(place: str) -> Path:
 
 
 def beside(run: str, folder: Folder, name: str) -> Path:
-    """Where what is made of a run lies: in its folder, or of one that was fetched below the present folder."""
+    """Return where results about a run go: into its folder, or below the current folder if the run was downloaded."""
     return Path(name, folder.path.parent.name) if is_address(run) else folder.path / name
 
 
 def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
-    """The task of a run, with the processor and the facts that lie with its model."""
+    """Build the task of a run and bind it to the processor and the facts stored with its model."""
     task: Task = build(node, Task, "task", trust)
     processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
     ready = task.bind(processor, Facts.load(folder.facts))
@@ -78,7 +77,7 @@ def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> 
 
 
 def load_finished_run(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
-    """Reads a run back, with other options of its task; its config is trusted no more than any other."""
+    """Read a run back, perhaps with other options of its task. Its config is trusted no more than any other."""
     folder, record = require_model(path)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     config["task"] |= options or {}
@@ -95,14 +94,14 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
     limit = run.config["limit"] if limit is None else limit
     rows = load_rows(run.source, run.task, None if limit == "all" else limit, run.task.facts)
     if split not in rows.splits:
-        raise UserError(f"split={split}: {run.source.name} has {join_names(rows.splits)}; say split=….")
+        raise UserError(f"split={split}: {run.source.name} has {join_names(rows.splits)}; choose one with split=….")
     return Rows({split: rows.splits[split]}, rows.facts)
 
 
 def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
     """Return what the run predicts for these rows."""
     precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
-    fabric = devices.make_fabric(settings.accelerator, precision)
+    fabric = make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     _, encoded = encode(rows, run.task, run.source)
     data = DataModule(encoded, run.task, Random(), batch_size)

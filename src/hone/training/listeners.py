@@ -1,4 +1,4 @@
-"""Who hears of a run: on the first process the journal, the tracker, the display and the record; on others nobody."""
+"""What a run reports to: journal, tracker, display and record on the first process, nothing on the others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 
 class Listeners(ABC):
-    """Told of everything in the order in which it happens."""
+    """Gets every event of a run in the order in which it happens."""
 
     @abstractmethod
     def begin(self, steps: int, done: int) -> None:
-        """The training begins, or goes on after so many steps."""
+        """The training begins, or continues after `done` steps."""
 
     @abstractmethod
     def step(self, step: int) -> None:
@@ -36,28 +36,28 @@ class Listeners(ABC):
 
     @abstractmethod
     def examined(self, step: int, split: str, records: Columns) -> None:
-        """All that is known of the examples of a split, before their scores are told."""
+        """The records of a split, before their scores."""
 
     @abstractmethod
     def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: Mapping[str, Any] | None) -> None:
-        """An evaluation; `best` is given when this is the best so far."""
+        """The scores of an evaluation; `best` is given if it is the best so far."""
 
     @abstractmethod
     def shown(self, step: int, lines: Sequence[str]) -> None:
-        """What the model says of a few validation rows at an evaluation."""
+        """What the model predicts for a few validation rows, in words."""
 
     @abstractmethod
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
-        """The final scores, and those of a model that never looks."""
+        """The final scores, and those of the baseline."""
 
     @abstractmethod
     def close(self) -> None:
-        """The training is over, one way or another."""
+        """The training is over, however it ended."""
 
 
 @final
 class NoListeners(Listeners):
-    """For all processes but the first."""
+    """The listeners of all processes but the first."""
 
     def begin(self, steps: int, done: int) -> None: ...
 
@@ -81,7 +81,7 @@ class NoListeners(Listeners):
 @final
 @dataclass(frozen=True)
 class RunListeners(Listeners):
-    """The journal first: what it has is not lost, whatever happens to the others."""
+    """Reports to the journal first: what it has is not lost, whatever happens to the others."""
 
     journal: Journal
     tracker: Tracker
@@ -112,7 +112,7 @@ class RunListeners(Listeners):
         if best is not None:
             self.record.update(best=dict(best))
         self.display.evaluated(step, scores, monitor, best is not None)
-        log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _told(scores))
+        log.info("step %d, validation%s: %s", step, " (best so far)" if best else "", _format_scores(scores))
 
     def shown(self, step: int, lines: Sequence[str]) -> None:
         self.gallery.shown(step, lines)
@@ -123,12 +123,12 @@ class RunListeners(Listeners):
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
         self.record.update(scores=dict(scores), baseline=dict(baseline))
-        log.info("the best weights: %s", _told(scores))
+        log.info("the best weights: %s", _format_scores(scores))
 
     def close(self) -> None:
         self.display.close()
         self.journal.close()
 
 
-def _told(scores: Mapping[str, float]) -> str:
+def _format_scores(scores: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())

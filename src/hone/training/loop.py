@@ -53,7 +53,7 @@ def fit(
                 meter.exclude(_evaluate(fabric, state, data, progress))
             if course.saves(step.number) or asked:
                 progress.save(fabric, state)
-            progress.require_worth()
+            progress.require_not_pruned()
             if asked:
                 raise stop.error()
             if progress.out_of_patience():

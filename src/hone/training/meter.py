@@ -1,4 +1,4 @@
-"""What training costs and yields between two log lines: sums and counts, read out without waiting for any step."""
+"""Loss, speed and memory between two log lines, from sums and counts. Reading them waits for no step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from hone.core import hardware as machine
+from hone.core.hardware import resident_memory
 from hone.data.module import Step
 from hone.training.fabric import sum_over_processes
 from hone.training.fast.packing import Packing
@@ -18,21 +18,21 @@ from hone.training.fast.packing import Packing
 
 @final
 class Meter:
-    """Counts on every process; reading adds the processes up."""
+    """Counts on every process; a reading sums over the processes."""
 
     def __init__(self, fabric: Fabric, packing: Packing) -> None:
         self.fabric, self.packing = fabric, packing
         self._reset()
 
     def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
-        """A finished step: its loss summed over this process's targets, and the targets of all processes."""
+        """Count a finished step: its loss summed over this process's targets, and the targets of all processes."""
         self.loss += loss
         self.norm = norm
         self.targets += targets
         self.sums += torch.tensor([step.rows, step.tokens, self.packing.cost(step)], dtype=torch.float64)
 
     def read(self, scheduler: LambdaLR) -> dict[str, float]:
-        """The numbers since the last reading."""
+        """Return the numbers since the last reading."""
         seconds = time.perf_counter() - self.since
         local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
         loss, rows, tokens, computed = sum_over_processes(self.fabric, local)
@@ -49,7 +49,7 @@ class Meter:
         return row
 
     def exclude(self, seconds: float) -> None:
-        """Leaves out time that was not spent training."""
+        """Leave out time that was not spent training."""
         self.since += seconds
 
     def _reset(self) -> None:
@@ -61,12 +61,12 @@ class Meter:
 
 
 def _rates(scheduler: LambdaLR) -> dict[str, float]:
-    """The highest learning rate; and each by the name of its group, where there are several."""
+    """Return the highest learning rate and, with several groups, the rate of each."""
     named = {group["name"]: float(group["lr"]) for group in scheduler.optimizer.param_groups}
-    each = {f"train/lr/{name}": rate for name, rate in named.items()} if len(named) > 1 else {}
-    return {"train/lr": max(named.values()), **each}
+    by_group = {f"train/lr/{name}": rate for name, rate in named.items()} if len(named) > 1 else {}
+    return {"train/lr": max(named.values()), **by_group}
 
 
 def _memory(device: torch.device) -> int:
-    """What this process has of the device's memory, at most so far on a GPU."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else machine.resident_memory()
+    """Return the memory of this process in bytes: the peak on a GPU, the present size on a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident_memory()

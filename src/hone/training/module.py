@@ -1,4 +1,4 @@
-"""The one LightningModule: a network and its task, for our loop and for a stock `lightning.Trainer`."""
+"""The only LightningModule: a network and its task, for our loop and for a stock `lightning.Trainer`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hone.training.optim.schedules import Scheduler
 
 @final
 class Module(LightningModule):
-    """Forwards each step to the task; holds what it takes to make its optimiser."""
+    """Forwards each step to the task, and makes its optimiser."""
 
     def __init__(
         self, network: nn.Module, task: Task, layer_map: LayerMap, optimizer: Optimizer, scheduler: Scheduler
@@ -29,7 +29,7 @@ class Module(LightningModule):
         self._seen: list[Columns] = []
 
     def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
-        """Fabric gives precision to calls of a module, not of its methods: our loop's steps go through here."""
+        """Dispatch to a step. Fabric applies precision to `forward` only, so the steps of our loop go through here."""
         return getattr(self, step)(batch, index)
 
     def training_step(self, batch: Batch, index: int = 0) -> Tensor:
@@ -54,7 +54,7 @@ class Module(LightningModule):
         self._log_scores("test")
 
     def configure_optimizers(self) -> Any:
-        """What a stock trainer asks for; our loop calls the parts itself."""
+        """Return what a stock trainer asks for; our loop calls the parts itself."""
         optimizer = self.make_optimizer()
         steps = int(self.trainer.estimated_stepping_batches)
         clock = Clock(steps_per_epoch=steps, examples_per_epoch=steps, total_steps=steps)
@@ -65,7 +65,7 @@ class Module(LightningModule):
         return self.recipe.build(self.network, self.layer_map)
 
     def _log_scores(self, split: str) -> None:
-        """The scores of what was seen (a sanity check sees part of a split, so these are for curves alone)."""
+        """Log the scores of the batches so far. A sanity check sees part of a split, so these are for curves only."""
         scores = compute_scores(self.task, self.task.merge(join_records(self._seen)))
         self._seen.clear()
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()})

@@ -1,4 +1,4 @@
-"""Where the loop gets its steps from: made when it asks, or on a GPU one ahead, while that works."""
+"""The steps of the loop, made when it asks for them or, on a GPU, one ahead."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hone.data.module import Step
 
 
 def prefetched(steps: Iterator[Step], device: torch.device) -> Generator[Step]:
-    """The same steps in the same order; to be closed when no more are wanted.
+    """Yield the same steps in the same order. Close it when no more are wanted.
 
-    Where the loop itself does the computing, a thread would only take turns with it. Fabric copies pinned tensors to a
-    GPU without waiting for them.
+    On a CPU a thread would only take turns with the loop. On a GPU the tensors are pinned, so that Fabric copies them
+    without waiting.
     """
     return ahead(steps, Tensor.pin_memory) if device.type == "cuda" else (step for step in steps)
 
 
 def ahead(steps: Iterator[Step], pin: Callable[[Tensor], Tensor]) -> Generator[Step]:
-    """A thread makes the next step during this one, and puts its tensors where `pin` wants them.
+    """Make the next step in a thread during this one, and pin its tensors.
 
-    Batches draw from generators of their own place, so it does not matter who makes them, or when.
+    Batches draw from random streams of their own, so it does not matter which thread makes them, or when.
     """
 
     def make() -> Step | None:

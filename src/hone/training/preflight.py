@@ -1,4 +1,4 @@
-"""Whether jobs can be run, before any weights are loaded: the cheap questions first."""
+"""Whether jobs can run, before any weights are loaded: the cheap checks first, disk space last."""
 
 from __future__ import annotations
 
@@ -29,27 +29,31 @@ from hone.training.session import find_run_to_resume
 from hone.training.stage_cache import StageCache
 from hone.training.workload import Outline
 
+_AT_ONCE = 4
+"""The most checkpoints that exist at a time: the two newest, the best, and one that is being written."""
 _SIDES = (2, 3, 5, 7, 11, 13)
-"""Of the small weights that stand in for large ones: by these it shows which side of a state is which side of them."""
+"""The sizes of small stand-ins for weights. Being different primes, they show which side of a state comes from which
+side of its weight."""
 
 
-def of_tensors(tensors: Iterable[Tensor], kept_as: torch.dtype | None = None) -> int:
-    """Bytes; numbers that are no integers may be kept in another type."""
-    return sum(tensor.numel() * _type(tensor, kept_as).itemsize for tensor in tensors)
+def of_tensors(tensors: Iterable[Tensor], dtype: torch.dtype | None = None) -> int:
+    """Return the bytes of tensors, with floating-point numbers perhaps in another type."""
+    return sum(tensor.numel() * _type(tensor, dtype).itemsize for tensor in tensors)
 
 
-def learning(network: nn.Module) -> list[nn.Parameter]:
+def trainable_weights(network: nn.Module) -> list[nn.Parameter]:
+    """Return the weights that are trained."""
     return [weight for weight in network.parameters() if weight.requires_grad]
 
 
 def weight_dtype(precision: ExactPrecision) -> torch.dtype | None:
-    """The type that a precision brings all weights to, if it does."""
+    """Return the type that a precision converts all weights to, if it does."""
     return {"bf16-true": torch.bfloat16, "64-true": torch.float64}.get(precision)
 
 
-def of_state(optimizer: Optimizer, weights: Iterable[Tensor], kept_as: torch.dtype | None = None) -> int:
-    """What the optimiser keeps beside the weights from its first step on: tried with weights of a few numbers."""
-    kinds = [(weight.shape, _type(weight, kept_as)) for weight in weights]
+def of_state(optimizer: Optimizer, weights: Iterable[Tensor], dtype: torch.dtype | None = None) -> int:
+    """Return the bytes of an optimiser's state, found by a step on weights of a few numbers."""
+    kinds = [(weight.shape, _type(weight, dtype)) for weight in weights]
     kept = {(len(shape), dtype): _remembered(optimizer, len(shape), dtype) for shape, dtype in kinds}
     return sum(
         size * math.prod(_side(side, shape) for side in sides)
@@ -58,12 +62,12 @@ def of_state(optimizer: Optimizer, weights: Iterable[Tensor], kept_as: torch.dty
     )
 
 
-def _type(tensor: Tensor, kept_as: torch.dtype | None) -> torch.dtype:
-    return kept_as if kept_as is not None and tensor.is_floating_point() else tensor.dtype
+def _type(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
+    return dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
 
 
 def _remembered(optimizer: Optimizer, dims: int, dtype: torch.dtype) -> list[tuple[Sequence[int], int]]:
-    """The sides, and the bytes of a number, of each tensor that is kept of a stand-in."""
+    """Return shape and bytes per number of each tensor in the state of a stand-in."""
     made = optimizer.over(torch.zeros(_SIDES[:dims], dtype=dtype))
     weight = made.param_groups[0]["params"][0]
     weight.grad = torch.ones_like(weight)
@@ -76,36 +80,32 @@ def _side(side: int, shape: Sequence[int]) -> int:
     return shape[_SIDES.index(side)] if side in _SIDES[: len(shape)] else side
 
 
-_AT_ONCE = 4
-"""Checkpoints that there can be: the two newest, the best, and one that is being written."""
-
-
 @final
 @dataclass(frozen=True)
 class Disk:
-    """All in bytes."""
+    """Disk space of a run, in bytes."""
 
     root: str
     checkpoint: int
     needed: int
-    """At most, while the run goes on."""
+    """The most that the run takes at any time."""
     free: int
 
     def require_room(self) -> None:
         if self.needed > self.free:
             raise UserError(
                 f"output_root={self.root}: the run's checkpoints and its model take up to "
-                f"{bytes_in_words(self.needed)}, and {bytes_in_words(self.free)} are free there."
+                f"{bytes_in_words(self.needed)}, but only {bytes_in_words(self.free)} are free there."
             )
 
 
-def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, known: Prepared, outline: Outline) -> Disk:
-    """From the shapes of the weights and of what the optimiser keeps."""
-    kept_as, weights = weight_dtype(precision), learning(known.blank)
-    learned = of_tensors(weights, kept_as)
-    averaged = learned if parts.optimizer.ema is not None else 0
-    checkpoint = learned + averaged + of_state(parts.optimizer, weights, kept_as)
-    model = of_tensors([*known.blank.parameters(), *known.blank.buffers()], kept_as)
+def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, prepared: Prepared, outline: Outline) -> Disk:
+    """Estimate the disk space from the shapes of the weights and of the optimiser's state."""
+    dtype, weights = weight_dtype(precision), trainable_weights(prepared.blank)
+    trainable = of_tensors(weights, dtype)
+    averaged = trainable if parts.optimizer.ema is not None else 0
+    checkpoint = trainable + averaged + of_state(parts.optimizer, weights, dtype)
+    model = of_tensors([*prepared.blank.parameters(), *prepared.blank.buffers()], dtype)
     place = Path(settings.output_root).expanduser().absolute()
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
     at_once = min(_AT_ONCE, outline.checkpoints + 1)
@@ -115,48 +115,48 @@ def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, known: 
 @final
 @dataclass(frozen=True)
 class Feasible:
-    """A job with nothing to be said against it."""
+    """A job that passed every check."""
 
     job: Job
     parts: RunParts
     precision: ExactPrecision
-    prepare: Prepared
+    prepared: Prepared
     outline: Outline
     disk: Disk
-    found: Folder | None
-    """The run it would go on with."""
+    resumed: Folder | None
+    """The run that it would resume."""
 
 
 @final
 class Preflight:
-    """Checks one job after the other; what they have in common is loaded once."""
+    """Checks one job after another. What they share is loaded once."""
 
     def __init__(self, elsewhere: bool = False) -> None:
         self.elsewhere = elsewhere
-        """Whether the jobs will be on other machines, with devices of their own."""
+        """Whether the jobs will run on other machines, with devices of their own."""
         self.store: dict[str, Any] = {}
 
     def check(self, job: Job) -> Feasible:
-        """Raises UserError with the reason where `hone train` would, or would later run out of disk."""
+        """Raise UserError if `hone train` would, or if it would later run out of disk space."""
         settings = job.settings
-        parts, found = self._settled(job)
-        before = Record.load(found.record)["precision"] if found else None
+        parts, resumed = self._check_place(job)
+        before = Record.load(resumed.record)["precision"] if resumed else None
         precision = resolve_precision(settings.precision, settings.accelerator, before)
-        known = prepare(parts, settings, StageCache(job, self.store, remember_mistakes=True), strict=True)
-        outline = Outline.of(parts, settings, known)
-        disk = disk_of(parts, settings, precision, known, outline)
+        prepared = prepare(parts, settings, StageCache(job, self.store, remember_mistakes=True), strict=True)
+        outline = Outline.of(parts, settings, prepared)
+        disk = disk_of(parts, settings, precision, prepared, outline)
         disk.require_room()
-        return Feasible(job, parts, precision, known, outline, disk, found)
+        return Feasible(job, parts, precision, prepared, outline, disk, resumed)
 
     def glance(self, job: Job) -> Monitor:
-        """Raises UserError where that shows before the rows are encoded; else says what the run is judged by."""
-        parts, _ = self._settled(job)
+        """Do the checks that need no encoded rows; return the metric that judges the run."""
+        parts, _ = self._check_place(job)
         return prepare_without_encoding(
             parts, job.settings, StageCache(job, self.store, remember_mistakes=True), strict=True
         ).monitor
 
-    def _settled(self, job: Job) -> tuple[RunParts, Folder | None]:
-        """The parts of a job, and the run that it would go on with."""
+    def _check_place(self, job: Job) -> tuple[RunParts, Folder | None]:
+        """Check devices and folder; return the parts of the job and the run that it would resume."""
         settings = job.settings
         if not self.elsewhere:
             require_devices(settings.accelerator, settings.devices)
@@ -166,5 +166,5 @@ class Preflight:
 
 
 def require_possible(job: Job) -> None:
-    """The same for a single job."""
+    """Check a single job."""
     Preflight().check(job)

@@ -1,4 +1,4 @@
-"""A run under way: how far it is, which evaluation was the best, and how it is saved and brought back."""
+"""How far a run is, which evaluation was the best, and how both are saved and restored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hone.training.state import TrainState, load_trainable_tensors
 
 @final
 class RunProgress:
-    """The same on every process; only the first one has listeners and writes checkpoints."""
+    """The progress of a run, the same on every process. Only the first one has listeners and writes checkpoints."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class RunProgress:
 
     @property
     def seconds(self) -> float:
-        """How long the training has taken, over all its sittings."""
+        """Seconds of training so far, earlier sessions included."""
         return round(self.earlier + time.monotonic() - self.begun, 3)
 
     def log(self, values: Mapping[str, float]) -> None:
-        """A row of the journal, at the present step."""
+        """Log a row at the present step."""
         course, now = self.course, round(time.time(), 3)
         place = {"step": self.step, "epoch": course.epoch(self.step), "examples": course.examples(self.step)}
         self.listeners.log({**place, "seconds": self.seconds, "time": now, **values})
@@ -59,12 +59,13 @@ class RunProgress:
         self.listeners.step(step)
 
     def examined(self, split: str, records: Columns) -> None:
-        """Passes on what is known of the examples of a split, before their scores."""
+        """Report the records of a split, before their scores."""
         self.listeners.examined(self.step, split, records)
 
-    def evaluated(self, records: Columns, scores: Mapping[str, float], train_state: TrainState) -> None:
-        """Takes in the scores of the validation split and, if they are the best, what has them: the records and the
-        network; a score that is not a number never is."""
+    def evaluated(self, records: Columns, scores: Mapping[str, float], state: TrainState) -> None:
+        """Take in an evaluation. If it is the best so far, remember its records and offer the network.
+
+        A score that is not a number is never the best."""
         self.log({f"validation/{name}": value for name, value in scores.items()})
         value = scores.get(self.monitor.name)
         better = value is not None and self.monitor.improves(value, self.best)
@@ -75,50 +76,50 @@ class RunProgress:
         if better:
             self.best_records = {} if self.course.evaluate_rows else {"validation": records}
             if self.best_models is not None:
-                self.best_models.offer(self.step, train_state)
+                self.best_models.offer(self.step, state)
         self.stopped = self.referee.stops(self.step, math.nan if value is None else value)
 
     def shown(self, lines: Sequence[str]) -> None:
-        """Passes on what the model said of a few validation rows."""
+        """Report what the model predicts for a few validation rows."""
         if lines:
             self.listeners.shown(self.step, lines)
 
     def concluded(self, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
-        """Passes on the final scores; those of a split that no evaluation has seen are also a row of the journal."""
-        fresh = {name: value for name, value in scores.items() if not name.startswith("validation/")}
-        if fresh:
-            self.log(fresh)
+        """Report the final scores. Those of splits that no evaluation has seen are also logged."""
+        unseen = {name: value for name, value in scores.items() if not name.startswith("validation/")}
+        if unseen:
+            self.log(unseen)
         self.listeners.concluded(scores, baseline)
 
-    def require_worth(self) -> None:
-        """Ends the run where its referee has said so; its checkpoint must be there by now, for it may go on later."""
+    def require_not_pruned(self) -> None:
+        """Raise Pruned if the referee stopped the run. Its checkpoint is saved by then: the run may continue later."""
         if self.stopped:
             raise Pruned(f"stopped at step {self.step} of {self.course.steps} by the pruner of the sweep")
 
     def out_of_patience(self) -> bool:
         return self.patience is not None and self.stale >= self.patience
 
-    def save(self, fabric: Fabric, train_state: TrainState) -> None:
-        """A checkpoint of this very moment."""
+    def save(self, fabric: Fabric, state: TrainState) -> None:
+        """Save a checkpoint of the present step."""
         if fabric.is_global_zero:
-            tensors, state = train_state.state_dict(fabric)
+            tensors, numbers = state.state_dict(fabric)
             progress = {"best": self.best, "stale": self.stale, "seconds": self.seconds}
-            self.snapshots.save(Snapshot(self.step, tensors, {**state, **progress}))
+            self.snapshots.save(Snapshot(self.step, tensors, {**numbers, **progress}))
         fabric.barrier()
 
-    def resume(self, fabric: Fabric, train_state: TrainState) -> None:
-        """Goes to the newest whole checkpoint, if there is one."""
+    def resume(self, fabric: Fabric, state: TrainState) -> None:
+        """Restore the newest intact checkpoint, if one exists."""
         snapshot = self.snapshots.newest()
         if snapshot is not None:
-            train_state.load_state_dict(fabric, snapshot.tensors, snapshot.state)
+            state.load_state_dict(fabric, snapshot.tensors, snapshot.state)
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
             self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
 
-    def choose_best(self, train_state: TrainState) -> None:
-        """Puts the weights of the best evaluation (averaged ones, if it saw those) into the network."""
+    def choose_best(self, state: TrainState) -> None:
+        """Load the weights of the best evaluation, averaged ones if it used those, into the network."""
         snapshot = self.snapshots.load(self.best["step"]) if self.best else self.snapshots.newest()
         if snapshot is None:
             raise RunError(f"The checkpoint of the best evaluation (step {(self.best or {}).get('step')}) is damaged.")
         load_trainable_tensors(
-            train_state.module.network, dict(snapshot.tensors["weights"]) | dict(snapshot.tensors.get("average", {}))
+            state.module.network, dict(snapshot.tensors["weights"]) | dict(snapshot.tensors.get("average", {}))
         )

@@ -1,4 +1,4 @@
-"""The contract of pruning: a run reports its evaluations and hears whether to go on; a stopped one may get its turn."""
+"""The contract of pruning: a run reports its evaluations and may be stopped; a stopped run may be revived."""
 
 from __future__ import annotations
 
@@ -17,65 +17,66 @@ if TYPE_CHECKING:
 
 
 class Referee(ABC):
-    """Inside a run: decides after each evaluation."""
+    """Decides inside a run, after each evaluation, whether it continues."""
 
     @abstractmethod
     def stops(self, step: int, value: float) -> bool:
-        """Whether this run is not worth going on with for now."""
+        """Return whether this run should stop for now."""
 
 
 @final
 @dataclass(frozen=True)
 class Standing:
-    """How the runs of a sweep stand, by their identities."""
+    """The state of a sweep's runs, by their identities."""
 
     stopped: frozenset[str]
-    """By their referees."""
+    """Runs that their referees stopped."""
     failed: frozenset[str]
     last: bool
-    """Nothing is at work, and nothing new is to come."""
+    """Whether no run is at work and no new one will start."""
 
 
 class Pruner(ABC):
-    """A config's `sweep.pruner`."""
+    """A config's `sweep.pruner`: stops runs early and chooses which stopped ones continue."""
 
     @abstractmethod
     def require(self, evaluated: bool) -> None:
-        """Raises UserError where it could judge nothing: whether every run is evaluated on its way."""
+        """Raise UserError if the pruner cannot judge: `evaluated` says whether every run is evaluated on its way."""
 
     @abstractmethod
     def open(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Before the first run: `about` is what all of them have in common."""
+        """Prepare the folder before the first run; `about` is what all runs have in common."""
 
     @abstractmethod
     def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
-        """For a run (called by its identity) of so many steps, with so many evaluations on the way, in whatever process
-        it is; `folder` is the sweep's."""
+        """Return the referee of a run (its identity), which has this many steps and evaluations, in any process.
+
+        `folder` is the sweep's."""
 
     @abstractmethod
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
-        """The stopped run that is to go on after all, if there is one by now."""
+        """Return the stopped run that should continue after all, if there is one."""
 
 
 @final
 @dataclass(frozen=True)
 class Never(Pruner):
-    """Says nothing to anybody."""
+    """No pruning: every run goes to its end."""
 
     def require(self, evaluated: bool) -> None: ...
 
     def open(self, folder: Path, about: Mapping[str, Any]) -> None: ...
 
     def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
-        return Lenient()
+        return LenientReferee()
 
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
         return None
 
 
 @final
-class Lenient(Referee):
-    """Lets everything pass."""
+class LenientReferee(Referee):
+    """Never stops a run."""
 
     def stops(self, step: int, value: float) -> bool:
         return False
@@ -83,7 +84,7 @@ class Lenient(Referee):
 
 @final
 @dataclass(frozen=True)
-class Shared(Referee):
+class SharedReferee(Referee):
     """The first process asks the referee, and all processes do what it decides."""
 
     fabric: Fabric
@@ -98,7 +99,7 @@ def make_referee(fabric: Fabric, job: Job, course: Course, monitor: Monitor) -> 
     """Return the referee of the sweep that a run belongs to, or one that never stops a run."""
     folder = job.invocation.sweep
     if folder is None:
-        return Lenient()
+        return LenientReferee()
     pruner: Pruner = build(job.config["sweep"]["pruner"], Pruner, "sweep.pruner", job.settings.trust)
     better = monitor.higher_is_better
-    return Shared(fabric, pruner.referee(folder, job.identity, better, course.steps, course.evaluations))
+    return SharedReferee(fabric, pruner.referee(folder, job.identity, better, course.steps, course.evaluations))

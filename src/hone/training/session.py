@@ -171,7 +171,7 @@ def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
 
 
 def find_run_to_resume(job: Job) -> Folder | None:
-    """The folder of the run to go on with, if there is one; it must be the run that the config describes."""
+    """Return the folder of the run to resume, if there is one. It must be the run that the config describes."""
     resume = job.settings.resume
     if job.invocation.sweep is not None:
         own = Folder(job.invocation.sweep / job.identity)
@@ -185,7 +185,7 @@ def find_run_to_resume(job: Job) -> Folder | None:
         saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
         changed = differences(relevant(job.config), relevant(saved))
         raise UserError(
-            f"resume={resume}: that run was another one, and going on would mix the two: {'; '.join(changed[:8])}. "
-            "Leave those keys as they were, or start a new run."
+            f"resume={resume}: that run has another config, and resuming would mix the two: {'; '.join(changed[:8])}. "
+            "Keep those keys as they were, or start a new run."
         )
     return folder

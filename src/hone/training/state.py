@@ -1,4 +1,4 @@
-"""Everything that training moves, and how a checkpoint takes it down and brings it back, bit for bit."""
+"""Everything that an optimiser step changes, and how a checkpoint stores and restores it bit for bit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tensors = dict[str, dict[str, Tensor]]
 @final
 @dataclass(frozen=True)
 class TrainState:
-    """`module` is the bare one; `wrapped` is what Fabric made of it, for the forward passes, perhaps packed."""
+    """The state of a training. `wrapped` is the module as Fabric wraps it; the forward passes go through it."""
 
     module: Module
     wrapped: Any
@@ -36,12 +36,12 @@ class TrainState:
 
     @contextmanager
     def fast_paths(self) -> Iterator[None]:
-        """While this is open, training passes do without padding and Python where they can."""
+        """Inside, training passes skip padding and run compiled layers where the network allows it."""
         with self.packing.active(), self.compilation():
             yield
 
     def state_dict(self, fabric: Fabric) -> tuple[Tensors, dict[str, Any]]:
-        """The tensors by file, and the numbers."""
+        """Return the tensors by file, and the numbers."""
         optimizer, groups = flatten(self.optimizer.state_dict())
         tensors = {
             "weights": trainable_tensors(self.module.network),
@@ -58,7 +58,7 @@ class TrainState:
     def load_state_dict(
         self, fabric: Fabric, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
     ) -> None:
-        """Puts everything where it was."""
+        """Restore what `state_dict` returned."""
         load_trainable_tensors(self.module.network, tensors["weights"])
         self.optimizer.load_state_dict(unflatten(tensors.get("optimizer", {}), state["optimizer"]))
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
@@ -67,7 +67,7 @@ class TrainState:
 
 
 def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The weights that learn and the buffers that move; what is frozen comes from the checkpoint it came from."""
+    """Return trainable weights and buffers. Frozen weights are read again from where they came from."""
     parameters = dict(network.named_parameters(remove_duplicate=False))
     weights = {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
     buffers = {name: value for name, value in network.state_dict().items() if name not in parameters}
@@ -76,7 +76,7 @@ def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_trainable_tensors(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies kept weights into the network, which must have exactly those."""
+    """Copy stored weights into the network, which must have exactly these."""
     ours = trainable_tensors(network)
     if ours.keys() != weights.keys():
         odd = sorted(ours.keys() ^ weights.keys())
@@ -86,7 +86,7 @@ def load_trainable_tensors(network: nn.Module, weights: Mapping[str, Tensor]) ->
 
 
 def flatten(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimiser's state as named tensors and plain numbers."""
+    """Return an optimiser's state as named tensors and plain numbers."""
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
     for index, values in state["state"].items():
@@ -96,7 +96,7 @@ def flatten(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def unflatten(tensors: Mapping[str, Tensor], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
+    """Undo `flatten`."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in [*tensors.items(), *kept["numbers"].items()]:
         index, _, name = key.partition("/")

@@ -1,4 +1,10 @@
-"""The bound on the gradient's norm; where the optimiser can apply it while it steps, it costs no pass of its own."""
+"""What guards a step: the bound on the gradient's norm, and the check that loss and gradient are finite.
+
+Where the optimiser can scale gradients while it steps, clipping needs no pass of its own. A GPU skips a bad step by
+itself, so that the loop need not wait for it, and the check comes later.
+
+Private protocol of torch's fused AdamW, as of torch 2.13: `grad_scale` and `found_inf`, which GradScaler sets too.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +24,19 @@ from hone.training.state import TrainState
 
 _TINY = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it
 _NOT_IN_FP32 = ("16-mixed", "64-true")
-"""The factor is a number in fp32, and under fp16 the scaler's."""
+"""Precisions in which the optimiser's factor, a number in fp32, cannot be used; under fp16 it belongs to the scaler."""
+_SCALED = "16-mixed"
+"""Under fp16 the scaler handles gradients that are not finite, with a smaller scale; only the loss must be finite."""
+_UNCHECKED = 256
+"""The largest number of steps between two checks."""
 
 
-def clip(fabric: Fabric, train_state: TrainState, largest: float | None) -> Tensor:
-    """Bounds the gradient and returns its norm before."""
+def clip(fabric: Fabric, state: TrainState, largest: float | None) -> Tensor:
+    """Bound the gradient's norm and return the norm before."""
     bound = math.inf if largest is None else largest
-    bare = cast(Any, train_state.optimizer).optimizer  # what Fabric wrapped
+    bare = cast(Any, state.optimizer).optimizer  # what Fabric wrapped
     if fabric.strategy.precision.precision in _NOT_IN_FP32 or not scales(bare):
-        norm = fabric.clip_gradients(
-            train_state.wrapped, train_state.optimizer, max_norm=bound, error_if_nonfinite=False
-        )
+        norm = fabric.clip_gradients(state.wrapped, state.optimizer, max_norm=bound, error_if_nonfinite=False)
         return cast(Tensor, norm)
     weights = [weight for group in bare.param_groups for weight in group["params"]]
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
@@ -37,20 +45,14 @@ def clip(fabric: Fabric, train_state: TrainState, largest: float | None) -> Tens
 
 
 def scales(optimizer: Optimizer) -> bool:
-    """Whether it divides gradients by its `grad_scale` as it reads them, and skips a step that has `found_inf`."""
+    """Return whether the optimiser divides gradients by its `grad_scale` and skips a step with `found_inf`."""
     return type(optimizer) is AdamW and all(group["fused"] for group in optimizer.param_groups)
-
-
-_SCALED = "16-mixed"
-"""Under fp16 the scaler deals with gradients that are no numbers, by a smaller scale; only the loss must be one."""
-_UNSEEN = 256
-"""How many steps may go unlooked at."""
 
 
 @final
 @dataclass(frozen=True)
-class StepSign:
-    """What there is to say of a step."""
+class CheckedStep:
+    """A step and the number that must be finite."""
 
     what: str
     watched: Tensor
@@ -70,64 +72,61 @@ class StepSign:
 
 
 class FiniteCheck(ABC):
-    """Of a training."""
+    """Checks that loss and gradient stay finite during training."""
 
-    def __init__(self, fabric: Fabric, train_state: TrainState) -> None:
+    def __init__(self, fabric: Fabric, state: TrainState) -> None:
         self.scaled = fabric.strategy.precision.precision == _SCALED
-        self.train_state = train_state
+        self.state = state
 
     def watch(self, step: Step, loss: Tensor, norm: Tensor) -> None:
-        """Called before the optimiser's step, which must not ruin the weights."""
+        """Take in a step, before the optimiser could ruin the weights with it."""
         what, watched = ("loss", loss) if self.scaled else ("gradient", norm)
-        self.take(StepSign(what, watched.detach(), loss, step, float(max(self.train_state.scheduler.get_last_lr()))))
+        self.take(CheckedStep(what, watched.detach(), loss, step, float(max(self.state.scheduler.get_last_lr()))))
 
     @abstractmethod
-    def take(self, sign: StepSign) -> None:
-        """A further step."""
+    def take(self, checked: CheckedStep) -> None:
+        """Check this step, or keep it for the next check."""
 
     @abstractmethod
     def require(self) -> None:
-        """Raises RunError if any step up to now was bad; called before anything is told, scored or saved."""
+        """Raise RunError if any step so far was bad. Called before anything is logged, scored or saved."""
 
 
 @final
 class EagerFiniteCheck(FiniteCheck):
-    """Looks at once, before the weights move."""
+    """Checks each step at once, before the weights change."""
 
-    def take(self, sign: StepSign) -> None:
-        sign.require_number(sign.watched.item())
+    def take(self, checked: CheckedStep) -> None:
+        checked.require_number(checked.watched.item())
 
     def require(self) -> None: ...
 
 
 @final
 class DeferredFiniteCheck(FiniteCheck):
-    """Leaves it to the device to skip the step, and looks when the loop waits for the device anyway."""
+    """Lets the device skip a bad step, and checks when the loop waits for the device anyway."""
 
-    def __init__(self, fabric: Fabric, train_state: TrainState) -> None:
-        super().__init__(fabric, train_state)
-        self.optimizer = cast(Any, train_state.optimizer).optimizer
-        self.signs: list[StepSign] = []
+    def __init__(self, fabric: Fabric, state: TrainState) -> None:
+        super().__init__(fabric, state)
+        self.optimizer = cast(Any, state.optimizer).optimizer
+        self.waiting: list[CheckedStep] = []
 
-    def take(self, sign: StepSign) -> None:
+    def take(self, checked: CheckedStep) -> None:
         if not self.scaled:
-            self.optimizer.found_inf = (~sign.watched.isfinite()).float()  # AdamW skips the step where it is 1
-        self.signs.append(sign)
-        if len(self.signs) >= _UNSEEN:
+            self.optimizer.found_inf = (~checked.watched.isfinite()).float()  # AdamW skips the step where it is 1
+        self.waiting.append(checked)
+        if len(self.waiting) >= _UNCHECKED:
             self.require()
 
     def require(self) -> None:
-        signs, self.signs = self.signs, []
-        values = torch.stack([sign.watched for sign in signs]).tolist() if signs else []
-        for sign, value in zip(signs, values, strict=True):
-            sign.require_number(value)
+        steps, self.waiting = self.waiting, []
+        values = torch.stack([checked.watched for checked in steps]).tolist() if steps else []
+        for checked, value in zip(steps, values, strict=True):
+            checked.require_number(value)
 
 
-def make_finite_check(fabric: Fabric, train_state: TrainState) -> FiniteCheck:
-    """Lazy on a GPU, where the optimiser (or fp16's scaler) can skip a step without being told from here."""
-    skips = fabric.strategy.precision.precision == _SCALED or scales(cast(Any, train_state.optimizer).optimizer)
-    return (
-        DeferredFiniteCheck(fabric, train_state)
-        if fabric.device.type == "cuda" and skips
-        else EagerFiniteCheck(fabric, train_state)
-    )
+def make_finite_check(fabric: Fabric, state: TrainState) -> FiniteCheck:
+    """Defer checks on a GPU, where the optimiser (or fp16's scaler) skips a bad step by itself."""
+    skips = fabric.strategy.precision.precision == _SCALED or scales(cast(Any, state.optimizer).optimizer)
+    deferred = fabric.device.type == "cuda" and skips
+    return DeferredFiniteCheck(fabric, state) if deferred else EagerFiniteCheck(fabric, state)

@@ -26,7 +26,7 @@ from hone.training.preflight import Feasible, Preflight
 
 def findings(job: Feasible, expected: Estimate, measured: int | None, pace: Pace | None) -> dict[str, Any]:
     """Memory and disk in bytes, times in seconds; what was not asked for is null."""
-    settings, draft, parts = job.job.settings, job.draft, job.parts
+    settings, draft, parts = job.job.settings, job.prepared, job.parts
     memory = asdict(expected.memory) | {"total": expected.memory.total, "measured": measured, "room": expected.room}
     memory["unknown_because"] = expected.unknown or None
     return {
@@ -65,10 +65,10 @@ def _course(job: Feasible) -> dict[str, Any]:
 
 def _found(job: Feasible) -> dict[str, Any] | None:
     """The run that there is already."""
-    if job.found is None:
+    if job.resumed is None:
         return None
-    record = Record.load(job.found.record)
-    return {"folder": str(job.found.path), "state": record["state"], "steps": record["steps"]}
+    record = Record.load(job.resumed.record)
+    return {"folder": str(job.resumed.path), "state": record["state"], "steps": record["steps"]}
 
 
 @final

@@ -50,7 +50,7 @@ def sizes_evaluated(job: Feasible) -> int:
 def pieces(job: Feasible, rows: Index, packed: bool) -> list[Index]:
     """The rows of each forward pass that a batch is cut into."""
     splits = job.parts.batch.splits_on(device_of(job.job.settings.accelerator))
-    if packed or not (splits and job.draft.task.independent_rows):
+    if packed or not (splits and job.prepared.task.independent_rows):
         return [rows]
     return [rows[piece] for piece in cut_up(job.outline.pools["train"].lengths[rows])]
 

@@ -121,7 +121,7 @@ def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
         return Padded(), "batch.pack=false"
     if rehearsal.fabric.device.type != "cpu":
         return Padded(), "packing is for CPUs so far"
-    return candidate(rehearsal.blank, job.draft.layer_map, rehearsal.specimen())
+    return candidate(rehearsal.blank, job.prepared.layer_map, rehearsal.specimen())
 
 
 def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
@@ -129,7 +129,11 @@ def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
     allocator = _allocator(job, packed) if on_cpu else _ON_GPUS
     training = allocator.slack * taken.moving + allocator.anew * taken.reading
     moving = round(max(training, allocator.slack * taken.reading))
-    best = sizes.of_tensors(sizes.learning(job.draft.blank), sizes.weight_dtype(job.precision)) if on_cpu else 0
+    best = (
+        sizes.of_tensors(sizes.trainable_weights(job.prepared.blank), sizes.weight_dtype(job.precision))
+        if on_cpu
+        else 0
+    )
     trained, evaluated = taken.products
     count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
     compiled = round(_KERNELS_ANEW * kernels.kept(count))
@@ -147,9 +151,9 @@ def _allocator(job: Feasible, packed: bool) -> Allocator:
 
 def _lasting(job: Feasible, process: int) -> Memory:
     """What is known from the shapes of the weights alone."""
-    network, kept_as = job.draft.blank, sizes.weight_dtype(job.precision)
-    learned = sizes.of_tensors(sizes.learning(network), kept_as)
-    state = sizes.of_state(job.parts.optimizer, sizes.learning(network), kept_as)
+    network, kept_as = job.prepared.blank, sizes.weight_dtype(job.precision)
+    learned = sizes.of_tensors(sizes.trainable_weights(network), kept_as)
+    state = sizes.of_state(job.parts.optimizer, sizes.trainable_weights(network), kept_as)
     average = learned if job.parts.optimizer.ema is not None else 0
     weights = sizes.of_tensors([*network.parameters(), *network.buffers()], kept_as)
     return Memory(process, 0, weights, learned, state, average, activations=None, best=learned if process else 0)
@@ -159,7 +163,7 @@ def _process(job: Feasible) -> int:
     """As this one is, once it has done some computing, and with the rows that it reads by and by."""
     _warm_up()
     shares = {"train": min(job.outline.epochs, 1.0)}
-    rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.draft.encoded.items())
+    rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.prepared.encoded.items())
     return int(machine.resident_memory() + round(rows) + _LATER)
 
 

@@ -82,7 +82,7 @@ class Pace:
 
 def pace_of(job: Feasible) -> Pace:
     """By the tokens of what was tried, and of all there is."""
-    bench, outline, rows = Bench.of(job.job, job.precision), job.outline, job.draft.rows.sizes["validation"]
+    bench, outline, rows = Bench.of(job.job, job.precision), job.outline, job.prepared.rows.sizes["validation"]
     epoch = _training(bench) * outline.tokens["train"] / job.job.settings.devices
     step = epoch / outline.course.clock.steps_per_epoch
     read = _evaluation(bench) / job.job.settings.devices

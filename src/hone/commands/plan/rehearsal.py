@@ -52,7 +52,7 @@ class Rehearsal:
         self.job = job
         self.fabric = _still(job)
         self.paper = Paper(self.fabric.device)
-        self.blank = self.paper.network(job.draft.blank, sizes.weight_dtype(job.precision))
+        self.blank = self.paper.network(job.prepared.blank, sizes.weight_dtype(job.precision))
 
     def taken(self, packing: Packing) -> Taken:
         """Takes a light step, which makes the optimiser's memory, and the heaviest; then reads the longest rows."""
@@ -69,14 +69,14 @@ class Rehearsal:
                 counter.products.clear()
                 train_step(self.fabric, train_state, health, step, 1.0, self.job.job.settings.clip_norm)
             state = sizes.of_tensors(_tensors(optimizer))
-            gradients = sizes.of_tensors(sizes.learning(train_state.module.network))
+            gradients = sizes.of_tensors(sizes.trainable_weights(train_state.module.network))
         weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
         moving = counter.peak() - weights - state - average
         reading, read = self._reads(module)
         return Taken(weights, gradients, state, average, moving, reading, (len(counter.products), read))
 
     def _train_state(self, packing: Packing) -> TrainState:
-        job, prepared = self.job, self.job.draft
+        job, prepared = self.job, self.job.prepared
         return make_train_state(
             self.fabric, job.parts, self.blank, prepared.task, prepared.layer_map, packing, job.outline.course,
             compiled=False,
@@ -114,7 +114,7 @@ class Rehearsal:
         return counter.peak() - before, len(counter.products)
 
     def batch(self, pool: Pool, rows: Index) -> Batch:
-        batch = self.job.draft.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
+        batch = self.job.prepared.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
         if self.job.parts.head.precomputes:
             width = int(self.blank.backbone.config.hidden_size)
             batch["inputs"] = {"features": torch.zeros(len(rows), width)}

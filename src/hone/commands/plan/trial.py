@@ -113,7 +113,7 @@ class Survey:
             "steps": steps,
             "done": done,
             "evaluations": run.outline.evaluations,
-            "parameters": count_parameters(run.draft.blank),
+            "parameters": count_parameters(run.prepared.blank),
             "disk": run.disk.needed,
             "free": run.disk.free,
         }

@@ -1,4 +1,4 @@
-"""AdamW for weights that are kept in bf16 alone: computed in fp32, put back with stochastic rounding.
+"""AdamW for weights that are kept in bf16 only: computed in fp32, stored with stochastic rounding.
 
 The moments stay in fp32: the second one changes by a thousandth a step, which bf16 cannot even hold. A weight takes 12
 bytes with its gradient and moments, where fp32 takes 16, and activations and gradients take half.
@@ -17,24 +17,24 @@ from hone.core import seeds
 from hone.core.value_types import Index, NotNegative, PartialShare, Positive
 
 _LOWER_BITS = 16
-"""Of fp32, which bf16 does not have."""
+"""The bits of fp32 that bf16 lacks."""
 
 
 def put(target: Tensor, exact: Tensor, generator: torch.Generator) -> None:
-    """Copies `exact`, in fp32, into `target`; only where that is bf16 is there anything to round."""
+    """Copy `exact`, in fp32, into `target`, rounding if the target is bf16."""
     target.copy_(stochastic(exact, generator) if target.dtype == torch.bfloat16 else exact)
 
 
 def stochastic(exact: Tensor, generator: torch.Generator) -> Tensor:
-    """Neighbours in bf16, still as fp32: random bits below its mantissa carry over as often as they should."""
+    """Round to a neighbour in bf16, returned as fp32: random bits below the mantissa carry over in the right proportion."""
     noise = torch.randint(1 << _LOWER_BITS, exact.shape, generator=generator, device=exact.device, dtype=torch.int32)
     bits = noise.add_(exact.view(torch.int32)).bitwise_and_(-(1 << _LOWER_BITS))
-    return torch.where(exact.isfinite(), bits.view(torch.float32), exact)  # a carry would make numbers of what is none
+    return torch.where(exact.isfinite(), bits.view(torch.float32), exact)  # a carry would turn inf and nan into numbers
 
 
 @final
 class AdamWBf16(torch.optim.Optimizer):
-    """Its randomness is a function of seed and step, the same on every process: their weights must stay the same."""
+    """AdamW with randomness that depends on seed and step only: weights must stay the same on every process."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class AdamWBf16(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One tensor at a time: all of them in fp32 at once would take the memory that bf16 saves."""
+        """Update one tensor at a time: all of them in fp32 at once would take the memory that bf16 saves."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -61,11 +61,11 @@ class AdamWBf16(torch.optim.Optimizer):
             weights = [weight for weight in group["params"] if weight.grad is not None]
             generators = {device: torch.Generator(device).manual_seed(word) for device in {w.device for w in weights}}
             for weight in weights:
-                put(weight, self._moved(weight, weight.grad.float(), group), generators[weight.device])
+                put(weight, self._updated(weight, weight.grad.float(), group), generators[weight.device])
         return loss
 
-    def _moved(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> Tensor:
-        """Where a weight goes, in fp32."""
+    def _updated(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> Tensor:
+        """Return the updated weight, in fp32."""
         state, (first, second) = self.state[weight], group["betas"]
         if not state:
             state |= {name: torch.zeros_like(weight, dtype=torch.float32) for name in ("exp_avg", "exp_avg_sq")}
@@ -77,7 +77,7 @@ class AdamWBf16(torch.optim.Optimizer):
         return kept.addcdiv_(mean, size, value=-group["lr"] / (1 - first ** group["step"]))
 
     def load_state_dict(self, state_dict: Any) -> None:
-        """As torch does it, but the moments stay what they were: torch would bring them to the weights' bf16."""
+        """Load a state as torch does, but keep the moments in fp32: torch would convert them to the weights' bf16."""
         super().load_state_dict(state_dict)
         weights = [weight for group in self.param_groups for weight in group["params"]]
         for place, kept in state_dict["state"].items():

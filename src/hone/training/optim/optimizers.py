@@ -1,4 +1,4 @@
-"""The optimiser: any algorithm of torch, over parameter groups that decay and learn as fast as they should."""
+"""The optimiser: any algorithm of torch, over parameter groups with their own weight decay and learning rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hone.training.optim.schedules import Scheduler
 @final
 @dataclass(frozen=True)
 class Optimizer:
-    """A config's `optimizer`; `algorithm` is a torch optimiser that waits for its parameters."""
+    """A config's `optimizer`; `algorithm` is a torch optimiser without its parameters."""
 
     algorithm: Callable[..., torch.optim.Optimizer]
     lr: Positive
@@ -38,16 +38,16 @@ class Optimizer:
         return getattr(self.algorithm, "func", self.algorithm) is AdamWBf16
 
     def build(self, network: nn.Module, layer_map: LayerMap) -> torch.optim.Optimizer:
-        """The optimiser over the parameters that learn."""
+        """Build the optimiser over the trainable parameters."""
         return self._made(self.groups(network.named_parameters(), layer_map))
 
     def require_sound(self, network: nn.Module) -> None:
-        """Raises UserError where the algorithm does not take its options, or weights of such shapes."""
+        """Raise UserError if the algorithm rejects its options or weights of these shapes."""
         for dims in sorted({weight.ndim for weight in network.parameters() if weight.requires_grad}):
             self.over(torch.zeros([1] * dims))
 
     def over(self, weight: Tensor) -> torch.optim.Optimizer:
-        """The algorithm for one weight."""
+        """Build the algorithm for one weight."""
         return self._made([nn.Parameter(weight)])
 
     def _made(self, weights: list[Any]) -> torch.optim.Optimizer:
@@ -57,7 +57,7 @@ class Optimizer:
             raise UserError(f"optimizer.algorithm: {error}.") from error
 
     def groups(self, named: Iterable[tuple[str, nn.Parameter]], layer_map: LayerMap) -> list[dict[str, Any]]:
-        """Parameters by how they learn: biases and norms do not decay, lower layers may be slower, the head faster."""
+        """Group the parameters: biases and norms do not decay, lower layers may learn slower, the head faster."""
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         places: dict[float, set[str]] = {}
         for name, parameter in named:
@@ -67,7 +67,7 @@ class Optimizer:
                 groups.setdefault((decay, factor), []).append(parameter)
                 places.setdefault(factor, set()).add(layer_map.place(name))
         return [
-            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _named(places[factor])}
+            {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _name_group(places[factor])}
             for (decay, factor), parameters in groups.items()
         ]
 
@@ -77,40 +77,40 @@ class Optimizer:
         return float(self.layer_decay ** (layer_map.depth + 1 - layer_map.level(name)))
 
 
-def _named(places: set[str]) -> str:
-    """What the weights of a learning rate are called: the head, a part of the backbone, or several parts of it."""
+def _name_group(places: set[str]) -> str:
+    """Name a group by the parts of the network in it: the head, one part of the backbone, or the backbone."""
     if "head" in places:
         return "head"
     return next(iter(places)) if len(places) == 1 else "backbone"
 
 
 def schedule(optimizer: torch.optim.Optimizer, scheduler: Scheduler, clock: Clock) -> LambdaLR:
-    """The learning-rate schedule, counted in optimiser steps."""
+    """Return the learning-rate schedule, counted in optimiser steps."""
     return LambdaLR(optimizer, scheduler.factor(clock))
 
 
 class Average(ABC):
-    """What the evaluations see of the weights."""
+    """The weights that evaluations use."""
 
     @abstractmethod
     def update(self, step: int) -> None:
-        """Takes in the weights that this optimiser step made."""
+        """Take in the weights after an optimiser step."""
 
     @abstractmethod
     def swap(self) -> None:
-        """Exchanges the network's weights and the averaged ones."""
+        """Exchange the network's weights and the averaged ones."""
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must keep."""
+        """Return what a checkpoint must store."""
 
     @abstractmethod
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes up a kept state."""
+        """Restore a stored state."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """While this is open the network has the averaged weights."""
+        """Inside, the network has the averaged weights."""
         self.swap()
         try:
             yield
@@ -120,7 +120,7 @@ class Average(ABC):
 
 @final
 class NoAverage(Average):
-    """The weights as they are."""
+    """No average: evaluations use the weights as they are."""
 
     def update(self, step: int) -> None: ...
 
@@ -134,7 +134,7 @@ class NoAverage(Average):
 
 @final
 class MovingAverage(Average):
-    """Exponential; it forgets faster in the first steps, so that the initial weights do not linger."""
+    """An exponential moving average. It forgets faster in the first steps, so that initial weights do not linger."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -160,5 +160,5 @@ class MovingAverage(Average):
 
 
 def average_of(network: nn.Module, decay: float | None) -> Average:
-    """The average that the config asks for."""
+    """Return the average that the config requests."""
     return NoAverage() if decay is None else MovingAverage(network, decay)
