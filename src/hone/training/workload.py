@@ -89,11 +89,10 @@ class Outline:
 def _pool(parts: RunParts, prepared: Prepared, split: str) -> Pool:
     """Return the rows of a split, or a sample of a stream's, and how many tokens of each the network reads."""
     stream = prepared.rows.stream if split == "train" else None
-    rows = (
-        prepared.encoded[split]
-        if stream is None
-        else _encode_sample(prepared.task, list(islice(stream.rows(), _SAMPLE)))
-    )
+    if stream is None:
+        rows = prepared.encoded[split]
+    else:
+        rows = _encode_sample(prepared.task, list(islice(stream.rows(), _SAMPLE)))
     ready = rows.with_format("arrow")
     one = np.ones(len(ready), dtype=np.int64)  # of features
     return Pool(ready, one if parts.head.precomputes else lengths(ready))
