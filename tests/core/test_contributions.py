@@ -16,7 +16,7 @@ from conftest import Hone
 from hone.core.contributions import Contributions, Saved, truth_of
 from hone.core.metric import SumMetric
 from hone.core.trust import function_of, name_of
-from hone.tasks.metrics.classes import single_label
+from hone.tasks.metrics.classes import single_label_metrics
 from hone.tasks.metrics.scalars import perplexity
 
 RECORDS = {"id": np.array([2, 0, 1]), "label": np.array([0, 1, 1]), "prediction": np.array([0, 1, 0])}
@@ -71,7 +71,7 @@ def test_a_file_names_no_other_function(module: str, name: str) -> None:
         function_of({"module": module, "name": name, "options": {}})
 
 
-@pytest.mark.parametrize("function", [perplexity, single_label("ab")["matthews"].expand])
+@pytest.mark.parametrize("function", [perplexity, single_label_metrics("ab")["matthews"].expand])
 def test_a_function_is_found_by_its_name(function: Callable[..., Any]) -> None:
     found = function_of(json.loads(json.dumps(name_of(function))))
     codes = np.array([[0.0, 1.0], [1.0, 1.0]])

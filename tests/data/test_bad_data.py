@@ -82,7 +82,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "labels out of range": (
         {"a.csv": csv([*((text, row % 2) for row, (text, _) in enumerate(ROWS)), ("x", 7)])},
         "dataset.path=a.csv dataset.labels=[no,yes]",
-        "label '7' is none of the training labels no, yes|(row 12)",
+        "label '7' is not one of the training labels no, yes|(row 12)",
     ),
     "too few names": (
         {"a.csv": csv((text, row % 2) for row, (text, _) in enumerate(ROWS))},
@@ -103,7 +103,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "unseen labels": (
         {"d/train.csv": csv(), "d/validation.csv": csv([("a", "good"), ("b", "ugly")])},
         "dataset.path=d",
-        "validation split: 1 of 2|label 'ugly' is none of the training labels bad, good|(row 1)",
+        "validation split: 1 of 2|label 'ugly' is not one of the training labels bad, good|(row 1)",
     ),
     "labels of mixed kinds": (
         {"a.jsonl": labelled(lambda row: ["a"] if row == 5 else "ab"[row % 2])},

@@ -13,7 +13,7 @@ from hone.core.contributions import Measure
 from hone.core.metric import SumMetric, code_rows, ratio, unchanged
 from hone.reports.resampling import Pairing, _bootstrap, _counted, compare_examples
 from hone.reports.significance import Summary, compare_seeds, holm, incomplete_beta, quantile, seeds_needed, two_sided
-from hone.tasks.metrics.classes import single_label
+from hone.tasks.metrics.classes import single_label_metrics
 
 Records = dict[str, Any]
 
@@ -144,7 +144,7 @@ def test_the_bootstrap_is_the_literal_one() -> None:
     first, second = f1_pair(rng, 80), f1_pair(rng, 80)
     for records in second:  # the same examples
         records["label"] = first[0]["label"]
-    metric = single_label(("a", "b", "c"))["f1_macro"]
+    metric = single_label_metrics(("a", "b", "c"))["f1_macro"]
     sides = [[measure(metric, pair[side]) for pair in (first, second)] for side in (0, 1)]
     found = compare_examples(*sides, higher_is_better=True)
     drawn = []

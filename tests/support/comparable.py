@@ -13,7 +13,7 @@ import yaml
 from hone.core.contributions import Contributions
 from hone.core.metric import MEAN_LOSS
 from hone.runs.identity import identity
-from hone.tasks.metrics.classes import single_label
+from hone.tasks.metrics.classes import single_label_metrics
 
 LABELS = ["joy", "rage", "fear"]
 BEGUN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -87,7 +87,7 @@ def make_run(folder: Path, accuracy: float = 0.8, seed: int = 0, lr: float = 1e-
         (folder / "predictions").mkdir()
         for split in ("validation", "test"):
             pq.write_table(pa.table(records), folder / "predictions" / f"{split}.parquet")
-            metrics = {"loss": MEAN_LOSS, **single_label(LABELS)}
+            metrics = {"loss": MEAN_LOSS, **single_label_metrics(LABELS)}
             Contributions.of(metrics, records).save(folder / "contributions" / f"{split}.parquet", truth="the same")
     return folder
 

@@ -15,7 +15,7 @@ from hone.data.tiny.endings import TinyEndings
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import LayerMap
 from hone.tasks.text.multiple_choice import MultipleChoice
-from hone.tasks.text.shared.choices import find_way, place_of
+from hone.tasks.text.shared.choices import choice_index, find_label_style
 from hone.training.fast.packing import Packed, Padded, packing_for
 from mistakes import lines, refused, store, trains
 
@@ -127,9 +127,13 @@ CHOICES = [["red", "green"], ["one", "two", "three"], ["2", "0", "1"]]
 )
 def test_labels_point_in_several_ways(labels: list[Any], names: Any, way: str) -> None:
     rows = Dataset.from_dict({"choices": CHOICES, "label": labels, **({"names": names} if names else {})})
-    assert find_way(rows) == way
+    assert find_label_style(rows) == way
     called = names or [None] * 3
-    assert [place_of(find_way(rows), *row) for row in zip(labels, CHOICES, called, strict=True)] == [0, 2, 1]
+    assert [choice_index(find_label_style(rows), *row) for row in zip(labels, CHOICES, called, strict=True)] == [
+        0,
+        2,
+        1,
+    ]
 
 
 def test_columns_make_a_list() -> None:
@@ -156,8 +160,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an empty choice": ({"choices": ["red", " ", "blue"]}, "a choice is empty"),
     "a gap": ({"choices": ["red", None, "blue"]}, "a choice is empty"),
     "no label": ({"label": None}, "the label is missing"),
-    "a secret": ({"label": -1}, "kept secret"),
-    "too far": ({"label": 3}, "label '3' is none of 0 to 1"),
+    "a secret": ({"label": -1}, "withheld"),
+    "too far": ({"label": 3}, "label '3' is not one of 0 to 1"),
     "no question": ({"question": ""}, "'question': the text is empty"),
 }
 
@@ -178,7 +182,7 @@ def test_bad_rows_can_be_left_out(hone: Hone) -> None:
 
 
 WRONG = {
-    "a label of no choice": ("a.jsonl", "label=right", "label 'gren' is none of red, green|Did you mean green"),
+    "a label of no choice": ("a.jsonl", "label=right", "label 'gren' is not one of red, green|Did you mean green"),
     "no such column": ("a.jsonl", "choices=[question,endng]", "no column 'endng' for the role 'choices'"),
     "numbers beside texts": ("a.csv", "choices=[c1,n]", "c1 is string|n is int64"),
     "text for choices": ("a.csv", "choices=c1", "expected a list of texts|{choices: [a, b, c]}"),

@@ -21,8 +21,8 @@ from hone.data.tiny.neighbours import TinyNeighbours
 from hone.models.checkpoints.tiny import TinyBert
 from hone.tasks.metrics.squad import Measure, Squad
 from hone.tasks.text.question_answering import QuestionAnswering
-from hone.tasks.text.shared.answers import Answer, best_spans, decided, pooled, read_answers
-from hone.tasks.text.shared.windows import cut
+from hone.tasks.text.shared.answers import Answer, choose_answers, find_best_spans, merge_spans, read_answers
+from hone.tasks.text.shared.windows import split_into_windows
 from mistakes import lines, refused, store, trains
 
 PIECES = [
@@ -162,7 +162,7 @@ def test_the_best_spans_are_the_best_of_all(seed: int) -> None:
         for b in range(a, min(a + longest, size))
         if offsets[b, 1] > offsets[a, 0]
     ]
-    found = best_spans(begin, end, offsets.reshape(-1), int(count), int(longest))
+    found = find_best_spans(begin, end, offsets.reshape(-1), int(count), int(longest))
     assert [score for score, _, _ in found] == pytest.approx(sorted((each[0] for each in every), reverse=True)[:count])
     assert {(a, b) for _, a, b in found} <= {(a, b) for _, a, b in every}
 
@@ -170,14 +170,14 @@ def test_the_best_spans_are_the_best_of_all(seed: int) -> None:
 def test_windows_are_weighed_against_each_other() -> None:
     one = [{"text": "x", "score": 2.0, "start": 1, "end": 2}, {"text": "y", "score": 1.0, "start": 5, "end": 6}]
     two = [{"text": "y", "score": 3.0, "start": 5, "end": 6}]
-    spans = pooled([one, two], 5)
+    spans = merge_spans([one, two], 5)
     assert [(span["text"], span["score"]) for span in spans] == [("y", 3.0), ("x", 2.0)]
-    said = decided([spans] * 3, [2.5, 3.5, 99.0], 1.0)
+    said = choose_answers([spans] * 3, [2.5, 3.5, 99.0], 1.0)
     assert said["prediction"] == ["y", "y", ""]
     assert said["span"] == ["y"] * 3
     assert said["start"] == [5, 5, -1]
     assert said["null_gap"] == [-0.5, 0.5, 96.0]
-    assert decided([spans, []], [99.0, 0.0], None)["prediction"] == ["y", ""], "where there always is an answer"
+    assert choose_answers([spans, []], [99.0, 0.0], None)["prediction"] == ["y", ""], "where there always is an answer"
 
 
 def tokenizer() -> Any:
@@ -207,8 +207,8 @@ def test_every_answer_is_found_again_in_its_window() -> None:
     for context in contexts:
         words = [(found.start(), found[0]) for found in re.finditer(r"\S+( \S+)?", context)]
         for start, text in words:
-            for window in cut(tokenizer(), [0], ["who paid?"], [context], 40, 12):
-                first, last = window.places(Answer(text, start))
+            for window in split_into_windows(tokenizer(), [0], ["who paid?"], [context], 40, 12):
+                first, last = window.answer_tokens(Answer(text, start))
                 if first == window.null:
                     continue
                 offsets = window.offsets[[first - window.first, last - window.first]]
@@ -218,7 +218,9 @@ def test_every_answer_is_found_again_in_its_window() -> None:
 
 
 def test_windows_cover_the_context_and_keep_the_question() -> None:
-    windows = cut(tokenizer(), [7, 8], ["who is it?", "w" * 60], ["it is me. " * 40, "it is you. " * 40], 80, 30)
+    windows = split_into_windows(
+        tokenizer(), [7, 8], ["who is it?", "w" * 60], ["it is me. " * 40, "it is you. " * 40], 80, 30
+    )
     for row in (0, 1):
         mine = [window for window in windows if window.row == row]
         assert mine[0].begins
@@ -336,7 +338,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "behind the end": ({"answers": {"text": ["Anna"], "answer_start": [999]}}, "does not stand in the context"),
     "before the start": ({"answers": {"text": ["a."], "answer_start": [-2]}}, "does not stand in the context"),
     "in other letters": ({"answers": {"text": ["anna"], "answer_start": [12]}}, "does not stand in the context"),
-    "fewer offsets": ({"answers": {"text": ["Anna", "Anna"], "answer_start": [12]}}, "not as many offsets"),
+    "fewer offsets": (
+        {"answers": {"text": ["Anna", "Anna"], "answer_start": [12]}},
+        "numbers of answers and of offsets differ",
+    ),
     "an empty answer": ({"answers": {"text": [" "], "answer_start": [11]}}, "an answer is empty"),
     "no answers": ({"answers": None}, "the answers are missing"),
     "no question": ({"question": None}, "'question': the text is missing"),

@@ -20,7 +20,7 @@ from hone.core.task import Facts
 from hone.models.checkpoints.tiny import TinyT5
 from hone.models.compatibility import fit_tokenizer
 from hone.models.layers import LayerMap
-from hone.tasks.text.shared.generation import Languages, known_languages, shifted
+from hone.tasks.text.shared.generation import Languages, decoder_inputs, supported_languages
 from hone.tasks.text.shared.seq2seq import Seq2Seq
 from hone.tasks.text.summarization import Summarization
 from hone.tasks.text.translation import Translation
@@ -136,7 +136,7 @@ def test_writing_begins_as_training_did(hub: Path, path: str) -> None:
     task.configure_generation(network)
     one = batch(task, {"source": ["i feel happy"], "target": ["i feel sad"]})
     written = network.generate(**one["inputs"])
-    assert written[0, 0] == shifted(network, one["labels"])[0, 0]
+    assert written[0, 0] == decoder_inputs(network, one["labels"])[0, 0]
     if words:
         assert tokenizer.convert_ids_to_tokens(int(written[0, 1])) == words["target_language"]
         assert written[0, 1] == one["labels"][0, 0]
@@ -147,8 +147,8 @@ def test_writing_begins_as_training_did(hub: Path, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "target", "said"),
     [
-        (MBART, "fr", "Did you mean fr_XX"), (MBART, None, "say which"), (NLLB, "fra", "Did you mean fra_Latn"),
-        (T5, "fr", "task.source_prefix"), (MARIAN, "deu", "knows no languages"),
+        (MBART, "fr", "Did you mean fr_XX"), (MBART, None, "choose one of"), (NLLB, "fra", "Did you mean fra_Latn"),
+        (T5, "fr", "task.source_prefix"), (MARIAN, "deu", "has no languages to choose from"),
     ],
 )  # fmt: skip
 def test_a_language_that_is_not_known(hub: Path, path: str, target: str | None, said: str) -> None:
@@ -164,10 +164,12 @@ def test_marian_with_several_languages_reads_which() -> None:
         def convert_tokens_to_ids(self, token: str) -> int:
             return 7
 
-    assert list(known_languages(Several())) == ["fra", "deu"]
-    assert Languages(None, "fra").mark(Several()) == Languages(None, ">>fra<<").mark(Several()) == ">>fra<< "
+    assert list(supported_languages(Several())) == ["fra", "deu"]
+    assert (
+        Languages(None, "fra").target_mark(Several()) == Languages(None, ">>fra<<").target_mark(Several()) == ">>fra<< "
+    )
     with pytest.raises(UserError, match="Did you mean deu"):
-        Languages(None, "de").settle(Several())
+        Languages(None, "de").apply_to(Several())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import LayerMap
-from hone.tasks.metrics.retrieval import competitors, embedding_metrics, partner_ranks
+from hone.tasks.metrics.retrieval import embedding_metrics, mark_rivals, partner_ranks
 from hone.tasks.text.text_embedding import TextEmbedding
 from hone.training.fast.packing import Packed, packing_for
 from mistakes import lines, refused, store, trains
@@ -61,7 +61,7 @@ def test_texts_that_are_right_as_well_do_not_compete() -> None:
     embeddings = unit(rng, 4)
     ranks = partner_ranks(embeddings, np.tile(embeddings[:1], (4, 1)), query, partner, 10_000)
     assert ranks.tolist() == [2, 2, 2, 3]  # of the texts 5, 6 and 8, all alike
-    marks = competitors(np.stack([query, partner]))
+    marks = mark_rivals(np.stack([query, partner]))
     assert marks.tolist() == [[True, False, True, False], [False, True, True, False], [False, True, True, False],
                               [False, True, True, True]]  # fmt: skip
 

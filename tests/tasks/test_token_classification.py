@@ -134,9 +134,9 @@ WORDS = ["i", "", "feel", "un-be-lievable", "\u200b", "don't", "new york", "日�
 def test_every_tokenizer_tells_its_words_apart(kind: str, tmp_path: Path) -> None:
     """A word is split as it is inside of a sentence, wherever it stands, also by the tokenizer that is saved."""
     tokenizer = fake_hub.make_tokenizer(kind)
-    word_pieces.prepare(tokenizer)
-    ids, owners = word_pieces.tokenise(tokenizer, [WORDS, ["happy", "happy"]], None)
-    places = word_pieces.firsts(owners[0], len(WORDS))
+    word_pieces.prepare_tokenizer(tokenizer)
+    ids, owners = word_pieces.tokenise_words(tokenizer, [WORDS, ["happy", "happy"]], None)
+    places = word_pieces.find_first_pieces(owners[0], len(WORDS))
     assert [place for place in places if place >= 0] == sorted(place for place in places if place >= 0)
     assert all(places[word] >= 0 for word in (0, 2, 3, 5, 6, 9))
     assert places[1] == -1
@@ -145,20 +145,20 @@ def test_every_tokenizer_tells_its_words_apart(kind: str, tmp_path: Path) -> Non
     inside = tokenizer("i feel happy", add_special_tokens=False)["input_ids"]
     assert inside[-len(pieces[0]) :] == pieces[0]
     tokenizer.save_pretrained(tmp_path)
-    assert word_pieces.tokenise(AutoTokenizer.from_pretrained(tmp_path), [WORDS], None)[0] == ids[:1]
+    assert word_pieces.tokenise_words(AutoTokenizer.from_pretrained(tmp_path), [WORDS], None)[0] == ids[:1]
 
 
 def test_bytes_behind_other_rules_are_no_trouble() -> None:
     from tokenizers import Regex, pre_tokenizers
 
     tokenizer = fake_hub.make_tokenizer("llama")
-    plain = word_pieces.tokenise(tokenizer, [["feel", "happy"]], None)
+    plain = word_pieces.tokenise_words(tokenizer, [["feel", "happy"]], None)
     rules = pre_tokenizers.Split(Regex(r" ?\w+|'\w"), "isolated")
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [rules, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    word_pieces.prepare(tokenizer)
-    spaced = word_pieces.tokenise(tokenizer, [["feel", "happy"]], None)
+    word_pieces.prepare_tokenizer(tokenizer)
+    spaced = word_pieces.tokenise_words(tokenizer, [["feel", "happy"]], None)
     assert spaced != plain
     assert "".join(tokenizer.convert_ids_to_tokens(spaced[0][0])) == "[CLS]ĠfeelĠhappy[SEP]"
 
@@ -287,14 +287,14 @@ def test_wrong_rows_are_named(case: str, hone: Hone) -> None:
 def test_a_tag_that_training_lacks_is_named(hone: Hone) -> None:
     store({"d/train.jsonl": file(), "d/validation.jsonl": file({"label": ["B-PER", "O", "B-LOK"]})})
     there = [word.replace("a.jsonl", "d") for word in LOCAL]
-    refused(hone(*there), "tag 'B-LOK' is none of the training tags O, B-LOC, B-PER", "Did you mean B-LOC?", "(row 3)",
-            "dataset.labels=[…]")  # fmt: skip
+    refused(hone(*there), "tag 'B-LOK' is not one of the training tags O, B-LOC, B-PER", "Did you mean B-LOC?",
+            "(row 3)", "dataset.labels=[…]")  # fmt: skip
     trains(hone(*there, "dataset.labels=[O,B-PER,B-LOC,B-LOK]"))
 
 
 def test_tags_that_mark_nothing_cannot_be_spans(hone: Hone) -> None:
     store({"a.jsonl": file().replace("B-PER", "NOUN")})
-    refused(hone(*LOCAL, "task.kind=spans"), "task.kind=spans: NOUN marks no span", "task.kind=tags")
+    refused(hone(*LOCAL, "task.kind=spans"), "task.kind=spans: NOUN does not mark a span", "task.kind=tags")
 
 
 def test_a_row_too_long_is_refused_where_cutting_is(hone: Hone) -> None:

@@ -1,2 +1,4 @@
-"""The kinds of problem: one file per task, grouped by modality, with what tasks of a modality share beside them. Tasks
-import no other task. Targets and metrics serve every modality."""
+"""The kinds of problem: one file per task, grouped by modality, beside what the tasks of a modality share.
+
+A task imports no other task. Targets and metrics serve every modality.
+"""

@@ -14,7 +14,7 @@ from hone.core.value_types import Precision
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import auto_classes
 from hone.models.head import network_config
-from hone.tasks.targets.kinds import recalled
+from hone.tasks.targets.kinds import facts_from_config
 from hone.training import finished
 
 
@@ -70,7 +70,7 @@ def of_entailment(run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot
     checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
     config = checkpoint.config({})
     _require_head(checkpoint, zero_shot, config)
-    zero_shot.bind(checkpoint.processor(zero_shot.auto_processor, recalled(config)), config)
+    zero_shot.bind(checkpoint.processor(zero_shot.auto_processor, facts_from_config(config)), config)
     return Model(zero_shot, checkpoint.network(zero_shot.auto_model, config).eval(), "auto")
 
 

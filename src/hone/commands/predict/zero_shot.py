@@ -67,7 +67,7 @@ class ZeroShot(Predictive):
         return {"id": ids, "candidate": candidates, "length": lengths, **tokens}
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        inputs = padding.tokens(rows, self.processor, width=None, multiple=None)
+        inputs = padding.pad_inputs(rows, self.processor, width=None, multiple=None)
         return {"id": rows["id"], "candidate": rows["candidate"], "inputs": inputs}
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:

@@ -1,6 +1,6 @@
-"""F1 and its kin over classes: one label a record, several, a tag a word, or spans of words.
+"""F1, precision, recall and Matthews correlation for single labels, multiple labels, word tags and spans of words.
 
-All are functions of three sums a class: how often it is rightly predicted, predicted, and true.
+All are functions of three counts per class, in this order: correct predictions, predictions, and true labels.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hone.core.metric import Array, Columns, SumMetric
 Codes = Callable[[Columns], Array]
 
 
-def single_label(labels: Sequence[str]) -> dict[str, SumMetric]:
-    """Of records with exactly one label each."""
+def single_label_metrics(labels: Sequence[str]) -> dict[str, SumMetric]:
+    """Return the metrics of records with exactly one label each."""
     metric = partial(SumMetric, _pairs, expand=partial(count_classes, classes=len(labels)))
     return {
         "f1_macro": metric(f1_macro),
@@ -28,8 +28,8 @@ def single_label(labels: Sequence[str]) -> dict[str, SumMetric]:
     }
 
 
-def multi_label(labels: Sequence[str]) -> dict[str, SumMetric]:
-    """Of records with any number of labels each."""
+def multi_label_metrics(labels: Sequence[str]) -> dict[str, SumMetric]:
+    """Return the metrics of records with any number of labels each."""
     return {
         "f1_macro": SumMetric(_hits, f1_macro_of_all),
         "f1_micro": SumMetric(_hits, f1_micro),
@@ -38,8 +38,8 @@ def multi_label(labels: Sequence[str]) -> dict[str, SumMetric]:
     }
 
 
-def word_tags(labels: Sequence[str]) -> dict[str, SumMetric]:
-    """Of records that are words with a tag each."""
+def word_tag_metrics(labels: Sequence[str]) -> dict[str, SumMetric]:
+    """Return the metrics of records that are lists of words with one tag per word."""
     metric = partial(SumMetric, partial(_tags, classes=len(labels)))
     return {
         "f1_macro": metric(f1_macro),
@@ -48,8 +48,8 @@ def word_tags(labels: Sequence[str]) -> dict[str, SumMetric]:
     }
 
 
-def spans(codes: Codes, types: Sequence[str]) -> dict[str, SumMetric]:
-    """Of records that are spans of some types; `codes` counts them as described above."""
+def span_metrics_from_counts(codes: Codes, types: Sequence[str]) -> dict[str, SumMetric]:
+    """Return the metrics of spans of the given types; `codes` gives the three counts of each record."""
     return {
         "f1": SumMetric(codes, f1_whole_and_by_class, parts=("", *types)),
         "precision": SumMetric(codes, precision_micro),
@@ -58,29 +58,31 @@ def spans(codes: Codes, types: Sequence[str]) -> dict[str, SumMetric]:
 
 
 def _pairs(records: Columns) -> Array:
-    """The label and the prediction are the code of a record."""
+    """Encode each record as the pair of its label and its prediction."""
     return np.stack([np.asarray(records["label"]), np.asarray(records["prediction"])], axis=1)
 
 
 def count_classes(codes: Array, classes: int) -> Array:
-    """Right, predicted and true, a column a class each."""
+    """Turn pairs of label and prediction into the three counts, with one column per class each."""
     label, prediction = (np.eye(classes)[codes[..., column].astype(int)] for column in (0, 1))
     return np.concatenate([label * prediction, prediction, label], axis=-1)
 
 
 def _hits(records: Columns) -> Array:
+    """Return the three counts of records whose labels and predictions are rows of 0 and 1."""
     label, prediction = (np.array(list(records[name]), dtype=np.int64) for name in ("label", "prediction"))
     return np.concatenate([label * prediction, prediction, label], axis=1)
 
 
 def _tags(records: Columns, classes: int) -> Array:
-    """Each record adds as many tags as it has words."""
+    """Return the three counts of records with one tag per word."""
     lengths = [len(tags) for tags in records["label"]]
     owner = np.repeat(np.arange(len(lengths)), lengths)
     label, prediction = (
         np.array(list(chain.from_iterable(records[name])), dtype=np.int64) for name in ("label", "prediction")
     )
     sums = np.zeros((len(lengths), 3 * classes), dtype=np.int64)
+    # `np.add.at` adds up repeated indices, which `sums[...] += 1` would count once.
     right = label == prediction
     np.add.at(sums, (owner[right], label[right]), 1)
     np.add.at(sums, (owner, classes + prediction), 1)
@@ -94,7 +96,7 @@ def _split(sums: Array) -> tuple[Array, Array, Array]:
 
 
 def _divide(part: Array, whole: Array) -> Any:
-    """0 where there is nothing to divide by."""
+    """Divide, giving 0 where the divisor is 0."""
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1), 0.0)
 
 
@@ -103,52 +105,53 @@ def _f1(right: Array, predicted: Array, true: Array) -> Any:
 
 
 def f1_by_class(sums: Array) -> Any:
-    """Not a number for a class that does not occur."""
+    """Return the F1 of each class, NaN for classes that do not occur."""
     right, predicted, true = _split(sums)
     return np.where(true > 0, _f1(right, predicted, true), np.nan)
 
 
 def f1_macro(sums: Array) -> Any:
-    """Classes that neither occur nor are predicted do not count."""
+    """Return the mean F1 over the classes that occur or are predicted."""
     right, predicted, true = _split(sums)
     counted = predicted + true > 0
     return _divide(_f1(right, predicted, true).sum(axis=-1), counted.sum(axis=-1))
 
 
 def f1_macro_of_all(sums: Array) -> Any:
-    """Every class counts: so it is usual where a record has several labels."""
+    """Return the mean F1 over all classes, as is usual for records with several labels."""
     return _f1(*_split(sums)).mean(axis=-1)
 
 
 def f1_weighted(sums: Array) -> Any:
-    """Each class counts as often as it occurs."""
+    """Return the mean F1 weighted by how often each class occurs."""
     true = _split(sums)[2]
     return _divide((_f1(*_split(sums)) * true).sum(axis=-1), true.sum(axis=-1))
 
 
 def f1_micro(sums: Array) -> Any:
-    """All classes count as one."""
+    """Return the F1 of the counts summed over all classes."""
     return _f1(*(part.sum(axis=-1) for part in _split(sums)))
 
 
 def f1_whole_and_by_class(sums: Array) -> Any:
+    """Return the F1 of all classes together, followed by the F1 of each class."""
     return np.concatenate([np.asarray(f1_micro(sums))[..., None], f1_by_class(sums)], axis=-1)
 
 
 def precision_micro(sums: Array) -> Any:
-    """The share of what is predicted that is right."""
+    """Return the share of all predictions that are correct."""
     right, predicted, _ = (part.sum(axis=-1) for part in _split(sums))
     return _divide(right, predicted)
 
 
 def recall_micro(sums: Array) -> Any:
-    """The share of what is true that is predicted."""
+    """Return the share of all true labels that are predicted."""
     right, _, true = (part.sum(axis=-1) for part in _split(sums))
     return _divide(right, true)
 
 
 def matthews(sums: Array) -> Any:
-    """Matthews' correlation of predicted and true class; 0 where either is constant."""
+    """Return the Matthews correlation of predicted and true class, 0 where either is constant."""
     right, predicted, true = _split(sums)
     rows = true.sum(axis=-1)
     covariance = right.sum(axis=-1) * rows - (predicted * true).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Metrics of the order of all records, which are no functions of sums."""
+"""Metrics of the ranking of all records. They cannot be computed from sums over records."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hone.core.metric import Columns, PlainMetric
 
 
 def _auroc(records: Columns) -> float:
-    """The area under the ROC curve, each class against the rest: a mean over those that occur, but not always."""
+    """Return the mean one-versus-rest area under the ROC curve, over the classes with both positives and negatives."""
     scores = torch.as_tensor(records["scores"], dtype=torch.float64)
     label = torch.as_tensor(np.asarray(records["label"]))
     hits = label.bool() if label.ndim == 2 else torch.nn.functional.one_hot(label, scores.shape[1]).bool()
-    decidable = [c for c in range(scores.shape[1]) if hits[:, c].any() and not hits[:, c].all()]
-    areas = [float(binary_auroc(scores[:, c], hits[:, c].long())) for c in decidable]
+    decidable = [column for column in range(scores.shape[1]) if hits[:, column].any() and not hits[:, column].all()]
+    areas = [float(binary_auroc(scores[:, column], hits[:, column].long())) for column in decidable]
     return sum(areas) / len(areas) if areas else math.nan
 
 
 def rank_correlation(column: str) -> PlainMetric:
-    """Spearman's correlation of a column with the label; 0 where either is constant."""
+    """Return the metric for Spearman's correlation of a column with the label; it is 0 where either is constant."""
 
     def compute(records: Columns) -> float:
         x, y = (torch.as_tensor(np.asarray(records[name]), dtype=torch.float64) for name in (column, "label"))

@@ -1,4 +1,4 @@
-"""Metrics that are means, ratios or correlations of numbers."""
+"""Metrics that are means, ratios or correlations of one number per record."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 from hone.core.metric import MEAN_LOSS, Array, Columns, SumMetric, ratio, share
 
 _CONSTANT = 1e-12
-"""A spread that is smaller than this, relative to the mean, is due to rounding."""
+"""A standard deviation below this share of the mean is attributed to rounding."""
 _LARGEST = 700.0
-"""The largest loss whose perplexity is still a number."""
+"""The largest loss whose perplexity does not overflow."""
 
 
-def _right(records: Columns) -> Any:
-    """Whether a record is right as a whole: of several labels, every one."""
-    right = np.asarray(records["prediction"]) == np.asarray(records["label"])
-    return right.reshape(len(right), -1).all(axis=1)
+def _correct(records: Columns) -> Any:
+    """Return whether each record is fully correct; if it has several labels, all must be."""
+    correct = np.asarray(records["prediction"]) == np.asarray(records["label"])
+    return correct.reshape(len(correct), -1).all(axis=1)
 
 
-def _right_words(records: Columns) -> Array:
-    right = [np.equal(*pair).sum() for pair in zip(records["prediction"], records["label"], strict=True)]
-    return share(right, [len(label) for label in records["label"]])
+def _correct_words(records: Columns) -> Array:
+    correct = [np.equal(*pair).sum() for pair in zip(records["prediction"], records["label"], strict=True)]
+    return share(correct, [len(label) for label in records["label"]])
 
 
 def _errors(records: Columns) -> Any:
@@ -33,17 +33,17 @@ def _errors(records: Columns) -> Any:
 
 
 def mean_of(column: str) -> SumMetric:
-    """The mean of a column of numbers."""
+    """Return the metric for the mean of a column of numbers."""
     return SumMetric(lambda records: records[column])
 
 
 def correlation(column: str) -> SumMetric:
-    """Pearson's correlation of a column with the label; 0 where either is constant."""
+    """Return the metric for Pearson's correlation of a column with the label; it is 0 where either is constant."""
     return SumMetric(lambda records: _moments(records[column], records["label"]), correlate)
 
 
 def _moments(first: Any, second: Any) -> Array:
-    """Both are standardised, which changes no correlation and keeps the digits."""
+    """Return 1, x, y, x², y² and xy per record. Standardising keeps the correlation and avoids cancellation."""
     x, y = _standardise(first), _standardise(second)
     return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
 
@@ -55,7 +55,7 @@ def _standardise(values: Any) -> Array:
 
 
 def correlate(sums: Array) -> Any:
-    """Pearson's correlation from the number of records and the sums of x, y, x², y² and xy."""
+    """Return Pearson's correlation from the number of records and the sums of x, y, x², y² and xy."""
     x, y, xx, yy, xy = np.moveaxis(sums[..., 1:] / np.maximum(sums[..., :1], 1), -1, 0)
     spread = (xx - x * x) * (yy - y * y)
     varies = spread > _CONSTANT
@@ -63,18 +63,19 @@ def correlate(sums: Array) -> Any:
 
 
 def flatten(records: Columns) -> Columns:
-    """The predictions and labels of all words of all records."""
+    """Return the predictions and labels of all words of all records, end to end."""
     return {name: np.array(list(chain.from_iterable(records[name]))) for name in ("prediction", "label")}
 
 
-ACCURACY = SumMetric(_right)
-WORD_ACCURACY = SumMetric(_right_words)
+ACCURACY = SumMetric(_correct)
+WORD_ACCURACY = SumMetric(_correct_words)
 MEAN_SQUARED_ERROR = SumMetric(lambda records: _errors(records) ** 2, higher_is_better=False)
 MEAN_ABSOLUTE_ERROR = SumMetric(lambda records: np.abs(_errors(records)), higher_is_better=False)
 PEARSON = correlation("prediction")
 
 
 def perplexity(sums: Array) -> Any:
+    """Return the exponential of the mean loss."""
     return np.exp(np.minimum(ratio(sums), _LARGEST))
 
 
@@ -87,8 +88,8 @@ def _hits(records: Columns) -> Array:
 
 
 PERPLEXITY = SumMetric(MEAN_LOSS.codes, perplexity, higher_is_better=False)
-"""The number of equally likely tokens among which the model hesitates."""
+"""The number of equally likely tokens that would be as hard to predict."""
 BITS_PER_BYTE = SumMetric(_bits_and_bytes, higher_is_better=False)
-"""The size of the text stored with the model's help, whatever its tokens are."""
+"""The loss in bits per byte of text, which is comparable between tokenizers."""
 MASKED_ACCURACY = SumMetric(_hits)
-"""The share of tokens that were the first choice."""
+"""The share of hidden tokens that the model ranked first."""

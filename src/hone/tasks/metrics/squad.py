@@ -1,8 +1,8 @@
-"""How answers are scored by the published rules of SQuAD, as shares instead of percentages.
+"""Answers scored by the published rules of SQuAD, as shares instead of percentages.
 
-They differ where nothing is left of a text once articles and punctuation are gone, and in that a question of version 2
-may have no answer. Functions of records read `prediction`, `answers` (the references), `span` (the best answer that
-is one) and `null_gap` (by how much no answer beats it).
+Versions 1 and 2 differ when nothing remains of a text without its articles and punctuation, and only in version 2 may a
+question have no answer. Metrics read the columns `prediction`, `answers` (the references), `span` (the best answer
+other than "no answer") and `null_gap` (by how much "no answer" scores higher than `span`).
 """
 
 from __future__ import annotations
@@ -22,61 +22,65 @@ from hone.core.metric import Columns, Metric, PlainMetric, SumMetric, ratios
 Measure = Literal["exact", "f1"]
 
 _MEASURES: dict[str, Measure] = {"exact_match": "exact", "f1": "f1"}
-"""By the names of their metrics."""
+"""The measures by the names of their metrics."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @lru_cache(maxsize=100_000)
-def normalised(text: str) -> str:
-    """Lower case, without ASCII punctuation, articles and superfluous space."""
+def normalise(text: str) -> str:
+    """Return the text in lower case, without ASCII punctuation, articles and superfluous spaces."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
 @final
 @dataclass(frozen=True)
 class Squad:
-    """The rules of one version."""
+    """Scores answers by the rules of one version."""
 
     version: Literal[1, 2]
 
     def score(self, measure: Measure, prediction: str, references: Sequence[str]) -> float:
-        """The best that the prediction reaches with any reference; without one, saying nothing is right."""
-        if self.version == 2:  # a reference that is nothing but articles is none
-            references = [reference for reference in references if normalised(reference)]
-        one = self._exact if measure == "exact" else self._f1
-        return max(one(prediction, reference) for reference in references or [""])
+        """Return the best score of the prediction against any reference; without references, an empty text is right."""
+        if self.version == 2:  # a reference of articles and punctuation alone does not count
+            references = [reference for reference in references if normalise(reference)]
+        score_pair = self._exact if measure == "exact" else self._f1
+        return max(score_pair(prediction, reference) for reference in references or [""])
 
     def mean(self, measure: Measure) -> SumMetric:
-        """Of all records."""
+        """Return the metric for the mean over all records."""
         return SumMetric(partial(self._scores, measure))
 
     def mean_where(self, answerable: bool) -> SumMetric:
-        """The means of both measures over the records that have an answer, or over those that have none."""
+        """Return the metric for the means of both measures over the records with an answer, or those without."""
 
         def codes(records: Columns) -> Any:
-            chosen = _answerable(records) == answerable
+            chosen = _is_answerable(records) == answerable
             scores = (self._scores(measure, records) * chosen for measure in _MEASURES.values())
             return np.stack([*scores, chosen], axis=1)
 
         return SumMetric(codes, ratios, parts=tuple(_MEASURES))
 
     def best(self, measure: Measure) -> PlainMetric:
-        """The score with the best threshold for saying that there is no answer."""
-        return PlainMetric(lambda records: self._tuned(measure, records)[0])
+        """Return the metric for the score at the best threshold for predicting "no answer"."""
+        return PlainMetric(lambda records: self._tune_threshold(measure, records)[0])
 
     def best_threshold(self, measure: Measure) -> PlainMetric:
-        """That threshold: an answer is none where `null_gap` is above it."""
-        return PlainMetric(lambda records: self._tuned(measure, records)[1])
+        """Return the metric for that threshold; "no answer" is predicted where `null_gap` is above it."""
+        return PlainMetric(lambda records: self._tune_threshold(measure, records)[1])
 
     def _scores(self, measure: Measure, records: Columns) -> Any:
         pairs = zip(records["prediction"], records["answers"], strict=True)
         return np.array([self.score(measure, prediction, references) for prediction, references in pairs])
 
-    def _tuned(self, measure: Measure, records: Columns) -> tuple[float, float]:
-        """From saying nothing at all to answering everything, the surest first: where the sum is highest."""
-        gaps, answerable = np.asarray(records["null_gap"], dtype=np.float64), _answerable(records)
+    def _tune_threshold(self, measure: Measure, records: Columns) -> tuple[float, float]:
+        """Return the best mean score and its threshold.
+
+        Thresholds go from answering nothing to answering everything, with the most certain answers first. An answer
+        gains its score; answering a question that has no answer loses the point for "no answer".
+        """
+        gaps, answerable = np.asarray(records["null_gap"], dtype=np.float64), _is_answerable(records)
         gains = [
             self.score(measure, span, references) if references else -float(bool(span))
             for span, references in zip(records["span"], records["answers"], strict=True)
@@ -84,33 +88,33 @@ class Squad:
         order = np.argsort(gaps, kind="stable")
         sums = np.concatenate([[0.0], np.cumsum(np.array(gains)[order])]) + np.sum(~answerable)
         thresholds = np.concatenate([[np.nextafter(gaps.min(), -np.inf)], gaps[order]])
-        sums[:-1][thresholds[:-1] == thresholds[1:]] = -np.inf  # no threshold parts what is equal
+        sums[:-1][thresholds[:-1] == thresholds[1:]] = -np.inf  # no threshold lies between equal gaps
         best = int(np.argmax(sums))
         return float(sums[best]) / len(gaps), float(thresholds[best])
 
     def _exact(self, prediction: str, reference: str) -> float:
-        return float(normalised(prediction) == normalised(reference))
+        return float(normalise(prediction) == normalise(reference))
 
     def _f1(self, prediction: str, reference: str) -> float:
-        said, meant = normalised(prediction).split(), normalised(reference).split()
-        if self.version == 2 and not (said and meant):
-            return float(said == meant)
-        shared = sum((Counter(said) & Counter(meant)).values())
+        predicted, true = normalise(prediction).split(), normalise(reference).split()
+        if self.version == 2 and not (predicted and true):
+            return float(predicted == true)
+        shared = sum((Counter(predicted) & Counter(true)).values())
         if shared == 0:
             return 0.0
-        precision, recall = shared / len(said), shared / len(meant)
+        precision, recall = shared / len(predicted), shared / len(true)
         return 2 * precision * recall / (precision + recall)
 
 
-def _answerable(records: Columns) -> Any:
+def _is_answerable(records: Columns) -> Any:
     return np.array([bool(len(references)) for references in records["answers"]])
 
 
-def metrics(may_be_none: bool) -> dict[str, Metric]:
-    """Version 1, or version 2 where there may be no answer."""
-    rules = Squad(2 if may_be_none else 1)
+def squad_metrics(may_lack_answer: bool) -> dict[str, Metric]:
+    """Return the metrics of version 1, or of version 2 if a question may have no answer."""
+    rules = Squad(2 if may_lack_answer else 1)
     always: dict[str, Metric] = {"exact_match": rules.mean("exact"), "f1": rules.mean("f1")}
-    if not may_be_none:
+    if not may_lack_answer:
         return always
     return always | {
         "has_answer": rules.mean_where(answerable=True),

@@ -18,7 +18,7 @@ from hone.core.value_types import ClassWeights, PartialShare, Share
 @final
 @dataclass(frozen=True)
 class TargetOptions:
-    """How the loss treats the labels; a target refuses what makes no sense for it."""
+    """Options for the loss and the decision. A target raises UserError for options that do not apply to it."""
 
     class_weights: ClassWeights = None
     label_smoothing: PartialShare = 0.0
@@ -26,11 +26,12 @@ class TargetOptions:
 
 
 class Target(ABC):
-    """Built with the facts of the training rows."""
+    """One kind of label; an instance is built from the facts about the training rows."""
 
     problem_type: ClassVar[str]
-    """transformers' name, by which its pipelines choose softmax, sigmoid or nothing."""
+    """The name in transformers, whose pipelines choose softmax, sigmoid or neither by it."""
     monitor: ClassVar[str]
+    """The metric that selects the best model by default."""
 
     @abstractmethod
     def __init__(self, facts: Facts, options: TargetOptions) -> None: ...
@@ -38,48 +39,50 @@ class Target(ABC):
     @classmethod
     @abstractmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        """The labels that occur, and how often."""
+        """Return the labels that occur in the rows, and how often."""
 
     @classmethod
     @abstractmethod
     def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
-        """The facts of two lots of rows together."""
+        """Return the facts about two sets of rows taken together."""
 
     @classmethod
     @abstractmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        """Rows whose label cannot be learned or judged."""
+        """Yield the rows whose label cannot be learned or scored."""
 
     @abstractmethod
     def encode(self, labels: Sequence[Any]) -> list[Any]:
-        """Raw labels to numbers."""
+        """Turn raw labels into numbers."""
 
     @abstractmethod
     def tensor(self, encoded: Sequence[Any]) -> Tensor:
-        """Encoded labels of a batch."""
+        """Turn the encoded labels of a batch into a tensor."""
 
     @abstractmethod
     def weights(self, labels: Tensor) -> Tensor:
-        """What each row counts in the loss."""
+        """Return the weight of each row in the mean loss."""
 
     @abstractmethod
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The weighted loss of each row."""
+        """Return the weighted loss of each row."""
 
     @abstractmethod
     def decide(self, logits: Tensor) -> Columns:
-        """`prediction`, and `scores` where there are several classes."""
+        """Return the `prediction` of each row, and its `scores` if there are several classes."""
 
     @abstractmethod
-    def metrics(self) -> Mapping[str, Metric]: ...
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the metrics of this target by name."""
 
     @abstractmethod
     def baseline(self, records: Columns) -> Columns:
-        """The records of a model that knows how often each label occurs and nothing else."""
+        """Return the records of a model that knows only how often each label occurs."""
 
     @abstractmethod
-    def describe(self, record: Mapping[str, Any]) -> str: ...
+    def describe(self, record: Mapping[str, Any]) -> str:
+        """Return a decision as a short text for people."""
 
     @abstractmethod
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A decision as plain values, labels by name."""
+        """Return a decision as plain values, with labels by name."""

@@ -1,4 +1,4 @@
-"""Class names, shared by the targets that have classes."""
+"""Class names, class weights and scores by class, shared by the targets that have classes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def class_name(label: object) -> str:
-    """A label as a name: 1, 1.0 and "1" are the same class."""
+    """Return a label as a class name: 1, 1.0 and "1" are the same class."""
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     return str(label)
 
 
 def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The names in the order the data set gives, else sorted, numbers by size."""
+    """Return the names in the order the data set gives; otherwise sort them, numbers by value."""
     if given is not None:
         return given
     numeric = all(name.removeprefix("-").isdigit() for name in counts)
     return tuple(sorted(counts, key=int if numeric else None))
 
 
-def config_of(names: Sequence[str]) -> dict[str, Any]:
-    """What a network's config says of its classes."""
+def class_config(names: Sequence[str]) -> dict[str, Any]:
+    """Return the entries of a network's config that describe its classes."""
     return {
         "num_labels": len(names),
         "id2label": dict(enumerate(names)),
@@ -38,8 +38,8 @@ def config_of(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def joined(first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
-    """The classes of two lots of rows, and their counts and numbers added up."""
+def join_facts(first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
+    """Combine the facts about two sets of rows: their classes, with counts and numbers added up."""
     counts = Counter(dict(zip(first.labels, first.counts, strict=True)))
     counts.update(dict(zip(second.labels, second.counts, strict=True)))
     labels = class_names(counts, names)
@@ -47,19 +47,19 @@ def joined(first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
     return Facts(first.kind, labels, tuple(counts[name] for name in labels), numbers)
 
 
-def unseen(label: str, facts: Facts) -> str | None:
-    """Why a label cannot be judged, if it cannot."""
+def label_problem(label: str, facts: Facts) -> str | None:
+    """Return why a label cannot be scored, or None if it can."""
     if label not in facts.labels:
-        secret = " -1 marks labels that are kept secret: leave them out." if label == "-1" else ""
-        hint = secret or ("" if _NUMBER.fullmatch(label) else did_you_mean(label, facts.labels))
-        return f"label {label!r} is none of the training labels {join_names(facts.labels, 12)}.{hint}"
+        withheld = " -1 marks withheld labels: leave those rows out." if label == "-1" else ""
+        hint = withheld or ("" if _NUMBER.fullmatch(label) else did_you_mean(label, facts.labels))
+        return f"label {label!r} is not one of the training labels {join_names(facts.labels, 12)}.{hint}"
     if facts.counts[facts.labels.index(label)] == 0:
         return f"label {label!r} never occurs in the training rows"
     return None
 
 
-def weight_list(weights: ClassWeights, facts: Facts) -> list[float]:
-    """A weight for each class; balanced ones make every class count the same in all."""
+def list_class_weights(weights: ClassWeights, facts: Facts) -> list[float]:
+    """Return a weight for each class; balanced weights give every class the same total weight."""
     if weights is None:
         return [1.0] * len(facts.labels)
     if weights == "balanced":
@@ -77,19 +77,21 @@ def weight_list(weights: ClassWeights, facts: Facts) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def require_choice(facts: Facts) -> None:
-    """A classifier needs something to tell apart."""
+def require_two_classes(facts: Facts) -> None:
+    """Raise UserError unless there are at least two classes to distinguish."""
     if len(facts.labels) < 2:
-        said = f"All training rows have the label {facts.labels[0]}" if facts.labels else "No training row has a label"
-        raise UserError(f"{said}: there is nothing to tell apart.")
+        finding = (
+            f"All training rows have the label {facts.labels[0]}" if facts.labels else "No training row has a label"
+        )
+        raise UserError(f"{finding}: a classifier needs at least two.")
 
 
-def scored(names: Sequence[str], scores: Iterable[float], order: Iterable[int]) -> str:
-    """'joy 0.93, love 0.04'."""
+def format_scores(names: Sequence[str], scores: Iterable[float], order: Iterable[int]) -> str:
+    """Return names with their scores in the given order, such as 'joy 0.93, love 0.04'."""
     values = list(scores)
     return ", ".join(f"{names[index]} {values[index]:.2f}" for index in order)
 
 
-def by_name(names: Sequence[str], scores: Iterable[float]) -> dict[str, float]:
-    """The score of each class."""
+def scores_by_name(names: Sequence[str], scores: Iterable[float]) -> dict[str, float]:
+    """Return the score of each class by name."""
     return {name: float(score) for name, score in zip(names, scores, strict=True)}

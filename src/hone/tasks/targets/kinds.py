@@ -1,4 +1,4 @@
-"""What a classifier aims at: one label, any number of labels, or a number. Text, image and audio tasks share these."""
+"""The kinds of target by name, shared by text, image and audio tasks, and how to recognise them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ _TARGETS: dict[str, type[Target]] = {"single_label": SingleLabel, "multi_label":
 
 
 def target_class(kind: str) -> type[Target]:
-    """The target of that kind."""
+    """Return the target class for a kind such as `single_label`."""
     return _TARGETS[kind]
 
 
 def guess_kind(rows: Dataset) -> str:
-    """Lists are several labels, fractions are numbers to predict, anything else is one label."""
+    """Guess the kind from the labels: lists mean several labels, floats a number, anything else one label."""
     labels = [label for label in values(rows, "label") if label is not None]
     if labels and all(isinstance(label, list | tuple) for label in labels):
         return "multi_label"
     if labels and all(isinstance(label, float) for label in labels):
-        # A whole column of integers becomes floats when one is missing: those are still labels.
-        gaps = len(labels) < len(rows)
-        return "single_label" if gaps and all(label.is_integer() for label in labels) else "regression"
+        # A column of integers turns into floats when a value is missing; those are still class labels.
+        has_gaps = len(labels) < len(rows)
+        return "single_label" if has_gaps and all(label.is_integer() for label in labels) else "regression"
     return "single_label"
 
 
-def recalled(config: PretrainedConfig) -> Facts:
-    """What a classifier that was trained elsewhere says of its labels; how often each occurred, nobody knows."""
+def facts_from_config(config: PretrainedConfig) -> Facts:
+    """Return what the config of a classifier trained elsewhere says about its labels.
+
+    The config does not say how often each label occurred, so every label counts once.
+    """
     kinds = {cls.problem_type: kind for kind, cls in _TARGETS.items()}
     labels = label_names(config)
-    usual = "regression" if len(labels) == 1 else "single_label"
-    return Facts(kinds.get(config.problem_type or "", usual), labels, (1,) * len(labels), {"rows": 1, "mean": 0.0})
+    default = "regression" if len(labels) == 1 else "single_label"
+    kind = kinds.get(config.problem_type or "", default)
+    return Facts(kind, labels, (1,) * len(labels), {"rows": 1, "mean": 0.0})
 
 
 def label_names(config: PretrainedConfig) -> tuple[str, ...]:
-    """In the order of the network's outputs."""
-    named = {int(place): name for place, name in (config.id2label or {}).items()}
-    return tuple(named[place] for place in sorted(named))
+    """Return the label names in the order of the network's outputs."""
+    names = {int(index): name for index, name in (config.id2label or {}).items()}
+    return tuple(names[index] for index in sorted(names))

@@ -1,4 +1,4 @@
-"""Any number of labels a row."""
+"""The target for any number of labels per row."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from hone.tasks.metrics.ranks import AUROC
 from hone.tasks.metrics.scalars import ACCURACY
 from hone.tasks.targets.base import Target, TargetOptions
 from hone.tasks.targets.classes import (
-    by_name,
     class_name,
     class_names,
-    joined,
-    require_choice,
-    scored,
-    unseen,
-    weight_list,
+    format_scores,
+    join_facts,
+    label_problem,
+    list_class_weights,
+    require_two_classes,
+    scores_by_name,
 )
 
 
 @final
 class MultiLabel(Target):
-    """A sigmoid for each class; a row's loss is the mean over the classes."""
+    """Predicts each class by its own sigmoid; the loss of a row is the mean over the classes."""
 
     problem_type: ClassVar[str] = "multi_label_classification"
     monitor: ClassVar[str] = "f1_macro"
 
     def __init__(self, facts: Facts, options: TargetOptions) -> None:
-        require_choice(facts)
+        require_two_classes(facts)
         self.facts = facts
         self.smoothing = options.label_smoothing
         self.threshold = options.threshold
-        self.class_weights = torch.tensor(weight_list(options.class_weights, facts))
+        self.class_weights = torch.tensor(list_class_weights(options.class_weights, facts))
         self.ids = {name: index for index, name in enumerate(facts.labels)}
 
     @classmethod
@@ -55,7 +55,7 @@ class MultiLabel(Target):
 
     @classmethod
     def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
-        return joined(first, second, names)
+        return join_facts(first, second, names)
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
@@ -64,7 +64,7 @@ class MultiLabel(Target):
                 yield Fault(row, "label", f"expected a list of labels, not {labels!r}")
                 continue
             for label in labels:
-                problem = "a label is missing" if label is None else unseen(class_name(label), facts)
+                problem = "a label is missing" if label is None else label_problem(class_name(label), facts)
                 if problem:
                     yield Fault(row, "label", problem)
 
@@ -82,25 +82,25 @@ class MultiLabel(Target):
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         smooth = labels.to(logits) * (1 - self.smoothing) + self.smoothing / 2
-        each = F.binary_cross_entropy_with_logits(logits, smooth, self.class_weights.to(logits), reduction="none")
-        return each.mean(dim=-1)
+        losses = F.binary_cross_entropy_with_logits(logits, smooth, self.class_weights.to(logits), reduction="none")
+        return losses.mean(dim=-1)
 
     def decide(self, logits: Tensor) -> Columns:
         scores = logits.sigmoid()
         return {"prediction": (scores > self.threshold).long().cpu().numpy(), "scores": scores.cpu().numpy()}
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {"accuracy": ACCURACY, **classes.multi_label(self.facts.labels), "auroc": AUROC}
+        return {"accuracy": ACCURACY, **classes.multi_label_metrics(self.facts.labels), "auroc": AUROC}
 
     def baseline(self, records: Columns) -> Columns:
         frequency = np.array(self.facts.counts) / self.facts.numbers["rows"]
         rows = len(records["label"])
-        usual = (frequency > self.threshold).astype(int)
-        return records | {"scores": np.tile(frequency, (rows, 1)), "prediction": np.tile(usual, (rows, 1))}
+        prediction = (frequency > self.threshold).astype(int)
+        return records | {"scores": np.tile(frequency, (rows, 1)), "prediction": np.tile(prediction, (rows, 1))}
 
     def describe(self, record: Mapping[str, Any]) -> str:
-        return scored(self.facts.labels, record["scores"], np.flatnonzero(record["prediction"])) or "none"
+        return format_scores(self.facts.labels, record["scores"], np.flatnonzero(record["prediction"])) or "none"
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        labels = [self.facts.labels[place] for place in np.flatnonzero(record["prediction"])]
-        return {"labels": labels, "scores": by_name(self.facts.labels, record["scores"])}
+        labels = [self.facts.labels[index] for index in np.flatnonzero(record["prediction"])]
+        return {"labels": labels, "scores": scores_by_name(self.facts.labels, record["scores"])}

@@ -1,4 +1,4 @@
-"""A number a row."""
+"""The target for one number per row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hone.tasks.targets.base import Target, TargetOptions
 
 @final
 class Regression(Target):
-    """The squared error of one output."""
+    """Predicts a number with one output and learns by its squared error."""
 
     problem_type: ClassVar[str] = "regression"
     monitor: ClassVar[str] = "spearman"
@@ -32,16 +32,14 @@ class Regression(Target):
         if options.class_weights is not None or options.label_smoothing:
             raise UserError(
                 "task.class_weights and task.label_smoothing need classes, but the labels are numbers to predict. "
-                "If they are classes, say task.kind=single_label."
+                "If they are classes, use task.kind=single_label."
             )
         self.facts = facts
 
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if names is not None:
-            raise UserError(
-                f"The labels are numbers to predict, so there is no use for the names {join_names(names, 8)}."
-            )
+            raise UserError(f"The labels are numbers to predict, so the names {join_names(names, 8)} cannot be used.")
         numbers = [number for number in map(_number, values(rows, "label")) if math.isfinite(number)]
         return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 
@@ -93,7 +91,8 @@ class Regression(Target):
 
 
 def _number(label: object) -> float:
+    """Return the label as a number, NaN if it is not a number."""
     try:
-        return float(label)  # type: ignore[arg-type]  # whatever it is, it is a number or it raises
+        return float(label)  # type: ignore[arg-type]  # anything that is not a number raises
     except (TypeError, ValueError):
         return math.nan

@@ -1,4 +1,4 @@
-"""Exactly one label a row."""
+"""The target for exactly one label per row."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from hone.tasks.metrics.ranks import AUROC
 from hone.tasks.metrics.scalars import ACCURACY
 from hone.tasks.targets.base import Target, TargetOptions
 from hone.tasks.targets.classes import (
-    by_name,
     class_name,
     class_names,
-    joined,
-    require_choice,
-    scored,
-    unseen,
-    weight_list,
+    format_scores,
+    join_facts,
+    label_problem,
+    list_class_weights,
+    require_two_classes,
+    scores_by_name,
 )
 
 
 @final
 class SingleLabel(Target):
-    """Softmax and cross-entropy."""
+    """Predicts one class by softmax and learns by cross-entropy."""
 
     problem_type: ClassVar[str] = "single_label_classification"
     monitor: ClassVar[str] = "f1_macro"
 
     def __init__(self, facts: Facts, options: TargetOptions) -> None:
-        require_choice(facts)
+        require_two_classes(facts)
         self.facts = facts
         self.smoothing = options.label_smoothing
-        self.class_weights = torch.tensor(weight_list(options.class_weights, facts))
+        self.class_weights = torch.tensor(list_class_weights(options.class_weights, facts))
         self.ids = {name: index for index, name in enumerate(facts.labels)}
 
     @classmethod
@@ -53,7 +53,7 @@ class SingleLabel(Target):
 
     @classmethod
     def join(cls, first: Facts, second: Facts, names: tuple[str, ...] | None) -> Facts:
-        return joined(first, second, names)
+        return join_facts(first, second, names)
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
@@ -61,7 +61,7 @@ class SingleLabel(Target):
             if isinstance(label, list | dict):
                 yield Fault(row, "label", f"expected one label, not {label!r} (lists are for task.kind=multi_label)")
                 continue
-            problem = "the label is missing" if label is None else unseen(class_name(label), facts)
+            problem = "the label is missing" if label is None else label_problem(class_name(label), facts)
             if problem:
                 yield Fault(row, "label", problem)
 
@@ -83,7 +83,7 @@ class SingleLabel(Target):
         return {"prediction": scores.argmax(dim=-1).cpu().numpy(), "scores": scores.cpu().numpy()}
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {"accuracy": ACCURACY, **classes.single_label(self.facts.labels), "auroc": AUROC}
+        return {"accuracy": ACCURACY, **classes.single_label_metrics(self.facts.labels), "auroc": AUROC}
 
     def baseline(self, records: Columns) -> Columns:
         frequency = np.array(self.facts.counts) / sum(self.facts.counts)
@@ -92,9 +92,9 @@ class SingleLabel(Target):
 
     def describe(self, record: Mapping[str, Any]) -> str:
         order = np.argsort(record["scores"])[::-1][:2]
-        return scored(self.facts.labels, record["scores"], order)
+        return format_scores(self.facts.labels, record["scores"], order)
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        scores = by_name(self.facts.labels, record["scores"])
+        scores = scores_by_name(self.facts.labels, record["scores"])
         label = self.facts.labels[int(record["prediction"])]
         return {"label": label, "score": scores[label], "scores": scores}

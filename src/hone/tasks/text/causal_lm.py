@@ -1,4 +1,4 @@
-"""Causal language modelling: every token from those before it; given a prompt, the model writes on."""
+"""Causal language modelling: predict each token from those before it. Given a prompt, the model continues it."""
 
 from __future__ import annotations
 
@@ -15,32 +15,41 @@ from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts
 from hone.core.value_types import Count, Index, Positive, Share
 from hone.models.compatibility import end_token
-from hone.tasks import usage
 from hone.tasks.metrics.scalars import BITS_PER_BYTE, PERPLEXITY
-from hone.tasks.text.shared import documents as blocks
-from hone.tasks.text.shared import language_model as token_loss
-from hone.tasks.text.shared import padding
 from hone.tasks.text.shared.documents import (
     CONTEXT,
     Numbers,
     Tokens,
-    frame,
-    plain_ids,
+    document_bytes,
+    encode_documents,
+    find_frame,
+    plain_token_ids,
     require_end_token,
-    rest,
-    tokenised,
+    require_size,
+    token_owners,
+    tokenise_texts,
+    trailing_bytes,
 )
-from hone.tasks.text.shared.generation import Writing, write
-from hone.tasks.text.shared.language_model import LanguageModel, require_causal
+from hone.tasks.text.shared.generation import Decoding, continue_prompts
+from hone.tasks.text.shared.language_model import (
+    LanguageModel,
+    require_causal,
+    sum_by_document,
+    target_logits,
+    token_losses,
+    with_targets,
+)
+from hone.tasks.text.shared.padding import pad_right
+from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 
 _OPENING = 12
-"""The tokens of a text without a prompt that the model goes on from when it shows what it can do."""
+"""The most tokens of a text without a prompt that `show` has the model continue."""
 
 
 @final
 @dataclass(eq=False)
 class CausalLM(LanguageModel):
-    """The options are the fields; `conf/task/causal_lm.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/causal_lm.yaml`."""
 
     max_new_tokens: Count = 40
     do_sample: bool = False
@@ -55,23 +64,23 @@ class CausalLM(LanguageModel):
 
     @property
     def limit(self) -> int:
-        """The tokens of a row."""
-        place = "task.block_size" if self.block_size else "task.max_length"
-        most = int(self.processor.model_max_length)
-        size = self.block_size or self.max_length or most
-        blocks.require_size(place, size, most, least=2)
+        """The most tokens of a row."""
+        option = "task.block_size" if self.block_size else "task.max_length"
+        longest = int(self.processor.model_max_length)
+        size = self.block_size or self.max_length or longest
+        require_size(option, size, longest, least=2)
         return size
 
     @property
     def start(self) -> list[int]:
-        """What a document begins with: the tokenizer's own way, or an end token, as if another came before it."""
+        """What a document begins with: the tokenizer's own start, or an end token, as if another came before it."""
         end = end_token(self.processor)
-        return frame(self.processor)[0] or ([] if end is None else [end])
+        return find_frame(self.processor)[0] or ([] if end is None else [end])
 
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if self.block_size and "prompt" in rows.column_names:
             raise UserError(
-                "task.block_size: blocks run on over all rows, so prompts have no place in them; say "
+                "task.block_size: blocks run across rows, so prompts cannot be used with them; set "
                 "task.block_size=null, or dataset.columns.prompt=null."
             )
         return super().find_facts(rows, names)
@@ -87,102 +96,106 @@ class CausalLM(LanguageModel):
 
     def encode(self, rows: Columns) -> Columns:
         if "text" not in rows:
-            return self._questions(rows)
-        texts = tokenised(self.processor, rows["text"], rows["id"])
+            return self._encode_prompts(rows)
+        texts = tokenise_texts(self.processor, rows["text"], rows["id"])
         if self.block_size:
-            return blocks.rows([(int(rows["id"][0]), self._blocks(rows, texts))])
-        prompts = plain_ids(self.processor, rows["prompt"]) if "prompt" in rows else [np.array([])] * len(rows["id"])
+            return encode_documents([(int(rows["id"][0]), self._join_into_blocks(rows, texts))])
+        if "prompt" in rows:
+            prompts = plain_token_ids(self.processor, rows["prompt"])
+        else:
+            prompts = [np.array([], dtype=np.int64)] * len(rows["id"])
         end, start, limit = end_token(self.processor), self.start, self.limit
         documents = []
         for number, text, tokens, prompt in zip(rows["id"], rows["text"], texts, prompts, strict=True):
-            whole = [Tokens.context([*start, *prompt]), tokens, _end(end, number, rest(text, tokens))]
-            documents.append((int(number), list(Tokens.join(whole).cut(limit, overlap=1))))
-        return blocks.rows(documents)
+            closing = _end_tokens(end, number, trailing_bytes(text, tokens))
+            whole = Tokens.join([Tokens.context([*start, *prompt]), tokens, closing])
+            documents.append((int(number), list(whole.split(limit, overlap=1))))
+        return encode_documents(documents)
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
         batch: Batch = {"id": rows["id"], "seed": int(rng.integers(2**31)), "rows": ids}
-        batch["inputs"] = padding.on_the_right(ids, self.processor.pad_token_id)
+        batch["inputs"] = pad_right(ids, self.processor.pad_token_id)
         if "owners" not in rows:
             return batch
-        owner = blocks.owners(rows)
+        owner = token_owners(rows)
         row_of, place = np.nonzero(owner != CONTEXT)
         wanted = batch["inputs"]["input_ids"].numpy()[row_of, place]
-        batch |= {"owner": owner, "texts": blocks.texts(rows)}
-        return token_loss.chosen(batch, row_of, place, wanted, before=1)
+        batch |= {"owner": owner, "texts": document_bytes(rows)}
+        return with_targets(batch, row_of, place, wanted, before=1)
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         if "wanted" not in batch:
-            return {"id": batch["id"], "prediction": self._written(network, batch["rows"], batch["seed"])}
-        losses = token_loss.token_losses(token_loss.chosen_logits(network, batch), batch)
-        return token_loss.by_document(batch, {"loss": losses})
+            return {"id": batch["id"], "prediction": self._continue(network, batch["rows"], batch["seed"])}
+        losses = token_losses(target_logits(network, batch), batch)
+        return sum_by_document(batch, {"loss": losses})
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "perplexity": PERPLEXITY,
-            "bits_per_byte": BITS_PER_BYTE,
-        }
+        return {"perplexity": PERPLEXITY, "bits_per_byte": BITS_PER_BYTE}
 
     def show(self, network: nn.Module, batch: Batch) -> list[str]:
         openings = [self._opening(ids, owner) for ids, owner in zip(batch["rows"], batch["owner"], strict=True)]
-        said = self.processor.batch_decode(openings, skip_special_tokens=True)
-        return [f"{a} → {b}" for a, b in zip(said, self._written(network, openings, batch["seed"]), strict=True)]
+        texts = self.processor.batch_decode(openings, skip_special_tokens=True)
+        continuations = self._continue(network, openings, batch["seed"])
+        return [f"{text} → {continuation}" for text, continuation in zip(texts, continuations, strict=True)]
 
     def describe(self, record: Mapping[str, Any]) -> str:
         if "prediction" in record:
             return str(record["prediction"])
-        told = self.outcome(record)
-        return f"perplexity {told['perplexity']:.2f} over {told['tokens']} tokens"
+        outcome = self.outcome(record)
+        return f"perplexity {outcome['perplexity']:.2f} over {outcome['tokens']} tokens"
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if "prediction" in record:
             return {"text": str(record["prediction"])}
-        alone = {name: [value] for name, value in record.items()}
-        return {"perplexity": PERPLEXITY.compute(alone), "tokens": int(record["targets"])}
+        columns = {name: [value] for name, value in record.items()}
+        return {"perplexity": PERPLEXITY.compute(columns), "tokens": int(record["targets"])}
 
     def example(self, place: str) -> str:
-        text, how = usage.quoted(self.question()["text"]), self._writing(int(self.processor.model_max_length))
-        told = "".join(f", {name}={value}" for name, value in how.options().items())
-        return usage.by_pipeline(self.pipeline, place, text + told)
+        options = self._decoding(int(self.processor.model_max_length)).options()
+        arguments = "".join(f", {name}={value}" for name, value in options.items())
+        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["text"]) + arguments)
 
     @classmethod
     def sample(cls) -> Columns:
         return {"text": ["what a lovely day it is", "this is dreadful", "i could not be happier", "so sad it is over"]}
 
-    def _blocks(self, rows: Columns, texts: Iterator[Tokens]) -> list[Tokens]:
-        """The documents end to end; what is over at the end of a batch of them becomes a shorter block."""
-        end, own = require_end_token(self.processor), Tokens.context(frame(self.processor)[0])
+    def _join_into_blocks(self, rows: Columns, texts: Iterator[Tokens]) -> list[Tokens]:
+        """Return the documents end to end, split into blocks; the rest of each encoded batch is a shorter block."""
+        end, start = require_end_token(self.processor), Tokens.context(find_frame(self.processor)[0])
         stretch: list[Tokens] = []
         for number, text, tokens in zip(rows["id"], rows["text"], texts, strict=True):
-            stretch += [own if stretch else Tokens.context(self.start), tokens, _end(end, number, rest(text, tokens))]
-        return list(Tokens.join(stretch).cut(self.limit, overlap=1))
+            opening = start if stretch else Tokens.context(self.start)
+            stretch += [opening, tokens, _end_tokens(end, number, trailing_bytes(text, tokens))]
+        return list(Tokens.join(stretch).split(self.limit, overlap=1))
 
-    def _questions(self, rows: Columns) -> Columns:
-        """Prompts as the tokenizer reads them, but without an end."""
-        own, start = frame(self.processor)[0], np.array(self.start, dtype=np.int64)
-        prompts = [np.array([*own, *ids], dtype=np.int64) for ids in plain_ids(self.processor, rows["prompt"])]
+    def _encode_prompts(self, rows: Columns) -> Columns:
+        """Return prompts as the tokenizer reads them, but without its end."""
+        frame, start = find_frame(self.processor)[0], np.array(self.start, dtype=np.int64)
+        prompts = [np.array([*frame, *ids], dtype=np.int64) for ids in plain_token_ids(self.processor, rows["prompt"])]
         kept = [ids if len(ids) else start for ids in prompts]
         return {"id": rows["id"], "length": [len(ids) for ids in kept], "input_ids": kept}
 
     def _opening(self, ids: Numbers, owner: Numbers) -> Numbers:
-        """The prompt of a row; where it has none, the first part of its text."""
+        """Return the prompt of a row or, if it has none, the first part of its text."""
         text = np.flatnonzero(owner != CONTEXT)
         first = int(text[0]) if len(text) else len(ids)
-        return ids[: first if first > len(self.start) else first + min(_OPENING, max(1, len(text) // 3))]
+        has_prompt = first > len(self.start)
+        return ids[: first if has_prompt else first + min(_OPENING, max(1, len(text) // 3))]
 
-    def _written(self, network: nn.Module, prompts: list[Numbers], seed: int) -> list[str]:
-        """Of a prompt that leaves no room the last part is read."""
-        most = int(self.processor.model_max_length)
-        how = self._writing(most)
-        return write(network, self.processor, [ids[how.max_new_tokens - most :] for ids in prompts], how, seed)
+    def _continue(self, network: nn.Module, prompts: list[Numbers], seed: int) -> list[str]:
+        """Continue the prompts; of a prompt that leaves no room, only the last part is read."""
+        limit = int(self.processor.model_max_length)
+        decoding = self._decoding(limit)
+        readable = [ids[decoding.max_new_tokens - limit :] for ids in prompts]
+        return continue_prompts(network, self.processor, readable, decoding, seed)
 
-    def _writing(self, most: int) -> Writing:
-        new = min(self.max_new_tokens, most - 1)
-        return Writing(new, self.do_sample, self.temperature, self.top_p, self.num_beams)
+    def _decoding(self, limit: int) -> Decoding:
+        new_tokens = min(self.max_new_tokens, limit - 1)
+        return Decoding(new_tokens, self.do_sample, self.temperature, self.top_p, self.num_beams)
 
 
-def _end(token: int | None, number: int, size: int) -> Tokens:
-    """The token behind a document, which is foretold too and stands for what its last token left."""
+def _end_tokens(token: int | None, number: int, size: int) -> Tokens:
+    """Return the end token of a document, or nothing. It is predicted too, and `size` bytes are counted for it."""
     count = 0 if token is None else 1
-    each = (np.full(count, value, dtype=np.int64) for value in (token or 0, number, size, 1))
-    return Tokens(*each)
+    return Tokens(*(np.full(count, value, dtype=np.int64) for value in (token or 0, number, size, 1)))

@@ -1,4 +1,4 @@
-"""Masked language modelling: hidden tokens from what stands around them; given blanks, the model fills them."""
+"""Masked language modelling: predict hidden tokens from those around them. Given blanks, the model fills them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,34 @@ from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts
 from hone.core.value_types import Count, PartialShare
 from hone.tasks.metrics.scalars import MASKED_ACCURACY, PERPLEXITY
-from hone.tasks.text.shared import documents as blocks
-from hone.tasks.text.shared import language_model as token_loss
-from hone.tasks.text.shared import padding
-from hone.tasks.text.shared.documents import CONTEXT, Numbers, Tokens, frame, require_end_token, tokenised
-from hone.tasks.text.shared.language_model import LanguageModel
-from hone.tasks.text.shared.masking import Masking, fills
+from hone.tasks.text.shared.documents import (
+    CONTEXT,
+    Numbers,
+    Tokens,
+    document_bytes,
+    encode_documents,
+    find_frame,
+    require_end_token,
+    require_size,
+    token_owners,
+    tokenise_texts,
+)
+from hone.tasks.text.shared.language_model import (
+    LanguageModel,
+    sum_by_document,
+    target_logits,
+    token_losses,
+    with_targets,
+)
+from hone.tasks.text.shared.masking import Fill, Masking, fill_blanks
+from hone.tasks.text.shared.padding import pad_right
 from hone.tasks.text.shared.texts import token_limit
 
 
 @final
 @dataclass(eq=False)
 class MaskedLM(LanguageModel):
-    """The options are the fields; `conf/task/masked_lm.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/masked_lm.yaml`."""
 
     probability: PartialShare = 0.15
     whole_words: bool = False
@@ -37,12 +52,12 @@ class MaskedLM(LanguageModel):
 
     def check(self, facts: Facts) -> None:
         if not self.probability:
-            raise UserError("task.probability=0: nothing would be hidden; usual is 0.15.")
+            raise UserError("task.probability=0: no token would be hidden; the usual value is 0.15.")
 
     def configure_processor(self, processor: Any) -> None:
         if processor.mask_token_id is None:
             raise UserError(
-                "checkpoint: its tokenizer has no mask token, so nothing can be hidden; choose one that was trained "
+                "checkpoint: its tokenizer has no mask token, so no token can be hidden; choose one that was trained "
                 "this way, such as checkpoint=distilbert, or task=causal_lm."
             )
 
@@ -51,60 +66,57 @@ class MaskedLM(LanguageModel):
 
     def encode(self, rows: Columns) -> Columns:
         if "text" not in rows:
-            return self._questions(rows)
-        first, last = (Tokens.context(ids) for ids in frame(self.processor))
+            return self._encode_blanks(rows)
+        first, last = (Tokens.context(ids) for ids in find_frame(self.processor))
         room = self._limit() - len(first) - len(last)
-        texts = tokenised(self.processor, rows["text"], rows["id"])
+        texts = tokenise_texts(self.processor, rows["text"], rows["id"])
         if self.block_size:
-            stretches = [(int(rows["id"][0]), self._joined(texts))]
+            stretches = [(int(rows["id"][0]), self._join(texts))]
         else:
             stretches = [(int(number), tokens) for number, tokens in zip(rows["id"], texts, strict=True)]
-        framed = [
-            (number, [Tokens.join([first, piece, last]) for piece in tokens.cut(room, overlap=0)])
-            for number, tokens in stretches
-        ]
-        return blocks.rows(framed, words=self.whole_words)
+        documents = []
+        for number, tokens in stretches:
+            pieces = [Tokens.join([first, piece, last]) for piece in tokens.split(room, overlap=0)]
+            documents.append((number, pieces))
+        return encode_documents(documents, words=self.whole_words)
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
         if "owners" not in rows:
-            return {"id": rows["id"], "rows": ids, "inputs": padding.on_the_right(ids, self.processor.pad_token_id)}
+            return {"id": rows["id"], "rows": ids, "inputs": pad_right(ids, self.processor.pad_token_id)}
         masking = Masking(self.probability, self.whole_words, self.processor.mask_token_id, len(self.processor))
-        owner, draw = blocks.owners(rows), int(rng.integers(2**31))
+        owner, draw = token_owners(rows), int(rng.integers(2**31))
         hidden, places = [], []
-        for row, each in enumerate(ids):
-            can_be = (owner[row, : len(each)] != CONTEXT) & (each != masking.mask)
-            begins = np.asarray(rows["begins"][row]) if self.whole_words else np.ones_like(each)
-            behind, found = masking.hide(each, can_be, begins, [draw, int(rows["id"][row])])
-            hidden.append(behind)
-            places.append(found)
-        inputs = padding.on_the_right(hidden, self.processor.pad_token_id)
-        batch: Batch = {"id": rows["id"], "inputs": inputs, "owner": owner, "texts": blocks.texts(rows)}
-        row_of = np.repeat(np.arange(len(ids)), [len(found) for found in places])
-        wanted = np.concatenate([each[found] for each, found in zip(ids, places, strict=True)])
-        return token_loss.chosen(batch, row_of, np.concatenate(places), wanted)
+        for row, row_ids in enumerate(ids):
+            maskable = (owner[row, : len(row_ids)] != CONTEXT) & (row_ids != masking.mask)
+            begins = np.asarray(rows["begins"][row]) if self.whole_words else np.ones_like(row_ids)
+            hidden_ids, hidden_places = masking.hide(row_ids, maskable, begins, [draw, int(rows["id"][row])])
+            hidden.append(hidden_ids)
+            places.append(hidden_places)
+        inputs = pad_right(hidden, self.processor.pad_token_id)
+        batch: Batch = {"id": rows["id"], "inputs": inputs, "owner": owner, "texts": document_bytes(rows)}
+        row_of = np.repeat(np.arange(len(ids)), [len(row_places) for row_places in places])
+        wanted = np.concatenate([row_ids[row_places] for row_ids, row_places in zip(ids, places, strict=True)])
+        return with_targets(batch, row_of, np.concatenate(places), wanted)
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         if "wanted" not in batch:
             logits = network(**batch["inputs"]).logits
-            found = zip(batch["rows"], logits, strict=True)
-            return {"id": batch["id"], "prediction": [self._fills(ids, each) for ids, each in found]}
-        logits = token_loss.chosen_logits(network, batch)
+            fills = [self._fill(ids, row_logits) for ids, row_logits in zip(batch["rows"], logits, strict=True)]
+            return {"id": batch["id"], "prediction": fills}
+        logits = target_logits(network, batch)
         hits = logits.argmax(dim=-1) == batch["wanted"]
-        return token_loss.by_document(batch, {"loss": token_loss.token_losses(logits, batch), "hits": hits})
+        return sum_by_document(batch, {"loss": token_losses(logits, batch), "hits": hits})
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "perplexity": PERPLEXITY,
-            "masked_accuracy": MASKED_ACCURACY,
-        }
+        return {"perplexity": PERPLEXITY, "masked_accuracy": MASKED_ACCURACY}
 
     def describe(self, record: Mapping[str, Any]) -> str:
-        told = self.outcome(record)
-        if "fills" in told:
-            best = [f"{choices[0]['token']} ({choices[0]['score']:.2f})" for choices in told["fills"]]
+        outcome = self.outcome(record)
+        if "fills" in outcome:
+            best = [f"{fills[0]['token']} ({fills[0]['score']:.2f})" for fills in outcome["fills"]]
             return ", ".join(best) or "no blanks"
-        return f"{told['right']} of {told['hidden']} hidden tokens right"
+        return f"{outcome['right']} of {outcome['hidden']} hidden tokens right"
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if "prediction" in record:
@@ -126,23 +138,24 @@ class MaskedLM(LanguageModel):
         }
 
     def _limit(self) -> int:
+        """Return the most tokens of a row."""
         if self.block_size is None:
             return token_limit(self.processor, self.max_length)
-        own = int(self.processor.num_special_tokens_to_add())
-        blocks.require_size("task.block_size", self.block_size, int(self.processor.model_max_length), least=own + 1)
+        special = int(self.processor.num_special_tokens_to_add())
+        require_size("task.block_size", self.block_size, int(self.processor.model_max_length), least=special + 1)
         return self.block_size
 
-    def _joined(self, texts: Iterator[Tokens]) -> Tokens:
-        """The documents end to end, an end token between them."""
+    def _join(self, texts: Iterator[Tokens]) -> Tokens:
+        """Return the documents end to end, with an end token between them."""
         end = Tokens.context([require_end_token(self.processor)])
         return Tokens.join([part for tokens in texts for part in (end, tokens)][1:])
 
-    def _questions(self, rows: Columns) -> Columns:
-        """Texts with blanks, as the tokenizer reads them."""
+    def _encode_blanks(self, rows: Columns) -> Columns:
+        """Return texts with blanks as the tokenizer reads them."""
         ids = self.processor(
             rows["blanks"], truncation=True, return_attention_mask=False, return_token_type_ids=False, verbose=False
         )["input_ids"]
         return {"id": rows["id"], "length": [len(row) for row in ids], "input_ids": ids}
 
-    def _fills(self, ids: Numbers, logits: Tensor) -> list[list[dict[str, Any]]]:
-        return fills(self.processor, ids, logits, min(self.top_k, len(self.processor)))
+    def _fill(self, ids: Numbers, logits: Tensor) -> list[list[Fill]]:
+        return fill_blanks(self.processor, ids, logits, min(self.top_k, len(self.processor)))

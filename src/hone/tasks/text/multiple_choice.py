@@ -1,4 +1,4 @@
-"""Multiple choice: which of a row's own choices goes with its question; rows may have any number of them."""
+"""Multiple choice: select which of a row's choices answers its question. Rows may have any number of choices."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from transformers import PretrainedConfig
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count
-from hone.tasks import usage
 from hone.tasks.metrics.scalars import ACCURACY
-from hone.tasks.text.shared import padding
-from hone.tasks.text.shared import padding as ragged
-from hone.tasks.text.shared.choices import Way, choice_faults, find_way, place_of, places, there
-from hone.tasks.text.shared.texts import read_pairs, text_faults
+from hone.tasks.text.shared.choices import (
+    LabelStyle,
+    choice_faults,
+    choice_index,
+    correct_choices,
+    find_label_style,
+    nonempty,
+)
+from hone.tasks.text.shared.padding import group_parts, join_parts, pad_inputs, padded_index, split_parts
+from hone.tasks.text.shared.texts import text_faults, tokenise_pairs
+from hone.tasks.usage_snippets import multiple_choice_snippet
 
 
 @final
 @dataclass(eq=False)
 class MultipleChoice(Task):
-    """The options are the fields; `conf/task/multiple_choice.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/multiple_choice.yaml`."""
 
     max_length: Count | None = None
     truncation: Literal["longest_first", "only_first", "do_not_truncate"] = "longest_first"
@@ -43,16 +49,16 @@ class MultipleChoice(Task):
     monitor: ClassVar[str] = "accuracy"
 
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        """`kind` is how labels are written, `counts` how often each place is the right one."""
-        way = find_way(rows)
-        counts = Counter(places(rows, way))
-        return Facts(way, counts=tuple(counts[place] for place in range(max(counts, default=-1) + 1)))
+        """Return the label style as `kind`, and how often each place holds the correct choice as `counts`."""
+        style = find_label_style(rows)
+        counts = Counter(correct_choices(rows, style))
+        return Facts(style, counts=tuple(counts[place] for place in range(max(counts, default=-1) + 1)))
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         yield from text_faults(rows, "question")
         if "stem" in rows.column_names:
             yield from (fault for fault in text_faults(rows, "stem") if fault.problem != "the text is empty")
-        yield from choice_faults(rows, cast(Way, facts.kind))
+        yield from choice_faults(rows, cast(LabelStyle, facts.kind))
 
     def check(self, facts: Facts) -> None:
         return
@@ -64,30 +70,30 @@ class MultipleChoice(Task):
         return {}
 
     def encode(self, rows: Columns) -> Columns:
-        choices = [there(each) for each in rows["choices"]]
+        choices = [nonempty(row) for row in rows["choices"]]
         stems = rows.get("stem") or [""] * len(choices)
-        told = zip(rows["id"], rows["question"], stems, choices, strict=True)
-        pairs = [(row, (question, f"{stem} {each}".strip())) for row, question, stem, mine in told for each in mine]
-        tokens = read_pairs(
-            self.processor, [row for row, _ in pairs], [pair for _, pair in pairs], self.truncation, self.max_length,
-            self.pad_to_multiple_of,
-        )  # fmt: skip
-        counts = [len(each) for each in choices]
-        sizes = ragged.gathered([len(ids) for ids in tokens["input_ids"]], counts)
-        encoded = {"id": rows["id"], "length": [sum(mine) for mine in sizes], "sizes": sizes, "choices": choices}
-        encoded |= {name: ragged.joined(each, counts) for name, each in tokens.items()}
+        ids, pairs = [], []
+        for row, question, stem, row_choices in zip(rows["id"], rows["question"], stems, choices, strict=True):
+            for choice in row_choices:
+                ids.append(row)
+                pairs.append((question, f"{stem} {choice}".strip()))
+        tokens = tokenise_pairs(self.processor, ids, pairs, self.truncation, self.max_length, self.pad_to_multiple_of)
+        counts = [len(row) for row in choices]
+        sizes = group_parts([len(row) for row in tokens["input_ids"]], counts)
+        encoded = {"id": rows["id"], "length": [sum(row) for row in sizes], "sizes": sizes, "choices": choices}
+        encoded |= {name: join_parts(parts, counts) for name, parts in tokens.items()}
         if "label" in rows:
-            way, names = cast(Way, self.facts.kind), rows.get("names") or [None] * len(choices)
+            style, names = cast(LabelStyle, self.facts.kind), rows.get("names") or [None] * len(choices)
             labelled = zip(rows["label"], choices, names, strict=True)
-            encoded["label"] = [place_of(way, label, mine, called) for label, mine, called in labelled]
+            encoded["label"] = [choice_index(style, *label_and_choices) for label_and_choices in labelled]
         return encoded
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        """All choices of all rows side by side, as if one row's: none has to be made up to fill a table."""
-        read = [name for name in ("input_ids", "token_type_ids") if name in rows]
-        flat: Columns = {name: ragged.cut(rows[name], rows["sizes"]) for name in read}
-        inputs = padding.tokens(flat, self.processor, None, self.pad_to_multiple_of)
-        places, real = ragged.table([len(sizes) for sizes in rows["sizes"]])
+        """Put all choices of all rows side by side, as if they were one row's, so that none is made up as padding."""
+        names = [name for name in ("input_ids", "token_type_ids") if name in rows]
+        flat: Columns = {name: split_parts(rows[name], rows["sizes"]) for name in names}
+        inputs = pad_inputs(flat, self.processor, None, self.pad_to_multiple_of)
+        places, real = padded_index([len(sizes) for sizes in rows["sizes"]])
         wide = {name: tensor[None] for name, tensor in inputs.items()}
         batch: Batch = {"id": rows["id"], "inputs": wide, "places": places, "real": real, "choices": rows["choices"]}
         labels = {"labels": torch.from_numpy(np.array(rows["label"], dtype=np.int64))} if "label" in rows else {}
@@ -101,11 +107,11 @@ class MultipleChoice(Task):
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         logits = _logits(network, batch)
-        shares = logits.softmax(dim=-1).cpu().tolist()
+        probabilities = logits.softmax(dim=-1).cpu().tolist()
         predictions = {
             "id": batch["id"],
             "prediction": logits.argmax(dim=-1).cpu().numpy(),
-            "scores": [row[: len(choices)] for row, choices in zip(shares, batch["choices"], strict=True)],
+            "scores": [row[: len(choices)] for row, choices in zip(probabilities, batch["choices"], strict=True)],
             "choices": batch["choices"],
         }
         if "labels" not in batch:
@@ -117,9 +123,10 @@ class MultipleChoice(Task):
         return {"accuracy": ACCURACY}
 
     def baseline(self, records: Columns) -> Columns:
-        """The place that was right most often, of those that a row has."""
+        """Predict the place that is correct most often, among those that a row has."""
         counts = self.facts.counts or (1,)
-        return records | {"prediction": np.array([int(np.argmax(counts[: len(mine)])) for mine in records["choices"]])}
+        places = [int(np.argmax(counts[: len(choices)])) for choices in records["choices"]]
+        return records | {"prediction": np.array(places)}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         place = int(record["prediction"])
@@ -133,7 +140,7 @@ class MultipleChoice(Task):
         return Facts("index")
 
     def example(self, place: str) -> str:
-        return usage.choices(place, *self.question().values())
+        return multiple_choice_snippet(place, *self.question().values())
 
     @classmethod
     def sample(cls) -> Columns:
@@ -143,18 +150,19 @@ class MultipleChoice(Task):
             ("it rained so i", "took an umbrella", ["drank some water", "bought a hat", "sang a song"]),
             ("my head was cold so i", "bought a hat", ["took an umbrella", "went to bed"]),
         ] * 4
+        # The correct choice comes first and second by turns.
         choices = [[*others[: row % 2], right, *others[row % 2 :]] for row, (_, right, others) in enumerate(rows)]
         labels = ["AB"[row % 2] for row in range(len(rows))]
         return {
             "question": [question for question, _, _ in rows],
             "stem": [""] * len(rows),
             "choices": choices,
-            "names": [[*"ABCD"[: len(each)]] for each in choices],
+            "names": [list("ABCD"[: len(row)]) for row in choices],
             "label": labels,
         }
 
 
 def _logits(network: nn.Module, batch: Batch) -> Tensor:
-    """A row of the table has its choices in front, and -inf where it has no more."""
+    """Return a table with the logits of each row's choices, filled up with -inf."""
     flat: Tensor = network(**batch["inputs"]).logits.float().reshape(-1)
     return flat[batch["places"]].masked_fill(~batch["real"], -torch.inf)

@@ -1,4 +1,4 @@
-"""Extractive question answering: the answer is a part of the context, or there is none."""
+"""Extractive question answering: the answer is a part of the context, or the question has no answer."""
 
 from __future__ import annotations
 
@@ -18,22 +18,30 @@ from hone.core.errors import UserError
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, Index
-from hone.tasks import usage
-from hone.tasks.metrics import squad
-from hone.tasks.text.shared import padding
-from hone.tasks.text.shared.answers import answer_faults, answers_of, decided, of_windows, pooled, readable_answers
+from hone.tasks.metrics.squad import squad_metrics
+from hone.tasks.text.shared.answers import (
+    answer_faults,
+    choose_answers,
+    find_window_spans,
+    merge_spans,
+    read_all_answers,
+    readable_answers,
+)
+from hone.tasks.text.shared.padding import pad_inputs
 from hone.tasks.text.shared.texts import require_padded_room, text_faults, token_limit
-from hone.tasks.text.shared.windows import as_columns, cut
+from hone.tasks.text.shared.windows import split_into_windows, windows_to_columns
+from hone.tasks.usage_snippets import question_answering_snippet
 
 _WINDOW = 384
-_NEVER, _SOMETIMES = "spans", "spans_or_none"
-"""Whether training rows have no answer."""
+"""The usual most tokens of a window."""
+_ALWAYS, _SOMETIMES = "spans", "spans_or_none"
+"""The kinds of facts: whether all training rows have an answer."""
 
 
 @final
 @dataclass(eq=False)
 class QuestionAnswering(Task):
-    """The options are the fields; `conf/task/question_answering.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/question_answering.yaml`."""
 
     max_length: Count | None = None
     stride: Index | None = None
@@ -51,13 +59,13 @@ class QuestionAnswering(Task):
 
     @property
     def threshold(self) -> float | None:
-        """By how much no answer must beat the best one to be believed; None: there always is an answer."""
-        usual = 0.0 if self.facts.kind == _SOMETIMES else None
-        return usual if self.null_threshold is None else self.null_threshold
+        """By how much "no answer" must beat the best answer to be predicted; None if there always is an answer."""
+        default = 0.0 if self.facts.kind == _SOMETIMES else None
+        return default if self.null_threshold is None else self.null_threshold
 
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         answered = [bool(answers) for answers in readable_answers(rows)]
-        return Facts(_NEVER if all(answered) else _SOMETIMES, numbers={"answered": sum(answered)})
+        return Facts(_ALWAYS if all(answered) else _SOMETIMES, numbers={"answered": sum(answered)})
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         for role in ("question", "context"):
@@ -67,7 +75,7 @@ class QuestionAnswering(Task):
 
     def check(self, facts: Facts) -> None:
         if not facts.numbers.get("answered", 1):
-            raise UserError("No training row has an answer: there is nothing to find.")
+            raise UserError("No training row has an answer, so there is nothing to learn.")
 
     def configure_processor(self, processor: Any) -> None:
         if not getattr(processor, "is_fast", False):
@@ -77,7 +85,7 @@ class QuestionAnswering(Task):
             )
         limit = self._window(processor)
         if self.stride is not None and self.stride >= limit:
-            raise UserError(f"task.stride={self.stride}: windows have {limit} tokens, and must not share all of them.")
+            raise UserError(f"task.stride={self.stride}: windows have {limit} tokens and must overlap by fewer.")
         require_padded_room(processor, limit, self.pad_to_multiple_of)
         processor.padding_side = processor.truncation_side = "right"
 
@@ -87,29 +95,34 @@ class QuestionAnswering(Task):
     def encode(self, rows: Columns) -> Columns:
         length = self._window(self.processor)
         overlap = length // 3 if self.stride is None else self.stride
-        windows = cut(self.processor, rows["id"], rows["question"], rows["context"], length, overlap)
-        encoded = as_columns(windows, rows["id"], rows["context"])
+        windows = split_into_windows(self.processor, rows["id"], rows["question"], rows["context"], length, overlap)
+        encoded = windows_to_columns(windows, rows["id"], rows["context"])
         if "answers" not in rows:
             return encoded
-        answers = answers_of(rows)
-        spans = [window.places(next(iter(answers[window.row]), None)) for window in windows]
-        told = [json.dumps([answer.text for answer in each]) for each in answers]  # lists, all empty, have no type
-        labels = {"answers": [told[window.row] for window in windows], "begin": [one for one, _ in spans]}
-        return encoded | labels | {"end": [last for _, last in spans]}
+        answers = read_all_answers(rows)
+        spans = [window.answer_tokens(next(iter(answers[window.row]), None)) for window in windows]
+        # As JSON, because arrow cannot infer a type from lists that are all empty.
+        texts = [json.dumps([answer.text for answer in row_answers]) for row_answers in answers]
+        return encoded | {
+            "answers": [texts[window.row] for window in windows],
+            "begin": [first for first, _ in spans],
+            "end": [last for _, last in spans],
+        }
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        inputs = padding.tokens(rows, self.processor, None, self.pad_to_multiple_of)
+        inputs = pad_inputs(rows, self.processor, None, self.pad_to_multiple_of)
         width = inputs["input_ids"].shape[1]
         first = np.asarray(rows["first"])
         after = first + np.array([len(offsets) // 2 for offsets in rows["offsets"]])
         places = np.arange(width)
-        allowed = (places >= first[:, None]) & (places < after[:, None]) | (places == np.asarray(rows["null"])[:, None])
+        in_context = (places >= first[:, None]) & (places < after[:, None])
+        allowed = in_context | (places == np.asarray(rows["null"])[:, None])
         kept = {name: rows[name] for name in ("id", "null", "first", "offsets", "text", "text_at")}
         batch: Batch = {**kept, "inputs": inputs, "allowed": torch.from_numpy(allowed)}
         if "answers" not in rows:
             return batch
         labels = {name: torch.from_numpy(np.array(rows[name], dtype=np.int64)) for name in ("begin", "end")}
-        return batch | {"answers": [json.loads(told) for told in rows["answers"]], "labels": labels}
+        return batch | {"answers": [json.loads(texts) for texts in rows["answers"]], "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return _losses(*_logits(network, batch), batch["labels"]).mean()
@@ -119,9 +132,10 @@ class QuestionAnswering(Task):
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         begin, end = _logits(network, batch)
-        windows = (begin.cpu().numpy(), end.cpu().numpy(), batch)
-        nbest, nulls = of_windows(*windows, count=self.n_best, longest=self.max_answer_length)
-        predictions = {"id": batch["id"], "nbest": nbest, "null": nulls, **decided(nbest, nulls, self.threshold)}
+        nbest, nulls = find_window_spans(
+            begin.cpu().numpy(), end.cpu().numpy(), batch, count=self.n_best, longest=self.max_answer_length
+        )
+        predictions = {"id": batch["id"], "nbest": nbest, "null": nulls, **choose_answers(nbest, nulls, self.threshold)}
         if "labels" not in batch:
             return predictions
         losses = _losses(begin, end, batch["labels"]).cpu().double().numpy()
@@ -129,21 +143,22 @@ class QuestionAnswering(Task):
 
     def merge(self, predictions: Columns) -> Columns:
         windows: dict[int, list[int]] = {}
-        for place, identity in enumerate(predictions["id"]):
-            windows.setdefault(int(identity), []).append(place)
-        mine = list(windows.values())
-        nbest = [pooled((predictions["nbest"][at] for at in places), self.n_best) for places in mine]
-        nulls = np.array([min(predictions["null"][at] for at in places) for places in mine])
+        for window, identity in enumerate(predictions["id"]):
+            windows.setdefault(int(identity), []).append(window)
+        groups = list(windows.values())
+        nbest = [merge_spans((predictions["nbest"][window] for window in group), self.n_best) for group in groups]
+        # A question has no answer only if it has none in any window, so the lowest score counts.
+        nulls = np.array([min(predictions["null"][window] for window in group) for group in groups])
         records = {"id": np.array(list(windows)), "nbest": nbest, "null": nulls}
-        records |= decided(nbest, nulls, self.threshold)
+        records |= choose_answers(nbest, nulls, self.threshold)
         if "answers" in predictions:
-            records["answers"] = [predictions["answers"][places[0]] for places in mine]
+            records["answers"] = [predictions["answers"][group[0]] for group in groups]
             for name in ("loss", "targets"):
-                records[name] = np.array([np.sum(predictions[name][places]) for places in mine])
+                records[name] = np.array([np.sum(predictions[name][group]) for group in groups])
         return records
 
     def metrics(self) -> Mapping[str, Metric]:
-        return squad.metrics(may_be_none=self.threshold is not None)
+        return squad_metrics(may_lack_answer=self.threshold is not None)
 
     def baseline(self, records: Columns) -> Columns | None:
         nothing = [""] * len(records["id"])
@@ -157,36 +172,40 @@ class QuestionAnswering(Task):
         return {"answer": str(record["prediction"]), "score": float(record["score"]), **place}
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
-        return Facts(_NEVER)
+        return Facts(_ALWAYS)
 
     def example(self, place: str) -> str:
-        return usage.answers(place, **self.question(), longest=self.max_answer_length)
+        return question_answering_snippet(place, **self.question(), longest=self.max_answer_length)
 
     @classmethod
     def sample(cls) -> Columns:
         aside = "it has been raining all week and the house is quiet and i made coffee and sat down by the window so "
         names = ["Anna", "Bob", "Carl", "Dora", "Emil", "Fred", "Gina", "Hans"]
         contexts = [aside * (2 * (place % 3)) + f"my friend is {name} these days" for place, name in enumerate(names)]
-        there = [
+        answers = [
             {"text": [name], "answer_start": [text.index(name)]} for name, text in zip(names, contexts, strict=True)
         ]
-        there[3] = {"text": [], "answer_start": []}
+        answers[3] = {"text": [], "answer_start": []}
         questions = ["who is my friend"] * 3 + ["who is my sister"] + ["who is my friend"] * 4
-        return {"question": questions, "context": contexts, "answers": there}
+        return {"question": questions, "context": contexts, "answers": answers}
 
     def _window(self, processor: Any) -> int:
-        """How many tokens a window has."""
+        """Return how many tokens a window has."""
         limit = token_limit(processor, self.max_length)
         return limit if self.max_length is not None else min(limit, _WINDOW)
 
 
 def _logits(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Of beginnings and ends, where an answer cannot be -inf: there a row's loss would depend on its neighbours."""
-    out: Any = network(**batch["inputs"])
-    return tuple(each.float().masked_fill(~batch["allowed"], -torch.inf) for each in (out.start_logits, out.end_logits))
+    """Return the logits of beginnings and ends, -inf outside the context.
+
+    Otherwise the loss of a row would depend on its padding, and so on the other rows of its batch.
+    """
+    output: Any = network(**batch["inputs"])
+    begin, end = output.start_logits.float(), output.end_logits.float()
+    return begin.masked_fill(~batch["allowed"], -torch.inf), end.masked_fill(~batch["allowed"], -torch.inf)
 
 
 def _losses(begin: Tensor, end: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
-    """Of each window."""
-    first = F.cross_entropy(begin, labels["begin"], reduction="none")
-    return (first + F.cross_entropy(end, labels["end"], reduction="none")) / 2
+    """Return the loss of each window."""
+    begin_losses = F.cross_entropy(begin, labels["begin"], reduction="none")
+    return (begin_losses + F.cross_entropy(end, labels["end"], reduction="none")) / 2

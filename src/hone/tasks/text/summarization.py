@@ -1,4 +1,4 @@
-"""Summarization: a text to a short one that says the same."""
+"""Summarization: turn a text into a short one with the same content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 from hone.core.metric import Metric
 from hone.core.task import Columns
-from hone.tasks.metrics import rouge
+from hone.tasks.metrics.rouge import mean_rouge, rouge_1, rouge_2, rouge_l, rouge_lsum
 from hone.tasks.metrics.scalars import mean_of
 from hone.tasks.text.shared.seq2seq import Seq2Seq
 
@@ -16,16 +16,19 @@ from hone.tasks.text.shared.seq2seq import Seq2Seq
 @final
 @dataclass(eq=False)
 class Summarization(Seq2Seq):
-    """The options are the fields; `conf/task/summarization.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/summarization.yaml`."""
 
     pipeline: ClassVar[str] = "summarization"
     monitor: ClassVar[str] = "rougeL"
 
     def metrics(self) -> Mapping[str, Metric]:
-        scores = {
-            "rouge1": rouge.rouge_1, "rouge2": rouge.rouge_2, "rougeL": rouge.rouge_l, "rougeLsum": rouge.rouge_lsum,
-        }  # fmt: skip
-        return {name: rouge.mean(score) for name, score in scores.items()} | {"tokens": mean_of("tokens")}
+        return {
+            "rouge1": mean_rouge(rouge_1),
+            "rouge2": mean_rouge(rouge_2),
+            "rougeL": mean_rouge(rouge_l),
+            "rougeLsum": mean_rouge(rouge_lsum),
+            "tokens": mean_of("tokens"),
+        }
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return {"summary": record["prediction"]}

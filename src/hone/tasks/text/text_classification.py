@@ -1,4 +1,4 @@
-"""Text classification: a sentence or a pair of them, to one label, any number of labels, or a number."""
+"""Text classification: predict one label, any number of labels, or a number for a text or a pair of texts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hone.core.errors import UserError
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import ClassWeights, Count, Kind, PartialShare, Share
-from hone.tasks import usage
 from hone.tasks.targets.base import Target, TargetOptions
-from hone.tasks.targets.classes import config_of
-from hone.tasks.targets.kinds import guess_kind, recalled, target_class
-from hone.tasks.text.shared import padding
+from hone.tasks.targets.classes import class_config
+from hone.tasks.targets.kinds import facts_from_config, guess_kind, target_class
+from hone.tasks.text.shared.padding import pad_inputs, stack_features
 from hone.tasks.text.shared.texts import require_padded_room, require_room, require_uncut_room, text_faults, token_limit
+from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 
 
 @final
 @dataclass(eq=False)
 class TextClassification(Task):
-    """The options are the fields; `conf/task/text_classification.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/text_classification.yaml`."""
 
     kind: Kind = "auto"
     max_length: Count | None = None
@@ -46,7 +46,7 @@ class TextClassification(Task):
 
     @cached_property
     def target(self) -> Target:
-        """What the labels are, as found in the training rows."""
+        """The kind of label that the training rows have."""
         return self._target(self.facts)
 
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
@@ -71,7 +71,7 @@ class TextClassification(Task):
         processor.truncation_side = self.truncation_side
 
     def model_config(self) -> dict[str, Any]:
-        return {**config_of(self.facts.labels), "problem_type": self.target.problem_type}
+        return {**class_config(self.facts.labels), "problem_type": self.target.problem_type}
 
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_length)
@@ -132,11 +132,11 @@ class TextClassification(Task):
         return self.target.outcome(record)
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
-        return recalled(config)
+        return facts_from_config(config)
 
     def example(self, place: str) -> str:
-        pairs = '  # of a pair of texts: {"text": "…", "text_pair": "…"}'
-        return usage.by_pipeline(self.pipeline, place, usage.quoted(self.question()["text"])) + pairs
+        note = '  # for a pair of texts: {"text": "…", "text_pair": "…"}'
+        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["text"])) + note
 
     @classmethod
     def sample(cls) -> Columns:
@@ -150,7 +150,7 @@ class TextClassification(Task):
         return target_class(facts.kind)(facts, options)
 
     def _require_uncut_room(self, rows: Columns, limit: int) -> None:
-        """Raises an error where the half of a pair that is never cut is too long."""
+        """Raise an error if the half of a pair that is never cut is too long."""
         if self.truncation not in ("only_first", "only_second"):
             return
         uncut = "text_pair" if self.truncation == "only_first" else "text"
@@ -164,8 +164,8 @@ class TextClassification(Task):
 
     def _inputs(self, rows: Columns) -> dict[str, Tensor]:
         if "features" in rows:
-            return padding.features(rows["features"])
-        return padding.tokens(
+            return stack_features(rows["features"])
+        return pad_inputs(
             rows,
             self.processor,
             width=token_limit(self.processor, self.max_length) if self.padding == "max_length" else None,

@@ -1,7 +1,7 @@
-"""Text embedding: one vector a text, near those of texts that mean the same.
+"""Text embedding: one vector per text, near the vectors of texts with a similar meaning.
 
-It learns from pairs that belong together, where the partners of the other rows of a batch are what to stay away from
-(and a `negative` of each row's own, if there is one), or from pairs with a score of how alike they are.
+It learns from pairs that belong together or from pairs with a similarity score. In the first case each text is pushed
+away from the partners of the other rows of its batch and from the rows' `negative` texts, if there are any.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, FixedPooling, Positive
 from hone.models.heads.pooled_model import Pooling
 from hone.models.sentence_transformers import chosen_pooling, warn_of_pooling
-from hone.tasks import usage
-from hone.tasks.metrics.retrieval import competitors, embedding_metrics, partner_ranks, text_key
+from hone.tasks.metrics.retrieval import embedding_metrics, mark_rivals, partner_ranks, text_key
 from hone.tasks.targets.regression import Regression
-from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.padding import group_parts, pad_inputs
 from hone.tasks.text.shared.texts import text_faults, token_limit
+from hone.tasks.usage_snippets import text_embedding_snippet
 
 _PARTS = ("text", "text_pair", "negative")
-"""In this order the texts of a row lie end to end."""
+"""The order in which the texts of a row are joined end to end."""
 
 
 @final
 @dataclass(eq=False)
 class TextEmbedding(Task):
-    """The options are the fields; `conf/task/text_embedding.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/text_embedding.yaml`."""
 
     pooling: FixedPooling = "auto"
     temperature: Positive = 0.05
@@ -58,8 +58,8 @@ class TextEmbedding(Task):
         if names is not None or "negative" in rows.column_names:
             odd = "classes" if names is not None else "given beside a negative"
             raise UserError(
-                f"dataset.columns.label: expected a score of how alike two texts are, and these are {odd}. For pairs "
-                f"that belong together say dataset.columns.label=null, and keep no others."
+                f"dataset.columns.label: expected a similarity score for each pair, and these are {odd}. For pairs "
+                f"that belong together set dataset.columns.label=null, and keep no other pairs."
             )
         return Facts("scores", numbers=_range(values(rows, "label")))
 
@@ -83,7 +83,7 @@ class TextEmbedding(Task):
         return {}
 
     def encode(self, rows: Columns) -> Columns:
-        paired = "text_pair" in rows  # else only an embedding is wanted, whatever other columns there are
+        paired = "text_pair" in rows  # otherwise only one embedding is wanted, whatever the other columns
         roles = [role for role in _PARTS if role in rows] if paired else ["text"]
         texts = list(zip(*(self._tokenise(rows[role]) for role in roles), strict=True))
         encoded = {
@@ -98,14 +98,13 @@ class TextEmbedding(Task):
         return encoded
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        cuts = [np.cumsum(sizes)[:-1] for sizes in rows["sizes"]]
-        whole = [np.split(np.asarray(ids), cut) for ids, cut in zip(rows["input_ids"], cuts, strict=True)]
-        texts = [part for parts in zip(*whole, strict=True) for part in parts]
+        split_rows = [group_parts(ids, sizes) for ids, sizes in zip(rows["input_ids"], rows["sizes"], strict=True)]
+        texts = [text for part in zip(*split_rows, strict=True) for text in part]  # all queries, then all partners, …
         keys = np.array([np.asarray(row) for row in rows["keys"]]).T
-        batch: Batch = {"id": rows["id"], "inputs": padding.tokens({"input_ids": texts}, self.processor, None, None)}
-        batch |= {"parts": len(keys), "keys": keys}
+        inputs = pad_inputs({"input_ids": texts}, self.processor, None, None)
+        batch: Batch = {"id": rows["id"], "inputs": inputs, "parts": len(keys), "keys": keys}
         if len(keys) > 1 and self.facts.kind != "scores":
-            batch["rivals"] = torch.from_numpy(competitors(keys))
+            batch["rivals"] = torch.from_numpy(mark_rivals(keys))
         return batch | ({"label": torch.tensor(np.asarray(rows["label"]))} if "label" in rows else {})
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -146,12 +145,12 @@ class TextEmbedding(Task):
     def describe(self, record: Mapping[str, Any]) -> str:
         if "similarity" not in record:
             return f"{len(record['prediction'])} numbers"
-        place = f", its partner comes at place {int(record['rank'])}" if "rank" in record else ""
-        return f"cosine {float(record['similarity']):.3f}{place}"
+        rank = f", its partner has rank {int(record['rank'])}" if "rank" in record else ""
+        return f"cosine {float(record['similarity']):.3f}{rank}"
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        alike = {"similarity": float(record["similarity"])} if "similarity" in record else {}
-        return {**alike, "embedding": [float(number) for number in record["prediction"]]}
+        similarity = {"similarity": float(record["similarity"])} if "similarity" in record else {}
+        return {**similarity, "embedding": [float(number) for number in record["prediction"]]}
 
     def read_config(self, config: PretrainedConfig) -> None:
         self.pooling = cast(FixedPooling, chosen_pooling(self.pooling, config))
@@ -163,7 +162,7 @@ class TextEmbedding(Task):
         return Facts("pairs")
 
     def example(self, place: str) -> str:
-        return usage.embeddings(place, [self.sample()[role][0] for role in _PARTS], self.pooling)
+        return text_embedding_snippet(place, [self.sample()[role][0] for role in _PARTS], self.pooling)
 
     @classmethod
     def sample(cls) -> Columns:
@@ -180,25 +179,27 @@ class TextEmbedding(Task):
         return ids
 
     def _embed(self, network: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
-        """The embeddings of each part, of length 1; one pass reads all texts of a batch."""
+        """Return the embeddings of each part, of length 1; one pass reads all texts of a batch."""
         states = network(**batch["inputs"]).last_hidden_state.float()
         pooled = Pooling(self.pooling, states.shape[-1])(states, batch["inputs"]["attention_mask"])
         return F.normalize(pooled, dim=-1).chunk(batch["parts"])
 
     def _losses(self, embeddings: Sequence[Tensor], batch: Batch) -> Tensor:
-        """Of each row."""
+        """Return the loss of each row."""
         query, *others = embeddings
         if self.facts.kind == "scores":
             low, high = self.facts.numbers["low"], self.facts.numbers["high"]
             wanted = (batch["label"].to(query) - low) / (high - low)
             return F.mse_loss((query * others[0]).sum(dim=-1), wanted, reduction="none")
-        with torch.autocast(query.device.type, enabled=False):  # the temperature blows up what bf16 rounds
+        with torch.autocast(
+            query.device.type, enabled=False
+        ):  # dividing by the temperature magnifies the rounding of bf16
             cosines = query @ torch.cat(others).T
         logits = (cosines / self.temperature).masked_fill(~batch["rivals"], -torch.inf)
         return F.cross_entropy(logits, torch.arange(len(query), device=query.device), reduction="none")
 
 
 def _range(labels: Sequence[Any]) -> dict[str, float]:
-    """The lowest and the highest score there is; a text that is none is a fault that is told later."""
+    """Return the lowest and the highest score; labels that are not numbers are reported later, as faults."""
     numbers = [float(label) for label in labels if isinstance(label, int | float) and np.isfinite(label)] or [0.0]
     return {"low": min(numbers), "high": max(numbers)}

@@ -1,4 +1,4 @@
-"""Token classification: a tag for every word, which marks spans (entities) or stands for itself (parts of speech)."""
+"""Token classification: predict a tag per word, which marks spans (entities) or single words (parts of speech)."""
 
 from __future__ import annotations
 
@@ -16,28 +16,36 @@ from transformers import PretrainedConfig
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
-from hone.tasks import usage
-from hone.tasks.metrics.spans import entities, read_tag
-from hone.tasks.targets.classes import class_name, config_of, require_choice
-from hone.tasks.text.shared import padding, word_pieces
+from hone.tasks.metrics.spans import group_entities, read_tag
+from hone.tasks.targets.classes import class_config, class_name, require_two_classes
+from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 from hone.tasks.text.shared.tags import (
     find_tags,
-    recall_tags,
     require_scheme,
     split_words,
+    tag_facts_from_config,
     tag_faults,
     tag_metrics,
     word_faults,
 )
 from hone.tasks.text.shared.texts import require_room, token_limit
+from hone.tasks.text.shared.word_pieces import (
+    find_first_pieces,
+    label_pieces,
+    prepare_tokenizer,
+    shift_places,
+    tokenise_words,
+)
+from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 
 _IGNORED = -100
+"""The label of tokens that have no loss."""
 
 
 @final
 @dataclass(eq=False)
 class TokenClassification(Task):
-    """The options are the fields; `conf/task/token_classification.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/token_classification.yaml`."""
 
     kind: Literal["auto", "spans", "tags"] = "auto"
     max_length: Count | None = None
@@ -56,8 +64,8 @@ class TokenClassification(Task):
         return [read_tag(label) for label in self.facts.labels]
 
     @cached_property
-    def usual(self) -> int:
-        """What is said of a word that the network never saw: outside of all spans, or the commonest tag."""
+    def default(self) -> int:
+        """The tag predicted for a word that was cut off: outside of all spans, or the most frequent tag."""
         outside = self.facts.kind == "spans" and "O" in self.facts.labels
         return self.facts.labels.index("O") if outside else int(np.argmax(self.facts.counts))
 
@@ -73,41 +81,41 @@ class TokenClassification(Task):
             yield from tag_faults(rows, facts)
 
     def check(self, facts: Facts) -> None:
-        require_choice(facts)
+        require_two_classes(facts)
         if facts.kind == "spans":
             require_scheme(facts)
 
     def configure_processor(self, processor: Any) -> None:
-        word_pieces.prepare(processor)
+        prepare_tokenizer(processor)
 
     def model_config(self) -> dict[str, Any]:
-        return config_of(self.facts.labels)
+        return class_config(self.facts.labels)
 
     def encode(self, rows: Columns) -> Columns:
         words = [split_words(row) for row in rows["words"]]
         limit = token_limit(self.processor, self.max_length)
-        ids, owners = word_pieces.tokenise(self.processor, words, limit if self.truncation else None)
+        ids, owners = tokenise_words(self.processor, words, limit if self.truncation else None)
         lengths = [len(row) for row in ids]
         require_room(rows["id"], "words", lengths, limit, "task.truncation=false")
-        first = [word_pieces.firsts(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
+        first = [find_first_pieces(owner, len(row)) for owner, row in zip(owners, words, strict=True)]
         encoded = {"id": rows["id"], "length": lengths, "input_ids": ids, "first": first, "words": words}
         if "label" not in rows:
             return encoded
         places = {name: place for place, name in enumerate(self.facts.labels)}
         labels = [[places[class_name(tag)] for tag in row] for row in rows["label"]]
         further = self._further(places)
-        targets = [word_pieces.spread(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
+        targets = [label_pieces(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
         return {**encoded, "label": labels, "target": targets}
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        inputs = padding.tokens(rows, self.processor, None, None)
+        inputs = pad_inputs(rows, self.processor, None, None)
         width, left = inputs["input_ids"].shape[1], self.processor.padding_side == "left"
         starts = [width - len(ids) if left else 0 for ids in rows["input_ids"]]
-        first = [word_pieces.shifted(row, start) for row, start in zip(rows["first"], starts, strict=True)]
+        first = [shift_places(row, start) for row, start in zip(rows["first"], starts, strict=True)]
         batch: Batch = {"id": rows["id"], "inputs": inputs, "first": first, "words": rows["words"]}
         if "label" not in rows:
             return batch
-        return batch | {"labels": padding.pad(rows["target"], _IGNORED, width, left), "label": rows["label"]}
+        return batch | {"labels": pad_rows(rows["target"], _IGNORED, width, left), "label": rows["label"]}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         labels: Tensor = batch["labels"]
@@ -124,7 +132,7 @@ class TokenClassification(Task):
         predictions = {
             "id": batch["id"],
             "words": batch["words"],
-            "prediction": [np.where(first < 0, self.usual, tag[first]).tolist() for first, _, tag in rows],
+            "prediction": [np.where(first < 0, self.default, tag[first]).tolist() for first, _, tag in rows],
             "scores": [np.where(first < 0, 0.0, score[first]).tolist() for first, score, _ in rows],
         }
         if "labels" not in batch:
@@ -143,28 +151,29 @@ class TokenClassification(Task):
         return tag_metrics(self.facts)
 
     def baseline(self, records: Columns) -> Columns:
-        return records | {"prediction": [[self.usual] * len(row) for row in records["label"]]}
+        return records | {"prediction": [[self.default] * len(row) for row in records["label"]]}
 
     def describe(self, record: Mapping[str, Any]) -> str:
-        said = self.outcome(record)
+        outcome = self.outcome(record)
         if self.facts.kind == "spans":
-            spans = (f"{each['word']} ({each['entity_group']} {each['score']:.2f})" for each in said["entities"])
+            entities = outcome["entities"]
+            spans = (f"{entity['word']} ({entity['entity_group']} {entity['score']:.2f})" for entity in entities)
             return ", ".join(spans) or "nothing"
-        return " ".join(f"{word}/{tag}" for word, tag in zip(record["words"], said["tags"], strict=True))
+        return " ".join(f"{word}/{tag}" for word, tag in zip(record["words"], outcome["tags"], strict=True))
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         words, scores, places = (list(record[name]) for name in ("words", "scores", "prediction"))
         tags = {"tags": [self.facts.labels[place] for place in places]}
         if self.facts.kind == "spans":
-            return {"entities": entities([self.tags[place] for place in places], words, scores), **tags}
+            return {"entities": group_entities([self.tags[place] for place in places], words, scores), **tags}
         return {**tags, "scores": scores}
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
-        return recall_tags(config, self.kind)
+        return tag_facts_from_config(config, self.kind)
 
     def example(self, place: str) -> str:
-        text = usage.quoted(" ".join(self.question()["words"]))
-        return usage.by_pipeline(self.pipeline, place, text, aggregation_strategy="first")
+        text = to_literal(" ".join(self.question()["words"]))
+        return pipeline_snippet(self.pipeline, place, text, aggregation_strategy="first")
 
     @classmethod
     def sample(cls) -> Columns:
@@ -184,7 +193,7 @@ class TokenClassification(Task):
         }
 
     def _further(self, places: Mapping[str, int]) -> list[int]:
-        """What the further sub-words of a word with each tag are told to be; behind the beginning of a span, inside."""
+        """Return, for each tag, the label of a word's later sub-words: after the start of a span, they are inside it."""
         if not self.label_all:
             return [_IGNORED] * len(places)
         if self.facts.kind == "tags":
@@ -193,7 +202,7 @@ class TokenClassification(Task):
         return [places.get(name, place) for name, place in zip(names, places.values(), strict=True)]
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of each token; 0 where no tag is asked for."""
+        """Return the loss of each token, 0 for tokens without a label."""
         classes = logits.float().transpose(1, 2)
         smoothing = self.label_smoothing
         return F.cross_entropy(classes, labels, reduction="none", ignore_index=_IGNORED, label_smoothing=smoothing)

@@ -1,4 +1,4 @@
-"""Translation: a text in one language to the same in another."""
+"""Translation: turn a text in one language into the same text in another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hone.tasks.text.shared.seq2seq import Seq2Seq
 @final
 @dataclass(eq=False)
 class Translation(Seq2Seq):
-    """The options are the fields; `conf/task/translation.yaml` says what each does."""
+    """Its fields are the options, described in `conf/task/translation.yaml`."""
 
     bleu_tokens: BleuTokens = "13a"
 
@@ -42,6 +42,6 @@ class Translation(Seq2Seq):
 
 
 def _exact(records: Columns) -> list[bool]:
-    """Whether a translation is the reference, word for word."""
+    """Return whether each translation equals its reference, word for word."""
     pairs = zip(records["prediction"], records["target"], strict=True)
-    return [ours.split() == theirs.split() for ours, theirs in pairs]
+    return [prediction.split() == target.split() for prediction, target in pairs]

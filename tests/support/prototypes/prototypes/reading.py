@@ -72,7 +72,7 @@ class QuestionAnswering(Task):
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         labels = {name: torch.tensor(np.asarray(rows[name])) for name in ("begin", "end")}
         kept = {name: rows[name] for name in ("id", "spans", "context", "answer")}
-        return {**kept, "inputs": padding.tokens(rows, self.processor, None, None), "labels": labels}
+        return {**kept, "inputs": padding.pad_inputs(rows, self.processor, None, None), "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return self._losses(network(**batch["inputs"]), batch).mean()

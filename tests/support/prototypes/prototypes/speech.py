@@ -92,8 +92,8 @@ class Speech(Task):
         values = torch.zeros(len(lengths), int(lengths.max()))
         for place, row in enumerate(rows["values"]):
             values[place, : len(row)] = torch.tensor(np.asarray(row))
-        inputs = {"input_values": values, "attention_mask": padding.mask(lengths, int(lengths.max()))}
-        labels = padding.pad(rows["label"], -100, max(len(row) for row in rows["label"]))
+        inputs = {"input_values": values, "attention_mask": padding.attention_mask(lengths, int(lengths.max()))}
+        labels = padding.pad_rows(rows["label"], -100, max(len(row) for row in rows["label"]))
         return {"id": rows["id"], "text": rows["text"], "inputs": inputs, "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:

@@ -69,11 +69,11 @@ class Translation(Task):
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         widest = max(len(row) for row in rows["target"])
-        labels = padding.pad(rows["target"], -100, widest)
+        labels = padding.pad_rows(rows["target"], -100, widest)
         return {
             "id": rows["id"],
             "text": rows["text"],
-            "inputs": padding.tokens(rows, self.processor, None, None),
+            "inputs": padding.pad_inputs(rows, self.processor, None, None),
             "labels": labels,
         }
 

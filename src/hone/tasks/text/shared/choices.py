@@ -1,4 +1,4 @@
-"""Choices and the label that points at one of them, as data sets write them."""
+"""Choices and the label that selects one of them, in the forms that data sets use."""
 
 from __future__ import annotations
 
@@ -14,93 +14,96 @@ from hone.core.errors import did_you_mean, join_names
 from hone.core.task import Fault
 from hone.tasks.targets.classes import class_name
 
-Way = Literal["text", "index", "letter", "name"]
-"""What a label is: the choice itself, its place from 0, its place from A, or its name in a column of names."""
+LabelStyle = Literal["text", "index", "letter", "name"]
+"""What a label is: the choice itself, its index from 0, its letter from A, or its name in a column of names."""
 
-Row = tuple[Any, Any, Any]
+ChoiceRow = tuple[Any, Any, Any]
 """Choices, names and label."""
 
 
-def there(choices: Sequence[Any]) -> list[Any]:
-    """Without the gaps at the end: rows with fewer choices than columns leave the last ones empty."""
+def nonempty(choices: Sequence[Any]) -> list[Any]:
+    """Drop empty choices at the end: rows with fewer choices than columns leave the last columns empty."""
     kept = list(choices)
     while kept and kept[-1] in (None, ""):
         kept.pop()
     return kept
 
 
-def find_way(rows: Dataset) -> Way:
-    """The way in which most labels point at a choice."""
+def find_label_style(rows: Dataset) -> LabelStyle:
+    """Return the style in which most labels select a choice."""
     if "names" in rows.column_names:
         return "name"
-    few = [row for row in _rows(rows) if _problem_of(row[0]) is None and row[2] is not None]
-    ways: tuple[Way, ...] = get_args(Way)[:-1]
-    return max(ways, key=lambda way: sum(_points(way, row) for row in few))
+    usable = [row for row in _read_rows(rows) if _choices_problem(row[0]) is None and row[2] is not None]
+    styles: tuple[LabelStyle, ...] = get_args(LabelStyle)[:-1]
+    return max(styles, key=lambda style: sum(_has_valid_label(style, row) for row in usable))
 
 
-def place_of(way: Way, label: Any, choices: Sequence[str], names: Sequence[Any] | None) -> int:
-    """The choice that a label points at; a ValueError says why there is none."""
+def choice_index(style: LabelStyle, label: Any, choices: Sequence[str], names: Sequence[Any] | None) -> int:
+    """Return the index of the choice that a label selects; raise ValueError with the reason if there is none."""
     if label is None:
         raise ValueError("the label is missing")
-    said = class_name(label)
-    if said in ("", "-1"):
-        raise ValueError(f"label {said!r} marks labels that are kept secret: leave them out")
-    known = _known(way, choices, names)
-    if (way == "text" and not isinstance(label, str)) or said not in known:
-        among = f"{known[0]} to {known[-1]}" if way == "index" else join_names(known, 8)
-        raise ValueError(f"label {said!r} is none of {among}.{did_you_mean(said, known) if way != 'index' else ''}")
-    if known.count(said) > 1:
-        raise ValueError(f"label {said!r} stands for several choices of the row")
-    return known.index(said)
+    name = class_name(label)
+    if name in ("", "-1"):
+        raise ValueError(f"label {name!r} marks withheld labels: leave those rows out")
+    options = _valid_labels(style, choices, names)
+    if (style == "text" and not isinstance(label, str)) or name not in options:
+        expected = f"{options[0]} to {options[-1]}" if style == "index" else join_names(options, 8)
+        hint = did_you_mean(name, options) if style != "index" else ""
+        raise ValueError(f"label {name!r} is not one of {expected}.{hint}")
+    if options.count(name) > 1:
+        raise ValueError(f"label {name!r} matches several choices of the row")
+    return options.index(name)
 
 
-def places(rows: Dataset, way: Way) -> Iterator[int]:
-    """Those of the rows that have one."""
-    for choices, names, label in _rows(rows):
-        if _problem_of(choices) is None and _points(way, (choices, names, label)):
-            yield place_of(way, label, there(choices), names)
+def correct_choices(rows: Dataset, style: LabelStyle) -> Iterator[int]:
+    """Yield the index of the correct choice of each row that has a valid label."""
+    for choices, names, label in _read_rows(rows):
+        if _choices_problem(choices) is None and _has_valid_label(style, (choices, names, label)):
+            yield choice_index(style, label, nonempty(choices), names)
 
 
-def choice_faults(rows: Dataset, way: Way) -> Iterator[Fault]:
-    """Rows with nothing to choose from, and labels that point nowhere."""
-    for row, (choices, names, label) in enumerate(_rows(rows)):
-        problem = _problem_of(choices)
+def choice_faults(rows: Dataset, style: LabelStyle) -> Iterator[Fault]:
+    """Yield the rows without a real choice and the labels that select none."""
+    for row, (choices, names, label) in enumerate(_read_rows(rows)):
+        problem = _choices_problem(choices)
         if problem:
             yield Fault(row, "choices", problem)
             continue
-        if names is not None and len(there(names)) != len(there(choices)):
-            yield Fault(row, "names", "there are not as many names as choices")
+        if names is not None and len(nonempty(names)) != len(nonempty(choices)):
+            yield Fault(row, "names", "the numbers of names and of choices differ")
         elif "label" in rows.column_names:
             try:
-                place_of(way, label, there(choices), names)
+                choice_index(style, label, nonempty(choices), names)
             except ValueError as error:
                 yield Fault(row, "label", str(error))
 
 
-def _points(way: Way, row: Row) -> bool:
+def _has_valid_label(style: LabelStyle, row: ChoiceRow) -> bool:
     choices, names, label = row
     try:
-        place_of(way, label, there(choices), names)
+        choice_index(style, label, nonempty(choices), names)
     except ValueError:
         return False
     return True
 
 
-def _known(way: Way, choices: Sequence[str], names: Sequence[Any] | None) -> list[str]:
-    """What labels of a row can be, in the order of its choices."""
-    if way == "text":
+def _valid_labels(style: LabelStyle, choices: Sequence[str], names: Sequence[Any] | None) -> list[str]:
+    """Return the valid labels of a row, in the order of its choices."""
+    if style == "text":
         return list(choices)
-    if way == "name":
+    if style == "name":
         return [class_name(name) for name in names or ()][: len(choices)]
-    return [*map(str, range(len(choices)))] if way == "index" else [*ascii_uppercase[: len(choices)]]
+    if style == "index":
+        return [str(index) for index in range(len(choices))]
+    return list(ascii_uppercase[: len(choices)])
 
 
-def _problem_of(choices: Any) -> str | None:
+def _choices_problem(choices: Any) -> str | None:
     if choices is None:
         return "the choices are missing"
     if not isinstance(choices, list):
         return "expected a list of texts; several columns make one with {choices: [a, b, c]} among the columns"
-    kept = there(choices)
+    kept = nonempty(choices)
     if any(choice is None or (isinstance(choice, str) and not choice.strip()) for choice in kept):
         return "a choice is empty"
     if not all(isinstance(choice, str) for choice in kept):
@@ -108,7 +111,8 @@ def _problem_of(choices: Any) -> str | None:
     return None if len(kept) > 1 else "there are fewer than two choices"
 
 
-def _rows(rows: Dataset) -> Iterator[Row]:
+def _read_rows(rows: Dataset) -> Iterator[ChoiceRow]:
     names = values(rows, "names") if "names" in rows.column_names else repeat(None)
     labels = values(rows, "label") if "label" in rows.column_names else repeat(None)
+    # `repeat` never ends, so the columns cannot be zipped strictly.
     return zip(values(rows, "choices"), names, labels, strict=False)

@@ -1,4 +1,8 @@
-"""What language models share: texts as rows of tokens, the loss of those that are foretold, sums for each document."""
+"""What language models share: the loss of the predicted tokens, sums per document, and a check for causality.
+
+The target tokens of a batch are those whose prediction is scored: `places` has the positions of their predictions in
+the flattened batch, `wanted` the true tokens, `token_row` their rows and `token_owner` their documents.
+"""
 
 from __future__ import annotations
 
@@ -15,71 +19,20 @@ from torch import Tensor, nn
 from hone.core.errors import UserError
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count
-from hone.tasks import usage
 from hone.tasks.text.shared.documents import Numbers
 from hone.tasks.text.shared.texts import text_faults
+from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 
+_CAUSAL_TOLERANCE = 1e-3
+"""How much earlier outputs may change when the last token does, relative to the change of the last output.
 
-def chosen_logits(network: nn.Module, batch: Batch) -> Tensor:
-    """What the network says at `places`, counted through the batch's rectangle."""
-    logits: Tensor = network(**batch["inputs"]).logits
-    return logits.flatten(0, 1).index_select(0, batch["places"]).float()
-
-
-def token_losses(logits: Tensor, batch: Batch) -> Tensor:
-    """The cross-entropy of each chosen token with the one that is `wanted`."""
-    return F.cross_entropy(logits, batch["wanted"], reduction="none")
-
-
-def mean_loss(network: nn.Module, batch: Batch) -> Tensor:
-    """Over all chosen tokens of a batch, which may have none."""
-    return token_losses(chosen_logits(network, batch), batch).sum() / max(count(batch), 1.0)
-
-
-def count(batch: Batch) -> float:
-    return float(len(batch["wanted"]))
-
-
-def by_document(batch: Batch, values: Mapping[str, Tensor]) -> Columns:
-    """For each row of a batch the documents it has parts of, how many chosen tokens, and the sums of their values."""
-    held = [{int(number): 0, **told} for number, told in zip(batch["id"], batch["texts"], strict=True)]
-    plain = {name: each.detach().cpu().double().numpy() for name, each in values.items()}
-    counted = {**plain, "targets": np.ones(len(batch["token_owner"]))}
-    out: Columns = {"id": batch["id"], "documents": [np.array(list(told)) for told in held]}
-    out["bytes"] = [np.array(list(told.values()), dtype=np.float64) for told in held]
-    for name, each in counted.items():
-        out[name] = [_sums(batch, row, list(told), each) for row, told in enumerate(held)]
-    return out
-
-
-def added_up(parts: Columns) -> Columns:
-    """A record a document: the sums over all rows that have a part of it."""
-    names = [name for name in parts if name not in ("id", "documents")]
-    numbers, places = np.unique(np.concatenate(parts["documents"]), return_inverse=True)
-    sums = {name: np.bincount(places, np.concatenate(parts[name]), len(numbers)) for name in names}
-    return {"id": numbers, **sums}
-
-
-def chosen(batch: Batch, row_of: Numbers, place: Numbers, wanted: Numbers, before: int = 0) -> Batch:
-    """A batch with its chosen tokens, which the network foretells so many places `before` them."""
-    width = batch["owner"].shape[1]
-    return batch | {
-        "places": torch.from_numpy(row_of * width + place - before),
-        "wanted": torch.from_numpy(wanted),
-        "token_row": row_of,
-        "token_owner": batch["owner"][row_of, place],
-    }
-
-
-def _sums(batch: Batch, row: int, documents: list[int], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    inside = batch["token_row"] == row
-    owner = batch["token_owner"][inside]
-    return np.array([values[inside][owner == document].sum() for document in documents])
+Rounding changes them far less, looking ahead far more.
+"""
 
 
 @dataclass(eq=False)
 class LanguageModel(Task):
-    """Its batches are those of `token_loss.chosen`, or, to predict, have no tokens that are `wanted`."""
+    """The base of language modelling tasks. Batches without `wanted` tokens are for prediction."""
 
     block_size: Count | None = None
     max_length: Count | None = None
@@ -103,27 +56,74 @@ class LanguageModel(Task):
 
     @final
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return mean_loss(network, batch)
+        losses = token_losses(target_logits(network, batch), batch)
+        return losses.sum() / max(self.count_targets(batch), 1.0)  # a batch may have no target tokens
 
     @final
     def count_targets(self, batch: Batch) -> float:
-        return count(batch)
+        return float(len(batch["wanted"]))
 
     def example(self, place: str) -> str:
-        return usage.by_pipeline(self.pipeline, place, usage.quoted(self.question()["text"]))
+        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["text"]))
 
     @final
     def merge(self, predictions: Columns) -> Columns:
-        return added_up(predictions) if "documents" in predictions else predictions
+        return merge_documents(predictions) if "documents" in predictions else predictions
 
 
-_LEAST = 1e-3
-"""Of what a changed last token changes at its own place: rounding is far less, looking ahead far more."""
+def with_targets(batch: Batch, row_of: Numbers, place: Numbers, wanted: Numbers, before: int = 0) -> Batch:
+    """Return the batch with its target tokens, given by row and place, which are predicted `before` places earlier."""
+    width = batch["owner"].shape[1]
+    return batch | {
+        "places": torch.from_numpy(row_of * width + place - before),
+        "wanted": torch.from_numpy(wanted),
+        "token_row": row_of,
+        "token_owner": batch["owner"][row_of, place],
+    }
+
+
+def target_logits(network: nn.Module, batch: Batch) -> Tensor:
+    """Return the network's predictions of the target tokens."""
+    logits: Tensor = network(**batch["inputs"]).logits
+    return logits.flatten(0, 1).index_select(0, batch["places"]).float()
+
+
+def token_losses(logits: Tensor, batch: Batch) -> Tensor:
+    """Return the cross-entropy of each target token."""
+    return F.cross_entropy(logits, batch["wanted"], reduction="none")
+
+
+def sum_by_document(batch: Batch, values: Mapping[str, Tensor]) -> Columns:
+    """Sum the values of the target tokens, and count the tokens, per document that each row has a part of."""
+    # A row's own document comes first and is there even if none of its tokens is scored.
+    bytes_by_row = [{int(number): 0, **sizes} for number, sizes in zip(batch["id"], batch["texts"], strict=True)]
+    documents_by_row = [list(sizes) for sizes in bytes_by_row]
+    token_values = {name: tensor.detach().cpu().double().numpy() for name, tensor in values.items()}
+    token_values["targets"] = np.ones(len(batch["token_owner"]))
+    columns: Columns = {"id": batch["id"], "documents": [np.array(documents) for documents in documents_by_row]}
+    columns["bytes"] = [np.array(list(sizes.values()), dtype=np.float64) for sizes in bytes_by_row]
+    for name, numbers in token_values.items():
+        columns[name] = [_sum_row(batch, row, owned, numbers) for row, owned in enumerate(documents_by_row)]
+    return columns
+
+
+def _sum_row(batch: Batch, row: int, documents: list[int], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    inside = batch["token_row"] == row
+    owner = batch["token_owner"][inside]
+    return np.array([values[inside][owner == document].sum() for document in documents])
+
+
+def merge_documents(parts: Columns) -> Columns:
+    """Return one record per document, with the sums over all rows that have a part of it."""
+    names = [name for name in parts if name not in ("id", "documents")]
+    numbers, places = np.unique(np.concatenate(parts["documents"]), return_inverse=True)
+    sums = {name: np.bincount(places, np.concatenate(parts[name]), len(numbers)) for name in names}
+    return {"id": numbers, **sums}
 
 
 @torch.no_grad()
 def require_causal(network: Any, vocabulary: int) -> None:
-    """Refuses a network that says something else of a token when a later one changes."""
+    """Raise UserError if the network's outputs for earlier tokens change with the last token."""
     training = network.training
     ids = torch.arange(6, device=next(network.parameters()).device)[None] % vocabulary
     changed = ids.clone()
@@ -133,7 +133,7 @@ def require_causal(network: Any, vocabulary: int) -> None:
         change = (network(input_ids=ids).logits - network(input_ids=changed).logits).float().abs().amax(dim=-1)[0]
     finally:
         network.train(training)
-    if float(change[:-1].max()) > _LEAST * max(float(change[-1]), 1e-6):
+    if float(change[:-1].max()) > _CAUSAL_TOLERANCE * max(float(change[-1]), 1e-6):
         config = network.config
         remedy = (
             "Make it read from left to right with checkpoint.hyperparameters={is_decoder:true}, or choose"
@@ -142,5 +142,5 @@ def require_causal(network: Any, vocabulary: int) -> None:
         )
         raise UserError(
             f"checkpoint: this {config.model_type} network reads in both directions, so it would see the "
-            f"tokens that it is to foretell. {remedy} a decoder such as checkpoint=gpt2, or task=masked_lm."
+            f"tokens that it is to predict. {remedy} a decoder such as checkpoint=gpt2, or task=masked_lm."
         )

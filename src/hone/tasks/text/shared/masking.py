@@ -1,4 +1,7 @@
-"""Which tokens of a row are hidden, and behind what: 80 % a mask, 10 % some other token, 10 % nothing at all."""
+"""Hiding tokens of a row for masked language modelling, and filling masks with the best tokens.
+
+Of the chosen tokens, 80 % become a mask, 10 % a random token, and 10 % stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,32 @@ from torch import Tensor
 from hone.tasks.text.shared.documents import Numbers
 
 _MASKED, _REPLACED = 0.8, 0.9
-"""Up to where a number from 0 to 1 means a mask, and from there on another token."""
+"""A random number from 0 to 1 below the first means a mask, below the second a random token."""
+
+Fill = dict[str, Any]
+"""A `token` for a mask, its `score`, and the `text` with the token in it."""
 
 
 @final
 @dataclass(frozen=True)
 class Masking:
-    """`words`: whole words are hidden, each of their tokens behind something of its own."""
+    """Hides tokens with a probability, or with `words` all tokens of a word, each behind a replacement of its own."""
 
     probability: float
     words: bool
     mask: int
     vocabulary: int
 
-    def hide(self, ids: Numbers, can_be: Numbers, begins: Numbers, place: Sequence[int]) -> tuple[Numbers, Numbers]:
-        """The row with tokens hidden, and where: a function of the row and a `place` in the run, not of its batch."""
+    def hide(self, ids: Numbers, maskable: Numbers, begins: Numbers, place: Sequence[int]) -> tuple[Numbers, Numbers]:
+        """Return the row with hidden tokens, and their indices.
+
+        The result depends on the row and on `place`, its seed in the run, not on the other rows of its batch.
+        """
         rng = np.random.default_rng([*place, zlib.crc32(np.ascontiguousarray(ids).tobytes())])
         units = np.cumsum(begins) - begins[:1] if self.words else np.arange(len(ids))
+        # The order of the three draws is part of exact resume: do not change it.
         hit = (rng.random(len(ids)) < self.probability)[units]
-        places = np.flatnonzero(hit & can_be)
+        places = np.flatnonzero(hit & maskable)
         fate = rng.random(len(places))
         others = rng.integers(self.vocabulary, size=len(places))
         hidden = ids.copy()
@@ -40,17 +50,14 @@ class Masking:
         return hidden, places
 
 
-Fill = dict[str, Any]
-
-
-def fills(tokenizer: Any, ids: Numbers, logits: Tensor, top_k: int) -> list[list[Fill]]:
-    """For each blank of an unpadded row the best tokens with their scores, and the text with each of them in it."""
+def fill_blanks(tokenizer: Any, ids: Numbers, logits: Tensor, top_k: int) -> list[list[Fill]]:
+    """Return the `top_k` fills of each mask in an unpadded row, best first."""
     blanks = np.flatnonzero(ids == tokenizer.mask_token_id)
     if not len(blanks):
         return []
     scores, best = logits[torch.from_numpy(blanks).to(logits.device)].float().softmax(-1).topk(top_k)
-    alone = len(blanks) == 1  # else skipping special tokens would make the other blanks disappear
-    out = []
+    alone = len(blanks) == 1  # with several, skipping special tokens would drop the other masks from the text
+    fills_by_blank = []
     for blank, row_scores, row_best in zip(blanks, scores.tolist(), best.tolist(), strict=True):
         choices = []
         for score, token in zip(row_scores, row_best, strict=True):
@@ -59,5 +66,5 @@ def fills(tokenizer: Any, ids: Numbers, logits: Tensor, top_k: int) -> list[list
             filled = filled[filled != tokenizer.pad_token_id]
             text = tokenizer.decode(filled, skip_special_tokens=alone)
             choices.append({"token": tokenizer.decode([token]), "score": score, "text": text})
-        out.append(choices)
-    return out
+        fills_by_blank.append(choices)
+    return fills_by_blank

@@ -1,4 +1,4 @@
-"""Ragged rows to rectangular tensors."""
+"""Rows of different lengths as rectangular tensors, and the parts of rows joined, split and indexed."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ import torch
 from torch import Tensor
 
 
-def tokens(rows: dict[str, Any], tokenizer: Any, width: int | None, multiple: int | None) -> dict[str, Tensor]:
-    """Token ids and what goes with them, padded to the longest row, or to `width`, rounded up to `multiple`."""
+def pad_inputs(rows: dict[str, Any], tokenizer: Any, width: int | None, multiple: int | None) -> dict[str, Tensor]:
+    """Pad token ids, token types and attention mask to the longest row or to `width`, rounded up to `multiple`."""
     lengths = np.array([len(ids) for ids in rows["input_ids"]])
-    widest = width if width is not None else int(lengths.max())
-    widest = -(-widest // multiple) * multiple if multiple else widest
+    width = int(lengths.max()) if width is None else width
+    width = -(-width // multiple) * multiple if multiple else width
     left = tokenizer.padding_side == "left"
     fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-    inputs = {name: pad(rows[name], value, widest, left) for name, value in fill.items() if name in rows}
-    return inputs | {"attention_mask": mask(lengths, widest, left)}
+    inputs = {name: pad_rows(rows[name], value, width, left) for name, value in fill.items() if name in rows}
+    return inputs | {"attention_mask": attention_mask(lengths, width, left)}
 
 
-def on_the_right(rows: Sequence[np.ndarray[Any, Any]], value: int) -> dict[str, Tensor]:
-    """Token ids alone, filled up behind, where networks count positions from the left whatever the tokenizer says."""
+def pad_right(rows: Sequence[np.ndarray[Any, Any]], value: int) -> dict[str, Tensor]:
+    """Pad token ids on the right, for networks that count positions from the left whatever the tokenizer's side."""
     lengths = np.array([len(ids) for ids in rows])
     width = int(lengths.max())
-    return {"input_ids": pad(rows, value, width), "attention_mask": mask(lengths, width)}
+    return {"input_ids": pad_rows(rows, value, width), "attention_mask": attention_mask(lengths, width)}
 
 
-def pad(rows: Sequence[Any], value: int, width: int, left: bool = False) -> Tensor:
-    """The rows in one integer tensor, filled up with `value`."""
-    out = np.full((len(rows), width), value, dtype=np.int64)
-    for place, row in enumerate(rows):
+def pad_rows(rows: Sequence[Any], value: int, width: int, left: bool = False) -> Tensor:
+    """Return the rows as one integer tensor, padded with `value`."""
+    padded = np.full((len(rows), width), value, dtype=np.int64)
+    for index, row in enumerate(rows):
         start = width - len(row) if left else 0
-        out[place, start : start + len(row)] = row
-    return torch.from_numpy(out)
+        padded[index, start : start + len(row)] = row
+    return torch.from_numpy(padded)
 
 
-def mask(lengths: np.ndarray[Any, Any], width: int, left: bool = False) -> Tensor:
-    """One where a padded tensor holds a row's own values, zero where it was filled up."""
-    places = np.arange(width)
-    inside = places >= width - lengths[:, None] if left else places < lengths[:, None]
+def attention_mask(lengths: np.ndarray[Any, Any], width: int, left: bool = False) -> Tensor:
+    """Return 1 where a padded tensor holds a value of its row, 0 where it holds padding."""
+    columns = np.arange(width)
+    inside = columns >= width - lengths[:, None] if left else columns < lengths[:, None]
     return torch.from_numpy(inside.astype(np.int64))
 
 
-def features(rows: Sequence[Sequence[float]]) -> dict[str, Tensor]:
-    """Features that a frozen backbone gave, for the head alone."""
+def stack_features(rows: Sequence[Sequence[float]]) -> dict[str, Tensor]:
+    """Return the precomputed features of a frozen backbone as the inputs of a head."""
     return {"features": torch.from_numpy(np.array(rows, dtype=np.float32))}
 
 
-def gathered(parts: Sequence[Any], counts: Iterable[int]) -> list[Sequence[Any]]:
-    """The parts of each row."""
+def group_parts(parts: Sequence[Any], counts: Iterable[int]) -> list[Sequence[Any]]:
+    """Group the parts of all rows by row; `counts` says how many each row has."""
     return [parts[start:stop] for start, stop in pairwise(accumulate(counts, initial=0))]
 
 
-def joined(parts: Sequence[Sequence[int]], counts: Iterable[int]) -> list[list[int]]:
-    """The parts of each row, end to end."""
-    return [[*chain(*mine)] for mine in gathered(parts, counts)]
+def join_parts(parts: Sequence[Sequence[int]], counts: Iterable[int]) -> list[list[int]]:
+    """Join the parts of each row end to end; `counts` says how many each row has."""
+    return [[*chain(*group)] for group in group_parts(parts, counts)]
 
 
-def cut(rows: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]]) -> list[Sequence[int]]:
-    """The inverse of `joined`: the parts of all rows, whose sizes are given for each row."""
-    return [part for row, mine in zip(rows, sizes, strict=True) for part in gathered(row, mine)]
+def split_parts(rows: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Undo `join_parts`: return the parts of all rows, given the sizes of the parts of each row."""
+    return [part for row, row_sizes in zip(rows, sizes, strict=True) for part in group_parts(row, row_sizes)]
 
 
-def table(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Where the parts of each row stand among all parts, and which cells of that table are parts at all."""
+def padded_index(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return a table with the index of each row's parts among all parts, and a mask of the cells that hold a part."""
     real = np.arange(max(counts)) < np.asarray(counts)[:, None]
-    places = np.zeros(real.shape, dtype=np.int64)
-    places[real] = np.arange(real.sum())
-    return torch.from_numpy(places), torch.from_numpy(real)
+    indices = np.zeros(real.shape, dtype=np.int64)
+    indices[real] = np.arange(real.sum())
+    return torch.from_numpy(indices), torch.from_numpy(real)

@@ -1,4 +1,4 @@
-"""What tasks share that read a text and write another: an encoder, a decoder, and a loss for each token written."""
+"""What tasks with an encoder and a decoder share: they read a text, generate another, and learn from its tokens."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hone.core.errors import UserError
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.models.compatibility import end_token
-from hone.tasks import usage
-from hone.tasks.text.shared import padding
-from hone.tasks.text.shared.generation import Languages, settings, shifted
+from hone.tasks.text.shared.generation import Languages, decoder_inputs, generation_settings
+from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 from hone.tasks.text.shared.texts import text_faults, token_limit
+from hone.tasks.usage_snippets import seq2seq_snippet
 
 _NO_TARGET = -100
-_OF_GENERATION = ("min_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size", "early_stopping")
+_GENERATION_OPTIONS = ("min_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size", "early_stopping")
 
 
 @dataclass(eq=False)
 class Seq2Seq(Task):
-    """The options are the fields; `conf/task/translation.yaml` says what each does."""
+    """The base of sequence-to-sequence tasks. `conf/task/translation.yaml` describes the options."""
 
     source_prefix: str = ""
     source_language: str | None = None
@@ -64,8 +64,8 @@ class Seq2Seq(Task):
     @final
     def configure_processor(self, processor: Any) -> None:
         if end_token(processor) is None:
-            raise UserError(f"checkpoint: {type(processor).__name__} has no end token, so no text would ever be over.")
-        self._languages.settle(processor)
+            raise UserError(f"checkpoint: {type(processor).__name__} has no end token, so generation would never stop.")
+        self._languages.apply_to(processor)
 
     @final
     def configure_generation(self, network: Any) -> None:
@@ -78,27 +78,27 @@ class Seq2Seq(Task):
     @final
     def encode(self, rows: Columns) -> Columns:
         limit = token_limit(self.processor, self.max_source_length, "max_source_length")
-        before = self._languages.mark(self.processor) + self.source_prefix
-        texts = [before + text for text in rows["source"]]
+        prefix = self._prefix
+        texts = [prefix + text for text in rows["source"]]
         ids = self.processor(texts, truncation=True, max_length=limit, verbose=False)["input_ids"]
         if "target" not in rows:
             return {"id": rows["id"], "length": [len(row) for row in ids], "input_ids": ids}
         labels = self._labels(rows["target"])
-        lengths = [len(row) + len(written) for row, written in zip(ids, labels, strict=True)]
+        lengths = [len(row) + len(target) for row, target in zip(ids, labels, strict=True)]
         return {"id": rows["id"], "length": lengths, "input_ids": ids, "labels": labels, "target": rows["target"]}
 
     @final
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        batch: Batch = {"id": rows["id"], "inputs": padding.tokens(rows, self.processor, width=None, multiple=None)}
+        batch: Batch = {"id": rows["id"], "inputs": pad_inputs(rows, self.processor, width=None, multiple=None)}
         if "labels" not in rows:
             return batch
         widest = max(len(row) for row in rows["labels"])
-        return batch | {"labels": padding.pad(rows["labels"], _NO_TARGET, widest), "target": rows["target"]}
+        return batch | {"labels": pad_rows(rows["labels"], _NO_TARGET, widest), "target": rows["target"]}
 
     @final
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         labels: Tensor = batch["labels"]
-        return self._losses(self._read(network, batch).logits, labels).sum() / (labels != _NO_TARGET).sum()
+        return self._losses(self._forward(network, batch).logits, labels).sum() / (labels != _NO_TARGET).sum()
 
     @final
     def count_targets(self, batch: Batch) -> float:
@@ -108,14 +108,15 @@ class Seq2Seq(Task):
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         inputs, scores = dict(batch["inputs"]), {}
         if "labels" in batch:
-            read = self._read(network, batch)
-            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=read.encoder_last_hidden_state)  # read once
+            output = self._forward(network, batch)
+            # Generation reuses the encoder's output instead of encoding the texts again.
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=output.encoder_last_hidden_state)
             scores = {
                 "target": list(batch["target"]),
-                "loss": self._losses(read.logits, batch["labels"]).sum(dim=1).double().cpu().numpy(),
+                "loss": self._losses(output.logits, batch["labels"]).sum(dim=1).double().cpu().numpy(),
                 "targets": (batch["labels"] != _NO_TARGET).sum(dim=1).double().cpu().numpy(),
             }
-        return {"id": batch["id"], **self._write(network, inputs), **scores}
+        return {"id": batch["id"], **self._generate(network, inputs), **scores}
 
     @final
     def describe(self, record: Mapping[str, Any]) -> str:
@@ -127,43 +128,47 @@ class Seq2Seq(Task):
 
     @final
     def example(self, place: str) -> str:
-        source = self._languages.mark(self.processor) + self.source_prefix + self.question()["source"]
-        return usage.texts(place, source, self.source_language)
+        return seq2seq_snippet(place, self._prefix + self.question()["source"], self.source_language)
 
     @cached_property
     def _languages(self) -> Languages:
         return Languages(self.source_language, self.target_language)
 
+    @property
+    def _prefix(self) -> str:
+        """What every source text is given in front."""
+        return self._languages.target_mark(self.processor) + self.source_prefix
+
     def _labels(self, texts: list[str]) -> list[list[int]]:
-        """What should be written, with an end: not every tokenizer gives one."""
+        """Return the target tokens with an end token, which not every tokenizer adds by itself."""
         limit = token_limit(self.processor, self.max_target_length, "max_target_length")
         end = end_token(self.processor)
         missing = [] if end is None or end in self.processor(text_target="a")["input_ids"] else [end]
-        cut = limit - len(missing)
-        ids = self.processor(text_target=texts, truncation=True, max_length=cut, verbose=False)["input_ids"]
+        length = limit - len(missing)
+        ids = self.processor(text_target=texts, truncation=True, max_length=length, verbose=False)["input_ids"]
         return [[*row, *missing] for row in ids]
 
-    def _read(self, network: nn.Module, batch: Batch) -> Any:
-        """What the network says of each target token, having seen those before it."""
-        return network(**batch["inputs"], decoder_input_ids=shifted(network, batch["labels"]), use_cache=False)
+    def _forward(self, network: nn.Module, batch: Batch) -> Any:
+        """Return the network's output for each target token, given the target tokens before it."""
+        return network(**batch["inputs"], decoder_input_ids=decoder_inputs(network, batch["labels"]), use_cache=False)
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of each token, zero where a row has been filled up."""
+        """Return the loss of each target token, 0 at padding."""
         losses = F.cross_entropy(
             logits.flatten(0, 1).float(), labels.flatten(), ignore_index=_NO_TARGET, reduction="none",
             label_smoothing=self.label_smoothing,
         )  # fmt: skip
         return losses.view_as(labels)
 
-    def _write(self, network: Any, inputs: Mapping[str, Any]) -> Columns:
-        own = self._settings(network)
-        written = network.generate(**inputs, generation_config=own).cpu().numpy()[:, 1:]
-        ends = np.isin(written, own.eos_token_id)
-        counts = np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, written.shape[1])
-        texts = self.processor.batch_decode(written, skip_special_tokens=True)
+    def _generate(self, network: Any, inputs: Mapping[str, Any]) -> Columns:
+        settings = self._settings(network)
+        generated = network.generate(**inputs, generation_config=settings).cpu().numpy()[:, 1:]
+        ends = np.isin(generated, settings.eos_token_id)
+        counts = np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, generated.shape[1])
+        texts = self.processor.batch_decode(generated, skip_special_tokens=True)
         return {"prediction": [text.strip() for text in texts], "tokens": counts}
 
     def _settings(self, network: Any) -> Any:
-        options = {name: getattr(self, name) for name in _OF_GENERATION}
+        options = {name: getattr(self, name) for name in _GENERATION_OPTIONS}
         options["max_new_tokens"] = self.max_new_tokens or self.max_target_length
-        return settings(network, self.processor, self._labels(["a"])[0], options)
+        return generation_settings(network, self.processor, self._labels(["a"])[0], options)

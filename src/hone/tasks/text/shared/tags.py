@@ -1,4 +1,4 @@
-"""Tags of words: which there are, which rows have unusable ones, and how well they are predicted."""
+"""Tags of words: which occur, which rows have invalid ones, and how well they are predicted."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from hone.core.columns import values
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.metric import Metric
 from hone.core.task import Facts, Fault
-from hone.tasks.metrics import classes
-from hone.tasks.metrics import spans as entities
+from hone.tasks.metrics.classes import word_tag_metrics
 from hone.tasks.metrics.scalars import WORD_ACCURACY
+from hone.tasks.metrics.spans import find_odd_tags, mark_spans, read_tag, span_metrics
 from hone.tasks.targets.classes import class_name, class_names
 from hone.tasks.targets.kinds import label_names
 
 
-def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, known: Facts | None = None) -> Facts:
-    """The tags that occur, beside those that are known, and how often; `kind` auto is decided by how they look."""
-    counts = Counter(dict(zip(known.labels, known.counts, strict=True)) if known else {})
+def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, earlier: Facts | None = None) -> Facts:
+    """Return the tags of these and `earlier` rows, and how often they occur; the kind `auto` is guessed from them."""
+    counts = Counter(dict(zip(earlier.labels, earlier.counts, strict=True)) if earlier else {})
     lists = [row for row in values(rows, "label") if isinstance(row, list)]
     counts.update(class_name(tag) for row in lists for tag in row if tag is not None)
     labels = class_names(counts, names)
-    if names is None and entities.mark_spans(labels):
-        labels = tuple(sorted(labels, key=lambda tag: (tag != "O", entities.read_tag(tag)[::-1])))
-    return Facts(_kind(kind, labels), labels, tuple(counts[name] for name in labels))
+    if names is None and mark_spans(labels):  # O first, then by type and mark
+        labels = tuple(sorted(labels, key=lambda tag: (tag != "O", read_tag(tag)[::-1])))
+    return Facts(_resolve_kind(kind, labels), labels, tuple(counts[name] for name in labels))
 
 
-def recall_tags(config: PretrainedConfig, kind: str) -> Facts:
-    """What a network that was trained elsewhere says of its tags."""
+def tag_facts_from_config(config: PretrainedConfig, kind: str) -> Facts:
+    """Return what the config of a network trained elsewhere says about its tags."""
     labels = label_names(config)
-    return Facts(_kind(kind, labels), labels, (1,) * len(labels))
+    return Facts(_resolve_kind(kind, labels), labels, (1,) * len(labels))
 
 
-def _kind(kind: str, labels: tuple[str, ...]) -> str:
-    return ("spans" if entities.mark_spans(labels) else "tags") if kind == "auto" else kind
+def _resolve_kind(kind: str, labels: tuple[str, ...]) -> str:
+    return ("spans" if mark_spans(labels) else "tags") if kind == "auto" else kind
 
 
 def require_scheme(facts: Facts) -> None:
-    """Raises UserError where tags that shall mark spans do not."""
-    odd = entities.odd_tags(facts.labels)
+    """Raise UserError if the tags were declared to mark spans and do not."""
+    odd = find_odd_tags(facts.labels)
     if odd:
         raise UserError(
-            f"task.kind=spans: {join_names(odd, 5)} marks no span; expected O and B-…, I-… (or E-, S-, L-, U-). "
-            f"For tags that stand for themselves say task.kind=tags."
+            f"task.kind=spans: {join_names(odd, 5)} does not mark a span; expected O and B-…, I-… (or E-, S-, L-, U-). "
+            f"For tags of single words use task.kind=tags."
         )
 
 
 def split_words(words: Any) -> list[str]:
-    """A list of words as it is, a text at its blanks."""
+    """Split a text at its blanks; return a list of words as it is."""
     return words.split() if isinstance(words, str) else list(words)
 
 
 def word_faults(rows: Dataset) -> Iterator[Fault]:
-    """Rows without words, or with something else among them."""
+    """Yield the rows without words or with something other than words."""
     for row, words in enumerate(values(rows, "words")):
         problem = _word_problem(words)
         if problem:
@@ -76,7 +76,7 @@ def _word_problem(words: Any) -> str | None:
 
 
 def tag_faults(rows: Dataset, facts: Facts) -> Iterator[Fault]:
-    """Rows whose tags do not go with their words, or that nobody knows."""
+    """Yield the rows whose tags do not match their words or are unknown."""
     for row, (words, tags) in enumerate(zip(values(rows, "words"), values(rows, "label"), strict=True)):
         problem = _tag_problem(words, tags, facts)
         if problem:
@@ -97,12 +97,12 @@ def _tag_problem(words: Any, tags: Any, facts: Facts) -> str | None:
         return None
     hint = did_you_mean(unknown, facts.labels)
     return (
-        f"tag {unknown!r} is none of the training tags {join_names(facts.labels, 12)}.{hint} Where training rows lack a "
-        f"tag, dataset.labels=[…] names them all"
+        f"tag {unknown!r} is not one of the training tags {join_names(facts.labels, 12)}.{hint} If the training rows "
+        f"lack some tags, list all of them in dataset.labels=[…]"
     )
 
 
 def tag_metrics(facts: Facts) -> Mapping[str, Metric]:
-    """Of spans, or of single tags."""
-    of_tags = entities.span_metrics if facts.kind == "spans" else classes.word_tags
-    return {"accuracy": WORD_ACCURACY, **of_tags(facts.labels)}
+    """Return the metrics of spans, or of single tags."""
+    metrics = span_metrics(facts.labels) if facts.kind == "spans" else word_tag_metrics(facts.labels)
+    return {"accuracy": WORD_ACCURACY, **metrics}

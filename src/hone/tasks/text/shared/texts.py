@@ -1,4 +1,4 @@
-"""What tasks over text share: which rows can be read at all, and how many tokens fit."""
+"""Checks that text tasks share: which rows are readable texts, and how many tokens fit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from datasets import Dataset
 from hone.core.errors import RowError, UserError
 from hone.core.task import Fault
 
+PairTruncation = Literal["longest_first", "only_first", "do_not_truncate"]
+
 
 def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
-    """Texts that are missing, not text, or blank."""
+    """Yield the rows whose text is missing, not text, or blank."""
     column = rows.with_format("arrow")[:][role]
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         yield from (Fault(row, role, f"expected text, not {column.type}") for row in range(len(rows)))
         return
     start = 0
-    for chunk in column.chunks:  # piece by piece, so that the trimmed texts are never all in memory
+    for chunk in column.chunks:  # chunk by chunk, so that the trimmed texts are never all in memory
         for row in pc.indices_nonzero(pc.is_null(chunk)).to_pylist():
             yield Fault(start + row, role, "the text is missing")
         for row in pc.indices_nonzero(pc.equal(pc.utf8_trim_whitespace(chunk), "")).to_pylist():
@@ -29,18 +31,18 @@ def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
 
 
 def token_limit(tokenizer: Any, max_length: int | None, option: str = "max_length") -> int:
-    """How long a row may be: what is asked for, and never more than the model takes."""
+    """Return how many tokens a row may have: `max_length` if it is set, and never more than the model takes."""
     limit = int(tokenizer.model_max_length)
     if max_length is not None and max_length > limit:
         raise UserError(f"task.{option}={max_length}: the model takes at most {limit} tokens.")
-    own = tokenizer.num_special_tokens_to_add()
-    if max_length is not None and max_length <= own:
-        raise UserError(f"task.{option}={max_length}: the tokenizer's own {own} tokens leave no room for text.")
+    special = tokenizer.num_special_tokens_to_add()
+    if max_length is not None and max_length <= special:
+        raise UserError(f"task.{option}={max_length}: the tokenizer's {special} special tokens leave no room for text.")
     return max_length or limit
 
 
 def require_room(ids: Sequence[int], role: str, lengths: Sequence[int], limit: int, uncut: str) -> None:
-    """Rows must not be longer than the model takes, where an option (`uncut`) says that they are not cut."""
+    """Raise RowError if a row is longer than allowed; `uncut` is the option that keeps rows from being cut."""
     for row, length in zip(ids, lengths, strict=True):
         if length > limit:
             raise RowError(row, role, f"it makes more than the {limit} tokens that are allowed, and {uncut} cuts none")
@@ -49,20 +51,20 @@ def require_room(ids: Sequence[int], role: str, lengths: Sequence[int], limit: i
 def require_uncut_room(
     tokenizer: Any, ids: Sequence[int], role: str, texts: Sequence[str], limit: int, truncation: str
 ) -> None:
-    """Raises RowError where the half of a pair that `truncation` never cuts leaves no room for the other half."""
-    own = tokenizer.num_special_tokens_to_add(pair=True)
+    """Raise RowError if the half of a pair that `truncation` never cuts leaves no room for the other half."""
+    special = tokenizer.num_special_tokens_to_add(pair=True)
     tokens = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     for row, ids_of_text in zip(ids, tokens, strict=True):
-        if len(ids_of_text) + own >= limit:
+        if len(ids_of_text) + special >= limit:
             raise RowError(
                 row, role,
                 f"its {len(ids_of_text)} tokens leave no room for the other text (limit {limit}), and "
-                f"task.truncation={truncation} cuts only that",
+                f"task.truncation={truncation} cuts only that one",
             )  # fmt: skip
 
 
 def require_padded_room(tokenizer: Any, width: int, multiple: int | None) -> None:
-    """Rows of this width, rounded up, must not be longer than the model takes."""
+    """Raise UserError if padding rows of this width to a multiple makes them longer than the model takes."""
     if multiple and -(-width // multiple) * multiple > tokenizer.model_max_length:
         raise UserError(
             f"task.pad_to_multiple_of={multiple}: rows of {width} tokens would be padded beyond the "
@@ -70,18 +72,15 @@ def require_padded_room(tokenizer: Any, width: int, multiple: int | None) -> Non
         )
 
 
-Truncation = Literal["longest_first", "only_first", "do_not_truncate"]
-
-
-def read_pairs(
+def tokenise_pairs(
     tokenizer: Any,
     ids: Sequence[int],
     pairs: Sequence[tuple[str, str]],
-    truncation: Truncation,
+    truncation: PairTruncation,
     max_length: int | None,
     multiple: int | None,
 ) -> dict[str, list[list[int]]]:
-    """What the network reads of each pair; `ids` are the rows they come from, for messages."""
+    """Return the inputs of the network for pairs of a question and a choice; `ids` are their rows, for messages."""
     limit = token_limit(tokenizer, max_length)
     cuts, uncut = truncation != "do_not_truncate", f"task.truncation={truncation}"
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
@@ -96,7 +95,7 @@ def read_pairs(
         return_token_type_ids="token_type_ids" in tokenizer.model_input_names,
         verbose=False,
     )
-    lengths = [len(each) for each in tokens["input_ids"]]
+    lengths = [len(row) for row in tokens["input_ids"]]
     require_room(ids, "choices", lengths, limit, uncut)
     require_padded_room(tokenizer, max(lengths), multiple)
     return dict(tokens)

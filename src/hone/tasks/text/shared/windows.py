@@ -1,4 +1,4 @@
-"""Long contexts in windows: each has the whole question and as much of the context as fits; neighbours overlap."""
+"""Long contexts split into overlapping windows, each with the whole question and as much of the context as fits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from hone.core.errors import RowError, UserError
 from hone.tasks.text.shared.answers import Answer
 
-_LEAST_ROOM = 8
-"""Tokens of a context in each of its windows, without which reading it makes no sense."""
+_MIN_ROOM = 8
+"""The fewest tokens of context per window with which reading it makes sense."""
 
 Offsets = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -21,56 +21,61 @@ Offsets = np.ndarray[Any, np.dtype[np.int64]]
 @final
 @dataclass(frozen=True)
 class Window:
-    """The tokens from `first` on are the context's, from `offsets[:, 0]` to `offsets[:, 1]` in its characters."""
+    """The tokens of a question and a part of its context.
+
+    The tokens from `first` on belong to the context; `offsets` has their start and end in its characters.
+    """
 
     row: int
     input_ids: list[int]
     token_type_ids: list[int] | None
     null: int
-    """The token that stands for no answer."""
+    """The index of the token that stands for "no answer"."""
     first: int
     offsets: Offsets
     begins: bool
-    """Whether it has the context's first token,"""
+    """Whether the window has the first token of the context."""
     ends: bool
-    """and whether its last one."""
+    """Whether the window has the last token of the context."""
 
     @property
     def characters(self) -> tuple[int, int]:
-        """What it has of the context."""
+        """The start and end, in characters, of the part of the context in this window."""
         return (int(self.offsets[0, 0]), int(self.offsets[-1, 1])) if len(self.offsets) else (0, 0)
 
-    def places(self, answer: Answer | None) -> tuple[int, int]:
-        """The first and last token of an answer that it has as a whole, else twice the one for no answer."""
+    def answer_tokens(self, answer: Answer | None) -> tuple[int, int]:
+        """Return the first and last token of an answer that is whole in this window, else `null` for both."""
         if answer is None or not len(self.offsets):
             return self.null, self.null
         starts, stops = self.offsets.T
-        blank = len(answer.text) - len(answer.text.lstrip())
-        start, stop = answer.start + blank, answer.start + len(answer.text.rstrip())
+        leading_blanks = len(answer.text) - len(answer.text.lstrip())
+        start, stop = answer.start + leading_blanks, answer.start + len(answer.text.rstrip())
         whole = (self.begins or starts[0] <= start) and (self.ends or stops[-1] >= stop)
-        one, last = int(np.searchsorted(stops, start, "right")), int(np.searchsorted(starts, stop, "left")) - 1
-        return (self.first + one, self.first + last) if whole and one <= last else (self.null, self.null)
+        first = int(np.searchsorted(stops, start, "right"))
+        last = int(np.searchsorted(starts, stop, "left")) - 1
+        if not whole or first > last:
+            return self.null, self.null
+        return self.first + first, self.first + last
 
 
-def cut(
+def split_into_windows(
     tokenizer: Any, ids: Sequence[int], questions: Sequence[str], contexts: Sequence[str], length: int, overlap: int
 ) -> list[Window]:
-    """The windows of all rows, in their order; where a question leaves little room they overlap less."""
-    rooms = _rooms(tokenizer, ids, questions, length)
-    alike: dict[int, list[int]] = defaultdict(list)
-    for row, room in enumerate(rooms):
-        alike[min(overlap, room // 2)].append(row)
-    found = [
+    """Return the windows of all rows in order. Windows overlap less where a question leaves little room."""
+    rows_by_overlap: dict[int, list[int]] = defaultdict(list)
+    for row, room in enumerate(_measure_rooms(tokenizer, ids, questions, length)):
+        rows_by_overlap[min(overlap, room // 2)].append(row)  # the tokenizer takes one overlap per call
+    windows = [
         window
-        for fitting, rows in alike.items()
-        for window in _windows(tokenizer, rows, questions, contexts, length, fitting)
+        for row_overlap, rows in rows_by_overlap.items()
+        for window in _tokenise_windows(tokenizer, rows, questions, contexts, length, row_overlap)
     ]
-    return sorted(found, key=lambda window: window.row)
+    return sorted(windows, key=lambda window: window.row)
 
 
-def as_columns(windows: Sequence[Window], ids: Sequence[int], contexts: Sequence[str]) -> dict[str, list[Any]]:
-    """What is kept of each window, with its own part of the context."""
-    parts = [window.characters for window in windows]
+def windows_to_columns(windows: Sequence[Window], ids: Sequence[int], contexts: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the windows as encoded columns, each with its own part of the context."""
+    spans = [window.characters for window in windows]
     types = [window.token_type_ids for window in windows]
     columns: dict[str, list[Any]] = {
         "id": [ids[window.row] for window in windows],
@@ -79,34 +84,34 @@ def as_columns(windows: Sequence[Window], ids: Sequence[int], contexts: Sequence
         "null": [window.null for window in windows],
         "first": [window.first for window in windows],
         "offsets": [window.offsets.reshape(-1).tolist() for window in windows],
-        "text": [contexts[window.row][slice(*part)] for window, part in zip(windows, parts, strict=True)],
-        "text_at": [start for start, _ in parts],
+        "text": [contexts[window.row][slice(*span)] for window, span in zip(windows, spans, strict=True)],
+        "text_at": [start for start, _ in spans],
     }
     return columns | ({} if None in types else {"token_type_ids": types})
 
 
-def _rooms(tokenizer: Any, ids: Sequence[int], questions: Sequence[str], length: int) -> list[int]:
-    """The tokens that each question leaves for its context."""
-    read = tokenizer(list(questions), add_special_tokens=False, verbose=False)["input_ids"]
-    own = tokenizer.num_special_tokens_to_add(pair=True)
-    most = length - own - _LEAST_ROOM
-    if most < 1:
+def _measure_rooms(tokenizer: Any, ids: Sequence[int], questions: Sequence[str], length: int) -> list[int]:
+    """Return how many tokens each question leaves for its context."""
+    question_ids = tokenizer(list(questions), add_special_tokens=False, verbose=False)["input_ids"]
+    special = tokenizer.num_special_tokens_to_add(pair=True)
+    longest = length - special - _MIN_ROOM
+    if longest < 1:
         raise UserError(
-            f"task.max_length={length}: too short for a question and its context; give at least {length + 1 - most}."
+            f"task.max_length={length}: too short for a question and its context; give at least {length + 1 - longest}."
         )
-    rooms = [length - own - len(tokens) for tokens in read]
+    rooms = [length - special - len(tokens) for tokens in question_ids]
     for row, room in enumerate(rooms):
-        if room < _LEAST_ROOM:
+        if room < _MIN_ROOM:
             raise RowError(
                 ids[row],
                 "question",
-                f"it makes more than {most} tokens, which leaves no room for its context in "
-                f"windows of {length} (task.max_length, if the model allows more)",
+                f"it makes more than {longest} tokens, which leaves no room for its context in windows of {length} "
+                f"(raise task.max_length if the model allows more)",
             )
     return rooms
 
 
-def _windows(
+def _tokenise_windows(
     tokenizer: Any, rows: Sequence[int], questions: Sequence[str], contexts: Sequence[str], length: int, overlap: int
 ) -> Iterator[Window]:
     tokens = tokenizer(
@@ -122,14 +127,18 @@ def _windows(
         verbose=False,
     )
     owners = tokens["overflow_to_sample_mapping"]
-    for place, owner in enumerate(owners):
-        ids = tokens["input_ids"][place]
-        inside = [at for at, part in enumerate(tokens.sequence_ids(place)) if part == 1]
-        first = inside[0] if inside else len(ids)
-        offsets = np.array(tokens["offset_mapping"][place][first : first + len(inside)], dtype=np.int64).reshape(-1, 2)
+    for index, owner in enumerate(owners):
+        ids = tokens["input_ids"][index]
+        context_tokens = [place for place, part in enumerate(tokens.sequence_ids(index)) if part == 1]
+        first = context_tokens[0] if context_tokens else len(ids)
+        offsets = tokens["offset_mapping"][index][first : first + len(context_tokens)]
         yield Window(
-            rows[owner], ids, tokens["token_type_ids"][place] if "token_type_ids" in tokens else None,
-            ids.index(tokenizer.cls_token_id) if tokenizer.cls_token_id in ids else 0, first, offsets,
-            begins=place == 0 or owners[place - 1] != owner,
-            ends=place == len(owners) - 1 or owners[place + 1] != owner,
-        )  # fmt: skip
+            row=rows[owner],
+            input_ids=ids,
+            token_type_ids=tokens["token_type_ids"][index] if "token_type_ids" in tokens else None,
+            null=ids.index(tokenizer.cls_token_id) if tokenizer.cls_token_id in ids else 0,
+            first=first,
+            offsets=np.array(offsets, dtype=np.int64).reshape(-1, 2),
+            begins=index == 0 or owners[index - 1] != owner,
+            ends=index == len(owners) - 1 or owners[index + 1] != owner,
+        )

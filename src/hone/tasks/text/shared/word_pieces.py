@@ -1,4 +1,4 @@
-"""Words to the sub-words of a tokenizer, and back to which word each of them belongs to."""
+"""Words split into the sub-words of a tokenizer, and the word that each sub-word belongs to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tokenizers import pre_tokenizers
 
 from hone.core.errors import UserError
 
-Words = Sequence[str]
+_NO_LABEL = -100
 
 
-def prepare(tokenizer: Any) -> None:
-    """Has a tokenizer that tells words apart by the space before them put one there, also once it is saved."""
+def prepare_tokenizer(tokenizer: Any) -> None:
+    """Make a byte-level tokenizer put a space before each word, by which it tells words apart, also once saved."""
     if not tokenizer.is_fast:
         raise UserError(
             f"checkpoint: {type(tokenizer).__name__} cannot tell which word a token comes from; choose a checkpoint "
@@ -27,11 +27,13 @@ def prepare(tokenizer: Any) -> None:
         tokenizer.init_kwargs["add_prefix_space"] = True
 
 
-def tokenise(tokenizer: Any, rows: Sequence[Words], limit: int | None) -> tuple[list[list[int]], list[list[int]]]:
-    """The token ids of each row, at most `limit` of them, and the place of each token's word (-1: it has none)."""
-    told = [[f" {word}" for word in row] for row in rows] if _wants_spaces(tokenizer) else [list(row) for row in rows]
+def tokenise_words(
+    tokenizer: Any, rows: Sequence[Sequence[str]], limit: int | None
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the token ids of each row, at most `limit`, and the index of each token's word, -1 if it has none."""
+    prefix = " " if _needs_spaces(tokenizer) else ""
     tokens = tokenizer(
-        told,
+        [[prefix + word for word in row] for row in rows],
         is_split_into_words=True,
         truncation=limit is not None,
         max_length=limit,
@@ -44,38 +46,48 @@ def tokenise(tokenizer: Any, rows: Sequence[Words], limit: int | None) -> tuple[
     return ids, owners
 
 
-def firsts(owners: Sequence[int], words: int) -> list[int]:
-    """The place of the first sub-word of each word; -1 for a word that was cut off or has none."""
-    found = [-1] * words
-    for place in range(len(owners) - 1, -1, -1):
-        if owners[place] >= 0:
-            found[owners[place]] = place
-    return found
+def find_first_pieces(owners: Sequence[int], words: int) -> list[int]:
+    """Return the index of the first sub-word of each word, -1 for a word that was cut off or has none."""
+    first = [-1] * words
+    for index in range(len(owners) - 1, -1, -1):  # backwards, so that the first sub-word is the last one assigned
+        if owners[index] >= 0:
+            first[owners[index]] = index
+    return first
 
 
-def shifted(places: Any, start: int) -> np.ndarray[Any, Any]:
-    """The places in a row that begins at `start`; -1 stays."""
-    found = np.asarray(places, dtype=np.int64)
-    return np.where(found < 0, found, found + start)
+def shift_places(places: Any, start: int) -> np.ndarray[Any, Any]:
+    """Shift indices by `start`, where their row begins; -1 stays."""
+    indices = np.asarray(places, dtype=np.int64)
+    return np.where(indices < 0, indices, indices + start)
 
 
-def spread(owners: Sequence[int], labels: Sequence[int], further: Sequence[int], nothing: int = -100) -> list[int]:
-    """The label of each sub-word: its word's own for the first one, what `further` makes of that for the others."""
-    told, last = [], -1
+def label_pieces(owners: Sequence[int], labels: Sequence[int], further: Sequence[int]) -> list[int]:
+    """Return the label of each sub-word.
+
+    The first sub-word of a word gets the word's label, the others what `further` has for that label.
+    """
+    piece_labels, last_owner = [], -1
     for owner in owners:
-        known = labels[owner] if owner >= 0 else nothing
-        told.append(further[known] if owner == last and owner >= 0 else known)
-        last = owner
-    return told
+        if owner < 0:
+            piece_labels.append(_NO_LABEL)
+        elif owner == last_owner:
+            piece_labels.append(further[labels[owner]])
+        else:
+            piece_labels.append(labels[owner])
+        last_owner = owner
+    return piece_labels
 
 
-def _wants_spaces(tokenizer: Any) -> bool:
-    """Where bytes come after other rules, a space put by the tokenizer would get into the middle of words."""
+def _needs_spaces(tokenizer: Any) -> bool:
+    """Return whether the spaces before words must be added by hand.
+
+    Where byte-level splitting follows other rules, a space added by the tokenizer would end up inside words.
+    """
     splitter = tokenizer.backend_tokenizer.pre_tokenizer
-    return isinstance(splitter, pre_tokenizers.Sequence) and _has_bytes(splitter)
+    return isinstance(splitter, pre_tokenizers.Sequence) and _splits_bytes(splitter)
 
 
-def _has_bytes(splitter: Any) -> bool:
+def _splits_bytes(splitter: Any) -> bool:
     if isinstance(splitter, pre_tokenizers.Sequence):
-        return any(map(_has_bytes, cast(Iterable[Any], splitter)))
+        return any(map(_splits_bytes, cast(Iterable[Any], splitter)))
     return isinstance(splitter, pre_tokenizers.ByteLevel)

@@ -1,0 +1,107 @@
+"""Python snippets for model cards: how to use a saved model with transformers alone, without hone.
+
+Each snippet runs as it stands. `place` is the first argument of its `from_pretrained` calls, as source code.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_POOLED = {
+    "mean": "(states * mask).sum(dim=1) / mask.sum(dim=1)",
+    "max": "states.masked_fill(mask == 0, -torch.inf).amax(dim=1)",
+    "cls": "states[:, 0]",
+    "last": "states[torch.arange(len(texts)), mask[..., 0].cumsum(dim=1).argmax(dim=1)]",
+}
+"""Expressions for the pooled vector of each text, by kind of pooling."""
+
+
+def to_literal(value: Any) -> str:
+    """Return a text, or a list of texts, as a Python literal with double quotes and readable Unicode."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def pipeline_snippet(name: str, place: str, arguments: str, **options: Any) -> str:
+    """Return a snippet that builds the pipeline `name` with `options` and calls it with `arguments`."""
+    keywords = "".join(f", {option}={to_literal(value)}" for option, value in options.items())
+    return (
+        f'from transformers import pipeline\n\npredict = pipeline("{name}", model={place}{keywords})\n'
+        f"print(predict({arguments}))"
+    )
+
+
+def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
+    """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
+    return _network_snippet(
+        "AutoModelForQuestionAnswering",
+        place,
+        f"question = {to_literal(question)}",
+        f"context = {to_literal(context)}",
+        'inputs = tokenizer(question, context, truncation="only_second", return_offsets_mapping=True, '
+        'return_tensors="pt")',
+        'offsets = inputs.pop("offset_mapping")[0]',
+        "with torch.no_grad():",
+        "    output = model(**inputs)",
+        "inside = torch.tensor([part == 1 for part in inputs.sequence_ids()])",
+        f"allowed = (inside[:, None] & inside).triu().tril({longest - 1})  # at most {longest} tokens of the context",
+        "scores = output.start_logits[0][:, None] + output.end_logits[0]",
+        "first, last = divmod(int(scores.masked_fill(~allowed, -torch.inf).argmax()), len(inside))",
+        "print(context[offsets[first][0] : offsets[last][1]])",
+    )
+
+
+def seq2seq_snippet(place: str, source: str, language: str | None) -> str:
+    """Return a snippet that generates a text; beams and lengths come from the saved generation config.
+
+    `language` is the source language, for tokenizers that need to know it.
+    """
+    return _network_snippet(
+        "AutoModelForSeq2SeqLM",
+        place,
+        *([f"tokenizer.src_lang = {to_literal(language)}"] if language else []),
+        f'inputs = tokenizer([{to_literal(source)}], return_tensors="pt")',
+        "with torch.no_grad():",
+        "    generated = model.generate(**inputs)",
+        "print(tokenizer.batch_decode(generated, skip_special_tokens=True)[0])",
+    )
+
+
+def multiple_choice_snippet(place: str, question: str, choices: list[str]) -> str:
+    """Return a snippet that picks one of any number of choices."""
+    return _network_snippet(
+        "AutoModelForMultipleChoice",
+        place,
+        f"question = {to_literal(question)}",
+        f"choices = {to_literal(choices)}",
+        'inputs = tokenizer([question] * len(choices), choices, padding=True, truncation=True, return_tensors="pt")',
+        "with torch.no_grad():",
+        "    scores = model(**{name: values[None] for name, values in inputs.items()}).logits[0]",
+        "print(choices[int(scores.argmax())])",
+    )
+
+
+def text_embedding_snippet(place: str, texts: list[str], pooling: str) -> str:
+    """Return a snippet that computes vectors of length 1, so that their products are cosines."""
+    return _network_snippet(
+        "AutoModel",
+        place,
+        f"texts = {to_literal(texts)}",
+        'inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")',
+        "with torch.no_grad():",
+        "    states = model(**inputs).last_hidden_state",
+        'mask = inputs["attention_mask"][..., None]  # a warning about a missing pooler is harmless: it is not used',
+        f"vectors = torch.nn.functional.normalize({_POOLED[pooling]}, dim=-1)",
+        "print(vectors @ vectors.T)",
+    )
+
+
+def _network_snippet(auto_model: str, place: str, *lines: str) -> str:
+    return "\n".join(
+        [
+            f"import torch\nfrom transformers import {auto_model}, AutoTokenizer\n",
+            f"tokenizer = AutoTokenizer.from_pretrained({place})",
+            f"model = {auto_model}.from_pretrained({place})",
+            *lines,
+        ]
+    )
