@@ -193,7 +193,7 @@ class TokenClassification(Task):
         }
 
     def _further(self, places: Mapping[str, int]) -> list[int]:
-        """Return, for each tag, the label of a word's later sub-words: after the start of a span, they are inside it."""
+        """Return, for each tag, the label of a word's later sub-words; after the start of a span, that is inside."""
         if not self.label_all:
             return [_IGNORED] * len(places)
         if self.facts.kind == "tags":
