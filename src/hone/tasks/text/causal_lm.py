@@ -49,7 +49,7 @@ _OPENING = 12
 @final
 @dataclass(eq=False)
 class CausalLM(LanguageModel):
-    """Its fields are the options, described in `conf/task/causal_lm.yaml`."""
+    """The causal language modelling task. Its fields are the options in `conf/task/causal_lm.yaml`."""
 
     max_new_tokens: Count = 40
     do_sample: bool = False

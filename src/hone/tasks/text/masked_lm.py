@@ -41,7 +41,7 @@ from hone.tasks.text.shared.texts import token_limit
 @final
 @dataclass(eq=False)
 class MaskedLM(LanguageModel):
-    """Its fields are the options, described in `conf/task/masked_lm.yaml`."""
+    """The masked language modelling task. Its fields are the options in `conf/task/masked_lm.yaml`."""
 
     probability: PartialShare = 0.15
     whole_words: bool = False

@@ -34,7 +34,7 @@ from hone.tasks.usage_snippets import multiple_choice_snippet
 @final
 @dataclass(eq=False)
 class MultipleChoice(Task):
-    """Its fields are the options, described in `conf/task/multiple_choice.yaml`."""
+    """The multiple-choice task. Its fields are the options in `conf/task/multiple_choice.yaml`."""
 
     max_length: Count | None = None
     truncation: Literal["longest_first", "only_first", "do_not_truncate"] = "longest_first"
@@ -85,11 +85,13 @@ class MultipleChoice(Task):
         if "label" in rows:
             style, names = cast(LabelStyle, self.facts.kind), rows.get("names") or [None] * len(choices)
             labelled = zip(rows["label"], choices, names, strict=True)
-            encoded["label"] = [choice_index(style, *label_and_choices) for label_and_choices in labelled]
+            encoded["label"] = [
+                choice_index(style, label, options, option_names) for label, options, option_names in labelled
+            ]
         return encoded
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        """Put all choices of all rows side by side, as if they were one row's, so that none is made up as padding."""
+        """Put the choices of all rows side by side, as if they were one row's, so that none is made up as padding."""
         names = [name for name in ("input_ids", "token_type_ids") if name in rows]
         flat: Columns = {name: split_parts(rows[name], rows["sizes"]) for name in names}
         inputs = pad_inputs(flat, self.processor, None, self.pad_to_multiple_of)

@@ -41,7 +41,7 @@ _ALWAYS, _SOMETIMES = "spans", "spans_or_none"
 @final
 @dataclass(eq=False)
 class QuestionAnswering(Task):
-    """Its fields are the options, described in `conf/task/question_answering.yaml`."""
+    """The question answering task. Its fields are the options in `conf/task/question_answering.yaml`."""
 
     max_length: Count | None = None
     stride: Index | None = None

@@ -16,7 +16,7 @@ from hone.tasks.text.shared.seq2seq import Seq2Seq
 @final
 @dataclass(eq=False)
 class Summarization(Seq2Seq):
-    """Its fields are the options, described in `conf/task/summarization.yaml`."""
+    """The summarization task. Its fields are the options in `conf/task/summarization.yaml`."""
 
     pipeline: ClassVar[str] = "summarization"
     monitor: ClassVar[str] = "rougeL"

@@ -27,7 +27,7 @@ from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 @final
 @dataclass(eq=False)
 class TextClassification(Task):
-    """Its fields are the options, described in `conf/task/text_classification.yaml`."""
+    """The text classification task. Its fields are the options in `conf/task/text_classification.yaml`."""
 
     kind: Kind = "auto"
     max_length: Count | None = None

@@ -38,7 +38,7 @@ _PARTS = ("text", "text_pair", "negative")
 @final
 @dataclass(eq=False)
 class TextEmbedding(Task):
-    """Its fields are the options, described in `conf/task/text_embedding.yaml`."""
+    """The text embedding task. Its fields are the options in `conf/task/text_embedding.yaml`."""
 
     pooling: FixedPooling = "auto"
     temperature: Positive = 0.05

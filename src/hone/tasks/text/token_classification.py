@@ -45,7 +45,7 @@ _IGNORED = -100
 @final
 @dataclass(eq=False)
 class TokenClassification(Task):
-    """Its fields are the options, described in `conf/task/token_classification.yaml`."""
+    """The token classification task. Its fields are the options in `conf/task/token_classification.yaml`."""
 
     kind: Literal["auto", "spans", "tags"] = "auto"
     max_length: Count | None = None
@@ -193,7 +193,7 @@ class TokenClassification(Task):
         }
 
     def _further(self, places: Mapping[str, int]) -> list[int]:
-        """Return, for each tag, the label of a word's later sub-words: after the start of a span, they are inside it."""
+        """Return, for each tag, the label of a word's sub-words after the first; after B-LOC, that is I-LOC."""
         if not self.label_all:
             return [_IGNORED] * len(places)
         if self.facts.kind == "tags":

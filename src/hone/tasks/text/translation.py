@@ -17,7 +17,7 @@ from hone.tasks.text.shared.seq2seq import Seq2Seq
 @final
 @dataclass(eq=False)
 class Translation(Seq2Seq):
-    """Its fields are the options, described in `conf/task/translation.yaml`."""
+    """The translation task. Its fields are the options in `conf/task/translation.yaml`."""
 
     bleu_tokens: BleuTokens = "13a"
 

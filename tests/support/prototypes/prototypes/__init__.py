@@ -1,1 +1,1 @@
-"""Tasks that bend the contract most, in their smallest form, kept outside the package as a stranger's would be."""
+"""Minimal tasks that use the contract to its limits, kept outside hone as those of another package would be."""

@@ -1,4 +1,4 @@
-"""Object detection: targets are a list of dicts, predictions are ragged, a metric has several numbers."""
+"""Object detection: targets are lists of dicts, rows have any number of predictions, and a metric has two parts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from hone.models.checkpoint import Checkpoint
 @final
 @dataclass(frozen=True)
 class TinyYolos(Checkpoint):
+    """A YOLOS of two layers for images of 32 by 32 pixels."""
+
     lr: float = 2e-3
     name: ClassVar[str] = "tiny_yolos"
 
@@ -41,6 +43,8 @@ class TinyYolos(Checkpoint):
 @final
 @dataclass(eq=False)
 class Detection(Task):
+    """Find boxes of named kinds in an image."""
+
     roles: ClassVar[tuple[str, ...]] = ("image", "box", "kind")
     auto_model: ClassVar[str] = "AutoModelForObjectDetection"
     pipeline: ClassVar[str] = "object-detection"
@@ -72,13 +76,13 @@ class Detection(Task):
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         images = [np.asarray(image, dtype=np.uint8).reshape(32, 32, 3) for image in rows["image"]]
-        notes = [
-            {"image_id": place, "annotations": [_note(*pair) for pair in zip(boxes, names, strict=True)]}
-            for place, (boxes, names) in enumerate(zip(rows["box"], rows["label"], strict=True))
-        ]
-        made = self.processor(images=images, annotations=notes, return_tensors="pt")
-        labels = [{name: torch.as_tensor(value) for name, value in label.items()} for label in made["labels"]]
-        return {"id": rows["id"], "inputs": {"pixel_values": made["pixel_values"]}, "labels": labels}
+        annotations = []
+        for image, (boxes, classes) in enumerate(zip(rows["box"], rows["label"], strict=True)):
+            notes = [_annotation(box, name) for box, name in zip(boxes, classes, strict=True)]
+            annotations.append({"image_id": image, "annotations": notes})
+        processed = self.processor(images=images, annotations=annotations, return_tensors="pt")
+        labels = [{name: torch.as_tensor(value) for name, value in label.items()} for label in processed["labels"]]
+        return {"id": rows["id"], "inputs": {"pixel_values": processed["pixel_values"]}, "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return network(**batch["inputs"], labels=batch["labels"]).loss
@@ -87,25 +91,23 @@ class Detection(Task):
         return float(sum(len(label["class_labels"]) for label in batch["labels"]))
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        out = network(**batch["inputs"], labels=batch["labels"])
+        output = network(**batch["inputs"], labels=batch["labels"])
         size = len(batch["labels"])
-        found = self.processor.post_process_object_detection(out, threshold=0.0, target_sizes=[(32, 32)] * size)
-        best = [int(each["scores"].argmax()) for each in found]
+        detections = self.processor.post_process_object_detection(output, threshold=0.0, target_sizes=[(32, 32)] * size)
         return {
             "id": batch["id"],
-            "box": [each["boxes"].cpu().tolist() for each in found],
-            "prediction": [each["boxes"][place].cpu().tolist() for each, place in zip(found, best, strict=True)],
+            "box": [image["boxes"].cpu().tolist() for image in detections],
+            "prediction": [image["boxes"][int(image["scores"].argmax())].cpu().tolist() for image in detections],
             "label": [label["boxes"][0].cpu().tolist() for label in batch["labels"]],
-            "loss": np.full(size, float(out.loss)), "targets": np.ones(size),
-        }  # fmt: skip
+            "loss": np.full(size, float(output.loss)),
+            "targets": np.ones(size),
+        }
 
     def metrics(self) -> Mapping[str, Metric]:
         def overlap(records: Columns) -> dict[str, float]:
-            shares = [
-                _overlap(np.array(a), np.array(b) * 32)
-                for a, b in zip(records["prediction"], records["label"], strict=True)
-            ]
-            return {"mean": float(np.mean(shares)), "worst": float(np.min(shares))}
+            pairs = zip(records["prediction"], records["label"], strict=True)
+            overlaps = [_overlap(np.array(corners), np.array(centred) * 32) for corners, centred in pairs]
+            return {"mean": float(np.mean(overlaps)), "worst": float(np.min(overlaps))}
 
         return {"overlap": PlainMetric(overlap)}
 
@@ -113,7 +115,7 @@ class Detection(Task):
         return str(record["prediction"])
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        return {"said": self.describe(record)}
+        return {"box": self.describe(record)}
 
     @classmethod
     def sample(cls) -> Columns:
@@ -129,11 +131,12 @@ class Detection(Task):
         return {"image": images, "box": boxes, "kind": kinds}
 
 
-def _note(box: list[float], name: int) -> dict[str, Any]:
-    return {"bbox": list(box), "category_id": int(name), "area": box[2] * box[3], "iscrowd": 0}
+def _annotation(box: list[float], category: int) -> dict[str, Any]:
+    return {"bbox": list(box), "category_id": int(category), "area": box[2] * box[3], "iscrowd": 0}
 
 
 def _overlap(corners: np.ndarray, centred: np.ndarray) -> float:
+    """Return the intersection over union of a box given by its corners and one given by its centre and size."""
     x, y, width, height = centred
     truth = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
     low, high = np.maximum(corners[:2], truth[:2]), np.minimum(corners[2:], truth[2:])

@@ -1,4 +1,4 @@
-"""Extractive question answering: a long context becomes several windows, and the answer is text again."""
+"""Extractive question answering: a long context becomes several windows, which are merged into one answer."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
-from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.padding import pad_inputs
 
 
 @final
@@ -52,18 +52,16 @@ class QuestionAnswering(Task):
         }
         for window, row in enumerate(tokens["overflow_to_sample_mapping"]):
             inside = [part == 1 for part in tokens.sequence_ids(window)]
-            offsets = [
-                list(span) if here else [-1, -1]
-                for span, here in zip(tokens["offset_mapping"][window], inside, strict=True)
-            ]
+            spans = zip(tokens["offset_mapping"][window], inside, strict=True)
+            offsets = [list(span) if in_context else [-1, -1] for span, in_context in spans]
             first, last = rows["start"][row], rows["start"][row] + len(rows["answer"][row])
             begins = [place for place, (start, end) in enumerate(offsets) if start <= first < end]
             ends = [place for place, (start, end) in enumerate(offsets) if start < last <= end]
-            found = bool(begins and ends)
+            answered = bool(begins and ends)
             for name, value in {
                 "id": rows["id"][row], "length": len(offsets), "input_ids": tokens["input_ids"][window],
-                "token_type_ids": tokens["token_type_ids"][window], "begin": begins[0] if found else 0,
-                "end": ends[0] if found else 0, "spans": [x for span in offsets for x in span],
+                "token_type_ids": tokens["token_type_ids"][window], "begin": begins[0] if answered else 0,
+                "end": ends[0] if answered else 0, "spans": [offset for span in offsets for offset in span],
                 "context": rows["context"][row], "answer": rows["answer"][row],
             }.items():  # fmt: skip
                 out[name].append(value)
@@ -72,7 +70,7 @@ class QuestionAnswering(Task):
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         labels = {name: torch.tensor(np.asarray(rows[name])) for name in ("begin", "end")}
         kept = {name: rows[name] for name in ("id", "spans", "context", "answer")}
-        return {**kept, "inputs": padding.pad_inputs(rows, self.processor, None, None), "labels": labels}
+        return {**kept, "inputs": pad_inputs(rows, self.processor, None, None), "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return self._losses(network(**batch["inputs"]), batch).mean()
@@ -81,18 +79,18 @@ class QuestionAnswering(Task):
         return float(len(batch["id"]))
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        out = network(**batch["inputs"])
-        begin, end = out.start_logits.float().cpu().numpy(), out.end_logits.float().cpu().numpy()
-        best = [
-            self._best(b, e, np.asarray(spans).reshape(-1, 2))
-            for b, e, spans in zip(begin, end, batch["spans"], strict=True)
-        ]
+        output = network(**batch["inputs"])
+        logits = (output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy())
+        windows = zip(*logits, batch["spans"], strict=True)
+        best = [self._best_span(begin, end, np.asarray(spans).reshape(-1, 2)) for begin, end, spans in windows]
         return {
-            "id": batch["id"], "score": np.array([score for score, _, _ in best]),
-            "prediction": [text[a:b] for text, (_, a, b) in zip(batch["context"], best, strict=True)],
-            "answer": batch["answer"], "loss": self._losses(out, batch).double().cpu().numpy(),
+            "id": batch["id"],
+            "score": np.array([score for score, _, _ in best]),
+            "prediction": [text[start:stop] for text, (_, start, stop) in zip(batch["context"], best, strict=True)],
+            "answer": batch["answer"],
+            "loss": self._losses(output, batch).double().cpu().numpy(),
             "targets": np.ones(len(best)),
-        }  # fmt: skip
+        }
 
     def merge(self, predictions: Columns) -> Columns:
         best: dict[int, int] = {}
@@ -108,7 +106,7 @@ class QuestionAnswering(Task):
         return str(record["prediction"])
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        return {"said": self.describe(record)}
+        return {"answer": self.describe(record)}
 
     @classmethod
     def sample(cls) -> Columns:
@@ -121,14 +119,15 @@ class QuestionAnswering(Task):
         }  # fmt: skip
 
     @staticmethod
-    def _losses(out: Any, batch: Batch) -> Tensor:
-        padded = batch["inputs"]["attention_mask"] == 0  # else the loss of a row would depend on its neighbours' length
-        begin, end = (logits.masked_fill(padded, -1e9) for logits in (out.start_logits, out.end_logits))
+    def _losses(output: Any, batch: Batch) -> Tensor:
+        # Without the mask, the loss of a row would depend on the length of the other rows in its batch.
+        padding = batch["inputs"]["attention_mask"] == 0
+        begin, end = (logits.masked_fill(padding, -1e9) for logits in (output.start_logits, output.end_logits))
         losses = F.cross_entropy(begin, batch["labels"]["begin"], reduction="none")
         return (losses + F.cross_entropy(end, batch["labels"]["end"], reduction="none")) / 2
 
     @staticmethod
-    def _best(begin: Any, end: Any, spans: Any) -> tuple[float, int, int]:
+    def _best_span(begin: Any, end: Any, spans: Any) -> tuple[float, int, int]:
         inside = np.flatnonzero(spans[:, 0] >= 0)
         first = inside[begin[inside].argmax()]
         last = first + end[first : inside[-1] + 1].argmax()

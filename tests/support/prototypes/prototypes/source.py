@@ -1,4 +1,4 @@
-"""A data set made of what a task samples, so that a prototype is one file."""
+"""A data set made of a task's own sample, so that a prototype is one file."""
 
 import importlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from hone.data.source import Source
 @final
 @dataclass(frozen=True)
 class Sampled(Source):
-    """The sample, as every split."""
+    """Returns the sample as every split."""
 
     of: str
     columns: Mapping[str, str | None] = field(default_factory=dict)
@@ -25,9 +25,9 @@ class Sampled(Source):
 
     def load(self) -> dict[str, Dataset]:
         module = importlib.import_module(f"prototypes.{self.of}")
-        task = next(found for found in vars(module).values() if _is_task(found, module.__name__))
+        task = next(value for value in vars(module).values() if _is_task(value, module.__name__))
         return {split: Dataset.from_dict(task.sample()) for split in ("train", "validation", "test")}
 
 
-def _is_task(found: object, module: str) -> bool:
-    return isinstance(found, type) and issubclass(found, Task) and found.__module__ == module
+def _is_task(value: object, module: str) -> bool:
+    return isinstance(value, type) and issubclass(value, Task) and value.__module__ == module

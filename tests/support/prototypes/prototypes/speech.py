@@ -24,12 +24,14 @@ from transformers import (
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
-from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.padding import attention_mask, pad_rows
 
 
 @final
 @dataclass(frozen=True)
 class TinyWav2Vec2(Checkpoint):
+    """A wav2vec 2.0 of one layer whose vocabulary is the letters of the training rows."""
+
     lr: float = 3e-3
     name: ClassVar[str] = "tiny_wav2vec2"
 
@@ -42,7 +44,7 @@ class TinyWav2Vec2(Checkpoint):
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
         with tempfile.TemporaryDirectory() as folder:
-            vocabulary = {piece: place for place, piece in enumerate(["<pad>", "<unk>", "|", *facts.labels])}
+            vocabulary = {piece: index for index, piece in enumerate(["<pad>", "<unk>", "|", *facts.labels])}
             (Path(folder) / "vocab.json").write_text(json.dumps(vocabulary))
             tokenizer = Wav2Vec2CTCTokenizer(str(Path(folder) / "vocab.json"), pad_token="<pad>", unk_token="<unk>")
         return Wav2Vec2Processor(Wav2Vec2FeatureExtractor(sampling_rate=8000), tokenizer)
@@ -57,6 +59,8 @@ class TinyWav2Vec2(Checkpoint):
 @final
 @dataclass(eq=False)
 class Speech(Task):
+    """Transcribe audio letter by letter."""
+
     roles: ClassVar[tuple[str, ...]] = ("audio", "text")
     auto_model: ClassVar[str] = "AutoModelForCTC"
     pipeline: ClassVar[str] = "automatic-speech-recognition"
@@ -92,8 +96,8 @@ class Speech(Task):
         values = torch.zeros(len(lengths), int(lengths.max()))
         for place, row in enumerate(rows["values"]):
             values[place, : len(row)] = torch.tensor(np.asarray(row))
-        inputs = {"input_values": values, "attention_mask": padding.attention_mask(lengths, int(lengths.max()))}
-        labels = padding.pad_rows(rows["label"], -100, max(len(row) for row in rows["label"]))
+        inputs = {"input_values": values, "attention_mask": attention_mask(lengths, int(lengths.max()))}
+        labels = pad_rows(rows["label"], -100, max(len(row) for row in rows["label"]))
         return {"id": rows["id"], "text": rows["text"], "inputs": inputs, "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -103,21 +107,20 @@ class Speech(Task):
         return float((batch["labels"] != -100).sum())
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        out = network(**batch["inputs"], labels=batch["labels"])
+        output = network(**batch["inputs"], labels=batch["labels"])
         targets = (batch["labels"] != -100).sum(dim=1).double().cpu().numpy()
         return {
-            "id": batch["id"], "label": batch["text"],
-            "prediction": self.processor.batch_decode(out.logits.argmax(dim=-1)),
-            "loss": np.full(len(targets), float(out.loss) / len(targets)), "targets": targets,
-        }  # fmt: skip
+            "id": batch["id"],
+            "label": batch["text"],
+            "prediction": self.processor.batch_decode(output.logits.argmax(dim=-1)),
+            "loss": np.full(len(targets), float(output.loss) / len(targets)),
+            "targets": targets,
+        }
 
     def metrics(self) -> Mapping[str, Metric]:
         def wrong_letters(records: Columns) -> list[tuple[int, int]]:
             pairs = zip(records["prediction"], records["label"], strict=True)
-            return [
-                (sum(a != b for a, b in zip(text.ljust(len(true)), true, strict=False)), len(true))
-                for text, true in pairs
-            ]
+            return [(_count_wrong(text, true), len(true)) for text, true in pairs]
 
         return {"wrong_letters": SumMetric(wrong_letters, higher_is_better=False)}
 
@@ -125,7 +128,7 @@ class Speech(Task):
         return str(record["prediction"])
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        return {"said": self.describe(record)}
+        return {"text": self.describe(record)}
 
     @classmethod
     def sample(cls) -> Columns:
@@ -140,3 +143,8 @@ class Speech(Task):
             ],
             "text": texts,
         }
+
+
+def _count_wrong(text: str, true: str) -> int:
+    """Count the letters of the true text that the transcript does not have at the same place."""
+    return sum(letter != right for letter, right in zip(text.ljust(len(true)), true, strict=False))

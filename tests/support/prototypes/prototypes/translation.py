@@ -1,4 +1,4 @@
-"""Sequence to sequence: `predict` generates, and the loss counts target tokens."""
+"""Sequence to sequence: `predict` generates text, and the loss is a mean over target tokens."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
-from hone.tasks.text.shared import padding
+from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 
 
 @final
 @dataclass(frozen=True)
 class TinyT5(Checkpoint):
-    """A T5 of two layers that spells with TinyBert's tokenizer."""
+    """A T5 of two layers with TinyBert's tokenizer."""
 
     lr: float = 3e-3
     name: ClassVar[str] = "tiny_t5"
@@ -45,6 +45,8 @@ class TinyT5(Checkpoint):
 @final
 @dataclass(eq=False)
 class Translation(Task):
+    """Turn a short text into another."""
+
     roles: ClassVar[tuple[str, ...]] = ("source", "target")
     auto_model: ClassVar[str] = "AutoModelForSeq2SeqLM"
     pipeline: ClassVar[str] = "translation"
@@ -69,11 +71,11 @@ class Translation(Task):
 
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
         widest = max(len(row) for row in rows["target"])
-        labels = padding.pad_rows(rows["target"], -100, widest)
+        labels = pad_rows(rows["target"], -100, widest)
         return {
             "id": rows["id"],
             "text": rows["text"],
-            "inputs": padding.pad_inputs(rows, self.processor, None, None),
+            "inputs": pad_inputs(rows, self.processor, None, None),
             "labels": labels,
         }
 
@@ -84,31 +86,33 @@ class Translation(Task):
         return float((batch["labels"] != -100).sum())
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        written = network.generate(**batch["inputs"], max_new_tokens=12, do_sample=False)
+        generated = network.generate(**batch["inputs"], max_new_tokens=12, do_sample=False)
         return {
-            "id": batch["id"], "prediction": self.processor.batch_decode(written, skip_special_tokens=True),
-            "label": batch["text"], "loss": self._losses(network, batch).sum(dim=1).double().cpu().numpy(),
+            "id": batch["id"],
+            "prediction": self.processor.batch_decode(generated, skip_special_tokens=True),
+            "label": batch["text"],
+            "loss": self._losses(network, batch).sum(dim=1).double().cpu().numpy(),
             "targets": (batch["labels"] != -100).sum(dim=1).double().cpu().numpy(),
-        }  # fmt: skip
+        }
 
     def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "exact_match": SumMetric(
-                lambda records: [a == b for a, b in zip(records["prediction"], records["label"], strict=True)]
-            )
-        }
+        def exact_match(records: Columns) -> list[bool]:
+            pairs = zip(records["prediction"], records["label"], strict=True)
+            return [prediction == label for prediction, label in pairs]
+
+        return {"exact_match": SumMetric(exact_match)}
 
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        return {"said": self.describe(record)}
+        return {"text": self.describe(record)}
 
     @classmethod
     def sample(cls) -> Columns:
         words = {"happy": "sad", "angry": "loving", "scared": "brave", "amazed": "numb"}
-        pairs = [(f"i feel {a}", f"i feel {b}") for a, b in words.items()] * 24
-        return {"source": [a for a, _ in pairs], "target": [b for _, b in pairs]}
+        pairs = [(f"i feel {word}", f"i feel {opposite}") for word, opposite in words.items()] * 24
+        return {"source": [source for source, _ in pairs], "target": [target for _, target in pairs]}
 
     @staticmethod
     def _losses(network: nn.Module, batch: Batch) -> Tensor:

@@ -23,7 +23,7 @@ def pad_inputs(rows: dict[str, Any], tokenizer: Any, width: int | None, multiple
 
 
 def pad_right(rows: Sequence[np.ndarray[Any, Any]], value: int) -> dict[str, Tensor]:
-    """Pad token ids on the right, for networks that count positions from the left whatever the tokenizer's side."""
+    """Pad token ids on the right, for networks that count positions from the left."""
     lengths = np.array([len(ids) for ids in rows])
     width = int(lengths.max())
     return {"input_ids": pad_rows(rows, value, width), "attention_mask": attention_mask(lengths, width)}

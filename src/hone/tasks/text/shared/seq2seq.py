@@ -29,7 +29,7 @@ _GENERATION_OPTIONS = ("min_new_tokens", "num_beams", "length_penalty", "no_repe
 
 @dataclass(eq=False)
 class Seq2Seq(Task):
-    """The base of sequence-to-sequence tasks. `conf/task/translation.yaml` describes the options."""
+    """The base of sequence-to-sequence tasks. Its fields are the options in `conf/task/translation.yaml`."""
 
     source_prefix: str = ""
     source_language: str | None = None
@@ -136,7 +136,7 @@ class Seq2Seq(Task):
 
     @property
     def _prefix(self) -> str:
-        """What every source text is given in front."""
+        """The text put before every source text."""
         return self._languages.target_mark(self.processor) + self.source_prefix
 
     def _labels(self, texts: list[str]) -> list[list[int]]:

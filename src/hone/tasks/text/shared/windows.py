@@ -61,7 +61,10 @@ class Window:
 def split_into_windows(
     tokenizer: Any, ids: Sequence[int], questions: Sequence[str], contexts: Sequence[str], length: int, overlap: int
 ) -> list[Window]:
-    """Return the windows of all rows in order. Windows overlap less where a question leaves little room."""
+    """Return the windows of all rows in order.
+
+    Windows overlap by `overlap` tokens, but at most by half of the room that their question leaves.
+    """
     rows_by_overlap: dict[int, list[int]] = defaultdict(list)
     for row, room in enumerate(_measure_rooms(tokenizer, ids, questions, length)):
         rows_by_overlap[min(overlap, room // 2)].append(row)  # the tokenizer takes one overlap per call

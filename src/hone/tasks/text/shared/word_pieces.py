@@ -14,7 +14,10 @@ _NO_LABEL = -100
 
 
 def prepare_tokenizer(tokenizer: Any) -> None:
-    """Make a byte-level tokenizer put a space before each word, by which it tells words apart, also once saved."""
+    """Make a byte-level tokenizer put a space before each word, by which it tells words apart.
+
+    The setting is saved with the tokenizer. Tokenizers that cannot map tokens to words raise UserError.
+    """
     if not tokenizer.is_fast:
         raise UserError(
             f"checkpoint: {type(tokenizer).__name__} cannot tell which word a token comes from; choose a checkpoint "
