@@ -12,11 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 
 from conftest import SMALL, Hone
 from hone.config.tree import CONF, options
-from hone.sweeps.hydra.axes import read
+from hone.sweeps.hydra.axes import read_space
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Choice, Interval, Space
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import SweepSettings
 from hone.training.pruning import Never
 from simulation import AIM
 
@@ -29,11 +29,11 @@ def space_of(
     tied: Sequence[Sequence[str]] = (),
     conditions: Mapping[str, str] = NOTHING,
 ) -> Space:
-    sweep = Sweep(
+    sweep = SweepSettings(
         Grid(), Never(), space, [list(names) for names in tied], conditions, None, 1, 1, None, "failed", False, None
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return read(words, sweep, GlobalHydra.instance().config_loader())[1]
+        return read_space(words, sweep, GlobalHydra.instance().config_loader())[1]
 
 
 def cells(space: Space) -> list[str]:

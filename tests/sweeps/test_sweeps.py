@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
-from hone.sweeps.screen import glimpse
+from hone.sweeps.screen import progress_text
 
 GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
 
@@ -257,7 +257,7 @@ def test_a_run_at_work_is_seen_in_its_journal_however_it_is_cut(tmp_path: Path) 
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "run.json").write_text('{"steps": 500}')
-    assert glimpse(tmp_path, "validation/f1") == ""
+    assert progress_text(tmp_path, "validation/f1") == ""
     (tmp_path / "metrics.jsonl").write_text(text[:-9])
-    assert glimpse(tmp_path, "validation/f1") == "step 398/500  3.5000"
-    assert glimpse(tmp_path, "validation/loss") == "step 398/500"
+    assert progress_text(tmp_path, "validation/f1") == "step 398/500  3.5000"
+    assert progress_text(tmp_path, "validation/loss") == "step 398/500"

@@ -14,7 +14,7 @@ from hone.core.process import load, loaded
 from hone.sweeps.jobs import Ready
 from hone.sweeps.process import Work
 from hone.sweeps.sampler import Aim
-from hone.sweeps.workers import Pool
+from hone.sweeps.workers import LocalWorkers
 from hone.training.preflight import Feasible, Preflight
 
 Note = Callable[[Feasible], Any]
@@ -23,7 +23,7 @@ Note = Callable[[Feasible], Any]
 
 @final
 @dataclass(frozen=True)
-class Scouted:
+class CheckedCells:
     """Runs are called by their places."""
 
     aim: Aim | None
@@ -32,18 +32,24 @@ class Scouted:
     notes: Mapping[int, Any]
 
 
-def scout(ready: Sequence[Ready], pool: Pool, skip: bool, elsewhere: bool, note: Note | None = None) -> Scouted:
+def check_cells(
+    ready: Sequence[Ready], pool: LocalWorkers, skip: bool, elsewhere: bool, note: Note | None = None
+) -> CheckedCells:
     """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one.
 
     `elsewhere`: the runs will be on machines that may have other devices than this one."""
-    words, *_ = apart(pool, ready[0], partial(_look, ready, skip, elsewhere, note), "The runs could not be checked")
+    words, *_ = run_in_processes(
+        pool, ready[0], partial(_look, ready, skip, elsewhere, note), "The runs could not be checked"
+    )
     load(words["modules"])
     aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
     by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
-    return Scouted(aim, *by_place)
+    return CheckedCells(aim, *by_place)
 
 
-def apart(pool: Pool, ready: Ready, work: Work, complaint: str, copies: int = 1) -> list[Mapping[str, Any]]:
+def run_in_processes(
+    pool: LocalWorkers, ready: Ready, work: Work, complaint: str, copies: int = 1
+) -> list[Mapping[str, Any]]:
     """The last words of processes that do other work than the run's, all the same, while no others are there."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")

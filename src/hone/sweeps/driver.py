@@ -15,14 +15,14 @@ from hone.core.value_types import Rerun
 from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, Entry, Outcome
 from hone.sweeps.jobs import Ready, Roster
-from hone.sweeps.ledger import Ledger, Story
+from hone.sweeps.ledger import Ledger, SweepFile
 from hone.sweeps.sampler import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.staleness import Staleness
 from hone.sweeps.sweep import Budget
 from hone.sweeps.workers import Workers
 
-Fate = Literal["run", "resume", "again", "skip", "wait"]
+NextStep = Literal["run", "resume", "again", "skip", "wait"]
 """`wait`: another command is at it."""
 
 
@@ -45,7 +45,7 @@ def may_run_again(state: str, rerun: Rerun) -> bool:
     return state not in settled(rerun) or rerun == "stale"
 
 
-def fate(known: Outcome | None, rerun: Rerun, stale: bool) -> Fate:
+def what_to_do(known: Outcome | None, rerun: Rerun, stale: bool) -> NextStep:
     """`known` is how the run stands, if there is one; `stale`: it would come out another one today."""
     if known is None:
         return "run"
@@ -67,7 +67,7 @@ class Driver:
     """May be killed at any time: the next one finds all in the runs' own records."""
 
     def __init__(
-        self, search: Search, roster: Roster, ledger: Ledger, pool: Workers, screen: Screen, story: Story
+        self, search: Search, roster: Roster, ledger: Ledger, pool: Workers, screen: Screen, story: SweepFile
     ) -> None:
         self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
         self.screen, self.story = screen, story
@@ -95,7 +95,7 @@ class Driver:
 
     def _recall(self) -> None:
         """What came of the cells of earlier commands: a search that draws them may not ask for them again."""
-        for cell in self.search.listed():
+        for cell in self.search.known_cells():
             with suppress(UserError):
                 identity = self.roster.ready(cell).identity
                 known = self.ledger.outcome(identity)
@@ -197,7 +197,7 @@ class Driver:
         try:
             yield
         finally:
-            self.pool.end_all()
+            self.pool.kill_all()
             self.screen.close()
 
     @contextmanager
@@ -206,9 +206,9 @@ class Driver:
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self.asked is not None:
-                self.pool.ask_all(signal.SIGKILL)
+                self.pool.signal_all(signal.SIGKILL)
             self.asked = self.asked or number
-            self.pool.ask_all(signal.SIGTERM)
+            self.pool.signal_all(signal.SIGTERM)
             self.elsewhere.clear()
 
         before: dict[int, Any] = {number: signal.signal(number, ask) for number in _ASKING}

@@ -69,7 +69,7 @@ class Roster:
         return found
 
 
-def stock(ready: Iterable[Ready]) -> None:
+def preload_rows(ready: Iterable[Ready]) -> None:
     """Rows alone: networks and tokenizers bring threads, which a fork does not survive."""
     import torch
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping

@@ -60,7 +60,7 @@ class Ledger:
 
 
 @final
-class Presence:
+class DriverLock:
     """A locked file; its name is the driver's. Processes forked from a driver (its runs) hold the lock with it."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Presence:
 
 @final
 @dataclass(frozen=True)
-class Story:
+class SweepFile:
     """What there is to tell of a sweep but its cells."""
 
     folder: Path

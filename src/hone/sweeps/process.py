@@ -21,24 +21,24 @@ from hone.core.value_types import Workers
 
 @final
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """Room for one run."""
 
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def places(workers: Workers, trials_per_gpu: int, devices: int) -> list[Place]:
+def find_slots(workers: Workers, trials_per_gpu: int, devices: int) -> list[Slot]:
     """As many as asked for, which the machine must have; `devices` is how many a single run needs."""
     import torch
 
     cores, gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
     if gpus:
-        room = [Place(max(1, cores // gpus), {"CUDA_VISIBLE_DEVICES": one}) for one in _gpus(gpus, devices)]
+        room = [Slot(max(1, cores // gpus), {"CUDA_VISIBLE_DEVICES": one}) for one in _gpus(gpus, devices)]
         room *= trials_per_gpu
     else:
         count = max(1, cores // devices) if workers == "auto" else min(workers, cores)
-        room = [Place(max(1, cores // count))] * count
+        room = [Slot(max(1, cores // count))] * count
     if workers != "auto" and workers > len(room):
         have = f"{gpus} GPUs with trials_per_gpu={trials_per_gpu}" if gpus else f"{cores} cores"
         raise UserError(
@@ -63,10 +63,10 @@ _ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 
 
 @final
-class Worker:
+class RunProcess:
     """The process, as its parent sees it."""
 
-    def __init__(self, work: Work, place: Place, output: Path) -> None:
+    def __init__(self, work: Work, place: Slot, output: Path) -> None:
         self.place = place
         self.begun = time.monotonic()
         self.asked_to_end: float | None = None
@@ -109,7 +109,7 @@ def _cause(code: int) -> str:
     return f"the process was ended by {name}{why.get(name, '')}"
 
 
-def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -> NoReturn:
+def _live(work: Work, place: Slot, output: Path, words: IO[str], parent: int) -> NoReturn:
     """All of the child's life; nothing of the parent's is cleaned up by it."""
     code = 1
     try:
@@ -127,7 +127,7 @@ def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -
         os._exit(code)
 
 
-def _settle_in(place: Place, output: Path, parent: int) -> None:
+def _settle_in(place: Slot, output: Path, parent: int) -> None:
     if sys.platform == "linux":  # elsewhere the parent asks its runs to end when it does
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its sweep
     if os.getppid() != parent:

@@ -27,7 +27,7 @@ class Search(ABC):
     """A search under way; whoever drives it may be killed at any time and begin anew over the same folder."""
 
     @abstractmethod
-    def listed(self) -> Sequence[Cell]:
+    def known_cells(self) -> Sequence[Cell]:
         """The cells that are known beforehand: all of them where the space is finite and nothing is drawn."""
 
     @abstractmethod
@@ -52,11 +52,11 @@ class Sampler(ABC):
         """Cells that show every value, to be checked before anything starts."""
         return [Cell(number, words) for number, words in enumerate(space.specimens())]
 
-    def known(self, space: Space, folder: Path) -> Sequence[Cell]:
+    def certain_cells(self, space: Space, folder: Path) -> Sequence[Cell]:
         """The cells that are certain to be run, or were, before a search of that folder goes on."""
         return self.preview(space)
 
-    def require_same(self, space: Space, aim: Aim, folder: Path) -> None:
+    def require_same_study(self, space: Space, aim: Aim, folder: Path) -> None:
         """Raises UserError where the folder has another search, which this one could not go on with."""
         return
 

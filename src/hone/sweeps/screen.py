@@ -31,7 +31,7 @@ _END = 4096
 """Bytes of a journal that hold its last rows."""
 
 
-def glimpse(folder: Path, metric: str) -> str:
+def progress_text(folder: Path, metric: str) -> str:
     """`step 40/50  0.7312`, with the last value of the metric; as much of that as is known yet."""
     rows = _last_rows(folder / "metrics.jsonl")
     if not rows:
@@ -70,7 +70,7 @@ class Screen(ABC):
 
 
 @final
-class Lively(Screen):
+class LiveScreen(Screen):
     """A line a worker; drawn anew by the driver itself, since a thread would not survive in the runs' processes."""
 
     def __init__(self, aim: Aim) -> None:
@@ -83,7 +83,7 @@ class Lively(Screen):
         table = Table.grid(padding=(0, 2))
         for entry in entries:
             if entry.identity in working:
-                seen = glimpse(entry.folder, self.aim.metric)
+                seen = progress_text(entry.folder, self.aim.metric)
                 table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), seen)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
@@ -95,7 +95,7 @@ class Lively(Screen):
 
 
 @final
-class Plain(Screen):
+class PlainScreen(Screen):
     """A line a run."""
 
     def __init__(self) -> None:
@@ -110,9 +110,9 @@ class Plain(Screen):
     def close(self) -> None: ...
 
 
-def screen(aim: Aim) -> Screen:
+def make_screen(aim: Aim) -> Screen:
     """The one that suits where we are."""
-    return Lively(aim) if console.is_terminal else Plain()
+    return LiveScreen(aim) if console.is_terminal else PlainScreen()
 
 
 def _line(entry: Entry) -> str:
@@ -150,7 +150,7 @@ def _duration(seconds: float) -> str:
 _MOST = 5
 
 
-def final_screen(told: Comparison, folder: Path, test: Mapping[str, float], said: Mapping[str, str]) -> None:
+def print_result(told: Comparison, folder: Path, test: Mapping[str, float], said: Mapping[str, str]) -> None:
     """The comparison, the failures by cause, and a few lines."""
     console = Console(highlight=False, soft_wrap=True)
     show(told)

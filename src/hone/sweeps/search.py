@@ -13,10 +13,10 @@ from hone.runs.identity import has_effect
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.curves import Reports
 from hone.sweeps.driver import may_run_again
-from hone.sweeps.ledger import Presence
+from hone.sweeps.ledger import DriverLock
 from hone.sweeps.sampler import Aim, Search
 from hone.sweeps.space import Space
-from hone.sweeps.study import Proposal, Study, Trial, draw, end, take
+from hone.sweeps.study import Proposal, Study, Trial, record_draw, record_end, record_take
 from hone.training.pruning import Pruner, Standing
 
 _NO_FAILURE = ("finished", "pruned", "preempted", "interrupted")
@@ -24,7 +24,7 @@ _NO_FAILURE = ("finished", "pruned", "preempted", "interrupted")
 
 @final
 @dataclass(frozen=True)
-class Turns:
+class RevivalQueue:
     """Asks the pruner, for any kind of search."""
 
     pruner: Pruner
@@ -33,7 +33,7 @@ class Turns:
 
     def open(self, space: Space) -> None:
         """Before the first cell."""
-        self.pruner.open(self.folder, {"metric": self.aim.metric, "fixed": constants(space)})
+        self.pruner.open(self.folder, {"metric": self.aim.metric, "fixed": shared_settings(space)})
 
     def next(self, ended: Iterable[tuple[Cell, Outcome]], last: bool) -> Cell | None:
         """`last`: nothing is at work, and nothing new is to come."""
@@ -44,7 +44,7 @@ class Turns:
         return replace(known[found][0], again=True) if found else None
 
 
-def constants(space: Space) -> dict[str, str]:
+def shared_settings(space: Space) -> dict[str, str]:
     """What all cells share, as far as it can change a result."""
     pairs = (redact_override(word).lstrip("+").partition("=") for word in space.fixed)
     return {key: value for key, _, value in pairs if has_effect(key)}
@@ -57,20 +57,22 @@ _ATTEMPTS = 10
 
 
 @final
-class Pursuit(Search):
+class SampledSearch(Search):
     """First what was stopped and has its turn, what a dead driver left, what failed under an earlier one; then new.
 
     Every decision is made and written down while no other driver can make one.
     """
 
-    def __init__(self, propose: Propose, total: int, space: Space, study: Study, turns: Turns, rerun: Rerun) -> None:
+    def __init__(
+        self, propose: Propose, total: int, space: Space, study: Study, turns: RevivalQueue, rerun: Rerun
+    ) -> None:
         self.propose, self.total, self.space = propose, total, space
         self.study, self.turns, self.rerun = study, turns, rerun
-        self.presence = Presence(turns.folder)
+        self.presence = DriverLock(turns.folder)
         self.taken: set[int] = set()
         self.dry = False
 
-    def listed(self) -> Sequence[Cell]:
+    def known_cells(self) -> Sequence[Cell]:
         return [trial.cell for trial in self.study.trials()]
 
     def ask(self) -> Cell | None:
@@ -78,10 +80,10 @@ class Pursuit(Search):
             trials = self.study.trials()
             cell = self._again(trials)
             if cell is not None:
-                take(draft, cell, self.presence.name)
+                record_take(draft, cell, self.presence.name)
             elif not self._drawn(trials) and (proposal := self._new(trials)) is not None:
                 cell = Cell(len(trials), proposal.words)
-                draw(draft, cell, proposal.memory, self.presence.name)
+                record_draw(draft, cell, proposal.memory, self.presence.name)
         self.taken |= {cell.number} if cell is not None else set()
         return cell
 
@@ -89,7 +91,7 @@ class Pursuit(Search):
         curve = Reports(self.turns.folder, self.turns.aim.higher_is_better).curves().get(outcome.identity or "")
         share = 1.0 if outcome.state == "finished" else curve.share if curve else 0.0
         with self.study.lines.alone() as draft:
-            end(draft, cell, outcome, share)
+            record_end(draft, cell, outcome, share)
 
     @property
     def over(self) -> bool:

@@ -125,7 +125,7 @@ class Dimension(ABC):
 
 @final
 @dataclass(frozen=True)
-class Options(Dimension):
+class ChoiceDimension(Dimension):
     """One of some; tied axes go through their values together."""
 
     axes: tuple[Choice, ...]
@@ -140,7 +140,7 @@ class Options(Dimension):
 
 @final
 @dataclass(frozen=True)
-class Span(Dimension):
+class IntervalDimension(Dimension):
     """Anywhere on an interval."""
 
     axes: tuple[Interval]
@@ -195,26 +195,26 @@ class Space:
     def _dimension(self, names: tuple[str, ...]) -> Dimension:
         axes = [axis for name in names for axis in self.axes if axis.name == name]
         if isinstance(axes[0], Interval):
-            return Span((axes[0],))
-        return Options(tuple(axis for axis in axes if isinstance(axis, Choice)))
+            return IntervalDimension((axes[0],))
+        return ChoiceDimension(tuple(axis for axis in axes if isinstance(axis, Choice)))
 
     def at(self, shares: Iterable[float]) -> tuple[str, ...]:
         """The cell at a point whose coordinates go from 0 up to 1."""
         parts = [dimension.at(share) for dimension, share in zip(self.dimensions, shares, strict=True)]
-        return self.kept(word for part in parts for word in part)
+        return self.active_words(word for part in parts for word in part)
 
-    def kept(self, words: Iterable[str]) -> tuple[str, ...]:
+    def active_words(self, words: Iterable[str]) -> tuple[str, ...]:
         """The overrides without those of axes that are not there."""
         chosen = {word.partition("=")[0].lstrip("+~"): word for word in words}
-        return tuple(word for name, word in chosen.items() if self.has(name, chosen))
+        return tuple(word for name, word in chosen.items() if self.is_active(name, chosen))
 
-    def has(self, name: str, chosen: Mapping[str, str]) -> bool:
+    def is_active(self, name: str, chosen: Mapping[str, str]) -> bool:
         """Whether an axis is there, when these overrides (by name) have been chosen."""
         condition = self.conditions.get(name)
         if condition is None:
             return True
         value = chosen.get(condition.name, "").partition("=")[2]
-        return value in condition.values and self.has(condition.name, chosen)
+        return value in condition.values and self.is_active(condition.name, chosen)
 
     def depth(self, dimension: Dimension) -> int:
         """How many conditions a dimension waits for."""
@@ -227,7 +227,7 @@ class Space:
         """Every one of the choices (of an interval its two ends), none of them twice."""
         seen = set()
         for parts in product(*(dimension.outermost for dimension in self.dimensions)):
-            words = self.kept(word for part in parts for word in part)
+            words = self.active_words(word for part in parts for word in part)
             if words not in seen:
                 seen.add(words)
                 yield words
@@ -238,9 +238,9 @@ class Space:
             return list(self.combinations())
         first = {dimension.name: dimension.outermost[0] for dimension in self.dimensions}
         shown = [first | {each.name: words} for each in self.dimensions for words in each.outermost]
-        return list(dict.fromkeys(self.kept(word for part in cell.values() for word in part) for cell in shown))
+        return list(dict.fromkeys(self.active_words(word for part in cell.values() for word in part) for cell in shown))
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """To be told from another space."""
         return {
             "axes": {axis.name: axis.text for axis in self.axes},

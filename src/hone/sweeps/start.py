@@ -14,14 +14,14 @@ from hone.core.errors import HoneError, Interrupted, Preempted, UserError
 from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
-from hone.sweeps.ledger import Ledger, Story
+from hone.sweeps.ledger import Ledger, SweepFile
 from hone.sweeps.possible import require_possible
-from hone.sweeps.process import places
+from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
-from hone.sweeps.screen import screen
+from hone.sweeps.screen import make_screen
 from hone.sweeps.space import Space
-from hone.sweeps.sweep import Budget, Sweep
-from hone.sweeps.workers import Pool, Workers
+from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.workers import LocalWorkers, Workers
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
 from hone.tracking.wandb.client import agent_ignored
@@ -29,10 +29,10 @@ from hone.tracking.wandb.client import agent_ignored
 
 @final
 @dataclass(frozen=True)
-class Commanded:
+class SweepRequest:
     """A command with `-m`: its sweep, what varies, how a cell becomes a run, and where."""
 
-    sweep: Sweep
+    sweep: SweepSettings
     space: Space
     make: Callable[[Cell], Ready]
     folder: Path
@@ -42,7 +42,7 @@ class Commanded:
     """The section of the config that has the command's own name, such as `plan`."""
 
 
-def check_and_run(command: Commanded) -> int:
+def check_and_run(command: SweepRequest) -> int:
     """Return the exit code of the command."""
     sweep, roster = command.sweep, Roster(command.make)
     budget = Budget.parse(sweep.budget)
@@ -54,9 +54,9 @@ def check_and_run(command: Commanded) -> int:
     return _run(command, roster, possible, budget)
 
 
-def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], budget: Budget) -> int:
+def _run(command: SweepRequest, roster: Roster, possible: Mapping[Cell, Ready], budget: Budget) -> int:
     from hone.sweeps.driver import Driver  # with it, torch
-    from hone.sweeps.jobs import stock
+    from hone.sweeps.jobs import preload_rows
 
     sweep, folder, launcher = command.sweep, command.folder, command.launcher
     one = next(iter(possible.values()))
@@ -65,9 +65,9 @@ def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], bud
     folder.mkdir(parents=True, exist_ok=True)
     story = _story(command, aim)
     search = sweep.sampler.search(command.space, aim, sweep.pruner, folder, sweep.rerun)
-    driver = Driver(search, roster, Ledger(folder), workers, screen(aim), story)
+    driver = Driver(search, roster, Ledger(folder), workers, make_screen(aim), story)
     if not launcher.elsewhere:
-        stock(possible.values())
+        preload_rows(possible.values())
     with agent_ignored():
         driver.run(sweep.sampler.total(command.space), budget, sweep.rerun)
     entries = driver.entries.values()
@@ -80,14 +80,14 @@ def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], bud
     return int(failed)
 
 
-def _aim(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready]) -> Aim:
+def _aim(command: SweepRequest, roster: Roster, possible: Mapping[Cell, Ready]) -> Aim:
     """Return the number that the runs are judged by; cells that turn out to be impossible are reported or left out."""
-    from hone.sweeps.check_cells import scout
+    from hone.sweeps.check_cells import check_cells
 
     sweep, launcher = command.sweep, command.launcher
     devices = next(iter(possible.values())).job.settings.devices
-    room = places("auto" if launcher.elsewhere else sweep.workers, sweep.trials_per_gpu, devices)
-    checked = scout(list(possible.values()), Pool(room, None), sweep.skip_impossible, launcher.elsewhere)
+    room = find_slots("auto" if launcher.elsewhere else sweep.workers, sweep.trials_per_gpu, devices)
+    checked = check_cells(list(possible.values()), LocalWorkers(room, None), sweep.skip_impossible, launcher.elsewhere)
     mistakes = {
         cell: UserError(checked.mistakes[place]) for place, cell in enumerate(possible) if place in checked.mistakes
     }
@@ -99,33 +99,33 @@ def _aim(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready]) -> 
     return checked.aim
 
 
-def _story(command: Commanded, aim: Aim) -> Story:
+def _story(command: SweepRequest, aim: Aim) -> SweepFile:
     kind = type(command.sweep.sampler).__name__.lower()
     asked, folder = command.invocation, command.folder
-    return Story(folder, asked.command, asked.overrides, command.space.keys, kind, aim, stored_by_tracker(folder))
+    return SweepFile(folder, asked.command, asked.overrides, command.space.keys, kind, aim, stored_by_tracker(folder))
 
 
-def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
+def _report(story: SweepFile, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
     """Score the chosen config, write the page, send the sweep to the tracker, and print the last screen."""
     from hone.reports.comparison import of_sweep
     from hone.reports.page import PAGE, write_report
     from hone.reports.sweep import read_sweep
-    from hone.sweeps.mirror import mirror
-    from hone.sweeps.screen import final_screen
-    from hone.sweeps.test_scores import test_scores
+    from hone.sweeps.screen import print_result
+    from hone.sweeps.test_scores import score_chosen_config
+    from hone.sweeps.tracker_summary import log_sweep
 
     folder = story.folder
     comparison = of_sweep(read_sweep(folder))
     with agent_ignored():
-        test = test_scores(comparison.groups, workers, one)
+        test = score_chosen_config(comparison.groups, workers, one)
     write_report(comparison, folder / PAGE)
     tracker: Tracker = guarded(build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust))
 
     def store(stored: Stored) -> None:
         replace(story, tracker=stored).write(entries, state)
 
-    mirror(comparison, test, TrackedRun(tracker, incomplete(story.tracker), store), folder)
-    final_screen(comparison, folder, test, _remarks(entries))
+    log_sweep(comparison, test, TrackedRun(tracker, incomplete(story.tracker), store), folder)
+    print_result(comparison, folder, test, _remarks(entries))
 
 
 def _remarks(entries: Collection[Entry]) -> dict[str, str]:

@@ -73,16 +73,16 @@ def _after(row: Mapping[str, Any], trial: Trial | None) -> Trial:
     return replace(trial, outcome=None, driver=row["driver"])
 
 
-def draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
+def record_draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
     """A new cell is at work."""
     draft.append({"cell": cell.number, "words": cell.words, "memory": dict(memory), "driver": driver})
 
 
-def take(draft: Draft, cell: Cell, driver: str) -> None:
+def record_take(draft: Draft, cell: Cell, driver: str) -> None:
     """A cell is at work again."""
     draft.append({"cell": cell.number, "driver": driver})
 
 
-def end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
+def record_end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
     """A cell is at work no more."""
     draft.append({"cell": cell.number, "outcome": finite(asdict(outcome)), "share": share})

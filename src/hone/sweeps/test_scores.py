@@ -22,7 +22,7 @@ from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
 
 
-def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
+def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Scores it and writes it down, as a run outside a sweep does for itself."""
     from hone.core.contributions import Contributions
     from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
@@ -56,7 +56,7 @@ def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iter
     tracked.amend(run_info(record, config, root), folder, record["state"], final_summary(record))
 
 
-def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
+def score_chosen_config(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
     """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
@@ -66,7 +66,7 @@ def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str,
     while waiting or pool.working:
         while waiting and pool.free:
             folder = waiting.pop()
-            work = partial(unseal, folder, settings.accelerator, settings.trust)
+            work = partial(score_test_split, folder, settings.accelerator, settings.trust)
             pool.start(folder.name, replace(one, work=work), folder.parent / "logs" / f"{folder.name}.txt")
         pool.wait(0.5)
     return known_scores(groups)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.sweeps.jobs import Ready
-from hone.sweeps.process import Place, Worker
+from hone.sweeps.process import RunProcess, Slot
 
-Ended = tuple[str, Mapping[str, Any], float]
+EndedRun = tuple[str, Mapping[str, Any], float]
 """Whose run has ended, its last words, and the seconds it was at work."""
 
 
@@ -34,15 +34,15 @@ class Workers(ABC):
         """Something must be free; `output` takes what the run prints."""
 
     @abstractmethod
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedRun]:
         """Those that have ended; after so long perhaps none."""
 
     @abstractmethod
-    def ask_all(self, number: int) -> None:
+    def signal_all(self, number: int) -> None:
         """Passes a signal on."""
 
     @abstractmethod
-    def end_all(self) -> None:
+    def kill_all(self) -> None:
         """Nobody stays behind."""
 
 
@@ -52,43 +52,43 @@ _GLANCE = 0.02
 
 
 @final
-class Pool(Workers):
+class LocalWorkers(Workers):
     """As many workers as there are places."""
 
-    def __init__(self, places: Sequence[Place], timeout: float | None) -> None:
-        self.places = list(places)
+    def __init__(self, places: Sequence[Slot], timeout: float | None) -> None:
+        self.slots = list(places)
         self.timeout = timeout
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, RunProcess] = {}
 
     @property
     def free(self) -> bool:
-        return bool(self.places)
+        return bool(self.slots)
 
     @property
     def working(self) -> dict[str, float]:
         return {key: worker.seconds for key, worker in self.workers.items()}
 
     def start(self, key: str, ready: Ready, output: Path) -> None:
-        self.workers[key] = Worker(ready.work, self.places.pop(0), output)
+        self.workers[key] = RunProcess(ready.work, self.slots.pop(0), output)
 
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedRun]:
         until = time.monotonic() + seconds
         while not (ended := self._ended()) and time.monotonic() < until:
             time.sleep(_GLANCE)
         return ended
 
-    def ask_all(self, number: int) -> None:
+    def signal_all(self, number: int) -> None:
         for worker in self.workers.values():
             worker.signal(number)
 
-    def end_all(self) -> None:
+    def kill_all(self) -> None:
         for worker in self.workers.values():
             worker.signal(signal.SIGKILL)
         while self.workers:
             self._ended()
             time.sleep(_GLANCE)
 
-    def _ended(self) -> list[Ended]:
+    def _ended(self) -> list[EndedRun]:
         found = []
         for key, worker in list(self.workers.items()):
             words = worker.ended()
@@ -98,11 +98,11 @@ class Pool(Workers):
             if worker.asked_to_end is not None:
                 words = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
             found.append((key, words, worker.seconds))
-            self.places.append(worker.place)
+            self.slots.append(worker.place)
             del self.workers[key]
         return found
 
-    def _mind_the_time(self, worker: Worker) -> None:
+    def _mind_the_time(self, worker: RunProcess) -> None:
         if self.timeout is None or worker.seconds < self.timeout:
             return
         if worker.asked_to_end is None:

@@ -10,6 +10,6 @@ class HoneSweeper(Sweeper):
         self.told = (task_function, hydra_context, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from hone.sweeps.hydra.sweeper import sweep
+        from hone.sweeps.hydra.sweeper import run_sweep
 
-        return sweep(*self.told, arguments)
+        return run_sweep(*self.told, arguments)

@@ -15,14 +15,14 @@ from hydra.errors import HydraException
 from hone.config.hydra_private import without_shuffling
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import SweepSettings
 
 
 def name_of(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def values(override: Override) -> list[str]:
+def override_values(override: Override) -> list[str]:
     """The values as text, in an order that is the same in every command."""
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
@@ -38,7 +38,7 @@ def values(override: Override) -> list[str]:
     return texts
 
 
-def conditions(
+def read_conditions(
     parser: OverridesParser, texts: Mapping[str, str], axes: Mapping[str, Axis], constants: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, Condition], set[str]]:
     """The conditions to test in each cell, and the axes that are never active, because a fixed key excludes them."""
@@ -85,7 +85,7 @@ def _condition(parser: OverridesParser, name: str, text: str) -> Condition:
         raise UserError(
             f'sweep.conditions.{name}={text}: expected another key and its value, such as "optimizer=sgd".'
         ) from error
-    return Condition(name_of(override), tuple(values(override)))
+    return Condition(name_of(override), tuple(override_values(override)))
 
 
 def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) -> None:
@@ -115,7 +115,7 @@ def _require_axis(name: str, axes: Mapping[str, Axis], place: str) -> None:
         )
 
 
-def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list[str], Space]:
+def read_space(words: Sequence[str], sweep: SweepSettings, loader: ConfigLoader) -> tuple[list[str], Space]:
     """The words that hold for all runs, and what varies: the command line has the last word on a key."""
     parser = OverridesParser.create(config_loader=loader)
     typed = parser.parse_overrides(list(words))
@@ -123,8 +123,8 @@ def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list
     filed = [_filed(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in typed_names]
     axes = _axes([*(override for override in typed if override.is_sweep_override()), *filed])
     fixed = [override for override in typed if not override.is_sweep_override()]
-    constants = {name_of(override): values(override) for override in fixed if not override.is_delete()}
-    needed, absent = conditions(parser, sweep.conditions, axes, constants)
+    constants = {name_of(override): override_values(override) for override in fixed if not override.is_delete()}
+    needed, absent = read_conditions(parser, sweep.conditions, axes, constants)
     there = {name: axis for name, axis in axes.items() if name not in absent}
     if not there:
         raise UserError("-m runs a config once for each value, and nothing has several: write seed=0,1,2.")
@@ -162,7 +162,7 @@ def _axis(override: Override) -> Axis:
         raise UserError(
             f"{key}: a list of values takes no tag ({join_names(sorted(value.tags))}); tags are for intervals."
         )
-    found = tuple(dict.fromkeys(values(override)))
+    found = tuple(dict.fromkeys(override_values(override)))
     if not found:
         raise UserError(f"{override.input_line}: there is no value in it; give at least one.")
     return Choice(key, found)

@@ -25,14 +25,14 @@ from hone.sweeps.hydra.jobs import Jobs
 from hone.sweeps.jobs import Ready
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.space import Space
-from hone.sweeps.start import Commanded
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.start import SweepRequest
+from hone.sweeps.sweep import SweepSettings
 from hone.tracking.wandb.client import agent_run
 
 _OF_HYDRA = ("hydra.", "hydra_plugins.")
 
 
-def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Launcher:
+def launcher_of(config: DictConfig, sweep: SweepSettings, trust: frozenset[str]) -> Launcher:
     """Return the launcher that a config names, built like any other part of it and ready to be used."""
     choice = str(config.hydra.runtime.choices.get("hydra/launcher"))
     node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
@@ -47,7 +47,9 @@ def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Laun
     return launcher
 
 
-def sweep(task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]) -> None:
+def run_sweep(
+    task_function: Callable[..., Any], context: HydraContext, config: DictConfig, words: Sequence[str]
+) -> None:
     """Run a whole sweep and set the application's exit code."""
     application = getattr(task_function, "__self__", None)
     entry = sweep_function(application.command) if isinstance(application, Application) else None
@@ -59,9 +61,11 @@ def sweep(task_function: Callable[..., Any], context: HydraContext, config: Dict
     application.code = getattr(importlib.import_module(module), name)(commanded)
 
 
-def _commanded(application: Application, context: HydraContext, config: DictConfig, words: Sequence[str]) -> Commanded:
+def _commanded(
+    application: Application, context: HydraContext, config: DictConfig, words: Sequence[str]
+) -> SweepRequest:
     settings = _sweep_of(config, application)
-    fixed, axes = space.read(words, settings, context.config_loader)
+    fixed, axes = space.read_space(words, settings, context.config_loader)
     ours = f"{application.command}."  # such as plan.time: it is for all runs together
     if several := [name for name in axes.keys if name.startswith(ours)]:
         raise UserError(f"{several[0]}: it applies to the {application.command} as a whole; give it one value.")
@@ -75,7 +79,7 @@ def _commanded(application: Application, context: HydraContext, config: DictConf
     def ready(cell: Cell) -> Ready:
         return jobs.ready([f"hydra.sweep.dir='{folder}'", *fixed], cell)
 
-    return Commanded(
+    return SweepRequest(
         sweep=settings,
         space=axes,
         make=ready,
@@ -86,9 +90,9 @@ def _commanded(application: Application, context: HydraContext, config: DictConf
     )
 
 
-def _sweep_of(config: DictConfig, application: Application) -> Sweep:
+def _sweep_of(config: DictConfig, application: Application) -> SweepSettings:
     node = check_node(_plain(config.sweep), "sweep", application.line.vouched)
-    made: Sweep = build(node, Sweep, "sweep", application.line.vouched)
+    made: SweepSettings = build(node, SweepSettings, "sweep", application.line.vouched)
     return made
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import final
 
 from hone.core.errors import UserError
-from hone.sweeps.launchers.remote import Distant
-from hone.sweeps.process import places
-from hone.sweeps.sweep import Sweep
-from hone.sweeps.workers import Pool, Workers
+from hone.sweeps.launchers.remote import RemoteWorkers
+from hone.sweeps.process import find_slots
+from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.workers import LocalWorkers, Workers
 
 
 class Launcher(ABC):
@@ -23,12 +23,12 @@ class Launcher(ABC):
     """Whether the runs may be on other machines, with other devices."""
 
     @abstractmethod
-    def require(self, sweep: Sweep) -> None:
+    def require(self, sweep: SweepSettings) -> None:
         """Raises UserError where a package or a program is missing, or where this launcher cannot do what a key of the
         sweep says."""
 
     @abstractmethod
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Workers:
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> Workers:
         """Return who runs the cells. `folder` is the sweep's, and a run needs so many `devices`."""
 
 
@@ -42,11 +42,11 @@ class RemoteLauncher(Launcher):
         """Raises UserError where a package or a program is missing."""
 
     @abstractmethod
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Distant:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> RemoteWorkers:
         """Return workers that run at most `limit` cells at a time, each for at most `timeout` seconds."""
 
     @final
-    def require(self, sweep: Sweep) -> None:
+    def require(self, sweep: SweepSettings) -> None:
         if sweep.workers == "auto" and sweep.sampler.learns:
             raise UserError(
                 "sweep.workers=auto: this launcher takes all cells at once, and then none of them could be drawn by "
@@ -60,7 +60,7 @@ class RemoteLauncher(Launcher):
         self.require_installed()
 
     @final
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Distant:
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> RemoteWorkers:
         return self.remote(sys.maxsize if sweep.workers == "auto" else sweep.workers, sweep.trial_timeout, folder)
 
 
@@ -75,13 +75,13 @@ def require_package(module: str, launcher: str, extra: str) -> None:
 
 @final
 @dataclass(frozen=True)
-class Local(Launcher):
+class LocalLauncher(Launcher):
     """The launcher that needs nothing else."""
 
     elsewhere = False
 
-    def require(self, sweep: Sweep) -> None:
+    def require(self, sweep: SweepSettings) -> None:
         """What this machine lacks is reported once torch has counted its devices."""
 
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Pool:
-        return Pool(places(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
+        return LocalWorkers(find_slots(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)

@@ -13,7 +13,7 @@ from hone.core.errors import HoneError, UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, NotNegative
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
-from hone.sweeps.launchers.remote import Distant, Errand
+from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers
 
 _ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Set to 0, and looked at when Ray is imported, this keeps it to the loopback address on Linux as well."""
@@ -22,7 +22,7 @@ _STORE = 80 * 2**20
 
 
 @final
-class Tasks(Distant):
+class RayWorkers(RemoteWorkers):
     """Ray is begun with the first of them. What it loses (a machine is gone) is handed over again, so many times."""
 
     def __init__(
@@ -32,13 +32,13 @@ class Tasks(Distant):
         super().__init__(limit, timeout, threads)
         self.address, self.cores, self.gpus, self.retries = address, cores, gpus, retries
         self.tasks: dict[str, Any] = {}
-        self.errands: dict[str, Errand] = {}
+        self.errands: dict[str, RemoteJob] = {}
         self.lost: Counter[str] = Counter()
 
-    def submit(self, errands: Mapping[str, Errand]) -> None:
+    def submit(self, errands: Mapping[str, RemoteJob]) -> None:
         ray = self._ray()
         told = {"num_cpus": self.threads, "num_gpus": self.gpus, "max_calls": 1, "max_retries": 0}
-        task = ray.remote(**told)(perform)
+        task = ray.remote(**told)(run_remote_job)
         self.errands |= errands
         self.tasks |= {key: task.remote(errand) for key, errand in errands.items()}
 
@@ -94,7 +94,7 @@ class Tasks(Distant):
         return ray
 
 
-def perform(errand: Errand) -> Mapping[str, Any]:
+def run_remote_job(errand: RemoteJob) -> Mapping[str, Any]:
     """The task."""
     try:
         running = errand.begin()
@@ -109,7 +109,7 @@ def perform(errand: Errand) -> Mapping[str, Any]:
 
 @final
 @dataclass(frozen=True)
-class Ray(RemoteLauncher):
+class RayLauncher(RemoteLauncher):
     """`conf/hydra/launcher/ray.yaml` says what each key means."""
 
     address: str | None
@@ -121,5 +121,7 @@ class Ray(RemoteLauncher):
     def require_installed(self) -> None:
         require_package("ray", "ray", "ray")
 
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Tasks:
-        return Tasks(self.address, self.num_cpus, self.gpus_per_run, self.retries, limit, timeout, self.cpus_per_run)
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> RayWorkers:
+        return RayWorkers(
+            self.address, self.num_cpus, self.gpus_per_run, self.retries, limit, timeout, self.cpus_per_run
+        )

@@ -14,15 +14,15 @@ from typing import Any, final
 
 from hone.core.errors import RunError
 from hone.sweeps.jobs import Ready
-from hone.sweeps.process import Place
-from hone.sweeps.workers import Ended, Pool, Workers
+from hone.sweeps.process import Slot
+from hone.sweeps.workers import EndedRun, LocalWorkers, Workers
 
 _ASK_EVERY = 0.5
 
 
 @final
 @dataclass(frozen=True)
-class Errand:
+class RemoteJob:
     """All machines must see the folders of the one that sends it."""
 
     ready: Ready
@@ -34,7 +34,7 @@ class Errand:
     home: Path = field(default_factory=Path.cwd)
     """What relative paths begin at."""
 
-    def begin(self) -> Running:
+    def begin(self) -> RunningJob:
         """The run is at work from now on."""
         try:
             os.chdir(self.home)
@@ -43,15 +43,15 @@ class Errand:
             raise RunError(
                 f"{error.filename}: {error.strerror} on {os.uname().nodename}; all must share it."
             ) from error
-        return Running(self)
+        return RunningJob(self)
 
 
 @final
-class Running:
+class RunningJob:
     """A process forked from this one: however it ends, this one can tell how."""
 
-    def __init__(self, errand: Errand) -> None:
-        self.pool = Pool([Place(errand.threads)], errand.timeout)
+    def __init__(self, errand: RemoteJob) -> None:
+        self.pool = LocalWorkers([Slot(errand.threads)], errand.timeout)
         self.pool.start("run", errand.ready, errand.output)
         self.asked = False
         self._words: Mapping[str, Any] | None = None
@@ -67,7 +67,7 @@ class Running:
     def ask(self) -> None:
         """To save itself and end."""
         self.asked = True
-        self.pool.ask_all(signal.SIGTERM)
+        self.pool.signal_all(signal.SIGTERM)
 
     def stop(self, seconds: float) -> None:
         """Asks, and sees that there is an end to it."""
@@ -76,7 +76,7 @@ class Running:
         with suppress(ChildProcessError):  # the end was just being looked at when this was called by a signal
             while self._words is None and time.monotonic() < until:
                 self._look(_ASK_EVERY)
-            self.pool.end_all()
+            self.pool.kill_all()
 
     def _look(self, seconds: float) -> None:
         for _, words, _ in self.pool.wait(seconds):
@@ -86,17 +86,17 @@ class Running:
 _GLANCE = 0.25
 
 
-class Distant(Workers):
+class RemoteWorkers(Workers):
     """No more than `limit` at a time."""
 
     def __init__(self, limit: int, timeout: float | None, threads: int) -> None:
         self.limit, self.timeout, self.threads = limit, timeout, threads
-        self.waiting: dict[str, Errand] = {}
+        self.waiting: dict[str, RemoteJob] = {}
         self.begun: dict[str, float] = {}
         self.asked = self.obeyed = 0
 
     @abstractmethod
-    def submit(self, errands: Mapping[str, Errand]) -> None:
+    def submit(self, errands: Mapping[str, RemoteJob]) -> None:
         """Hands them over."""
 
     @abstractmethod
@@ -116,24 +116,24 @@ class Distant(Workers):
         return {key: time.monotonic() - begun for key, begun in self.begun.items()}
 
     def start(self, key: str, ready: Ready, output: Path) -> None:
-        self.waiting[key] = Errand(ready, output, self.threads, self.timeout)
+        self.waiting[key] = RemoteJob(ready, output, self.threads, self.timeout)
         self.begun[key] = time.monotonic()
 
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedRun]:
         until = time.monotonic() + seconds
         while not (found := [*self._obey(), *self._ended()]) and time.monotonic() < until:
             time.sleep(_GLANCE)
         return found
 
-    def ask_all(self, number: int) -> None:
+    def signal_all(self, number: int) -> None:
         """Leaves a note: this is called by a signal, whatever is being done at the moment."""
         self.asked = max(self.asked, 2 if number == signal.SIGKILL else 1)
 
-    def end_all(self) -> None:
+    def kill_all(self) -> None:
         self.cancel(self.begun, kindly=False)
         self.waiting, self.begun = {}, {}
 
-    def _obey(self) -> Iterable[Ended]:
+    def _obey(self) -> Iterable[EndedRun]:
         """Does what was asked, by the driver or by a signal."""
         if self.waiting and not self.asked:
             handed, self.waiting = self.waiting, {}
@@ -144,10 +144,10 @@ class Distant(Workers):
         unbegun, self.waiting = self.waiting if self.asked else {}, {}
         return [self._end(key, {"state": "preempted", "reason": "it was not begun"}) for key in unbegun]
 
-    def _ended(self) -> Iterable[Ended]:
+    def _ended(self) -> Iterable[EndedRun]:
         return [self._end(key, words) for key, words in self.ended()]
 
-    def _end(self, key: str, words: Mapping[str, Any]) -> Ended:
+    def _end(self, key: str, words: Mapping[str, Any]) -> EndedRun:
         spent = time.monotonic() - self.begun.pop(key)
         if self.asked and words["state"] == "failed":
             words = {"state": "preempted", "reason": "the sweep was asked to stop"}

@@ -21,19 +21,19 @@ from hone.core.errors import UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, Line, Positive
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
-from hone.sweeps.launchers.remote import Distant, Errand, Running
+from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
 
 _SHARE = 0.8
 """Of the time before the end, for the run to save itself; the rest is for queueing again."""
 
 
 @final
-class Queued:
+class SubmititJob:
     """A run's folder holds all that it goes on with, so nothing else is to be kept between two goes."""
 
-    def __init__(self, errand: Errand, notice: float, patience: float) -> None:
+    def __init__(self, errand: RemoteJob, notice: float, patience: float) -> None:
         self.errand, self.notice, self.patience = errand, notice, patience
-        self.running: Running | None = None
+        self.running: RunningJob | None = None
 
     def __call__(self) -> dict[str, Any]:
         self.running = self.errand.begin()
@@ -49,7 +49,7 @@ class Queued:
 
         if self.running is not None:
             self.running.stop(_SHARE * self.notice)
-        return DelayedSubmission(Queued(self.errand, self.notice, self.patience))
+        return DelayedSubmission(SubmititJob(self.errand, self.notice, self.patience))
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         if self.running is not None:
@@ -63,7 +63,7 @@ _ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 @final
 @dataclass(frozen=True)
-class Habits:
+class QueuePolicy:
     """How a queue treats its jobs."""
 
     make: Callable[[Path], Any]
@@ -77,16 +77,16 @@ class Habits:
 
 
 @final
-class Submitted(Distant):
+class SubmititWorkers(RemoteWorkers):
     """A job outlives a driver that is killed: a note with its number lets the next one find it again."""
 
-    def __init__(self, habits: Habits, folder: Path, limit: int, timeout: float | None, threads: int) -> None:
+    def __init__(self, habits: QueuePolicy, folder: Path, limit: int, timeout: float | None, threads: int) -> None:
         super().__init__(limit, timeout, threads)
         self.habits, self.folder = habits, folder / ".submitit"
         self.executor: Any = None
         self.jobs: dict[str, Any] = {}
 
-    def submit(self, errands: Mapping[str, Errand]) -> None:
+    def submit(self, errands: Mapping[str, RemoteJob]) -> None:
         from submitit.core.utils import FailedSubmissionError, UncompletedJobError
 
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns on and on where no accounts are kept
@@ -94,7 +94,7 @@ class Submitted(Distant):
         self.executor = self.executor or self.habits.make(self.folder)
         self.jobs |= {key: job for key in errands if (job := self._left_behind(key)) is not None}
         new = {
-            key: Queued(errand, self.habits.notice, self.habits.patience)
+            key: SubmititJob(errand, self.habits.notice, self.habits.patience)
             for key, errand in errands.items()
             if key not in self.jobs
         }
@@ -171,7 +171,7 @@ _PATIENCE = 60.0
 
 @final
 @dataclass(frozen=True)
-class Slurm(RemoteLauncher):
+class SlurmLauncher(RemoteLauncher):
     """`conf/hydra/launcher/slurm.yaml` says what each key means."""
 
     timeout_min: Count
@@ -198,10 +198,10 @@ class Slurm(RemoteLauncher):
                 "SLURM, or hydra/launcher=local."
             )
 
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
         make = partial(self._executor, f"hone-{folder.name}")
-        habits = Habits(make, lambda job: job.cancel(check=False), notice=self.signal_delay_s, patience=_PATIENCE)
-        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
+        habits = QueuePolicy(make, lambda job: job.cancel(check=False), notice=self.signal_delay_s, patience=_PATIENCE)
+        return SubmititWorkers(habits, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, name: str, folder: Path) -> Any:
         from submitit import SlurmExecutor
@@ -227,7 +227,7 @@ _MORE_GOES = 5
 
 @final
 @dataclass(frozen=True)
-class SlurmLocal(RemoteLauncher):
+class SlurmLocalLauncher(RemoteLauncher):
     """`conf/hydra/launcher/slurm_local.yaml` says what each key means."""
 
     timeout_min: Positive
@@ -238,9 +238,9 @@ class SlurmLocal(RemoteLauncher):
     def require_installed(self) -> None:
         require_package("submitit", "slurm_local", "slurm")
 
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
-        habits = Habits(self._executor, _end, notice=self.signal_delay_s, patience=0.0)
-        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
+        habits = QueuePolicy(self._executor, _end, notice=self.signal_delay_s, patience=0.0)
+        return SubmititWorkers(habits, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, folder: Path) -> Any:
         from submitit import LocalExecutor

@@ -17,7 +17,7 @@ from typing import final
 
 from hone.core.value_types import Factor, ProperShare
 from hone.sweeps.curves import Curve, Reports
-from hone.sweeps.pruners.rule import Rule
+from hone.sweeps.pruners.rule import PruningRule
 from hone.training.pruning import Standing
 
 _ROUNDING = 1e-6
@@ -25,7 +25,7 @@ _ROUNDING = 1e-6
 
 @final
 @dataclass(frozen=True)
-class Asha(Rule):
+class Asha(PruningRule):
     """Rungs at `first`, `first * eta`, … of a run's length; one in `eta` passes each."""
 
     eta: Factor
@@ -63,7 +63,7 @@ class Asha(Rule):
 
 @final
 @dataclass(frozen=True)
-class Hyperband(Rule):
+class Hyperband(PruningRule):
     """Hyperband runs several of ASHA's ladders side by side, from one that judges early to one that never judges.
 
     A run is compared with the runs of its bracket. The bracket that judges earliest has the most runs.

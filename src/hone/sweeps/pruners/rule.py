@@ -13,7 +13,7 @@ from hone.sweeps.curves import Curve, Reports
 from hone.training.pruning import Pruner, Referee, Standing
 
 
-class Rule(Pruner):
+class PruningRule(Pruner):
     """What it stops stays stopped, unless `revived` says otherwise."""
 
     @abstractmethod
@@ -32,7 +32,7 @@ class Rule(Pruner):
 
     def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
         self.require(evaluations > 0)
-        return Judge(self, Reports(folder, higher_is_better), run, steps)
+        return RuleReferee(self, Reports(folder, higher_is_better), run, steps)
 
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
         return None
@@ -40,10 +40,10 @@ class Rule(Pruner):
 
 @final
 @dataclass(frozen=True)
-class Judge(Referee):
+class RuleReferee(Referee):
     """Applies a rule to a run; one that has come to its end is let through."""
 
-    rule: Rule
+    rule: PruningRule
     reports: Reports
     run: str
     steps: int

@@ -9,12 +9,12 @@ from typing import final
 
 from hone.core.value_types import Count, NotNegative, Share
 from hone.sweeps.curves import Curve
-from hone.sweeps.pruners.rule import Rule
+from hone.sweeps.pruners.rule import PruningRule
 
 
 @final
 @dataclass(frozen=True)
-class Median(Rule):
+class Median(PruningRule):
     """A run stops where most of the others were better after the same share of their length."""
 
     others: Count
@@ -29,7 +29,7 @@ class Median(Rule):
 
 @final
 @dataclass(frozen=True)
-class Patience(Rule):
+class Patience(PruningRule):
     """A run stops where it no longer improves. The best run never stops, so that a sweep ends with a model."""
 
     evaluations: Count

@@ -11,7 +11,7 @@ from hone.core.errors import UserError
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.sampler import Aim, Sampler, Search
-from hone.sweeps.search import Turns
+from hone.sweeps.search import RevivalQueue
 from hone.sweeps.space import Space
 from hone.training.pruning import Pruner
 
@@ -32,22 +32,22 @@ class Grid(Sampler):
         return [Cell(number, words) for number, words in enumerate(space.combinations())]
 
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
-        turns = Turns(pruner, folder, aim)
+        turns = RevivalQueue(pruner, folder, aim)
         turns.open(space)
-        return Walk(self.preview(space), turns)
+        return GridSearch(self.preview(space), turns)
 
 
 @final
-class Walk(Search):
+class GridSearch(Search):
     """Cells known beforehand, one after the other; those that were stopped get their turn first."""
 
-    def __init__(self, cells: Sequence[Cell], turns: Turns) -> None:
+    def __init__(self, cells: Sequence[Cell], turns: RevivalQueue) -> None:
         self.cells, self.turns = cells, turns
         self.asked = 0
         self.running: set[int] = set()
         self.ended: dict[int, tuple[Cell, Outcome]] = {}
 
-    def listed(self) -> Sequence[Cell]:
+    def known_cells(self) -> Sequence[Cell]:
         return self.cells
 
     def ask(self) -> Cell | None:

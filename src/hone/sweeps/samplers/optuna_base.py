@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.sampler import Aim
-from hone.sweeps.samplers.drawn import Drawn
-from hone.sweeps.space import Dimension, Space, Span
+from hone.sweeps.samplers.sequential import SequentialSampler
+from hone.sweeps.space import Dimension, IntervalDimension, Space
 from hone.sweeps.study import Proposal, Trial
 
 # A name that Optuna 5.0 uses inside; a test fails by name where another version has another one.
@@ -27,7 +27,7 @@ _SHARES = 1000
 
 
 @dataclass(frozen=True)
-class OptunaSampler(Drawn):
+class OptunaSampler(SequentialSampler):
     """A subclass names the sampler of Optuna that makes the proposals."""
 
     @property
@@ -70,7 +70,7 @@ class OptunaSampler(Drawn):
 
     def seed_of(self, number: int, attempt: int) -> int:
         """Return the seed of one proposal."""
-        return zlib.crc32(self.luck(number, attempt).encode())
+        return zlib.crc32(self.seed_text(number, attempt).encode())
 
 
 def frozen_trial(space: Space, trial: Trial, values: Sequence[float | None]) -> Any:
@@ -91,7 +91,7 @@ def frozen_trial(space: Space, trial: Trial, values: Sequence[float | None]) -> 
     return create_trial(state=TrialState.COMPLETE, values=numbers, **about)
 
 
-def specimen(space: Space) -> Any:
+def example_trial(space: Space) -> Any:
     """Return a complete trial with every dimension of the space, those under a condition too."""
     from optuna.trial import create_trial
 
@@ -104,13 +104,13 @@ def suggested_words(space: Space, trial: Any) -> tuple[str, ...]:
     """Return the overrides that Optuna suggests. An axis with a condition is asked for after the axis it depends on."""
     chosen: dict[str, str] = {}
     for dimension in sorted(space.dimensions, key=space.depth):
-        if any(space.has(axis.name, chosen) for axis in dimension.axes):
+        if any(space.is_active(axis.name, chosen) for axis in dimension.axes):
             chosen |= {axis.name: word for axis, word in zip(dimension.axes, _ask(dimension, trial), strict=True)}
-    return space.kept(chosen[axis.name] for axis in space.axes if axis.name in chosen)
+    return space.active_words(chosen[axis.name] for axis in space.axes if axis.name in chosen)
 
 
 def _ask(dimension: Dimension, trial: Any) -> tuple[str, ...]:
-    if not isinstance(dimension, Span):
+    if not isinstance(dimension, IntervalDimension):
         labels = _labels(dimension)
         return dimension.outermost[labels.index(trial.suggest_categorical(dimension.name, labels))]
     axis = dimension.axis
@@ -126,7 +126,7 @@ def _labels(dimension: Dimension) -> list[str]:
 def _distribution(dimension: Dimension) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if not isinstance(dimension, Span):
+    if not isinstance(dimension, IntervalDimension):
         return CategoricalDistribution(_labels(dimension))
     axis = dimension.axis
     if axis.whole:
@@ -142,7 +142,7 @@ def _params(space: Space, words: Sequence[str]) -> tuple[dict[str, Any], dict[st
 
 
 def _value(dimension: Dimension, chosen: Mapping[str, str]) -> Any:
-    if isinstance(dimension, Span):
+    if isinstance(dimension, IntervalDimension):
         axis = dimension.axis
         value = min(max(float(chosen[axis.name].partition("=")[2]), axis.low), axis.high)
         return int(value) if axis.whole else value

@@ -29,7 +29,7 @@ from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.sync import Upload, Way, online_tracker, wandb_part
 
 
-def mirror(told: Comparison, test: Mapping[str, float], tracked: TrackedRun, folder: Path) -> None:
+def log_sweep(told: Comparison, test: Mapping[str, float], tracked: TrackedRun, folder: Path) -> None:
     """Log the sweep. Its run is in the group that has the sweep's name, as are the runs of its trials."""
     tracker, keys = tracked.tracker, list(told.keys)
     about = {"command": told.about.command, "sampler": told.about.sampler, "keys": keys, "metric": told.metric.name}
@@ -85,7 +85,7 @@ class SweepUpload(Upload):
         told = of_sweep(read_sweep(self.folder), None, None, 0)
         tracker = online_tracker(wandb_part(config["tracker"]) or {})
         tracked = TrackedRun(tracker, stored_by_tracker(self.folder), self._store)
-        mirror(told, known_scores(told.groups), tracked, self.folder)
+        log_sweep(told, known_scores(told.groups), tracked, self.folder)
         if not tracked.is_sent:
             raise RunError("W&B did not take all of it.")
 
