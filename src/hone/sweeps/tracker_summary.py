@@ -1,5 +1,7 @@
-"""A sweep as one run in the tracker, with all trials, what each key changes, what failed, which config was chosen, and
-its report, since no tracker draws these for a group of runs; and the upload of that run by `hone sync`."""
+"""The run that stands for a whole sweep in the tracker, and its upload by `hone sync`.
+
+It has the trials, the importance of each key, the failures, the chosen config and the report, because no tracker shows
+these for a group of runs."""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, final
+from typing import Any, Self, final
 
 import yaml
 
@@ -22,45 +24,67 @@ from hone.reports.page import PAGE
 from hone.reports.sweep import read_sweep
 from hone.runs.record import write_atomically
 from hone.runs.sweep_file import FILE, find_sweep, stored_by_tracker
-from hone.sweeps.test_scores import known_scores
+from hone.sweeps.test_scores import known_test_scores
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
 from hone.tracking.exhibits import Table
-from hone.tracking.tracker import RunInfo
+from hone.tracking.tracker import RunInfo, Tracker
 from hone.tracking.wandb.sync import Upload, Way, online_tracker, wandb_part
 
 
-def log_sweep(told: Comparison, test: Mapping[str, float], tracked: TrackedRun, folder: Path) -> None:
-    """Log the sweep. Its run is in the group that has the sweep's name, as are the runs of its trials."""
-    tracker, keys = tracked.tracker, list(told.keys)
-    about = {"command": told.about.command, "sampler": told.about.sampler, "keys": keys, "metric": told.metric.name}
-    info = RunInfo(
-        id=folder.name, name=f"sweep {folder.name}", group=folder.name, notes="", config={"sweep": about},
+def log_sweep(comparison: Comparison, test: Mapping[str, float], tracked: TrackedRun, folder: Path) -> None:
+    """Log the sweep as a run. It is in the group that has the sweep's name, as are the runs of its trials."""
+    tracker, metric = tracked.tracker, comparison.metric.name
+    tracked.begin(_sweep_info(comparison, folder))
+    _log_tables(tracker, comparison)
+    tracker.page("report", (folder / PAGE).read_text(encoding="utf-8"))
+    counts = Counter(entry.state for entry in comparison.entries)
+    best = comparison.groups[0]
+    summary: dict[str, Any] = {
+        **{f"runs/{state}": count for state, count in counts.items()},
+        "best/config": best.label,
+        "best/value": best.summary.mean,
+        "best/std": best.summary.deviation,
+        metric: best.summary.mean,  # a W&B agent looks for it here, if this sweep is a point of W&B's own sweep
+        **test,
+    }
+    failed = bool(failures(comparison.entries))
+    tracked.end("failed" if failed else "finished", int(failed), summary)
+
+
+def _sweep_info(comparison: Comparison, folder: Path) -> RunInfo:
+    config = {
+        "command": comparison.about.command,
+        "sampler": comparison.about.sampler,
+        "keys": list(comparison.keys),
+        "metric": comparison.metric.name,
+    }
+    return RunInfo(
+        id=folder.name, name=f"sweep {folder.name}", group=folder.name, notes="", config={"sweep": config},
         root=folder.parent, folder=folder, job_type="sweep",
     )  # fmt: skip
-    tracked.begin(info)
-    rows = [
-        [entry.identity, entry.state, entry.value(told.metric.name), entry.seconds, redact_text(entry.reason)]
-        + [values_of(entry, keys)[key] for key in keys]
-        for entry in told.entries
+
+
+def _log_tables(tracker: Tracker, comparison: Comparison) -> None:
+    """Log the trials, the importance of each key, and the failures by cause."""
+    keys, metric = list(comparison.keys), comparison.metric.name
+    trials = []
+    for entry in comparison.entries:
+        values = values_of(entry, keys)
+        row = [entry.identity, entry.state, entry.value(metric), entry.seconds, redact_text(entry.reason)]
+        trials.append(row + [values[key] for key in keys])
+    tracker.exhibit("trials", Table(["run", "state", metric, "seconds", "reason", *keys], trials))
+    shares = [[importance.key, importance.share] for importance in importances(comparison.entries, keys, metric)]
+    tracker.exhibit("importance", Table(["key", "share"], shares))
+    causes = [
+        [failure.state, redact_text(failure.cause), len(failure.entries)] for failure in failures(comparison.entries)
     ]
-    tracker.exhibit("trials", Table(["run", "state", told.metric.name, "seconds", "reason", *keys], rows))
-    weights = importances(told.entries, keys, told.metric.name)
-    tracker.exhibit("importance", Table(["key", "share"], [[each.key, each.share] for each in weights]))
-    causes = [[each.state, redact_text(each.cause), len(each.entries)] for each in failures(told.entries)]
     tracker.exhibit("failures", Table(["state", "cause", "runs"], causes))
-    tracker.page("report", (folder / PAGE).read_text(encoding="utf-8"))
-    counts = {f"runs/{state}": count for state, count in Counter(each.state for each in told.entries).items()}
-    best = told.groups[0]
-    chosen = {"best/config": best.label, "best/value": best.summary.mean, "best/std": best.summary.deviation}
-    chosen[told.metric.name] = best.summary.mean  # where an agent of W&B's looks, if this is a point of its sweep
-    failed = bool(failures(told.entries))
-    tracked.end("failed" if failed else "finished", int(failed), {**counts, **chosen, **test})
 
 
 @final
 @dataclass(frozen=True)
 class SweepUpload(Upload):
-    """The upload of the run that stands for a sweep: it is logged again from what the sweep's runs have stored."""
+    """Uploads the run that stands for a sweep. It is logged again, from what the sweep's runs have stored."""
 
     folder: Path
     way: Way
@@ -82,13 +106,13 @@ class SweepUpload(Upload):
 
     def send(self) -> None:
         config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
-        told = of_sweep(read_sweep(self.folder), None, None, 0)
+        comparison = of_sweep(read_sweep(self.folder), None, None, 0)
         tracker = online_tracker(wandb_part(config["tracker"]) or {})
         tracked = TrackedRun(tracker, stored_by_tracker(self.folder), self._store)
-        log_sweep(told, known_scores(told.groups), tracked, self.folder)
+        log_sweep(comparison, known_test_scores(comparison.groups), tracked, self.folder)
         if not tracked.is_sent:
-            raise RunError("W&B did not take all of it.")
+            raise RunError("W&B did not accept all of it.")
 
     def _store(self, stored: Stored) -> None:
-        story = find_sweep(str(self.folder)) | {"tracker": stored}
-        write_atomically(self.folder / FILE, json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+        content = find_sweep(str(self.folder)) | {"tracker": stored}
+        write_atomically(self.folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

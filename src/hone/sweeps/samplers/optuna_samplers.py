@@ -1,4 +1,4 @@
-"""The samplers that are Optuna's own."""
+"""The samplers of Optuna."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ class CmaEs(OptunaSampler):
         count = sum(isinstance(dimension, IntervalDimension) for dimension in space.dimensions)
         if count < 2:
             raise UserError(
-                f"sweep=cmaes: it searches two intervals or more, and here there are {count} (such as "
-                "optimizer.lr='tag(log,interval(1e-5,1e-3))'); sweep=tpe takes any space."
+                f"sweep=cmaes: it searches two intervals or more, and this space has {count} (an interval is, for "
+                "example, optimizer.lr='tag(log,interval(1e-5,1e-3))'); sweep=tpe takes any space."
             )
 
     def sampler(self, space: Space, seed: int) -> Any:
@@ -180,7 +180,7 @@ class Nsga2(OptunaSampler):
             if name not in numbers:
                 raise UserError(
                     f"sweep.sampler.objectives: no run has a number called {name}.{did_you_mean(name, numbers)} "
-                    f"There are {join_names(numbers)}."
+                    f"The options are {join_names(numbers)}."
                 )
         return [numbers[name] for name in self.objectives]
 
