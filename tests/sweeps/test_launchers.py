@@ -74,15 +74,15 @@ class Desk(RemoteWorkers):
         self.cancelled: list[tuple[list[str], bool]] = []
         self.over: list[tuple[str, Mapping[str, Any]]] = []
 
-    def submit(self, errands: Mapping[str, RemoteJob]) -> None:
-        self.handed.append([*errands])
+    def submit(self, jobs: Mapping[str, RemoteJob]) -> None:
+        self.handed.append([*jobs])
 
     def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        told, self.over = self.over, []
-        return told
+        ended, self.over = self.over, []
+        return ended
 
-    def cancel(self, keys: Iterable[str], kindly: bool) -> None:
-        self.cancelled.append((sorted(keys), kindly))
+    def cancel(self, keys: Iterable[str], gently: bool) -> None:
+        self.cancelled.append((sorted(keys), gently))
 
 
 def ready(work: Callable[[], Mapping[str, Any]] = dict) -> Ready:
@@ -134,17 +134,17 @@ def test_a_job_whose_time_is_up_saves_its_run_and_is_queued_again_as_it_was(
     vars(helpers)["DelayedSubmission"] = Delayed
     monkeypatch.setitem(sys.modules, "submitit", ModuleType("submitit"))
     monkeypatch.setitem(sys.modules, "submitit.helpers", helpers)
-    errand = RemoteJob(ready(patient), tmp_path / "log", 1, None)
-    job = SubmititJob(errand, notice=20.0, patience=0.0)
-    job.running = RunningJob(errand)
+    remote = RemoteJob(ready(patient), tmp_path / "log", 1, None)
+    job = SubmititJob(remote, notice=20.0, kill_wait=0.0)
+    job.running = RunningJob(remote)
     until = time.monotonic() + 20
     while not Path("begun").exists() and time.monotonic() < until:
         time.sleep(0.05)
     again = job.checkpoint().function
     assert Path("saved").exists()
-    assert not job.running.pool.working
-    assert (again.errand, again.running) == (errand, None)
-    assert pickle.loads(pickle.dumps(again)).errand.home == errand.home
+    assert not job.running.workers.working
+    assert (again.job, again.running) == (remote, None)
+    assert pickle.loads(pickle.dumps(again)).job.home == remote.home
 
 
 def cells(name: str = "there") -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def test_a_cluster_without_accounts_prints_nothing_on_the_screen(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     unused: Any = None
-    workers = SubmititWorkers(QueuePolicy(unused, unused, notice=1.0, patience=0.0), tmp_path, 1, None, 1)
+    workers = SubmititWorkers(QueuePolicy(unused, unused, notice=1.0, kill_wait=0.0), tmp_path, 1, None, 1)
     workers.jobs["a"] = Unaccounted()
     assert list(workers.ended()) == []
     assert [*workers.jobs] == ["a"]

@@ -122,12 +122,12 @@ def test_specimens_show_every_value() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["seed=0"], "nothing has several: write seed=0,1,2"),
-        (["seed=range(3,3)"], "seed=range(3,3): there is no value"),
+        (["seed=0"], "no key has several: write seed=0,1,2"),
+        (["seed=range(3,3)"], "seed=range(3,3): the list has no values"),
         (["seed=range(0,3,0)"], "seed"),
         (["optimizer.lr=interval(2,1)"], "an interval goes from a number to a greater one"),
         (["optimizer.lr=interval(1,1)"], "an interval goes from a number to a greater one"),
-        (["optimizer.lr=tag(log,interval(0,1))"], "orders of magnitude have no 0"),
+        (["optimizer.lr=tag(log,interval(0,1))"], "a logarithmic interval cannot include 0"),
         (["optimizer.lr=tag(lgo,interval(1e-3,1))"], "no such tag as lgo. Did you mean log?"),
         (["seed=tag(log,range(3))"], "a list of values takes no tag"),
         (["optimizer.lr=interval(1e-3,1)"], "a grid needs a list of values"),

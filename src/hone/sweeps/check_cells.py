@@ -1,4 +1,4 @@
-"""The checks of a sweep's cells before its first run. They happen in a child process: the driver itself computes nothing."""
+"""The checks of a sweep's cells before its first run, in a child process: the driver itself computes nothing."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def what_to_do(outcome: Outcome | None, rerun: Rerun, stale: bool) -> NextStep:
 
 @final
 class Driver:
-    """Runs the cells of a search. It may be killed at any time: the next driver reads everything from the runs' records."""
+    """Runs the cells of a search. It may be killed at any time: the next driver reads the records of its runs."""
 
     def __init__(
         self,

@@ -102,7 +102,7 @@ class DriverLock:
 @final
 @dataclass(frozen=True)
 class SweepFile:
-    """Writes `sweep.json`. The fields are what the file says of the sweep as a whole; its cells are added on writing."""
+    """Writes `sweep.json`. The fields describe the sweep as a whole; `write` adds its cells."""
 
     folder: Path
     command: str

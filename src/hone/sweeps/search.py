@@ -109,10 +109,9 @@ class SampledSearch(Search):
 
     def _old_cell(self, trials: Sequence[Trial]) -> Cell | None:
         """Return a cell that was drawn before and continues, or runs again, now."""
-        ended = []
-        for trial in trials:
-            if trial.outcome is not None and self._may_revive(trial):
-                ended.append((trial.cell, trial.outcome))
+        ended = [
+            (trial.cell, trial.outcome) for trial in trials if trial.outcome is not None and self._may_revive(trial)
+        ]
         last = self._all_drawn(trials) and len(ended) == len(trials)
         revived = self.revivals.next(ended, last)
         return revived or next((trial.cell for trial in trials if self._must_take_over(trial)), None)

@@ -1,4 +1,4 @@
-"""The contract of a launcher. It starts the runs of a sweep one by one, so searches and pruners need no batches."""
+"""The contract of a launcher, which starts the runs of a sweep one by one, and the launcher of this machine."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ class Launcher(ABC):
     """A config's `hydra.launcher`. A new one is a class here and its YAML file in `conf/hydra/launcher/`."""
 
     elsewhere: bool
-    """Whether the runs may be on other machines, with other devices."""
+    """Whether the runs may be on other machines, with other devices than this one."""
 
     @abstractmethod
     def require(self, sweep: SweepSettings) -> None:
-        """Raises UserError where a package or a program is missing, or where this launcher cannot do what a key of the
-        sweep says."""
+        """Raise UserError if a package or a program is missing, or if this launcher does not support a setting."""
 
     @abstractmethod
     def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> Workers:
-        """Return who runs the cells. `folder` is the sweep's, and a run needs so many `devices`."""
+        """Return the workers that run the cells. `folder` is the sweep's; `devices` is the number that a run needs."""
 
 
 class RemoteLauncher(Launcher):
-    """A launcher that hands runs over to other machines."""
+    """A launcher that submits runs to other machines."""
 
     elsewhere = True
 
     @abstractmethod
     def require_installed(self) -> None:
-        """Raises UserError where a package or a program is missing."""
+        """Raise UserError if a package or a program is missing."""
 
     @abstractmethod
     def remote(self, limit: int, timeout: float | None, folder: Path) -> RemoteWorkers:
@@ -49,23 +48,24 @@ class RemoteLauncher(Launcher):
     def require(self, sweep: SweepSettings) -> None:
         if sweep.workers == "auto" and sweep.sampler.learns:
             raise UserError(
-                "sweep.workers=auto: this launcher takes all cells at once, and then none of them could be drawn by "
-                "what came of the others; give the number of runs at a time: sweep.workers=4."
+                "sweep.workers=auto: this launcher takes all cells at once, so the sampler could not learn from the "
+                "outcomes; set the number of runs at a time, such as sweep.workers=4."
             )
         if sweep.trials_per_gpu != 1:
             raise UserError(
-                f"sweep.trials_per_gpu={sweep.trials_per_gpu}: this launcher itself assigns GPUs to runs; leave it "
-                "at 1 (and see hydra.launcher.gpus_per_run, for hydra/launcher=ray)."
+                f"sweep.trials_per_gpu={sweep.trials_per_gpu}: this launcher assigns GPUs to runs itself; leave it "
+                "at 1 (with hydra/launcher=ray, hydra.launcher.gpus_per_run does this)."
             )
         self.require_installed()
 
     @final
     def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> RemoteWorkers:
-        return self.remote(sys.maxsize if sweep.workers == "auto" else sweep.workers, sweep.trial_timeout, folder)
+        limit = sys.maxsize if sweep.workers == "auto" else sweep.workers
+        return self.remote(limit, sweep.trial_timeout, folder)
 
 
 def require_package(module: str, launcher: str, extra: str) -> None:
-    """Raises UserError with the line that installs it."""
+    """Raise UserError, with the command that installs it, if a module is missing."""
     if find_spec(module) is None:
         raise UserError(
             f"hydra/launcher={launcher} needs {module}, which is not installed: pip install 'hone-lab[{extra}]', "
@@ -76,12 +76,12 @@ def require_package(module: str, launcher: str, extra: str) -> None:
 @final
 @dataclass(frozen=True)
 class LocalLauncher(Launcher):
-    """The launcher that needs nothing else."""
+    """Runs cells on this machine, in forked processes."""
 
     elsewhere = False
 
     def require(self, sweep: SweepSettings) -> None:
-        """What this machine lacks is reported once torch has counted its devices."""
+        """Whether this machine has the devices is checked later, when torch has counted them."""
 
     def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
         return LocalWorkers(find_slots(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)

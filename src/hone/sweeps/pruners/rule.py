@@ -1,4 +1,4 @@
-"""Pruning by comparing what runs have reported: a pruner of this kind is one rule."""
+"""Pruning by a rule that compares what the runs have reported."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hone.training.pruning import Pruner, Referee, Standing
 
 
 class PruningRule(Pruner):
-    """What it stops stays stopped, unless `revived` says otherwise."""
+    """A pruner that is one rule. A run that it stops stays stopped, unless a subclass revives it."""
 
     @abstractmethod
     def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
-        """Whether the run stops here, at its last evaluation."""
+        """Whether a run stops at its last evaluation."""
 
     def require(self, evaluated: bool) -> None:
         if not evaluated:
             raise UserError(
-                f"sweep/pruner={type(self).__name__.lower()}: runs are judged by the evaluations on the way, and there "
-                "is none before the end; say evaluate_every=10%, or sweep/pruner=never."
+                f"sweep/pruner={type(self).__name__.lower()}: runs are judged by their evaluations, and there is "
+                "none before the end; set evaluate_every=10%, or sweep/pruner=never."
             )
 
     def open(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ class PruningRule(Pruner):
 @final
 @dataclass(frozen=True)
 class RuleReferee(Referee):
-    """Applies a rule to a run; one that has come to its end is let through."""
+    """Applies a rule to one run. A run at its last step is never stopped."""
 
     rule: PruningRule
     reports: Reports

@@ -15,14 +15,15 @@ from hone.sweeps.pruners.rule import PruningRule
 @final
 @dataclass(frozen=True)
 class Median(PruningRule):
-    """A run stops where most of the others were better after the same share of their length."""
+    """Stops a run that is worse than the median of the others after the same fraction of their length."""
 
     others: Count
     warmup: Share
 
     def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         ours = curves[run]
-        theirs = [each.merit(ours.share) for name, each in curves.items() if name != run and each.reached(ours.share)]
+        others = [curve for name, curve in curves.items() if name != run and curve.reached(ours.share)]
+        theirs = [curve.merit(ours.share) for curve in others]
         judged = len(theirs) >= self.others and ours.share >= self.warmup
         return judged and ours.merit(ours.share) < statistics.median(theirs)
 
@@ -30,7 +31,7 @@ class Median(PruningRule):
 @final
 @dataclass(frozen=True)
 class Patience(PruningRule):
-    """A run stops where it no longer improves. The best run never stops, so that a sweep ends with a model."""
+    """Stops a run that no longer improves. The best run never stops, so that a sweep ends with a model."""
 
     evaluations: Count
     gain: NotNegative

@@ -66,11 +66,12 @@ class GridSearch(Search):
 
     @property
     def over(self) -> bool:
-        return self._none_left_or_running() and self._revived() is None
+        return self._nothing_left() and self._revived() is None
 
-    def _none_left_or_running(self) -> bool:
+    def _nothing_left(self) -> bool:
+        """Whether no run is active and no new cell will come."""
         return self.asked == len(self.cells) and not self.running
 
     def _revived(self) -> Cell | None:
         """Return the cell of a stopped run that continues now."""
-        return self.revivals.next(self.ended.values(), last=self._none_left_or_running())
+        return self.revivals.next(self.ended.values(), last=self._nothing_left())
