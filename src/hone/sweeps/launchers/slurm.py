@@ -29,7 +29,7 @@ from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
 _SAVE_SHARE = 0.8
 """The fraction of the notice in which a run may save itself; the rest is for queueing the job again."""
 _KILL_WAIT = 60.0
-"""Seconds that a preempted job waits to be killed: SLURM queues killed jobs again, but not those that end by themselves."""
+"""Seconds that a preempted job waits to be killed: SLURM queues killed jobs again, not those that end by themselves."""
 _LOCAL_RESTARTS = 5
 """As often as submitit itself restarts a local job."""
 _FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
