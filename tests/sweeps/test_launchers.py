@@ -18,8 +18,8 @@ import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
 from hone.sweeps.jobs import Ready
-from hone.sweeps.launchers.remote import Distant, Errand, Running
-from hone.sweeps.launchers.slurm import Habits, Queued, Submitted
+from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
+from hone.sweeps.launchers.slurm import QueuePolicy, SubmititJob, SubmititWorkers
 from hone.training.stage_cache import StageCache
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
@@ -50,8 +50,8 @@ MISTAKES = {
     ("hydra/launcher=ray", "sweep=tpe"): "sweep.workers=4",
     ("hydra/launcher=ray", "sweep.trials_per_gpu=2"): "leave it at 1",
     ("hydra/launcher=basic",): "hydra/launcher=basic: a launcher of Hydra's",
-    ("hydra/launcher=slurm_loca",): "Did you mean slurm_local? There are local, ray, slurm, slurm_local.",
-    ("hydra.launcher._target_=hone.sweeps.sweep.Sweep",): "hydra.launcher.",
+    ("hydra/launcher=slurm_loca",): "Did you mean slurm_local? The options are local, ray, slurm, slurm_local.",
+    ("hydra.launcher._target_=hone.sweeps.sweep.SweepSettings",): "hydra.launcher.",
     ("hydra/sweeper=basic",): "hydra/sweeper=basic: hone train -m works with hydra/sweeper=hone alone",
 }
 
@@ -65,7 +65,7 @@ def test_mistakes_are_told(words: tuple[str, ...], hone: Hone, monkeypatch: pyte
     assert MISTAKES[words] in done.err
 
 
-class Desk(Distant):
+class Desk(RemoteWorkers):
     """Takes notes."""
 
     def __init__(self) -> None:
@@ -74,15 +74,15 @@ class Desk(Distant):
         self.cancelled: list[tuple[list[str], bool]] = []
         self.over: list[tuple[str, Mapping[str, Any]]] = []
 
-    def submit(self, errands: Mapping[str, Errand]) -> None:
-        self.handed.append([*errands])
+    def submit(self, jobs: Mapping[str, RemoteJob]) -> None:
+        self.handed.append([*jobs])
 
     def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        told, self.over = self.over, []
-        return told
+        ended, self.over = self.over, []
+        return ended
 
-    def cancel(self, keys: Iterable[str], kindly: bool) -> None:
-        self.cancelled.append((sorted(keys), kindly))
+    def cancel(self, keys: Iterable[str], gently: bool) -> None:
+        self.cancelled.append((sorted(keys), gently))
 
 
 def ready(work: Callable[[], Mapping[str, Any]] = dict) -> Ready:
@@ -108,7 +108,7 @@ def test_being_asked_to_stop_is_passed_on_and_what_was_not_begun_stays_so() -> N
     desk.start("a", ready(), Path("log"))
     desk.wait(0)
     desk.start("b", ready(), Path("log"))
-    desk.ask_all(signal.SIGTERM)
+    desk.signal_all(signal.SIGTERM)
     assert [(key, words["state"]) for key, words, _ in desk.wait(0)] == [("b", "preempted")]
     assert (desk.handed, desk.cancelled) == ([["a"]], [(["a"], True)])
     desk.over = [("a", {"state": "failed", "reason": "cancelled"})]
@@ -134,17 +134,17 @@ def test_a_job_whose_time_is_up_saves_its_run_and_is_queued_again_as_it_was(
     vars(helpers)["DelayedSubmission"] = Delayed
     monkeypatch.setitem(sys.modules, "submitit", ModuleType("submitit"))
     monkeypatch.setitem(sys.modules, "submitit.helpers", helpers)
-    errand = Errand(ready(patient), tmp_path / "log", 1, None)
-    job = Queued(errand, notice=20.0, patience=0.0)
-    job.running = Running(errand)
+    remote = RemoteJob(ready(patient), tmp_path / "log", 1, None)
+    job = SubmititJob(remote, notice=20.0, kill_wait=0.0)
+    job.running = RunningJob(remote)
     until = time.monotonic() + 20
     while not Path("begun").exists() and time.monotonic() < until:
         time.sleep(0.05)
     again = job.checkpoint().function
     assert Path("saved").exists()
-    assert not job.running.pool.working
-    assert (again.errand, again.running) == (errand, None)
-    assert pickle.loads(pickle.dumps(again)).errand.home == errand.home
+    assert not job.running.workers.working
+    assert (again.job, again.running) == (remote, None)
+    assert pickle.loads(pickle.dumps(again)).job.home == remote.home
 
 
 def cells(name: str = "there") -> list[dict[str, Any]]:
@@ -159,10 +159,10 @@ LAUNCHER = """
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
-from hone.sweeps.launchers.base import Launcher
-from hone.sweeps.places import Place
-from hone.sweeps.pool import Pool
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.launchers.launcher import Launcher
+from hone.sweeps.process import Slot
+from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.workers import LocalWorkers
 
 @final
 @dataclass(frozen=True)
@@ -170,12 +170,12 @@ class Noted(Launcher):
     threads: int
     elsewhere = False
 
-    def require(self, sweep: Sweep) -> None:
+    def require(self, sweep: SweepSettings) -> None:
         Path("required").touch()
 
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Pool:
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
         Path("used").write_text(folder.name)
-        return Pool([Place(self.threads)], None)
+        return LocalWorkers([Slot(self.threads)], None)
 """
 
 
@@ -206,7 +206,7 @@ def test_a_cluster_without_accounts_prints_nothing_on_the_screen(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     unused: Any = None
-    workers = Submitted(Habits(unused, unused, notice=1.0, patience=0.0), tmp_path, 1, None, 1)
+    workers = SubmititWorkers(QueuePolicy(unused, unused, notice=1.0, kill_wait=0.0), tmp_path, 1, None, 1)
     workers.jobs["a"] = Unaccounted()
     assert list(workers.ended()) == []
     assert [*workers.jobs] == ["a"]

@@ -267,7 +267,7 @@ def test_pruning_by_the_users_door(hone: Hone) -> None:
 def test_a_pruner_needs_something_to_judge_by(hone: Hone) -> None:
     done = hone(*PRUNED, "evaluate_every=null")
     assert done.code == 2
-    assert "none before the end; say evaluate_every=10%" in done.said
+    assert "none before the end; set evaluate_every=10%" in done.said
     assert runs() == []
 
 

@@ -25,11 +25,11 @@ from hone.runs.json_lines import Lines
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.pruners.asha import Asha
 from hone.sweeps.sampler import Aim
-from hone.sweeps.samplers.drawn import Drawn
 from hone.sweeps.samplers.optuna_samplers import Nsga2, Random, Tpe
+from hone.sweeps.samplers.sequential import SequentialSampler
 from hone.sweeps.space import Choice, Condition, Interval, Space
 from hone.sweeps.study import Study
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import SweepSettings
 from hone.training.pruning import Never
 from simulation import AIM, Drive, hill, plane
 
@@ -43,13 +43,13 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-def sampler(option: str, trials: int, seed: int = 0) -> Drawn:
+def sampler(option: str, trials: int, seed: int = 0) -> SequentialSampler:
     """As a command line would have it."""
     words = [f"sweep/sampler={option}", f"sweep.sampler.trials={trials}", f"sweep.sampler.seed={seed}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node: Any = OmegaConf.to_container(compose("train", words).sweep, resolve=True)
-    made = build(check_node(node, "sweep", ()), Sweep, "sweep", ()).sampler
-    assert isinstance(made, Drawn)
+    made = build(check_node(node, "sweep", ()), SweepSettings, "sweep", ()).sampler
+    assert isinstance(made, SequentialSampler)
     return made
 
 
@@ -178,12 +178,11 @@ def test_what_is_asked_for_again_is_what_may_have_to_run_again(rerun: Any, asked
 DRIVER = """
 import sys, time, random
 from pathlib import Path
-from hone.sweeps.axes import Interval
-from hone.sweeps.cell import Outcome
-from hone.sweeps.pruners.never import Never
-from hone.sweeps.samplers.base import Aim
+from hone.runs.sweep_file import Outcome
+from hone.sweeps.sampler import Aim
 from hone.sweeps.samplers.optuna_samplers import Random
-from hone.sweeps.space import Space
+from hone.sweeps.space import Interval, Space
+from hone.training.pruning import Never
 folder, total = Path(sys.argv[1]), int(sys.argv[2])
 search = Random(total, 0).search(Space((Interval("x", 0, 1),)), Aim("validation/f1", True), Never(), folder, "failed")
 while not search.over:

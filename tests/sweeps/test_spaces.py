@@ -12,11 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 
 from conftest import SMALL, Hone
 from hone.config.tree import CONF, options
-from hone.sweeps.hydra.axes import read
+from hone.sweeps.hydra.axes import read_space
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Choice, Interval, Space
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import SweepSettings
 from hone.training.pruning import Never
 from simulation import AIM
 
@@ -29,11 +29,11 @@ def space_of(
     tied: Sequence[Sequence[str]] = (),
     conditions: Mapping[str, str] = NOTHING,
 ) -> Space:
-    sweep = Sweep(
+    sweep = SweepSettings(
         Grid(), Never(), space, [list(names) for names in tied], conditions, None, 1, 1, None, "failed", False, None
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return read(words, sweep, GlobalHydra.instance().config_loader())[1]
+        return read_space(words, sweep, GlobalHydra.instance().config_loader())[1]
 
 
 def cells(space: Space) -> list[str]:
@@ -122,19 +122,19 @@ def test_specimens_show_every_value() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["seed=0"], "nothing has several: write seed=0,1,2"),
-        (["seed=range(3,3)"], "seed=range(3,3): there is no value"),
+        (["seed=0"], "no key has several: write seed=0,1,2"),
+        (["seed=range(3,3)"], "seed=range(3,3): the list has no values"),
         (["seed=range(0,3,0)"], "seed"),
         (["optimizer.lr=interval(2,1)"], "an interval goes from a number to a greater one"),
         (["optimizer.lr=interval(1,1)"], "an interval goes from a number to a greater one"),
-        (["optimizer.lr=tag(log,interval(0,1))"], "orders of magnitude have no 0"),
+        (["optimizer.lr=tag(log,interval(0,1))"], "a logarithmic interval cannot include 0"),
         (["optimizer.lr=tag(lgo,interval(1e-3,1))"], "no such tag as lgo. Did you mean log?"),
         (["seed=tag(log,range(3))"], "a list of values takes no tag"),
         (["optimizer.lr=interval(1e-3,1)"], "a grid needs a list of values"),
         (["seed=0,1", "+sweep.space={optimizer.lr: '1,,2'}"], "sweep.space.optimizer.lr=1,,2: this cannot be read"),
         (["seed=0,1", "sweep.tied=[[seed,bach_size]]", "batch_size=8,16"], "Did you mean batch_size?"),
         (["seed=0,1", "sweep.tied=[[seed,batch_size]]", "batch_size=8,16,32"], "seed has 2, batch_size has 3"),
-        (["seed=0,1", "sweep.tied=[[seed,seed]]"], "seed is there twice"),
+        (["seed=0,1", "sweep.tied=[[seed,seed]]"], "seed occurs twice"),
         (["seed=0,1", "+sweep.conditions={sede: 'batch_size=8'}", "batch_size=8,16"], "Did you mean seed?"),
         (["seed=0,1", "+sweep.conditions={seed: 'optimizer=sgd'}"], "optimizer is not varied"),
         (["seed=0,1", "+sweep.conditions={seed: 'batch_size=9'}", "batch_size=8,16"], "batch_size is never 9"),

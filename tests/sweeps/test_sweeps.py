@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
-from hone.sweeps.screen import glimpse
+from hone.sweeps.screen import progress_text
 
 GRID = ("train", "-m", *SMALL, "limit=32", "sweep.name=grid", "optimizer.lr=1e-3,3e-3")
 
@@ -78,10 +78,10 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
         told = json.loads(path.read_text())
         told["versions"]["torch"] = "0.1"
         path.write_text(json.dumps(told))
-    assert "2 of them would be others today: torch was 0.1" in hone(*words).out
+    assert "2 of them would have other results today: torch was 0.1" in hone(*words).out
     again = hone(*words, "sweep.rerun=stale")
     assert again.code == 0, again.said
-    assert "others today" not in again.out
+    assert "results today" not in again.out
     assert runs().keys() == first.keys()
     assert {run["versions"]["torch"] for run in runs().values()} != {"0.1"}
     assert len(list(Path("outputs/grid/superseded").iterdir())) == 2
@@ -89,7 +89,7 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
 
 def test_mistakes_are_told(hone: Hone) -> None:
     mistakes = {
-        ("-m",): "nothing has several",
+        ("-m",): "no key has several",
         ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected more than nothing",
         ("-m", "seed=0,1", "sweep.workers=64"): "this machine has",
         ("-m", "seed=0,1", "monitor=nothing"): "nobody computes that",
@@ -241,7 +241,7 @@ def test_a_cell_has_the_config_that_hydra_would_compose(hone: Hone, monkeypatch:
 
     def both(self: Composer, words: Sequence[str]) -> Any:
         made = quickly(self, words)
-        assert OmegaConf.to_container(made) == OmegaConf.to_container(self._composed(words))
+        assert OmegaConf.to_container(made) == OmegaConf.to_container(self._compose_by_hydra(words))
         seen.append(tuple(words[-3:]))
         return made
 
@@ -257,7 +257,7 @@ def test_a_run_at_work_is_seen_in_its_journal_however_it_is_cut(tmp_path: Path) 
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "run.json").write_text('{"steps": 500}')
-    assert glimpse(tmp_path, "validation/f1") == ""
+    assert progress_text(tmp_path, "validation/f1") == ""
     (tmp_path / "metrics.jsonl").write_text(text[:-9])
-    assert glimpse(tmp_path, "validation/f1") == "step 398/500  3.5000"
-    assert glimpse(tmp_path, "validation/loss") == "step 398/500"
+    assert progress_text(tmp_path, "validation/f1") == "step 398/500  3.5000"
+    assert progress_text(tmp_path, "validation/loss") == "step 398/500"

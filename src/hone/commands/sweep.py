@@ -14,7 +14,7 @@ from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import of_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
-from hone.sweeps.screen import final_screen
+from hone.sweeps.screen import print_result
 
 
 def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> None:
@@ -22,6 +22,6 @@ def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> N
     folder = Path(settings.folder)
     page = write_page(folder)
     if settings.action == "status":
-        final_screen(of_sweep(read_sweep(folder)), folder, {}, {})
+        print_result(of_sweep(read_sweep(folder)), folder, {}, {})
     else:
         Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {relative_to_cwd(page)}")

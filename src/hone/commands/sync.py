@@ -16,7 +16,7 @@ from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import relative_to_cwd
 from hone.runs.folder import Folder, is_run
 from hone.runs.sweep_file import FILE
-from hone.sweeps.mirror import SweepUpload
+from hone.sweeps.tracker_summary import SweepUpload
 from hone.tracking.wandb.client import agent_ignored, connect
 from hone.tracking.wandb.sync import RunUpload, Upload
 

@@ -1,4 +1,4 @@
-"""What a sweep must know before its first run, found out in a process of its own: the driver computes nothing."""
+"""The checks of a sweep's cells before its first run, in a child process: the driver itself computes nothing."""
 
 from __future__ import annotations
 
@@ -14,73 +14,87 @@ from hone.core.process import load, loaded
 from hone.sweeps.jobs import Ready
 from hone.sweeps.process import Work
 from hone.sweeps.sampler import Aim
-from hone.sweeps.workers import Pool
+from hone.sweeps.workers import LocalWorkers
 from hone.training.preflight import Feasible, Preflight
 
 Note = Callable[[Feasible], Any]
-"""What else to remember of a run that can work."""
+"""Returns what the caller wants to know about a run that can work, as JSON values."""
 
 
 @final
 @dataclass(frozen=True)
-class Scouted:
-    """Runs are called by their places."""
+class CheckedCells:
+    """The result of the checks, by the places of the runs in the list that was checked."""
 
     aim: Aim | None
-    """The number that they are judged by; None if none can work."""
+    """The metric by which the runs are judged, or None if none can work."""
     mistakes: Mapping[int, str]
     notes: Mapping[int, Any]
 
 
-def scout(ready: Sequence[Ready], pool: Pool, skip: bool, elsewhere: bool, note: Note | None = None) -> Scouted:
-    """`skip`: runs that cannot work are left out; if not, the first few questions are enough to find one.
+def check_cells(
+    ready: Sequence[Ready], workers: LocalWorkers, skip: bool, elsewhere: bool, note: Note | None = None
+) -> CheckedCells:
+    """Check that each run can work.
 
-    `elsewhere`: the runs will be on machines that may have other devices than this one."""
-    words, *_ = apart(pool, ready[0], partial(_look, ready, skip, elsewhere, note), "The runs could not be checked")
-    load(words["modules"])
-    aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
-    by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
-    return Scouted(aim, *by_place)
+    With `skip`, runs that cannot work are left out, so all of them are checked to the end; without it, the quick checks
+    are enough once they have found a mistake. With `elsewhere`, the runs will be on machines with other devices.
+    """
+    work = partial(_check_all, ready, skip, elsewhere, note)
+    result, *_ = run_in_processes(workers, ready[0], work, "The runs could not be checked")
+    load(result["modules"])
+    aim = Aim(result["aim"][0], result["aim"][1]) if result["aim"] else None
+    # The keys were turned into text on their way through JSON.
+    mistakes = {int(place): message for place, message in result["mistakes"].items()}
+    notes = {int(place): value for place, value in result["notes"].items()}
+    return CheckedCells(aim, mistakes, notes)
 
 
-def apart(pool: Pool, ready: Ready, work: Work, complaint: str, copies: int = 1) -> list[Mapping[str, Any]]:
-    """The last words of processes that do other work than the run's, all the same, while no others are there."""
+def run_in_processes(
+    workers: LocalWorkers, ready: Ready, work: Work, complaint: str, copies: int = 1
+) -> list[Mapping[str, Any]]:
+    """Do some work in one or more processes like those of the runs, and return the result of each.
+
+    All processes do the same work. No run may be active meanwhile.
+    """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
         for copy in range(copies):
-            pool.start(f"scout-{copy}", replace(ready, work=work), output)
+            workers.start(f"check-{copy}", replace(ready, work=work), output)
         ended = []
-        while pool.working:
-            ended += pool.wait(1.0)
-        said = output.read_text(encoding="utf-8", errors="replace")
-    for _, words, _ in ended:
-        if words["state"] != "finished":
-            raise RunError(f"{complaint}: {words['reason']}.\n{said[-2000:]}")
-    return [words for _, words, _ in ended]
+        while workers.working:
+            ended += workers.wait(1.0)
+        printed = output.read_text(encoding="utf-8", errors="replace")
+    results = [result for _, result, _ in ended]
+    for result in results:
+        if result["state"] != "finished":
+            raise RunError(f"{complaint}: {result['reason']}.\n{printed[-2000:]}")
+    return results
 
 
-def _look(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note | None) -> Mapping[str, Any]:
-    """Every job as `hone plan` checks it, before weights are loaded: cheap questions to all, then rows are encoded.
+def _check_all(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note | None) -> Mapping[str, Any]:
+    """Check every job as `hone plan` does, before weights are loaded. What the jobs share is read once.
 
-    What the jobs share is read once."""
-    before, preflight, aim = loaded(), Preflight(elsewhere), None
+    Quick checks of all jobs come first; only then are rows encoded.
+    """
+    modules_before, preflight, aim = loaded(), Preflight(elsewhere), None
     mistakes: dict[int, str] = {}
     notes: dict[int, Any] = {}
-    for place, each in enumerate(ready):
+    for place, run in enumerate(ready):
         try:
-            monitor = preflight.glance(each.job)
+            monitor = preflight.glance(run.job)
         except UserError as error:
             mistakes[place] = str(error)
         else:
             aim = aim or (f"validation/{monitor.name}", monitor.higher_is_better)
-    for place, each in enumerate(ready) if skip or not mistakes else ():
+    for place, run in enumerate(ready) if skip or not mistakes else ():
         if place in mistakes:
             continue
         try:
-            feasible = preflight.check(each.job)
+            feasible = preflight.check(run.job)
             notes[place] = note(feasible) if note else None
         except UserError as error:
             mistakes[place] = str(error)
     aim = aim if len(mistakes) < len(ready) else None
-    modules = sorted(loaded() - before)
+    modules = sorted(loaded() - modules_before)
     return {"state": "finished", "aim": aim, "mistakes": mistakes, "notes": notes, "modules": modules}

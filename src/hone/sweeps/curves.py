@@ -1,4 +1,4 @@
-"""What the runs of a sweep have said of themselves on their way, to be compared with each other."""
+"""The learning curves of the runs of a sweep: `reports.jsonl`, by which pruners compare runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _ROUNDING = 1e-9
 @final
 @dataclass(frozen=True)
 class Curve:
-    """A run's evaluations: how much of it was done (from 0 to 1), and how good it had been until then at best."""
+    """The evaluations of a run."""
 
     shares: tuple[float, ...]
+    """The fraction of the run that was done at each evaluation, from 0 to 1."""
     merits: tuple[float, ...]
-    """More is better, whatever the metric; no number at all is worse than any."""
+    """The best value up to each evaluation, signed so that higher is better. A value that is not finite is -inf."""
 
     @classmethod
     def of(cls, reports: Mapping[float, float]) -> Self:
@@ -33,23 +34,23 @@ class Curve:
 
     @property
     def share(self) -> float:
-        """How far it is."""
+        """The fraction of the run that is done."""
         return self.shares[-1]
 
     def reached(self, share: float) -> bool:
         return self.share >= share - _ROUNDING
 
     def merit(self, share: float) -> float:
-        """The best by then."""
+        """Return the best value up to this fraction of the run."""
         place = bisect_right(self.shares, share + _ROUNDING)
         return self.merits[place - 1] if place else -math.inf
 
     def merit_on_arrival(self, share: float) -> float:
-        """The best by the first evaluation at or after that share."""
+        """Return the best value up to the first evaluation at or after this fraction of the run."""
         return next(merit for at, merit in zip(self.shares, self.merits, strict=True) if at >= share - _ROUNDING)
 
     def newest(self, shares: Sequence[float]) -> float | None:
-        """The furthest of these that the last evaluation was the first to reach."""
+        """Return the largest of these fractions that the last evaluation was the first to reach."""
         before = self.shares[-2] if len(self.shares) > 1 else -math.inf
         passed = [share for share in shares if self.reached(share) and before < share - _ROUNDING]
         return max(passed, default=None)
@@ -58,7 +59,7 @@ class Curve:
 @final
 @dataclass(frozen=True)
 class Reports:
-    """`reports.jsonl` in a sweep's folder; runs are called by their identity."""
+    """Reads and writes `reports.jsonl` in a sweep's folder. Runs are named by their identities."""
 
     folder: Path
     higher_is_better: bool
@@ -68,22 +69,25 @@ class Reports:
         return Lines(self.folder / "reports.jsonl")
 
     def open(self, about: Mapping[str, Any]) -> None:
-        """Runs are compared with those that had the same in common."""
+        """Begin the file, or raise UserError if it was begun for runs with other shared settings."""
         require_same(self.lines, about)
 
     def add(self, run: str, step: int, share: float, value: float) -> None:
         self.lines.append({"run": run, "step": step, "share": share, "value": value if math.isfinite(value) else None})
 
     def curves(self) -> dict[str, Curve]:
-        """Every run's; one that was taken back to an earlier step, or begun anew, has unsaid what came later."""
-        found: dict[str, dict[float, float]] = {}
+        """Return the curve of each run.
+
+        A run that went back to an earlier step, or began again, replaces its later reports.
+        """
+        merits: dict[str, dict[float, float]] = {}  # by run and share
         for row in self.lines.rows():
             if "run" in row:
-                reports = found.setdefault(row["run"], {})
+                reports = merits.setdefault(row["run"], {})
                 for share in [share for share in reports if share >= row["share"]]:
                     del reports[share]
                 reports[row["share"]] = self._merit(row["value"])
-        return {run: Curve.of(reports) for run, reports in found.items()}
+        return {run: Curve.of(reports) for run, reports in merits.items()}
 
     def _merit(self, value: float | None) -> float:
         if value is None:

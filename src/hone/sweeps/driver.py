@@ -1,4 +1,4 @@
-"""Drives a sweep: asks for cells, keeps the workers busy, writes down what came of each run."""
+"""The driver of a sweep: it asks for cells, keeps the workers busy and records how each run ends."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from hone.core.value_types import Rerun
 from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, Entry, Outcome
 from hone.sweeps.jobs import Ready, Roster
-from hone.sweeps.ledger import Ledger, Story
+from hone.sweeps.ledger import Ledger, SweepFile
 from hone.sweeps.sampler import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.staleness import Staleness
 from hone.sweeps.sweep import Budget
 from hone.sweeps.workers import Workers
 
-Fate = Literal["run", "resume", "again", "skip", "wait"]
-"""`wait`: another command is at it."""
-
+NextStep = Literal["run", "resume", "again", "skip", "wait"]
+"""What to do with a cell; `wait` means that another driver is running it."""
 
 _SETTLED: dict[Rerun, frozenset[str]] = {
     "failed": frozenset({"finished", "pruned"}),
@@ -32,11 +31,16 @@ _SETTLED: dict[Rerun, frozenset[str]] = {
     "nothing": frozenset({"finished", "pruned", "failed"}),
     "all": frozenset(),
 }
-"""The states in which a run stays, by `sweep.rerun`. This is the only such list."""
+"""The states of runs that are not run again, by `sweep.rerun`."""
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+_WAIT = 0.5
+"""Seconds between two looks at the runs."""
+_PAGE_EVERY = 10.0
+"""Seconds between two versions of the report."""
 
 
 def settled(rerun: Rerun) -> frozenset[str]:
-    """Return the states in which a run stays, unless it is stale and `rerun` is `stale`."""
+    """Return the states of runs that are not run again, unless the run is stale and `rerun` is `stale`."""
     return _SETTLED[rerun]
 
 
@@ -45,79 +49,81 @@ def may_run_again(state: str, rerun: Rerun) -> bool:
     return state not in settled(rerun) or rerun == "stale"
 
 
-def fate(known: Outcome | None, rerun: Rerun, stale: bool) -> Fate:
-    """`known` is how the run stands, if there is one; `stale`: it would come out another one today."""
-    if known is None:
+def what_to_do(outcome: Outcome | None, rerun: Rerun, stale: bool) -> NextStep:
+    """Decide about a cell. `outcome` is None if it has no run yet; a `stale` run would have another result today."""
+    if outcome is None:
         return "run"
-    if known.state == "running":
+    if outcome.state == "running":
         return "wait"
-    renewed = rerun == "stale" and stale and known.state == "finished"
-    if known.state in settled(rerun) and not renewed:
+    renewed = rerun == "stale" and stale and outcome.state == "finished"
+    if outcome.state in settled(rerun) and not renewed:
         return "skip"
-    return "resume" if known.state in ("interrupted", "preempted") and rerun != "all" else "again"
-
-
-_ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
-_PAUSE = 0.5
-_PAGE_EVERY = 10.0
+    return "resume" if outcome.state in ("interrupted", "preempted") and rerun != "all" else "again"
 
 
 @final
 class Driver:
-    """May be killed at any time: the next one finds all in the runs' own records."""
+    """Runs the cells of a search. It may be killed at any time: the next driver reads the records of its runs."""
 
     def __init__(
-        self, search: Search, roster: Roster, ledger: Ledger, pool: Workers, screen: Screen, story: Story
+        self,
+        search: Search,
+        roster: Roster,
+        ledger: Ledger,
+        workers: Workers,
+        screen: Screen,
+        sweep_file: SweepFile,
     ) -> None:
-        self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
-        self.screen, self.story = screen, story
+        self.search, self.roster, self.ledger, self.workers = search, roster, ledger, workers
+        self.screen, self.sweep_file = screen, sweep_file
         self.staleness = Staleness()
-        self.entries: dict[str, Entry] = {}
-        self.elsewhere: set[str] = set()
-        self.asked: int | None = None
-        self.begun = self.drawn = time.monotonic()
+        self.entries: dict[str, Entry] = {}  # by identity
+        self.elsewhere: set[str] = set()  # identities of runs that another driver is running
+        self.stopped_by: int | None = None  # the first signal that asked the sweep to stop
+        self.begun = self.page_written = time.monotonic()
 
     def run(self, total: int, budget: Budget, rerun: Rerun) -> None:
-        """Until nothing is left, or somebody asks to stop."""
+        """Run cells until none is left or a signal asks the sweep to stop."""
         self.budget, self.rerun = budget, rerun
         self._recall()
-        with self._listening(), self._closing():
-            while self._starts() or self.pool.working or self.elsewhere:
+        with self._stopping_on_signals(), self._closing():
+            while self._start_runs() or self.workers.working or self.elsewhere:
                 self._show(total)
                 self._wait()
 
     def _wait(self) -> None:
-        """Wait a moment and deal with the runs that have ended, here or elsewhere."""
-        for identity, words, seconds in self.pool.wait(_PAUSE):
-            self._end(self.entries[identity], words, seconds)
+        """Wait a moment, then handle the runs that have ended, here or under another driver."""
+        for identity, result, seconds in self.workers.wait(_WAIT):
+            self._end(self.entries[identity], result, seconds)
         for identity in sorted(self.elsewhere):
-            self._look_at(identity)
+            self._check_elsewhere(identity)
 
     def _recall(self) -> None:
-        """What came of the cells of earlier commands: a search that draws them may not ask for them again."""
-        for cell in self.search.listed():
+        """Load the outcomes of earlier commands, because a search that draws cells may not ask for these again."""
+        for cell in self.search.known_cells():
             with suppress(UserError):
                 identity = self.roster.ready(cell).identity
-                known = self.ledger.outcome(identity)
-                if known is not None:
-                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, known)
+                outcome = self.ledger.outcome(identity)
+                if outcome is not None:
+                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, outcome)
 
-    def _starts(self) -> bool:
-        """Whether anything may still come, after all free places have been filled."""
-        while self.pool.free and not self._enough():
+    def _start_runs(self) -> bool:
+        """Start runs while workers are free; return whether more runs may follow."""
+        while self.workers.free and not self._must_stop():
             cell = self.search.ask()
             if cell is None:
                 return not self.search.over
             self._begin(cell)
-        return bool(self.pool.working) and not self._enough()
+        return bool(self.workers.working) and not self._must_stop()
 
-    def _enough(self) -> bool:
+    def _must_stop(self) -> bool:
+        """Whether no more runs may start: the budget is spent, or a signal has come."""
         ours = [entry for entry in self.entries.values() if entry.here]
         steps = sum(entry.outcome.steps or 0 for entry in ours)
-        return self.asked is not None or self.budget.spent(len(ours), time.monotonic() - self.begun, steps)
+        return self.stopped_by is not None or self.budget.spent(len(ours), time.monotonic() - self.begun, steps)
 
     def _begin(self, cell: Cell) -> None:
-        """Starts the run of a cell, unless that is done, or being done by somebody else."""
+        """Start the run of a cell, unless it is done or another driver is running it."""
         try:
             ready = self.roster.ready(cell)
         except UserError as error:
@@ -125,18 +131,18 @@ class Driver:
             self.entries[entry.identity] = entry
             self.search.tell(cell, entry.outcome)
             return
-        known = self.ledger.outcome(ready.identity)
-        entry = Entry(cell, ready.identity, self.ledger.folder / ready.identity, known or Outcome("waiting"))
+        outcome = self.ledger.outcome(ready.identity) or Outcome("waiting")
+        entry = Entry(cell, ready.identity, self.ledger.folder / ready.identity, outcome)
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
-        elif entry.state in settled(self.rerun) and not cell.again and not self._renewed(entry, ready):
+        elif entry.state in settled(self.rerun) and not cell.again and not self._must_renew(entry, ready):
             self.search.tell(cell, entry.outcome)
         else:
             self._start(entry, ready)
 
-    def _renewed(self, entry: Entry, ready: Ready) -> bool:
-        """Whether a run is made again because it would not come out the same today."""
+    def _must_renew(self, entry: Entry, ready: Ready) -> bool:
+        """Whether a finished run is repeated because its result would be another one today."""
         if entry.state == "finished":
             entry.stale = self.staleness.reason(ready.job, entry.folder)
         return self.rerun == "stale" and entry.stale is not None
@@ -148,70 +154,75 @@ class Driver:
         entry.here, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self.pool.start(entry.identity, ready, logs / f"{entry.identity}.txt")
+        self.workers.start(entry.identity, ready, logs / f"{entry.identity}.txt")
 
-    def _end(self, entry: Entry, words: Mapping[str, Any], seconds: float) -> None:
-        load(words.get("modules", ()))
-        known = self.ledger.outcome(entry.identity)
-        if known is not None and known.state == "running":  # another driver was quicker
+    def _end(self, entry: Entry, result: Mapping[str, Any], seconds: float) -> None:
+        """Handle the end of a run. Its own record counts, unless its process failed without recording that."""
+        load(result.get("modules", ()))  # what this run had to import, later runs inherit
+        recorded = self.ledger.outcome(entry.identity)
+        if recorded is not None and recorded.state == "running":  # another driver has started it first
             self.elsewhere.add(entry.identity)
             return
-        value = known.value if known else None
-        said = Outcome(words["state"], words.get("reason"), value, round(seconds, 2), identity=entry.identity)
-        if known is None or said.state == "failed" != known.state:
-            entry.outcome = said
-            self.ledger.close(entry.identity, said)
+        if recorded is None or (result["state"] == "failed" and recorded.state != "failed"):
+            value = recorded.value if recorded else None
+            reason, took = result.get("reason"), round(seconds, 2)
+            entry.outcome = Outcome(result["state"], reason, value, took, identity=entry.identity)
+            self.ledger.close(entry.identity, entry.outcome)
         else:
-            entry.outcome = known
-        self._ended(entry)
+            entry.outcome = recorded
+        self._publish(entry)
 
-    def _ended(self, entry: Entry) -> None:
+    def _publish(self, entry: Entry) -> None:
+        """Pass the outcome of a run on to the search, the screen, the sweep's file and the report."""
         self.search.tell(entry.cell, entry.outcome)
         self.screen.ended(entry)
-        self.story.write(self.entries.values(), "running")
-        if time.monotonic() - self.drawn > _PAGE_EVERY:
-            self.drawn = time.monotonic()
-            write_page(self.story.folder)
+        self.sweep_file.write(self.entries.values(), "running")
+        if time.monotonic() - self.page_written > _PAGE_EVERY:
+            self.page_written = time.monotonic()
+            write_page(self.sweep_file.folder)
 
-    def _look_at(self, identity: str) -> None:
-        """A run of another driver: this one learns of its end, and goes on with it where the other has dropped it."""
+    def _check_elsewhere(self, identity: str) -> None:
+        """Check on a run of another driver: report its end, or take it over if the other driver has dropped it."""
         entry, outcome = self.entries[identity], self.ledger.outcome(identity)
         if outcome is None or outcome.state == "running":
             return
         dropped = outcome.state in ("interrupted", "preempted")
-        if dropped and self.asked is None and not self.pool.free:
-            return
+        if dropped and self.stopped_by is None and not self.workers.free:
+            return  # take it over later, when a worker is free
         self.elsewhere.discard(identity)
         if not dropped:
             entry.outcome = outcome
-            self._ended(entry)
-        elif self.asked is None:
+            self._publish(entry)
+        elif self.stopped_by is None:
             self._start(entry, self.roster.ready(entry.cell))
 
     def _show(self, total: int) -> None:
-        self.screen.show(self.entries.values(), self.pool.working, max(total, len(self.entries)))
+        self.screen.show(self.entries.values(), self.workers.working, max(total, len(self.entries)))
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """When this closes no run is left at work, and the screen is free."""
+        """End all runs and free the screen on exit."""
         try:
             yield
         finally:
-            self.pool.end_all()
+            self.workers.kill_all()
             self.screen.close()
 
     @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """While this is open, being asked to stop means: start nothing more, and let the runs save themselves."""
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """While this is open, a stop signal starts no more runs and lets the active ones save themselves.
 
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.asked is not None:
-                self.pool.ask_all(signal.SIGKILL)
-            self.asked = self.asked or number
-            self.pool.ask_all(signal.SIGTERM)
+        A second signal kills them.
+        """
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.stopped_by is not None:
+                self.workers.signal_all(signal.SIGKILL)
+            self.stopped_by = self.stopped_by or number
+            self.workers.signal_all(signal.SIGTERM)
             self.elsewhere.clear()
 
-        before: dict[int, Any] = {number: signal.signal(number, ask) for number in _ASKING}
+        before: dict[int, Any] = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A run that could be started."""
+"""Runs that are ready to start, and the rows they share."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from hone.training.stage_cache import StageCache
 @final
 @dataclass(frozen=True)
 class Ready:
-    """A cell's job, checked: the words that make it, what all of them remember, and what its process does."""
+    """A checked run of a cell."""
 
     words: tuple[str, ...]
+    """All its overrides, those that the cells share first."""
     job: Job
     memory: StageCache
+    """Shared by all runs of the sweep."""
     work: Callable[[], Mapping[str, Any]]
+    """What its process does."""
 
     @property
     def identity(self) -> str:
@@ -36,14 +39,14 @@ class Ready:
 
 @final
 class Roster:
-    """Makes each cell ready once; what cannot work stays a mistake."""
+    """Makes each cell ready, once. A cell that cannot work is remembered as a mistake."""
 
     def __init__(self, make: Callable[[Cell], Ready]) -> None:
         self.make = make
         self.made: dict[tuple[str, ...], Ready | UserError] = {}
 
     def ready(self, cell: Cell) -> Ready:
-        """Raises UserError where a run of these words cannot work."""
+        """Return the run of a cell; raise UserError if it cannot work."""
         if cell.words not in self.made:
             try:
                 self.made[cell.words] = self.make(cell)
@@ -55,36 +58,39 @@ class Roster:
         return made
 
     def refuse(self, cell: Cell, error: UserError) -> None:
-        """What looked possible is not."""
+        """Remember that a cell cannot work, although it looked possible before."""
         self.made[cell.words] = error
 
     def mistakes(self, cells: Sequence[Cell]) -> dict[Cell, UserError]:
-        """What is wrong with which cell."""
-        found = {}
+        """Return the cells that cannot work, with what is wrong with each."""
+        mistakes = {}
         for cell in cells:
             try:
                 self.ready(cell)
             except UserError as error:
-                found[cell] = error
-        return found
+                mistakes[cell] = error
+        return mistakes
 
 
-def stock(ready: Iterable[Ready]) -> None:
-    """Rows alone: networks and tokenizers bring threads, which a fork does not survive."""
+def preload_rows(ready: Iterable[Ready]) -> None:
+    """Load what the runs need into this process, so that they share it after the fork: modules and rows.
+
+    Networks and tokenizers are left out: they start threads, which do not survive a fork.
+    """
     import torch
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-    importlib.import_module("hone.training.run")  # with it, all that runs need and checks do not
+    importlib.import_module("hone.training.run")  # imports what runs need and checks do not
     torch.set_num_threads(1)
-    get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
+    get_checkpoint_conversion_mapping("")  # the first call compiles patterns that are needed to save a model
     versions()
-    for each in ready:
-        if not each.job.config["dataset"].get("streaming"):
-            with suppress(Exception):  # it went well a moment ago; if not now, the run will say why
-                each.memory.cached("rows", partial(_rows, each.job))
-    gc.freeze()  # what is here already is never searched for garbage in the runs' processes, nor copied for it
+    for run in ready:
+        if not run.job.config["dataset"].get("streaming"):
+            with suppress(Exception):  # the check has just loaded them; if that fails now, the run will say why
+                run.memory.cached("rows", partial(_load_rows, run.job))
+    gc.freeze()  # garbage collection in the runs' processes would touch, and so copy, the pages they share
 
 
-def _rows(job: Job) -> Rows:
+def _load_rows(job: Job) -> Rows:
     parts = RunParts.of(job.config, job.settings.trust)
     return load_rows(parts.dataset, parts.task, job.settings.limit)

@@ -1,4 +1,4 @@
-"""What is known of the cells of a sweep: the runs' own records, one folder an identity."""
+"""A sweep's folder: the outcomes of its runs, the lock of each driver, and the sweep's own file, `sweep.json`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from hone.tracking.bookkeeping import Stored
 
 @final
 class Ledger:
-    """A sweep's folder. The truth about a run is its `run.json`, so any driver can be killed at any time."""
+    """Reads and closes the records of runs, one folder per identity.
+
+    The truth about a run is its `run.json`, so a driver can be killed at any time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,7 +34,10 @@ class Ledger:
         return Folder(self.folder / identity)
 
     def outcome(self, identity: str) -> Outcome | None:
-        """How the run stands, if there is one; one that says it is running, and is not, was interrupted."""
+        """Return the outcome of a run, or None if it has no record.
+
+        A run whose record says that it is running, but whose folder no process holds, was interrupted.
+        """
         folder = self.run_folder(identity)
         try:
             record = json.loads(folder.record.read_text(encoding="utf-8"))
@@ -43,7 +49,7 @@ class Ledger:
         return outcome
 
     def close(self, identity: str, outcome: Outcome) -> None:
-        """Writes down the end of a run that could not do so itself."""
+        """Record the end of a run that could not do so itself."""
         folder = self.run_folder(identity)
         if folder.record.is_file() and not folder.is_claimed():
             record = Record.load(folder.record)
@@ -51,7 +57,7 @@ class Ledger:
                 record.update(state=outcome.state, exit_code=1, reason=outcome.reason, finished=now())
 
     def set_aside(self, identity: str) -> None:
-        """Keeps what a run has, which is to be made again, out of the way."""
+        """Move the folder of a run that is to be repeated to `superseded`."""
         old = self.run_folder(identity).path
         if old.is_dir():
             aside = self.folder / "superseded"
@@ -60,8 +66,12 @@ class Ledger:
 
 
 @final
-class Presence:
-    """A locked file; its name is the driver's. Processes forked from a driver (its runs) hold the lock with it."""
+class DriverLock:
+    """A locked file that shows that a driver is alive. Its name is the driver's name.
+
+    Processes forked from a driver (its runs) inherit the lock, so it is free only when they have ended as well. The
+    kernel releases it, however they end.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / ".drivers"
@@ -72,7 +82,7 @@ class Presence:
         weakref.finalize(self, os.close, descriptor)
 
     def alive(self, name: str) -> bool:
-        """Whether this driver, or a run that it started, is there."""
+        """Whether the driver of this name, or a run that it started, still exists."""
         if name == self.name:
             return True
         try:
@@ -91,8 +101,8 @@ class Presence:
 
 @final
 @dataclass(frozen=True)
-class Story:
-    """What there is to tell of a sweep but its cells."""
+class SweepFile:
+    """Writes `sweep.json`. The fields describe the sweep as a whole; `write` adds its cells."""
 
     folder: Path
     command: str
@@ -106,8 +116,8 @@ class Story:
     begun: float = field(default_factory=time.monotonic)
 
     def write(self, entries: Collection[Entry], state: str) -> None:
-        """How all stands now."""
-        told = {
+        """Write the current state of the sweep and of its cells."""
+        content = {
             "version": VERSION,
             "name": self.folder.name,
             "command": self.command,
@@ -122,4 +132,4 @@ class Story:
             "tracker": self.tracker,
             "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
-        write_atomically(self.folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Cells that cannot work: they are reported before any run is started, with the keys that make the difference."""
+"""Cells that cannot work are reported before any run starts, with the keys that make the difference."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from hone.core.errors import UserError
 from hone.runs.sweep_file import Cell
 
-_MOST = 3
+_MOST_SHOWN = 3
 
 
 def require_possible(mistakes: Mapping[Cell, UserError], cells: Sequence[Cell], skip: bool) -> None:
-    """Names every cell that cannot work, unless the others are to be run without them."""
+    """Raise UserError, naming all cells that cannot work, unless they may be skipped and others remain."""
     total = len(cells)
     if not mistakes or (skip and len(mistakes) < total):
         return
@@ -28,19 +28,21 @@ def _where(failing: Sequence[Cell], cells: Sequence[Cell]) -> str:
     words = list(dict.fromkeys(" ".join(deciding_words(cell, failing, cells)) for cell in failing))
     if len(failing) == len(cells):
         return f"in all {len(cells)} runs"
-    more = f" and {len(words) - _MOST} more" if len(words) > _MOST else ""
-    return f"in {len(failing)} of {len(cells)} runs: {'; '.join(words[:_MOST])}{more}"
+    more = f" and {len(words) - _MOST_SHOWN} more" if len(words) > _MOST_SHOWN else ""
+    return f"in {len(failing)} of {len(cells)} runs: {'; '.join(words[:_MOST_SHOWN])}{more}"
 
 
 def deciding_words(cell: Cell, failing: Collection[Cell], cells: Collection[Cell]) -> tuple[str, ...]:
-    """Return the words of a failing cell without those of keys that make no difference: whatever such a key is, cells
-    that are alike in all others fail together."""
-    failing_words = {each.words for each in failing}
+    """Return the words of a failing cell, without the keys that make no difference.
+
+    A key makes no difference if every cell that differs from a failing one in this key alone fails too.
+    """
+    failing_words = {failure.words for failure in failing}
     kept = cell.words
     for word in cell.words:
         key = _key(word)
-        rest = {_without(each.words, key) for each in failing}
-        alike = {each.words for each in cells if _without(each.words, key) in rest}
+        rest = {_without(words, key) for words in failing_words}
+        alike = {other.words for other in cells if _without(other.words, key) in rest}
         if alike <= failing_words:
             kept = _without(kept, key)
     return kept

@@ -1,4 +1,4 @@
-"""A process for one run, forked from this one: what it may do to itself, it does to nobody else."""
+"""One process per run, forked from this one. Whatever a run does to its process, no other run is affected."""
 
 from __future__ import annotations
 
@@ -18,105 +18,108 @@ from typing import IO, Any, NoReturn, final
 from hone.core.errors import UserError, print_traceback
 from hone.core.value_types import Workers
 
+Work = Callable[[], Mapping[str, Any]]
+"""A function that runs in the child process. Its result is sent to the parent as JSON."""
+
+_PR_SET_PDEATHSIG = 1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
 
 @final
 @dataclass(frozen=True)
-class Place:
-    """Room for one run."""
+class Slot:
+    """The share of the machine that one run gets."""
 
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def places(workers: Workers, trials_per_gpu: int, devices: int) -> list[Place]:
-    """As many as asked for, which the machine must have; `devices` is how many a single run needs."""
+def find_slots(workers: Workers, trials_per_gpu: int, devices: int) -> list[Slot]:
+    """Return one slot per worker; raise UserError if the machine has too few. A single run uses `devices` devices."""
     import torch
 
     cores, gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
     if gpus:
-        room = [Place(max(1, cores // gpus), {"CUDA_VISIBLE_DEVICES": one}) for one in _gpus(gpus, devices)]
-        room *= trials_per_gpu
+        threads = max(1, cores // gpus)
+        slots = [Slot(threads, {"CUDA_VISIBLE_DEVICES": names}) for names in _gpu_groups(gpus, devices)]
+        slots *= trials_per_gpu
     else:
         count = max(1, cores // devices) if workers == "auto" else min(workers, cores)
-        room = [Place(max(1, cores // count))] * count
-    if workers != "auto" and workers > len(room):
-        have = f"{gpus} GPUs with trials_per_gpu={trials_per_gpu}" if gpus else f"{cores} cores"
+        slots = [Slot(max(1, cores // count))] * count
+    if workers == "auto":
+        return slots
+    if workers > len(slots):
+        size = f"{gpus} GPUs with trials_per_gpu={trials_per_gpu}" if gpus else f"{cores} cores"
         raise UserError(
-            f"sweep.workers={workers}: this machine has {have}, and more runs at a time would only slow each other; "
-            f"say sweep.workers={len(room)}, or auto."
+            f"sweep.workers={workers}: this machine has {size}, and more runs at a time would only slow each other "
+            f"down; set sweep.workers={len(slots)}, or auto."
         )
-    return room if workers == "auto" else room[:workers]
+    return slots[:workers]
 
 
-def _gpus(count: int, devices: int) -> list[str]:
-    """The visible GPUs in groups of as many as a run needs."""
-    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    names = [name for name in told.split(",") if name] or [str(number) for number in range(count)]
+def _gpu_groups(count: int, devices: int) -> list[str]:
+    """Return the visible GPUs, grouped by the number that a run needs."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name for name in visible.split(",") if name] or [str(number) for number in range(count)]
     return [",".join(names[start : start + devices]) for start in range(0, len(names) - devices + 1, devices)]
 
 
-Work = Callable[[], Mapping[str, Any]]
-"""Runs in the process; what it returns is what the parent hears."""
-
-_PR_SET_PDEATHSIG = 1
-_ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-
-
 @final
-class Worker:
-    """The process, as its parent sees it."""
+class RunProcess:
+    """The process of a run, as its parent sees it."""
 
-    def __init__(self, work: Work, place: Place, output: Path) -> None:
-        self.place = place
+    def __init__(self, work: Work, slot: Slot, output: Path) -> None:
+        self.slot = slot
         self.begun = time.monotonic()
         self.asked_to_end: float | None = None
-        self.words = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (a pipe that is full would block)
+        # The result travels in a file: a full pipe would block the child.
+        self.result_file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _live(work, place, output, self.words, parent)
+            _run_child(work, slot, output, self.result_file, parent)
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.begun
 
     def signal(self, number: int) -> None:
-        """Tells the process something, if it is still there."""
+        """Send a signal to the process, if it still exists."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    def ended(self) -> Mapping[str, Any] | None:
-        """None while it lives; then its last words, or how it ended without any."""
+    def result(self) -> Mapping[str, Any] | None:
+        """Return None while the process is alive, then its result, or a failure if it ended without one."""
         pid, status, _ = os.wait4(self.pid, os.WNOHANG)
         if pid == 0:
             return None
-        with self.words as file:
+        with self.result_file as file:
             file.seek(0)
-            words = file.read()
-        if words:
-            return dict(json.loads(words))
-        return {"state": "failed", "reason": _cause(os.waitstatus_to_exitcode(status))}
+            text = file.read()
+        if text:
+            return dict(json.loads(text))
+        return {"state": "failed", "reason": _cause_of_death(os.waitstatus_to_exitcode(status))}
 
 
-def _cause(code: int) -> str:
-    """Why a process ended without a word."""
+def _cause_of_death(code: int) -> str:
+    """Say why a process ended without a result."""
     if code >= 0:
-        return f"the process ended with exit code {code} before its time"
+        return f"the process ended early, with exit code {code}"
     name = signal.Signals(-code).name
     why = {"SIGKILL": ", as the kernel does when memory runs out", "SIGSEGV": ", a crash in native code"}
     return f"the process was ended by {name}{why.get(name, '')}"
 
 
-def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -> NoReturn:
-    """All of the child's life; nothing of the parent's is cleaned up by it."""
+def _run_child(work: Work, slot: Slot, output: Path, result_file: IO[str], parent: int) -> NoReturn:
+    """Do everything the child does. It leaves through `os._exit`, so that it never cleans up what its parent owns."""
     code = 1
     try:
-        _settle_in(place, output, parent)
-        said = json.dumps(work())
-        words.write(said)
-        words.flush()
+        _set_up_child(slot, output, parent)
+        result = json.dumps(work())
+        result_file.write(result)
+        result_file.flush()
         code = 0
     except BaseException as error:
         print_traceback(error)
@@ -127,18 +130,18 @@ def _live(work: Work, place: Place, output: Path, words: IO[str], parent: int) -
         os._exit(code)
 
 
-def _settle_in(place: Place, output: Path, parent: int) -> None:
-    if sys.platform == "linux":  # elsewhere the parent asks its runs to end when it does
+def _set_up_child(slot: Slot, output: Path, parent: int) -> None:
+    if sys.platform == "linux":  # elsewhere, the parent asks its runs to end when it ends itself
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its sweep
-    if os.getppid() != parent:
+    if os.getppid() != parent:  # the parent died before prctl took effect
         os._exit(1)
-    for number in _ASKING:
+    for number in _STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     with output.open("ab") as file, Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ |= {"OMP_NUM_THREADS": str(place.threads), **place.environment}
+    os.environ |= {"OMP_NUM_THREADS": str(slot.threads), **slot.environment}
     import torch
 
-    torch.set_num_threads(place.threads)
+    torch.set_num_threads(slot.threads)

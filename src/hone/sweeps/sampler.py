@@ -1,4 +1,4 @@
-"""The contract of searching: cells are asked for one at a time, and what came of each is told."""
+"""The contracts of samplers and searches: a sampler begins a search, and a driver asks the search for cells."""
 
 from __future__ import annotations
 
@@ -17,59 +17,63 @@ from hone.training.pruning import Pruner
 @final
 @dataclass(frozen=True)
 class Aim:
-    """The number to optimise."""
+    """The metric to optimise, and its direction."""
 
     metric: str
     higher_is_better: bool
 
 
 class Search(ABC):
-    """A search under way; whoever drives it may be killed at any time and begin anew over the same folder."""
+    """A search in progress. Its driver may be killed at any time; a new one continues with the same folder."""
 
     @abstractmethod
-    def listed(self) -> Sequence[Cell]:
-        """The cells that are known beforehand: all of them where the space is finite and nothing is drawn."""
+    def known_cells(self) -> Sequence[Cell]:
+        """Return the cells that are known before anything is asked for: those of a grid, or those drawn earlier."""
 
     @abstractmethod
     def ask(self) -> Cell | None:
-        """The next cell to run; None: none at present, or none any more. A cell may be asked for again later, to go on
-        with its run where that was stopped."""
+        """Return the next cell to run, or None if there is none now (`over` says whether there will be one later).
+
+        The same cell may come again later, to continue its run after it was stopped.
+        """
 
     @abstractmethod
     def tell(self, cell: Cell, outcome: Outcome) -> None:
-        """What came of a cell that was asked for; of one that had ended already too, if that is found out now."""
+        """Report the outcome of a cell that was asked for, including one whose run had ended before."""
 
     @property
     @abstractmethod
     def over(self) -> bool:
-        """Whether nothing will be asked any more, whatever the running cells say."""
+        """Whether no further cell will come, whatever the outcomes of the running ones."""
 
 
 class Sampler(ABC):
-    """A config's `sweep.sampler`."""
+    """Chooses the cells of a sweep: `sweep.sampler` of a config."""
 
     def preview(self, space: Space) -> Sequence[Cell]:
-        """Cells that show every value, to be checked before anything starts."""
+        """Return cells that show every value, to be checked before anything starts."""
         return [Cell(number, words) for number, words in enumerate(space.specimens())]
 
-    def known(self, space: Space, folder: Path) -> Sequence[Cell]:
-        """The cells that are certain to be run, or were, before a search of that folder goes on."""
+    def certain_cells(self, space: Space, folder: Path) -> Sequence[Cell]:
+        """Return the cells that are certain to be run, or were run, before the search of this folder continues."""
         return self.preview(space)
 
-    def require_same(self, space: Space, aim: Aim, folder: Path) -> None:
-        """Raises UserError where the folder has another search, which this one could not go on with."""
+    def require_same_study(self, space: Space, aim: Aim, folder: Path) -> None:
+        """Raise UserError if the folder holds another search, which this one cannot continue."""
         return
 
     @property
     def learns(self) -> bool:
-        """Whether what comes of a cell says something about which is to be drawn next."""
+        """Whether the outcomes of cells influence which cells are drawn next."""
         return False
 
     def total(self, space: Space) -> int:
-        """How many cells there will be, at most."""
+        """Return the largest possible number of cells."""
         return len(self.preview(space))
 
     @abstractmethod
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
-        """The search of a space, to be gone on with if the sweep's folder already has one. Cells that may have to run
-        once more, as `rerun` has it, are asked for once more: whoever drives it knows how their runs stand."""
+        """Begin the search of a space, or continue the one in the sweep's folder.
+
+        Cells that may have to run again under `rerun` are asked for again; the driver decides about each of them.
+        """

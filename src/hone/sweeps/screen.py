@@ -1,4 +1,4 @@
-"""What a person sees while a sweep goes: a live table on a terminal, a line a run anywhere else."""
+"""What the terminal shows during a sweep and after it: a live table, or one line per run where there is no terminal."""
 
 from __future__ import annotations
 
@@ -27,51 +27,35 @@ from hone.reports.tables import show
 from hone.runs.sweep_file import Entry
 from hone.sweeps.sampler import Aim
 
-_END = 4096
-"""Bytes of a journal that hold its last rows."""
-
-
-def glimpse(folder: Path, metric: str) -> str:
-    """`step 40/50  0.7312`, with the last value of the metric; as much of that as is known yet."""
-    rows = _last_rows(folder / "metrics.jsonl")
-    if not rows:
-        return ""
-    with suppress(OSError, ValueError):
-        steps = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("steps")
-        values = [row[metric] for row in rows if isinstance(row.get(metric), float)]
-        return f"step {rows[-1]['step']}/{steps}" + "".join(f"  {value:.4f}" for value in values[-1:])
-    return ""
-
-
-def _last_rows(path: Path) -> list[dict[str, Any]]:
-    """Whole ones: the first of them may be cut off by where we begin, the last by where its run has come to."""
-    rows = []
-    with suppress(OSError), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _END))
-        for line in file.read().decode(errors="replace").splitlines():
-            with suppress(ValueError):
-                rows.append(json.loads(line))
-    return [row for row in rows if isinstance(row, dict) and "step" in row]
+_TAIL_BYTES = 4096
+"""The end of a journal that is read; it holds the last rows."""
+_MOST_SHOWN = 5
+"""Failed runs that are listed for each cause."""
 
 
 class Screen(ABC):
-    """Told of what the driver does."""
+    """Shows what the driver reports."""
 
     @abstractmethod
     def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
-        """How all stands; `working` has the seconds of those at work."""
+        """Show the current state; `working` has the seconds of the active runs, by identity."""
 
     @abstractmethod
     def ended(self, entry: Entry) -> None:
-        """A run has come to an end."""
+        """Show that a run has ended."""
 
     @abstractmethod
     def close(self) -> None: ...
 
 
+def make_screen(aim: Aim) -> Screen:
+    """Return a live table for a terminal, and one line per run for anything else."""
+    return LiveScreen(aim) if console.is_terminal else PlainScreen()
+
+
 @final
-class Lively(Screen):
-    """A line a worker; drawn anew by the driver itself, since a thread would not survive in the runs' processes."""
+class LiveScreen(Screen):
+    """One line per active run. The driver itself redraws it, since a thread would not survive the fork of the runs."""
 
     def __init__(self, aim: Aim) -> None:
         self.aim = aim
@@ -83,47 +67,63 @@ class Lively(Screen):
         table = Table.grid(padding=(0, 2))
         for entry in entries:
             if entry.identity in working:
-                seen = glimpse(entry.folder, self.aim.metric)
-                table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), seen)
+                progress = progress_text(entry.folder, self.aim.metric)
+                table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), progress)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
     def ended(self, entry: Entry) -> None:
-        self.live.console.print(_line(entry), markup=False)
+        self.live.console.print(_ended_line(entry), markup=False)
 
     def close(self) -> None:
         self.live.stop()
 
 
 @final
-class Plain(Screen):
-    """A line a run."""
-
-    def __init__(self) -> None:
-        self.total = self.done = 0
+class PlainScreen(Screen):
+    """One line per run that has ended."""
 
     def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
-        self.total, self.done = total, sum(entry.identity not in working for entry in entries)
+        """A log has no line that could be redrawn."""
 
     def ended(self, entry: Entry) -> None:
-        print(_line(entry), file=sys.stderr, flush=True)
+        print(_ended_line(entry), file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
 
 
-def screen(aim: Aim) -> Screen:
-    """The one that suits where we are."""
-    return Lively(aim) if console.is_terminal else Plain()
+def progress_text(folder: Path, metric: str) -> str:
+    """Return `step 40/50  0.7312`, with the last value of the metric, as far as the run has recorded these."""
+    rows = _last_rows(folder / "metrics.jsonl")
+    if not rows:
+        return ""
+    with suppress(OSError, ValueError):
+        steps = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("steps")
+        values = [row[metric] for row in rows if isinstance(row.get(metric), float)]
+        return f"step {rows[-1]['step']}/{steps}" + "".join(f"  {value:.4f}" for value in values[-1:])
+    return ""
 
 
-def _line(entry: Entry) -> str:
+def _last_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the last whole rows: the first may be cut off by the seek, and the last may still be being written."""
+    rows = []
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        for line in file.read().decode(errors="replace").splitlines():
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and "step" in row]
+
+
+def _ended_line(entry: Entry) -> str:
     outcome = entry.outcome
     value = f"{outcome.value:.4f}" if outcome.value is not None else "–"
-    took = f"{outcome.seconds:.1f} s" if outcome.seconds is not None else ""
-    said = f"  {outcome.reason}" if outcome.reason else ""
-    return f"{outcome.state:9} {value:>8} {took:>8}  {' '.join(entry.cell.words)}{said}"
+    seconds = f"{outcome.seconds:.1f} s" if outcome.seconds is not None else ""
+    reason = f"  {outcome.reason}" if outcome.reason else ""
+    return f"{outcome.state:9} {value:>8} {seconds:>8}  {' '.join(entry.cell.words)}{reason}"
 
 
 def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> str:
+    """Return the last line of the live table: runs by state, the best value, and the time left."""
     counts = Counter(entry.state for entry in entries)
     left = total - sum(counts.values()) + counts["waiting"]
     parts = [f"{counts[state]} {state}" for state in ("finished", "running", "failed", "pruned") if counts[state]]
@@ -134,42 +134,39 @@ def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> 
         parts.append(f"best {aim.metric} {best:.4f}")
     ended = sum(entry.here and entry.state != "running" for entry in entries)
     if ended and left >= 0:
-        seconds_a_run = (time.monotonic() - begun) / ended
-        still = left + counts["running"] / 2  # runs at work are half done, on average
-        parts.append(f"about {_duration(seconds_a_run * still)} left")
+        seconds_per_run = (time.monotonic() - begun) / ended
+        runs_left = left + counts["running"] / 2  # active runs are half done, on average
+        parts.append(f"about {_duration(seconds_per_run * runs_left)} left")
     return "  ".join(parts)
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration, as exact as such a guess can be."""
+    """Return a duration with the precision of an estimate."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-_MOST = 5
-
-
-def final_screen(told: Comparison, folder: Path, test: Mapping[str, float], said: Mapping[str, str]) -> None:
-    """The comparison, the failures by cause, and a few lines."""
+def print_result(comparison: Comparison, folder: Path, test: Mapping[str, float], remarks: Mapping[str, str]) -> None:
+    """Print the comparison, the failures by cause, the test scores of the chosen config, and a few lines."""
     console = Console(highlight=False, soft_wrap=True)
-    show(told)
-    for failure in failures(told.entries):
+    show(comparison)
+    for failure in failures(comparison.entries):
         if failure.state != "pruned":
-            _show(console, failure)
+            _print_failure(console, failure)
     if test:
         values = "  ".join(f"{name} {value:.4f}" for name, value in test.items())
-        console.print(f"[bold]{'chosen':10}[/bold]  {escape(told.groups[0].label)}")
+        console.print(f"[bold]{'chosen':10}[/bold]  {escape(comparison.groups[0].label)}")
         console.print(f"{'':10}  {values}, the first look at the test split")
-    lines = {"folder": relative_to_cwd(folder), "report": f"{relative_to_cwd(folder)}/{PAGE}", **said}
+    lines = {"folder": relative_to_cwd(folder), "report": f"{relative_to_cwd(folder)}/{PAGE}", **remarks}
     for name, line in lines.items():
         console.print(f"[bold]{name:10}[/bold]  {escape(line)}")
 
 
-def _show(console: Console, failure: Failure) -> None:
+def _print_failure(console: Console, failure: Failure) -> None:
     console.print(f"[bold red]{failure.state:10}[/bold red]  {escape(failure.cause)}")
-    for entry in failure.entries[:_MOST]:
-        where = f"  {relative_to_cwd(entry.folder)}" if entry.folder else ""
-        console.print(f"{'':10}  {escape(' '.join(entry.words))}{where}")
-    if len(failure.entries) > _MOST:
-        console.print(f"{'':10}  and {len(failure.entries) - _MOST} more")
+    for entry in failure.entries[:_MOST_SHOWN]:
+        place = f"  {relative_to_cwd(entry.folder)}" if entry.folder else ""
+        console.print(f"{'':10}  {escape(' '.join(entry.words))}{place}")
+    if len(failure.entries) > _MOST_SHOWN:
+        console.print(f"{'':10}  and {len(failure.entries) - _MOST_SHOWN} more")

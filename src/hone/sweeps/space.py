@@ -1,4 +1,8 @@
-"""What a sweep varies: its axes, which of them change together, and which are there only at times."""
+"""The space of a sweep: its axes, which of them vary together, and which are active only under a condition.
+
+An axis is one key with its values. A dimension is what is chosen at once: an axis, or several that are tied. A space
+has all dimensions, and turns a choice in each of them into the words of a cell.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,19 @@ from functools import cached_property
 from itertools import product
 from typing import Any, final
 
+_MOST_COMBINATIONS = 64
+"""Up to this number of combinations, all of them are checked before a sweep starts."""
+
 
 @dataclass(frozen=True)
 class Axis(ABC):
-    """A key, as it is written in an override (perhaps with a +), and its values."""
+    """A key, as it is written in an override (with a + if need be), and its values."""
 
     key: str
 
     @property
     def name(self) -> str:
-        """The key alone."""
+        """The key without a sign."""
         return self.key.lstrip("+~")
 
     @property
@@ -30,18 +37,18 @@ class Axis(ABC):
     @property
     @abstractmethod
     def words(self) -> tuple[str, ...]:
-        """The values, or the outermost of them, as overrides."""
+        """The values as overrides; of an interval, its two ends."""
 
     @property
     @abstractmethod
     def text(self) -> str:
-        """What the values are, in Hydra's grammar."""
+        """The values, in Hydra's grammar."""
 
 
 @final
 @dataclass(frozen=True)
 class Choice(Axis):
-    """One of some values, each as it is written in an override."""
+    """A list of values, each as it is written in an override."""
 
     values: tuple[str, ...]
 
@@ -61,7 +68,7 @@ class Choice(Axis):
 @final
 @dataclass(frozen=True)
 class Interval(Axis):
-    """Any number between two (both of them too), evenly or in orders of magnitude."""
+    """All numbers from `low` to `high`, spread evenly or by order of magnitude."""
 
     low: float
     high: float
@@ -83,7 +90,7 @@ class Interval(Axis):
         return f"tag(log, {inside})" if self.log else inside
 
     def word(self, share: float) -> str:
-        """The override for a place between 0 and 1; whole numbers have equal parts of it."""
+        """Return the override for a point from 0 to 1. Each whole number gets an equal part of that."""
         low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
         if self.log:
             value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
@@ -92,16 +99,14 @@ class Interval(Axis):
         return self.written(value)
 
     def written(self, value: float) -> str:
-        """As people would write it, and never outside."""
-        kept = min(max(round(value) if self.whole else float(f"{value:.6g}"), self.low), self.high)
-        return f"{self.key}={int(kept) if self.whole else f'{kept:.10g}'}"
-
-
-_FEW = 64
+        """Return the override for a value: rounded, and never outside the interval."""
+        rounded = round(value) if self.whole else float(f"{value:.6g}")
+        inside = min(max(rounded, self.low), self.high)
+        return f"{self.key}={int(inside)}" if self.whole else f"{self.key}={inside:.10g}"
 
 
 class Dimension(ABC):
-    """What is chosen at once: an axis, or several that are tied."""
+    """An axis, or several that are tied, of which a value is chosen at once."""
 
     axes: tuple[Axis, ...]
 
@@ -116,17 +121,17 @@ class Dimension(ABC):
     @property
     @abstractmethod
     def outermost(self) -> tuple[tuple[str, ...], ...]:
-        """The overrides of every choice, or of the two ends."""
+        """The overrides of each choice; of an interval, of its two ends."""
 
     @abstractmethod
     def at(self, share: float) -> tuple[str, ...]:
-        """The overrides at a place from 0 up to 1."""
+        """Return the overrides for a point from 0 (included) to 1 (excluded)."""
 
 
 @final
 @dataclass(frozen=True)
-class Options(Dimension):
-    """One of some; tied axes go through their values together."""
+class ChoiceDimension(Dimension):
+    """A list of choices. Tied axes take their values together, first with first."""
 
     axes: tuple[Choice, ...]
 
@@ -140,8 +145,8 @@ class Options(Dimension):
 
 @final
 @dataclass(frozen=True)
-class Span(Dimension):
-    """Anywhere on an interval."""
+class IntervalDimension(Dimension):
+    """Any point of one interval."""
 
     axes: tuple[Interval]
 
@@ -160,7 +165,7 @@ class Span(Dimension):
 @final
 @dataclass(frozen=True)
 class Condition:
-    """An axis is there only where another one has one of these values."""
+    """An axis is active only when another axis has one of these values."""
 
     name: str
     values: tuple[str, ...]
@@ -173,7 +178,7 @@ class Condition:
 @final
 @dataclass(frozen=True)
 class Space:
-    """All axes; `tied` and `conditions` speak of them by their names."""
+    """All axes; `tied` and `conditions` refer to them by name."""
 
     axes: tuple[Axis, ...]
     tied: tuple[tuple[str, ...], ...] = ()
@@ -187,61 +192,68 @@ class Space:
 
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """In the order of the axes; tied ones are where the first of them is."""
-        together = {name: names for names in self.tied for name in names}
-        bundles = dict.fromkeys(together.get(axis.name, (axis.name,)) for axis in self.axes)
-        return tuple(self._dimension(names) for names in bundles)
+        """The dimensions in the order of the axes. Tied axes are where the first of them is."""
+        group_of = {name: names for names in self.tied for name in names}
+        groups = dict.fromkeys(group_of.get(axis.name, (axis.name,)) for axis in self.axes)  # each group once
+        return tuple(self._dimension(names) for names in groups)
 
     def _dimension(self, names: tuple[str, ...]) -> Dimension:
         axes = [axis for name in names for axis in self.axes if axis.name == name]
         if isinstance(axes[0], Interval):
-            return Span((axes[0],))
-        return Options(tuple(axis for axis in axes if isinstance(axis, Choice)))
+            return IntervalDimension((axes[0],))
+        return ChoiceDimension(tuple(axis for axis in axes if isinstance(axis, Choice)))
 
     def at(self, shares: Iterable[float]) -> tuple[str, ...]:
-        """The cell at a point whose coordinates go from 0 up to 1."""
+        """Return the words of the cell at a point with one coordinate, from 0 to 1, per dimension."""
         parts = [dimension.at(share) for dimension, share in zip(self.dimensions, shares, strict=True)]
-        return self.kept(word for part in parts for word in part)
+        return self.active_words(word for part in parts for word in part)
 
-    def kept(self, words: Iterable[str]) -> tuple[str, ...]:
-        """The overrides without those of axes that are not there."""
+    def active_words(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Return the overrides without those of inactive axes."""
         chosen = {word.partition("=")[0].lstrip("+~"): word for word in words}
-        return tuple(word for name, word in chosen.items() if self.has(name, chosen))
+        return tuple(word for name, word in chosen.items() if self.is_active(name, chosen))
 
-    def has(self, name: str, chosen: Mapping[str, str]) -> bool:
-        """Whether an axis is there, when these overrides (by name) have been chosen."""
+    def is_active(self, name: str, chosen: Mapping[str, str]) -> bool:
+        """Whether an axis is active, given the overrides chosen so far, by name."""
         condition = self.conditions.get(name)
         if condition is None:
             return True
         value = chosen.get(condition.name, "").partition("=")[2]
-        return value in condition.values and self.has(condition.name, chosen)
+        return value in condition.values and self.is_active(condition.name, chosen)
 
     def depth(self, dimension: Dimension) -> int:
-        """How many conditions a dimension waits for."""
-        return max(map(self._waits, dimension.names))
+        """Return the number of conditions, one after the other, on which a dimension depends."""
+        return max(map(self._axis_depth, dimension.names))
 
-    def _waits(self, name: str) -> int:
-        return 1 + self._waits(self.conditions[name].name) if name in self.conditions else 0
+    def _axis_depth(self, name: str) -> int:
+        return 1 + self._axis_depth(self.conditions[name].name) if name in self.conditions else 0
 
     def combinations(self) -> Iterator[tuple[str, ...]]:
-        """Every one of the choices (of an interval its two ends), none of them twice."""
+        """Yield every combination of the choices (of an interval, its two ends), each once.
+
+        Combinations that differ only in an inactive axis are the same cell.
+        """
         seen = set()
         for parts in product(*(dimension.outermost for dimension in self.dimensions)):
-            words = self.kept(word for part in parts for word in part)
+            words = self.active_words(word for part in parts for word in part)
             if words not in seen:
                 seen.add(words)
                 yield words
 
     def specimens(self) -> list[tuple[str, ...]]:
-        """Cells that show all values: every combination where there are few, else one value changed at a time."""
-        if math.prod(len(dimension.outermost) for dimension in self.dimensions) <= _FEW:
+        """Return cells that show all values: every combination if they are few, else one changed value per cell."""
+        if math.prod(len(dimension.outermost) for dimension in self.dimensions) <= _MOST_COMBINATIONS:
             return list(self.combinations())
         first = {dimension.name: dimension.outermost[0] for dimension in self.dimensions}
-        shown = [first | {each.name: words} for each in self.dimensions for words in each.outermost]
-        return list(dict.fromkeys(self.kept(word for part in cell.values() for word in part) for cell in shown))
+        cells = []
+        for dimension in self.dimensions:
+            for words in dimension.outermost:
+                parts = (first | {dimension.name: words}).values()
+                cells.append(self.active_words(word for part in parts for word in part))
+        return list(dict.fromkeys(cells))
 
-    def described(self) -> dict[str, Any]:
-        """To be told from another space."""
+    def describe(self) -> dict[str, Any]:
+        """Return a description in JSON values that differs from that of any other space."""
         return {
             "axes": {axis.name: axis.text for axis in self.axes},
             "tied": {"+".join(names): "together" for names in self.tied},

@@ -1,4 +1,4 @@
-"""Whether a finished run would come out the same today: its record of code and data beside what is here."""
+"""Whether a finished run is stale: its record of code and data differs from those of today."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from hone.data.rows import load_rows
 from hone.runs import provenance
 from hone.training.parts import RunParts
 
-_MATTERS = ("hone-lab", "torch", "transformers")
+_PACKAGES = ("hone-lab", "torch", "transformers")
+"""Those whose version can change a result."""
 
 
 @final
 class Staleness:
-    """Looks at each data set once."""
+    """Compares records with today's code and data. Each data set is read once."""
 
     def __init__(self) -> None:
         self.fingerprints: dict[str, str] = {}
 
     def reason(self, job: Job, folder: Path) -> str | None:
-        """What has changed since the run, if anything has."""
+        """Return what has changed since the run, or None."""
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if self._data(job) != record["data"]["fingerprint"]:
+        if self._fingerprint(job) != record["data"]["fingerprint"]:
             return f"the data ({record['data']['name']}) has changed"
-        return self._code(record["git"] or {}) or self._versions(record["versions"] or {})
+        return self._changed_code(record["git"] or {}) or self._changed_versions(record["versions"] or {})
 
     @cached_property
     def git(self) -> dict[str, Any]:
@@ -38,16 +39,17 @@ class Staleness:
     def versions(self) -> dict[str, str]:
         return provenance.versions()
 
-    def _code(self, before: Mapping[str, Any]) -> str | None:
+    def _changed_code(self, before: Mapping[str, Any]) -> str | None:
         if before.get("sha") == self.git["sha"]:
             return None
         return f"git was at {str(before.get('sha'))[:8]} and is at {str(self.git['sha'])[:8]}"
 
-    def _versions(self, before: Mapping[str, str]) -> str | None:
-        changed = [name for name in _MATTERS if before.get(name) != self.versions.get(name)]
-        return "; ".join(f"{name} was {before.get(name)} and is {self.versions.get(name)}" for name in changed) or None
+    def _changed_versions(self, before: Mapping[str, str]) -> str | None:
+        changed = [name for name in _PACKAGES if before.get(name) != self.versions.get(name)]
+        changes = [f"{name} was {before.get(name)} and is {self.versions.get(name)}" for name in changed]
+        return "; ".join(changes) or None
 
-    def _data(self, job: Job) -> str:
+    def _fingerprint(self, job: Job) -> str:
         key = json.dumps([job.config["dataset"], job.config["task"], job.settings.limit], sort_keys=True, default=str)
         if key not in self.fingerprints:
             parts = RunParts.of(job.config, job.settings.trust)

@@ -1,4 +1,4 @@
-"""A sweep from its first check to its last screen. What cannot work is reported before torch is loaded."""
+"""A sweep from its first check to its result. Mistakes that can be found without torch are reported before it loads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hone.core.errors import HoneError, Interrupted, Preempted, UserError
 from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
-from hone.sweeps.ledger import Ledger, Story
+from hone.sweeps.ledger import Ledger, SweepFile
 from hone.sweeps.possible import require_possible
-from hone.sweeps.process import places
+from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
-from hone.sweeps.screen import screen
+from hone.sweeps.screen import make_screen
 from hone.sweeps.space import Space
-from hone.sweeps.sweep import Budget, Sweep
-from hone.sweeps.workers import Pool, Workers
+from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.workers import LocalWorkers, Workers
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
 from hone.tracking.wandb.client import agent_ignored
@@ -29,65 +29,68 @@ from hone.tracking.wandb.client import agent_ignored
 
 @final
 @dataclass(frozen=True)
-class Commanded:
-    """A command with `-m`: its sweep, what varies, how a cell becomes a run, and where."""
+class SweepRequest:
+    """What a command with `-m` asks for."""
 
-    sweep: Sweep
+    sweep: SweepSettings
     space: Space
     make: Callable[[Cell], Ready]
+    """Makes a cell a run that is ready to start."""
     folder: Path
     invocation: Invocation
     launcher: Launcher
     options: Mapping[str, Any]
-    """The section of the config that has the command's own name, such as `plan`."""
+    """The section of the config that is named like the command, such as `plan`."""
 
 
-def check_and_run(command: Commanded) -> int:
-    """Return the exit code of the command."""
-    sweep, roster = command.sweep, Roster(command.make)
+def check_and_run(request: SweepRequest) -> int:
+    """Run a sweep and return the exit code of the command."""
+    sweep, roster = request.sweep, Roster(request.make)
     budget = Budget.parse(sweep.budget)
-    cells = sweep.sampler.preview(command.space)
+    cells = sweep.sampler.preview(request.space)
     mistakes = roster.mistakes(cells)
     require_possible(mistakes, cells, sweep.skip_impossible)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
     sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
-    return _run(command, roster, possible, budget)
+    return _run(request, roster, possible, budget)
 
 
-def _run(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready], budget: Budget) -> int:
-    from hone.sweeps.driver import Driver  # with it, torch
-    from hone.sweeps.jobs import stock
+def _run(request: SweepRequest, roster: Roster, possible: Mapping[Cell, Ready], budget: Budget) -> int:
+    from hone.sweeps.driver import Driver  # imports torch
+    from hone.sweeps.jobs import preload_rows
 
-    sweep, folder, launcher = command.sweep, command.folder, command.launcher
-    one = next(iter(possible.values()))
-    aim = _aim(command, roster, possible)
-    workers = launcher.workers(sweep, folder, one.job.settings.devices)
+    sweep, folder, launcher = request.sweep, request.folder, request.launcher
+    any_run = next(iter(possible.values()))
+    aim = _find_aim(request, roster, possible)
+    workers = launcher.workers(sweep, folder, any_run.job.settings.devices)
     folder.mkdir(parents=True, exist_ok=True)
-    story = _story(command, aim)
-    search = sweep.sampler.search(command.space, aim, sweep.pruner, folder, sweep.rerun)
-    driver = Driver(search, roster, Ledger(folder), workers, screen(aim), story)
+    sweep_file = _make_sweep_file(request, aim)
+    search = sweep.sampler.search(request.space, aim, sweep.pruner, folder, sweep.rerun)
+    driver = Driver(search, roster, Ledger(folder), workers, make_screen(aim), sweep_file)
     if not launcher.elsewhere:
-        stock(possible.values())
+        preload_rows(possible.values())
     with agent_ignored():
-        driver.run(sweep.sampler.total(command.space), budget, sweep.rerun)
+        driver.run(sweep.sampler.total(request.space), budget, sweep.rerun)
     entries = driver.entries.values()
     failed = any(entry.state not in ("finished", "pruned", "impossible") for entry in entries)
-    state = "interrupted" if driver.asked else "failed" if failed else "finished"
-    story.write(entries, state)
-    if driver.asked is not None:
-        raise _stopped(driver.asked, folder)
-    _report(story, entries, state, one, workers)
+    if driver.stopped_by is not None:
+        sweep_file.write(entries, "interrupted")
+        raise _stop_error(driver.stopped_by, folder)
+    state = "failed" if failed else "finished"
+    sweep_file.write(entries, state)
+    _report(sweep_file, entries, state, any_run, workers)
     return int(failed)
 
 
-def _aim(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready]) -> Aim:
-    """Return the number that the runs are judged by; cells that turn out to be impossible are reported or left out."""
-    from hone.sweeps.check_cells import scout
+def _find_aim(request: SweepRequest, roster: Roster, possible: Mapping[Cell, Ready]) -> Aim:
+    """Return the metric by which the runs are judged, and check all cells; the impossible are reported or left out."""
+    from hone.sweeps.check_cells import check_cells
 
-    sweep, launcher = command.sweep, command.launcher
+    sweep, launcher = request.sweep, request.launcher
     devices = next(iter(possible.values())).job.settings.devices
-    room = places("auto" if launcher.elsewhere else sweep.workers, sweep.trials_per_gpu, devices)
-    checked = scout(list(possible.values()), Pool(room, None), sweep.skip_impossible, launcher.elsewhere)
+    slots = find_slots("auto" if launcher.elsewhere else sweep.workers, sweep.trials_per_gpu, devices)
+    workers = LocalWorkers(slots, None)
+    checked = check_cells(list(possible.values()), workers, sweep.skip_impossible, launcher.elsewhere)
     mistakes = {
         cell: UserError(checked.mistakes[place]) for place, cell in enumerate(possible) if place in checked.mistakes
     }
@@ -99,47 +102,58 @@ def _aim(command: Commanded, roster: Roster, possible: Mapping[Cell, Ready]) -> 
     return checked.aim
 
 
-def _story(command: Commanded, aim: Aim) -> Story:
-    kind = type(command.sweep.sampler).__name__.lower()
-    asked, folder = command.invocation, command.folder
-    return Story(folder, asked.command, asked.overrides, command.space.keys, kind, aim, stored_by_tracker(folder))
+def _make_sweep_file(request: SweepRequest, aim: Aim) -> SweepFile:
+    folder, invocation = request.folder, request.invocation
+    return SweepFile(
+        folder=folder,
+        command=invocation.command,
+        words=invocation.overrides,
+        keys=request.space.keys,
+        sampler=type(request.sweep.sampler).__name__.lower(),
+        aim=aim,
+        tracker=stored_by_tracker(folder),
+    )
 
 
-def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
-    """Score the chosen config, write the page, send the sweep to the tracker, and print the last screen."""
+def _report(sweep_file: SweepFile, entries: Collection[Entry], state: str, ready: Ready, workers: Workers) -> None:
+    """Score the chosen config, write the report, log the sweep to the tracker, and print the result."""
     from hone.reports.comparison import of_sweep
     from hone.reports.page import PAGE, write_report
     from hone.reports.sweep import read_sweep
-    from hone.sweeps.mirror import mirror
-    from hone.sweeps.screen import final_screen
-    from hone.sweeps.test_scores import test_scores
+    from hone.sweeps.screen import print_result
+    from hone.sweeps.test_scores import score_chosen_config
+    from hone.sweeps.tracker_summary import log_sweep
 
-    folder = story.folder
+    folder = sweep_file.folder
     comparison = of_sweep(read_sweep(folder))
     with agent_ignored():
-        test = test_scores(comparison.groups, workers, one)
+        test = score_chosen_config(comparison.groups, workers, ready)
     write_report(comparison, folder / PAGE)
-    tracker: Tracker = guarded(build(one.job.config["tracker"], Tracker, "tracker", one.job.settings.trust))
+    tracker: Tracker = guarded(build(ready.job.config["tracker"], Tracker, "tracker", ready.job.settings.trust))
 
     def store(stored: Stored) -> None:
-        replace(story, tracker=stored).write(entries, state)
+        replace(sweep_file, tracker=stored).write(entries, state)
 
-    mirror(comparison, test, TrackedRun(tracker, incomplete(story.tracker), store), folder)
-    final_screen(comparison, folder, test, _remarks(entries))
+    log_sweep(comparison, test, TrackedRun(tracker, incomplete(sweep_file.tracker), store), folder)
+    print_result(comparison, folder, test, _remarks(entries))
 
 
 def _remarks(entries: Collection[Entry]) -> dict[str, str]:
+    """Return what the result says of runs of earlier commands."""
     remarks = {}
     before = sum(not entry.here and entry.state == "finished" for entry in entries)
     if before:
         remarks["before"] = f"{before} runs were finished before this command"
     stale = [entry for entry in entries if entry.stale]
     if stale:
-        why = "; ".join(sorted({str(entry.stale) for entry in stale}))
-        remarks["stale"] = f"{len(stale)} of them would be others today: {why}; sweep.rerun=stale makes them again"
+        reasons = "; ".join(sorted({str(entry.stale) for entry in stale}))
+        remarks["stale"] = (
+            f"{len(stale)} of them would have other results today: {reasons}; sweep.rerun=stale runs them again"
+        )
     return remarks
 
 
-def _stopped(number: int, folder: Path) -> HoneError:
-    text = f"{folder}: the sweep was asked to stop by {signal.Signals(number).name}; the same command goes on with it."
-    return Interrupted(text) if number == signal.SIGINT else Preempted(text)
+def _stop_error(number: int, folder: Path) -> HoneError:
+    name = signal.Signals(number).name
+    message = f"{folder}: the sweep was asked to stop by {name}; the same command continues it."
+    return Interrupted(message) if number == signal.SIGINT else Preempted(message)

@@ -1,8 +1,8 @@
-"""The cells that a search has drawn and what came of them: `study.jsonl`, which several drivers may share.
+"""The cells that a search has drawn, and their outcomes: `study.jsonl`, which several drivers may share.
 
     {"about": …}   {"cell": 0, "words": […], "driver": …}   {"cell": 0, "outcome": …}   {"cell": 0, "driver": …}
 
-A cell is with the driver that was last to take it until its outcome is there.
+A cell belongs to the driver that took it last, until its outcome is recorded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hone.runs.sweep_file import Cell, Outcome
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """A cell that could be run, and what the sampler wants to remember of it."""
+    """The words of a cell that could be run, and what the sampler stores with it."""
 
     words: tuple[str, ...]
     memory: Mapping[str, Any] = field(default_factory=dict)
@@ -34,38 +34,38 @@ class Trial:
     memory: Mapping[str, Any]
     driver: str
     outcome: Outcome | None = None
-    """None while it is at work."""
+    """None while the cell is running."""
     share: float = 0.0
-    """How much of its run there was to see when it ended."""
+    """The fraction of its run that had been evaluated when it ended."""
 
     @property
     def value(self) -> float | None:
-        """The number that is optimised, of a run that was finished or stopped."""
+        """The value to optimise, if the run has finished or was pruned."""
         return self.outcome.value if self.outcome and self.outcome.state in ("finished", "pruned") else None
 
 
 @final
 @dataclass(frozen=True)
 class Study:
-    """Says what the file says at this moment."""
+    """Reads the file anew at each call, because other drivers add lines to it."""
 
     lines: Lines
 
     def open(self, about: Mapping[str, Any]) -> None:
-        """A study goes on only as what it was begun as."""
+        """Begin the study, or continue it; raise UserError if it was begun with other settings."""
         require_same(self.lines, about)
 
     def trials(self) -> list[Trial]:
-        """By their numbers."""
-        found: dict[int, Trial] = {}
+        """Return the trials in the order of their numbers."""
+        trials: dict[int, Trial] = {}
         for row in self.lines.rows():
             if "cell" in row:
-                found[row["cell"]] = _after(row, found.get(row["cell"]))
-        return [found[number] for number in sorted(found)]
+                trials[row["cell"]] = _update(trials.get(row["cell"]), row)
+        return [trials[number] for number in sorted(trials)]
 
 
-def _after(row: Mapping[str, Any], trial: Trial | None) -> Trial:
-    """A trial as a further line leaves it."""
+def _update(trial: Trial | None, row: Mapping[str, Any]) -> Trial:
+    """Return a trial as one more line changes it."""
     if trial is None:
         return Trial(Cell(row["cell"], tuple(row["words"])), row["memory"], row["driver"])
     if "outcome" in row:
@@ -73,16 +73,16 @@ def _after(row: Mapping[str, Any], trial: Trial | None) -> Trial:
     return replace(trial, outcome=None, driver=row["driver"])
 
 
-def draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
-    """A new cell is at work."""
+def record_draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
+    """Record that a driver runs a new cell."""
     draft.append({"cell": cell.number, "words": cell.words, "memory": dict(memory), "driver": driver})
 
 
-def take(draft: Draft, cell: Cell, driver: str) -> None:
-    """A cell is at work again."""
+def record_take(draft: Draft, cell: Cell, driver: str) -> None:
+    """Record that a driver runs a cell again."""
     draft.append({"cell": cell.number, "driver": driver})
 
 
-def end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
-    """A cell is at work no more."""
+def record_end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
+    """Record the outcome of a cell."""
     draft.append({"cell": cell.number, "outcome": finite(asdict(outcome)), "share": share})

@@ -1,4 +1,4 @@
-"""A config's `sweep`: what `-m` runs, and how."""
+"""The settings of a sweep, which are the section `sweep` of a config, and the budget among them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hone.training.pruning import Pruner
 
 @final
 @dataclass(frozen=True)
-class Sweep:
+class SweepSettings:
     """`conf/sweep/grid.yaml` says what each key means."""
 
     sampler: Sampler
@@ -33,13 +33,13 @@ class Sweep:
 
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
-_FORM = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")
+_BUDGET = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")
 
 
 @final
 @dataclass(frozen=True)
 class Budget:
-    """Runs started, seconds since the command, optimiser steps: whichever is given."""
+    """When a sweep stops starting runs: after a number of runs, of seconds or of optimiser steps."""
 
     trials: float = float("inf")
     seconds: float = float("inf")
@@ -47,16 +47,16 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """`20 trials`, `2 hours`, `50_000 steps`; None is no limit."""
+        """Read `20 trials`, `2 hours` or `50_000 steps`; None is no limit."""
         if text is None:
             return cls()
-        found = _FORM.fullmatch(text)
-        amount = float(found[1].replace("_", "")) if found and found[1].count(".") < 2 else 0.0
-        if not found or amount <= 0:
+        match = _BUDGET.fullmatch(text)
+        amount = float(match[1].replace("_", "")) if match and match[1].count(".") < 2 else 0.0
+        if not match or amount <= 0:
             raise UserError(
-                f'sweep.budget={text}: expected more than nothing, as "20 trials", "2 hours", "50_000 steps".'
+                f'sweep.budget={text}: expected more than nothing, such as "20 trials", "2 hours" or "50_000 steps".'
             )
-        unit = found[2]
+        unit = match[2]
         if unit in _SECONDS:
             return cls(seconds=amount * _SECONDS[unit])
         return cls(trials=amount) if unit == "trial" else cls(steps=amount)

@@ -1,4 +1,4 @@
-"""The test scores of the config that a sweep has chosen; of the others nobody ever looks at them."""
+"""The test scores of the config that a sweep has chosen. Runs of other configs are never scored on the test split."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
 
 
-def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
-    """Scores it and writes it down, as a run outside a sweep does for itself."""
+def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
+    """Score a finished run on its test split and record that, as a run outside a sweep does itself."""
     from hone.core.contributions import Contributions
-    from hone.core.scores import baseline_scores, metrics_of  # a sweep is checked, or sent, without all these
+    from hone.core.scores import (
+        baseline_scores,
+        metrics_of,
+    )  # imported late: a sweep is checked, or uploaded, without these
     from hone.training import finished
     from hone.training.saving import save_split
 
@@ -42,12 +45,12 @@ def unseal(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict
     save_split(run.folder, "test", run.task, contributions)
     record = Record.load(run.folder.record)
     record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
-    _tell(run.folder, run.config, record, trust)
+    _report_scores(run.folder, run.config, record, trust)
     return {"state": "finished", "scores": scores}
 
 
-def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iterable[str]) -> None:
-    """A tracker that has the whole run gets the scores now; any other when the rest of the run is sent."""
+def _report_scores(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iterable[str]) -> None:
+    """Send the scores to a tracker that has the whole run. Any other gets them together with the rest of the run."""
     if not record["tracker"]:
         return
     tracker = guarded(build(check_node(config["tracker"], "tracker", trust), Tracker, "tracker", trust))
@@ -56,35 +59,37 @@ def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iter
     tracked.amend(run_info(record, config, root), folder, record["state"], final_summary(record))
 
 
-def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
-    """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
+def score_chosen_config(groups: Sequence[Group], workers: Workers, ready: Ready) -> dict[str, float]:
+    """Score the runs of the best config, if all have finished; return the means. `ready` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
     folders = [entry.folder for entry in groups[0].entries if entry.folder is not None]
-    waiting = [folder for folder in folders if _sealed(folder)]
-    settings = one.job.settings
-    while waiting or pool.working:
-        while waiting and pool.free:
+    waiting = [folder for folder in folders if _is_unscored(folder)]
+    settings = ready.job.settings
+    while waiting or workers.working:
+        while waiting and workers.free:
             folder = waiting.pop()
-            work = partial(unseal, folder, settings.accelerator, settings.trust)
-            pool.start(folder.name, replace(one, work=work), folder.parent / "logs" / f"{folder.name}.txt")
-        pool.wait(0.5)
-    return known_scores(groups)
+            work = partial(score_test_split, folder, settings.accelerator, settings.trust)
+            workers.start(folder.name, replace(ready, work=work), folder.parent / "logs" / f"{folder.name}.txt")
+        workers.wait(0.5)
+    return known_test_scores(groups)
 
 
-def known_scores(groups: Sequence[Group]) -> dict[str, float]:
-    """The same of runs that have been scored."""
+def known_test_scores(groups: Sequence[Group]) -> dict[str, float]:
+    """Return the means of the recorded test scores over the runs of the best config."""
     folders = [entry.folder for entry in groups[0].entries if entry.folder is not None] if groups else []
-    found = [_scored(folder) for folder in folders]
-    names = [name for name in (found or [{}])[0] if "/" not in name.removeprefix("test/")]
-    return {name: statistics.fmean(each[name] for each in found if name in each) for name in names}
+    runs = [_test_scores(folder) for folder in folders]
+    if not runs:
+        return {}
+    names = [name for name in runs[0] if "/" not in name.removeprefix("test/")]  # without the scores of single classes
+    return {name: statistics.fmean(scores[name] for scores in runs if name in scores) for name in names}
 
 
-def _scored(folder: Path) -> dict[str, float]:
+def _test_scores(folder: Path) -> dict[str, float]:
     scores = Record.load(folder / "run.json")["scores"] or {}
     return {name: value for name, value in scores.items() if name.startswith("test/")}
 
 
-def _sealed(folder: Path) -> bool:
-    """Whether the run has a test split that it has not been scored on."""
-    return "test" in Record.load(folder / "run.json")["data"]["rows"] and not _scored(folder)
+def _is_unscored(folder: Path) -> bool:
+    """Whether the run has a test split on which it has not been scored."""
+    return "test" in Record.load(folder / "run.json")["data"]["rows"] and not _test_scores(folder)

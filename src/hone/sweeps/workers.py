@@ -1,4 +1,4 @@
-"""The contract of whoever runs cells: forked processes of this machine, or one of Hydra's launchers."""
+"""The contract of workers, which run cells, and the workers of this machine: one forked process per run."""
 
 from __future__ import annotations
 
@@ -10,103 +10,101 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.sweeps.jobs import Ready
-from hone.sweeps.process import Place, Worker
+from hone.sweeps.process import RunProcess, Slot
 
-Ended = tuple[str, Mapping[str, Any], float]
-"""Whose run has ended, its last words, and the seconds it was at work."""
+EndedRun = tuple[str, Mapping[str, Any], float]
+"""The key of a run that has ended, its result, and the seconds it took."""
+
+_GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL for a run that exceeds its time limit."""
+_POLL_EVERY = 0.02
 
 
 class Workers(ABC):
-    """Runs under names that the driver gives them."""
+    """Start runs, each under a key that the driver chooses, and report how they end."""
 
     @property
     @abstractmethod
     def free(self) -> bool:
-        """Whether one more can be started."""
+        """Whether one more run can be started."""
 
     @property
     @abstractmethod
     def working(self) -> dict[str, float]:
-        """Those at work, with their seconds."""
+        """The keys of the active runs, with the seconds since their start."""
 
     @abstractmethod
     def start(self, key: str, ready: Ready, output: Path) -> None:
-        """Something must be free; `output` takes what the run prints."""
+        """Start a run while `free` is true. The file `output` receives what the run prints."""
 
     @abstractmethod
-    def wait(self, seconds: float) -> list[Ended]:
-        """Those that have ended; after so long perhaps none."""
+    def wait(self, seconds: float) -> list[EndedRun]:
+        """Wait until a run ends, but at most this long; return the runs that have ended."""
 
     @abstractmethod
-    def ask_all(self, number: int) -> None:
-        """Passes a signal on."""
+    def signal_all(self, number: int) -> None:
+        """Send a signal to all active runs."""
 
     @abstractmethod
-    def end_all(self) -> None:
-        """Nobody stays behind."""
-
-
-_GRACE = 5.0
-"""Seconds between asking a run to end and ending it."""
-_GLANCE = 0.02
+    def kill_all(self) -> None:
+        """End all runs at once."""
 
 
 @final
-class Pool(Workers):
-    """As many workers as there are places."""
+class LocalWorkers(Workers):
+    """As many workers as there are slots."""
 
-    def __init__(self, places: Sequence[Place], timeout: float | None) -> None:
-        self.places = list(places)
+    def __init__(self, slots: Sequence[Slot], timeout: float | None) -> None:
+        self.slots = list(slots)  # those that are free
         self.timeout = timeout
-        self.workers: dict[str, Worker] = {}
+        self.processes: dict[str, RunProcess] = {}
 
     @property
     def free(self) -> bool:
-        return bool(self.places)
+        return bool(self.slots)
 
     @property
     def working(self) -> dict[str, float]:
-        return {key: worker.seconds for key, worker in self.workers.items()}
+        return {key: process.seconds for key, process in self.processes.items()}
 
     def start(self, key: str, ready: Ready, output: Path) -> None:
-        self.workers[key] = Worker(ready.work, self.places.pop(0), output)
+        self.processes[key] = RunProcess(ready.work, self.slots.pop(0), output)
 
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedRun]:
         until = time.monotonic() + seconds
-        while not (ended := self._ended()) and time.monotonic() < until:
-            time.sleep(_GLANCE)
+        while not (ended := self._collect_ended()) and time.monotonic() < until:
+            time.sleep(_POLL_EVERY)
         return ended
 
-    def ask_all(self, number: int) -> None:
-        for worker in self.workers.values():
-            worker.signal(number)
+    def signal_all(self, number: int) -> None:
+        for process in self.processes.values():
+            process.signal(number)
 
-    def end_all(self) -> None:
-        for worker in self.workers.values():
-            worker.signal(signal.SIGKILL)
-        while self.workers:
-            self._ended()
-            time.sleep(_GLANCE)
+    def kill_all(self) -> None:
+        self.signal_all(signal.SIGKILL)
+        while self.processes:
+            self._collect_ended()
+            time.sleep(_POLL_EVERY)
 
-    def _ended(self) -> list[Ended]:
-        found = []
-        for key, worker in list(self.workers.items()):
-            words = worker.ended()
-            if words is None:
-                self._mind_the_time(worker)
+    def _collect_ended(self) -> list[EndedRun]:
+        ended: list[EndedRun] = []
+        for key, process in list(self.processes.items()):
+            result = process.result()
+            if result is None:
+                self._enforce_timeout(process)
                 continue
-            if worker.asked_to_end is not None:
-                words = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
-            found.append((key, words, worker.seconds))
-            self.places.append(worker.place)
-            del self.workers[key]
-        return found
+            if process.asked_to_end is not None:
+                result = {"state": "failed", "reason": f"no end within sweep.trial_timeout={self.timeout:g} seconds"}
+            ended.append((key, result, process.seconds))
+            self.slots.append(process.slot)
+            del self.processes[key]
+        return ended
 
-    def _mind_the_time(self, worker: Worker) -> None:
-        if self.timeout is None or worker.seconds < self.timeout:
+    def _enforce_timeout(self, process: RunProcess) -> None:
+        if self.timeout is None or process.seconds < self.timeout:
             return
-        if worker.asked_to_end is None:
-            worker.asked_to_end = time.monotonic()
-            worker.signal(signal.SIGTERM)
-        elif time.monotonic() - worker.asked_to_end > _GRACE:
-            worker.signal(signal.SIGKILL)
+        if process.asked_to_end is None:
+            process.asked_to_end = time.monotonic()
+            process.signal(signal.SIGTERM)
+        elif time.monotonic() - process.asked_to_end > _GRACE:
+            process.signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What Hydra calls for `hydra/sweeper=hone`."""
+"""The class that Hydra loads for `hydra/sweeper=hone`."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from hydra.plugins.sweeper import Sweeper
 
 class HoneSweeper(Sweeper):
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        self.told = (task_function, hydra_context, config)
+        self.context = (task_function, hydra_context, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from hone.sweeps.hydra.sweeper import sweep
+        from hone.sweeps.hydra.sweeper import run_sweep
 
-        return sweep(*self.told, arguments)
+        return run_sweep(*self.context, arguments)

@@ -17,14 +17,14 @@ from hone.config.check import check_node
 from hone.core.errors import UserError
 from hone.core.progress_bar import console
 from hone.runs.sweep_file import Cell
-from hone.sweeps.check_cells import Scouted, scout
+from hone.sweeps.check_cells import CheckedCells, check_cells
 from hone.sweeps.jobs import Ready, Roster
-from hone.sweeps.process import places
+from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
 from hone.sweeps.space import Space
-from hone.sweeps.start import Commanded
-from hone.sweeps.sweep import Budget, Sweep
-from hone.sweeps.workers import Pool
+from hone.sweeps.start import SweepRequest
+from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.workers import LocalWorkers
 
 
 @final
@@ -70,7 +70,7 @@ def queued(loads: Sequence[Load], workers: int, budget: Budget) -> Queue:
     return Queue(len(ends), sum(steps for _, steps in ends), max(places) if known else None)
 
 
-def sweep(command: Commanded) -> int:
+def sweep(command: SweepRequest) -> int:
     """Print what the sweep would do."""
     options: Options = build(check_node(command.options, "plan", ()), Options, "plan", ())
     elsewhere = command.launcher.elsewhere
@@ -80,12 +80,12 @@ def sweep(command: Commanded) -> int:
 
 
 def foresee(
-    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
+    sweep: SweepSettings, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
 ) -> None:
     """Prints what the sweep would do."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
     checked = sweep.sampler.preview(space)
-    certain = sweep.sampler.known(space, folder)
+    certain = sweep.sampler.certain_cells(space, folder)
     cells = list({cell.words: cell for cell in (*checked, *certain)}.values())
     mistakes = roster.mistakes(cells)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
@@ -122,7 +122,7 @@ Row = dict[str, Any]
 class Outlook:
     """Bytes, seconds, and null for what was not asked for or cannot be known; `examples` are cells as may be drawn."""
 
-    sweep: Sweep
+    sweep: SweepSettings
     space: Space
     folder: Path
     options: Options
@@ -143,43 +143,45 @@ class Outlook:
         costs = self._costs(jobs, [row for row in (*rows, *examples) if row["does"] in _TO_DO], pool)
         for row in (*rows, *examples):
             row |= _cost(row, costs)
-        return self._summary(checked.aim, rows, examples, left, len(pool.places), list(costs.values()))
+        return self._summary(checked.aim, rows, examples, left, len(pool.slots), list(costs.values()))
 
-    def _pool(self, ready: Sequence[Ready]) -> Pool:
+    def _pool(self, ready: Sequence[Ready]) -> LocalWorkers:
         """The places where runs would work at the same time."""
         workers = "auto" if self.where.launcher else self.sweep.workers
-        free = places(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
-        return Pool(free, None)
+        free = find_slots(workers, self.sweep.trials_per_gpu, ready[0].job.settings.devices) if ready else []
+        return LocalWorkers(free, None)
 
-    def _checked(self, ready: Sequence[Ready], pool: Pool) -> Scouted:
+    def _checked(self, ready: Sequence[Ready], pool: LocalWorkers) -> CheckedCells:
         """Checks every run as the sweep would, and that the sweep is the one its folder holds."""
         if not ready:
-            return Scouted(None, {}, {})
+            return CheckedCells(None, {}, {})
         survey = Survey(self.folder, self.sweep.rerun)
-        checked = scout(ready, pool, True, self.where.elsewhere, survey.note)
+        checked = check_cells(ready, pool, True, self.where.elsewhere, survey.note)
         if checked.aim is not None:
-            self.sweep.sampler.require_same(self.space, checked.aim, self.folder)
+            self.sweep.sampler.require_same_study(self.space, checked.aim, self.folder)
         return checked
 
-    def _rows(self, possible: Mapping[Cell, Ready], mistakes: Mapping[Cell, UserError], checked: Scouted) -> list[Row]:
+    def _rows(
+        self, possible: Mapping[Cell, Ready], mistakes: Mapping[Cell, UserError], checked: CheckedCells
+    ) -> list[Row]:
         """Of all cells, in the order of their numbers."""
         rows = [self._row(cell, one.identity, checked, place) for place, (cell, one) in enumerate(possible.items())]
         rows += [_impossible(cell, str(error)) for cell, error in mistakes.items()]
         return sorted(rows, key=lambda row: row["number"])
 
-    def _row(self, cell: Cell, identity: str, checked: Scouted, place: int) -> Row:
+    def _row(self, cell: Cell, identity: str, checked: CheckedCells, place: int) -> Row:
         if place in checked.mistakes:
             return _impossible(cell, checked.mistakes[place])
         return {"number": cell.number, "words": list(cell.words), "identity": identity, **checked.notes[place]}
 
-    def _costs(self, jobs: Mapping[str, Ready], rows: Sequence[Row], pool: Pool) -> dict[str, Cost]:
+    def _costs(self, jobs: Mapping[str, Ready], rows: Sequence[Row], pool: LocalWorkers) -> dict[str, Cost]:
         """By kind; none where the sweep would not start."""
         kinds: dict[str, Ready] = {}
         for row in rows if jobs else ():
             kinds.setdefault(row["kind"], jobs[row["identity"]])
         if len(kinds) > 1 and console.is_terminal:
             console.print(f"[dim]looking closer at {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
-        return {name: tried(one, self.options, pool, min(len(rows), len(pool.places))) for name, one in kinds.items()}
+        return {name: tried(one, self.options, pool, min(len(rows), len(pool.slots))) for name, one in kinds.items()}
 
     def _summary(
         self, aim: Aim | None, rows: list[Row], examples: list[Row], left: int, workers: int, costs: list[Cost]
@@ -192,7 +194,7 @@ class Outlook:
             "folder": str(self.folder),
             "sampler": type(self.sweep.sampler).__name__.lower(),
             "pruner": type(self.sweep.pruner).__name__.lower(),
-            "axes": self.space.described()["axes"],
+            "axes": self.space.describe()["axes"],
             "monitor": {"name": aim.metric, "higher_is_better": aim.higher_is_better} if aim else None,
             "counts": dict(Counter(row["does"] for row in rows)),
             "to_draw": left,

@@ -18,12 +18,12 @@ from hone.core.value_types import Rerun
 from hone.models.network import count_parameters
 from hone.runs.identity import relevant
 from hone.runs.snapshots import steps_in
-from hone.sweeps.check_cells import apart
-from hone.sweeps.driver import fate
+from hone.sweeps.check_cells import run_in_processes
+from hone.sweeps.driver import what_to_do
 from hone.sweeps.jobs import Ready
 from hone.sweeps.ledger import Ledger
 from hone.sweeps.staleness import Staleness
-from hone.sweeps.workers import Pool
+from hone.sweeps.workers import LocalWorkers
 from hone.training.preflight import Feasible
 
 
@@ -61,10 +61,10 @@ class Cost:
         return self.step * left + self.evaluation * evaluations + self.concluding
 
 
-def tried(ready: Ready, options: Options, pool: Pool, copies: int) -> Cost:
+def tried(ready: Ready, options: Options, pool: LocalWorkers, copies: int) -> Cost:
     """With a worker's share of the machine, while as many others are at work: the mean of them counts."""
     work, complaint = partial(_try, ready.job, options), "A run of each kind could not be tried"
-    said = apart(pool, ready, work, complaint, copies if options.time else 1)
+    said = run_in_processes(pool, ready, work, complaint, copies if options.time else 1)
     found = [words["found"] for words in said]
     times = [each["time"] for each in found if each["time"]]
     mean = {name: fmean(time[name] for time in times) for name in times[0]} if times else None
@@ -99,7 +99,7 @@ class Survey:
         identity = run.job.identity
         known, folder = self.ledger.outcome(identity), self.ledger.run_folder(identity)
         stale = self.staleness.reason(run.job, folder.path) if known and known.state == "finished" else None
-        does = fate(known, self.rerun, stale is not None)
+        does = what_to_do(known, self.rerun, stale is not None)
         anew = self.rerun == "all" or stale is not None
         steps, done = run.outline.course.steps, 0
         if does in ("resume", "again") and not anew:

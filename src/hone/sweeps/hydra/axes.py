@@ -1,4 +1,4 @@
-"""What a command line and `sweep.space` vary, as a space."""
+"""The space of a sweep, read from the command line, `sweep.space`, `sweep.tied` and `sweep.conditions`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,83 @@ from hydra.errors import HydraException
 from hone.config.hydra_private import without_shuffling
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
-from hone.sweeps.sweep import Sweep
+from hone.sweeps.sweep import SweepSettings
+
+
+def read_space(words: Sequence[str], sweep: SweepSettings, loader: ConfigLoader) -> tuple[list[str], Space]:
+    """Return the overrides that all runs share, and the space. The command line wins over `sweep.space`."""
+    parser = OverridesParser.create(config_loader=loader)
+    typed = parser.parse_overrides(list(words))
+    typed_names = {name_of(override) for override in typed}
+    from_config = [
+        _read_line(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in typed_names
+    ]
+    axes = _read_axes([*(override for override in typed if override.is_sweep_override()), *from_config])
+    fixed = [override for override in typed if not override.is_sweep_override()]
+    fixed_values = {name_of(override): override_values(override) for override in fixed if not override.is_delete()}
+    conditions, inactive = read_conditions(parser, sweep.conditions, axes, fixed_values)
+    active = {name: axis for name, axis in axes.items() if name not in inactive}
+    if not active:
+        raise UserError("-m runs a config once for each value, and no key has several: write seed=0,1,2.")
+    require_tied(active, sweep.tied)
+    shared = [str(override.input_line) for override in fixed]
+    return shared, Space(tuple(active.values()), tuple(map(tuple, sweep.tied)), conditions, tuple(shared))
+
+
+def _read_line(parser: OverridesParser, key: str, text: str) -> Override:
+    """Parse one line of `sweep.space`."""
+    try:
+        return parser.parse_overrides([f"{key}={text}"])[0]
+    except HydraException as error:
+        raise UserError(
+            f"sweep.space.{key}={text}: this cannot be read; write it as on the command line: 1,2 or range(3) or "
+            "interval(0, 1) or tag(log, interval(1e-5, 1e-3))."
+        ) from error
+
+
+def _read_axes(overrides: Sequence[Override]) -> dict[str, Axis]:
+    axes: dict[str, Axis] = {}
+    for override in overrides:
+        name = name_of(override)
+        if name in axes:
+            raise UserError(f"{name}: it is varied twice; write all its values in one place: {name}=1,2,3.")
+        axes[name] = _read_axis(override)
+    return axes
+
+
+def _read_axis(override: Override) -> Axis:
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        return _read_interval(key, value)
+    if isinstance(value, HydraSweep) and value.tags:
+        raise UserError(
+            f"{key}: a list of values takes no tag ({join_names(sorted(value.tags))}); tags are for intervals."
+        )
+    texts = tuple(dict.fromkeys(override_values(override)))  # each value once, in their order
+    if not texts:
+        raise UserError(f"{override.input_line}: the list has no values; give at least one.")
+    return Choice(key, texts)
+
+
+def _read_interval(key: str, value: IntervalSweep) -> Interval:
+    low, high = value.start or 0, value.end or 0
+    for unknown in sorted(value.tags - {"log"}):
+        raise UserError(f"{key}: no such tag as {unknown}.{did_you_mean(unknown, ['log'])} The only tag is log.")
+    whole = isinstance(low, int) and isinstance(high, int)
+    axis = Interval(key, float(low), float(high), "log" in value.tags, whole)
+    if not low < high:
+        raise UserError(f"{key}={axis.text}: an interval goes from a number to a greater one.")
+    if axis.log and low <= 0:
+        raise UserError(f"{key}={axis.text}: a logarithmic interval cannot include 0; begin above it, such as at 1e-6.")
+    return axis
 
 
 def name_of(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def values(override: Override) -> list[str]:
-    """The values as text, in an order that is the same in every command."""
+def override_values(override: Override) -> list[str]:
+    """Return the values as text, in an order that is the same in every command."""
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
     value: Any = override.value()
@@ -33,31 +101,68 @@ def values(override: Override) -> list[str]:
         texts = list(ordered.sweep_string_iterator())
     except (HydraException, ValueError) as error:
         raise UserError(f"{override.input_line}: {error}") from error
-    if shuffled:
+    if shuffled:  # Hydra would shuffle without a seed
         random.Random(override.get_key_element()).shuffle(texts)  # noqa: S311 (an order, not a secret)
     return texts
 
 
-def conditions(
-    parser: OverridesParser, texts: Mapping[str, str], axes: Mapping[str, Axis], constants: Mapping[str, Sequence[str]]
+def read_conditions(
+    parser: OverridesParser,
+    texts: Mapping[str, str],
+    axes: Mapping[str, Axis],
+    fixed_values: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, Condition], set[str]]:
-    """The conditions to test in each cell, and the axes that are never active, because a fixed key excludes them."""
-    needed, absent = {}, set()
+    """Return the conditions to test in each cell, and the axes that are never active because of a fixed key."""
+    conditions: dict[str, Condition] = {}
+    inactive: set[str] = set()
     for name, text in texts.items():
-        if name in constants and name not in axes:
-            continue
+        if name in fixed_values and name not in axes:
+            continue  # the command line has fixed this key, so its condition is void
         _require_axis(name, axes, f"sweep.conditions.{name}")
-        condition = _condition(parser, name, text)
-        if condition.name in constants:
-            absent |= set() if set(constants[condition.name]) & set(condition.values) else {name}
-        else:
+        condition = _read_condition(parser, name, text)
+        if condition.name not in fixed_values:
             _require_values(condition, axes, f"sweep.conditions.{name}={text}")
-            needed[name] = condition
-    for name in needed:
-        _require_end(name, needed)
-    while more := {name for name, condition in needed.items() if condition.name in absent} - absent:
-        absent |= more
-    return {name: condition for name, condition in needed.items() if name not in absent}, absent
+            conditions[name] = condition
+        elif not set(fixed_values[condition.name]) & set(condition.values):
+            inactive.add(name)
+    for name in conditions:
+        _require_no_circle(name, conditions)
+    # An axis that depends on an inactive one is inactive as well, and so on.
+    while more := {name for name, condition in conditions.items() if condition.name in inactive} - inactive:
+        inactive |= more
+    return {name: condition for name, condition in conditions.items() if name not in inactive}, inactive
+
+
+def _read_condition(parser: OverridesParser, name: str, text: str) -> Condition:
+    try:
+        override = parser.parse_overrides([text])[0]
+    except HydraException as error:
+        raise UserError(
+            f'sweep.conditions.{name}={text}: expected another key and its value, such as "optimizer=sgd".'
+        ) from error
+    return Condition(name_of(override), tuple(override_values(override)))
+
+
+def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) -> None:
+    """Require that a condition asks for values that its axis has."""
+    _require_axis(condition.name, axes, place)
+    axis = axes[condition.name]
+    if not isinstance(axis, Choice):
+        raise UserError(f"{place}: {axis.name} is an interval; a condition needs a value from a list.")
+    for value in condition.values:
+        if value not in axis.values:
+            raise UserError(
+                f"{place}: {axis.name} is never {value}.{did_you_mean(value, axis.values)} Its values are {axis.text}."
+            )
+
+
+def _require_no_circle(name: str, conditions: Mapping[str, Condition]) -> None:
+    """Require that an axis does not depend on itself, through others."""
+    chain = [name]
+    while chain[-1] in conditions:
+        chain.append(conditions[chain[-1]].name)
+        if chain.count(chain[-1]) > 1:
+            raise UserError(f"sweep.conditions: {' needs '.join(chain)}: none of them would ever be active.")
 
 
 def require_tied(axes: Mapping[str, Axis], tied: Iterable[Sequence[str]]) -> None:
@@ -78,103 +183,8 @@ def require_tied(axes: Mapping[str, Axis], tied: Iterable[Sequence[str]]) -> Non
             raise UserError(f"{place}: keys that vary together need the same number of values, but {counts}.")
 
 
-def _condition(parser: OverridesParser, name: str, text: str) -> Condition:
-    try:
-        override = parser.parse_overrides([text])[0]
-    except HydraException as error:
-        raise UserError(
-            f'sweep.conditions.{name}={text}: expected another key and its value, such as "optimizer=sgd".'
-        ) from error
-    return Condition(name_of(override), tuple(values(override)))
-
-
-def _require_values(condition: Condition, axes: Mapping[str, Axis], place: str) -> None:
-    _require_axis(condition.name, axes, place)
-    axis = axes[condition.name]
-    if not isinstance(axis, Choice):
-        raise UserError(f"{place}: {axis.name} is an interval; a condition needs a value from a list.")
-    for value in condition.values:
-        if value not in axis.values:
-            raise UserError(
-                f"{place}: {axis.name} is never {value}.{did_you_mean(value, axis.values)} It is {axis.text}."
-            )
-
-
-def _require_end(name: str, needed: Mapping[str, Condition]) -> None:
-    seen = [name]
-    while seen[-1] in needed:
-        seen.append(needed[seen[-1]].name)
-        if seen.count(seen[-1]) > 1:
-            raise UserError(f"sweep.conditions: {' needs '.join(seen)}: none of them would ever be active.")
-
-
 def _require_axis(name: str, axes: Mapping[str, Axis], place: str) -> None:
     if name not in axes:
         raise UserError(
             f"{place}: {name} is not varied.{did_you_mean(name, axes)} These keys vary: {join_names(axes)}."
         )
-
-
-def read(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list[str], Space]:
-    """The words that hold for all runs, and what varies: the command line has the last word on a key."""
-    parser = OverridesParser.create(config_loader=loader)
-    typed = parser.parse_overrides(list(words))
-    typed_names = {name_of(override) for override in typed}
-    filed = [_filed(parser, key, text) for key, text in sweep.space.items() if key.lstrip("+~") not in typed_names]
-    axes = _axes([*(override for override in typed if override.is_sweep_override()), *filed])
-    fixed = [override for override in typed if not override.is_sweep_override()]
-    constants = {name_of(override): values(override) for override in fixed if not override.is_delete()}
-    needed, absent = conditions(parser, sweep.conditions, axes, constants)
-    there = {name: axis for name, axis in axes.items() if name not in absent}
-    if not there:
-        raise UserError("-m runs a config once for each value, and nothing has several: write seed=0,1,2.")
-    require_tied(there, sweep.tied)
-    shared = [str(override.input_line) for override in fixed]
-    return shared, Space(tuple(there.values()), tuple(map(tuple, sweep.tied)), needed, tuple(shared))
-
-
-def _axes(overrides: Sequence[Override]) -> dict[str, Axis]:
-    axes: dict[str, Axis] = {}
-    for override in overrides:
-        name = name_of(override)
-        if name in axes:
-            raise UserError(f"{name}: it is varied twice; write all its values in one place: {name}=1,2,3.")
-        axes[name] = _axis(override)
-    return axes
-
-
-def _filed(parser: OverridesParser, key: str, text: str) -> Override:
-    """A line of `sweep.space`."""
-    try:
-        return parser.parse_overrides([f"{key}={text}"])[0]
-    except HydraException as error:
-        raise UserError(
-            f"sweep.space.{key}={text}: this cannot be read; write it as on the command line: 1,2 or range(3) or "
-            "interval(0, 1) or tag(log, interval(1e-5, 1e-3))."
-        ) from error
-
-
-def _axis(override: Override) -> Axis:
-    key, value = override.get_key_element(), override.value()
-    if isinstance(value, IntervalSweep):
-        return _interval(key, value)
-    if isinstance(value, HydraSweep) and value.tags:
-        raise UserError(
-            f"{key}: a list of values takes no tag ({join_names(sorted(value.tags))}); tags are for intervals."
-        )
-    found = tuple(dict.fromkeys(values(override)))
-    if not found:
-        raise UserError(f"{override.input_line}: there is no value in it; give at least one.")
-    return Choice(key, found)
-
-
-def _interval(key: str, value: IntervalSweep) -> Interval:
-    low, high = value.start or 0, value.end or 0
-    for unknown in sorted(value.tags - {"log"}):
-        raise UserError(f"{key}: no such tag as {unknown}.{did_you_mean(unknown, ['log'])} There is log.")
-    found = Interval(key, float(low), float(high), "log" in value.tags, isinstance(low, int) and isinstance(high, int))
-    if not low < high:
-        raise UserError(f"{key}={found.text}: an interval goes from a number to a greater one.")
-    if found.log and low <= 0:
-        raise UserError(f"{key}={found.text}: orders of magnitude have no 0; begin above it, such as at 1e-6.")
-    return found

@@ -23,15 +23,15 @@ class Composer:
         self.bases: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, words: Sequence[str]) -> DictConfig:
-        """The config that Hydra would compose of the words; errors are Hydra's."""
+        """Return the config that Hydra would compose of these overrides, or raise Hydra's error."""
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(words))
         plain = [override for override in parsed if self._is_plain(override)]
-        base = self._base(tuple(str(each.input_line) for each in parsed if each not in plain))
+        base = self._base(tuple(str(override.input_line) for override in parsed if override not in plain))
         try:
-            changed: DictConfig = self.loader.vet(_with(base, plain, parsed))
+            config: DictConfig = self.loader.vet(_set_values(base, plain, parsed))
         except OmegaConfBaseException:
-            return self._composed(words)
-        return changed
+            return self._compose_by_hydra(words)
+        return config
 
     def _is_plain(self, override: Override) -> bool:
         """Whether an override sets an existing value; groups, contributions and removals are left to Hydra."""
@@ -40,22 +40,24 @@ class Composer:
         return changes and not key.startswith("hydra.") and not group_exists(self.loader, key)
 
     def _base(self, words: tuple[str, ...]) -> DictConfig:
+        """Return the config of the overrides that only Hydra can apply; each is composed once."""
         if words not in self.bases:
-            self.bases[words] = self._composed(words)
+            self.bases[words] = self._compose_by_hydra(words)
         return self.bases[words]
 
-    def _composed(self, words: Sequence[str]) -> DictConfig:
-        composed: DictConfig = self.loader.load_sweep_config(self.config, list(words))
-        return composed
+    def _compose_by_hydra(self, words: Sequence[str]) -> DictConfig:
+        config: DictConfig = self.loader.load_sweep_config(self.config, list(words))
+        return config
 
 
-def _with(base: DictConfig, plain: Sequence[Override], parsed: Sequence[Override]) -> DictConfig:
+def _set_values(base: DictConfig, plain: Sequence[Override], parsed: Sequence[Override]) -> DictConfig:
+    """Return a copy of a config with the plain overrides applied, and with Hydra's own record of all overrides."""
     config = copy.deepcopy(base)
     for override in plain:
         OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-    ours = [override for override in parsed if not override.key_or_group.startswith("hydra")]
-    form = config.hydra.job.config.override_dirname
+    task = [override for override in parsed if not override.key_or_group.startswith("hydra")]
+    dirname_format = config.hydra.job.config.override_dirname
     with open_dict(config.hydra):
-        config.hydra.overrides.task = [override.input_line for override in ours]
-        config.hydra.job.override_dirname = overrides_dirname(ours, form)
+        config.hydra.overrides.task = [override.input_line for override in task]
+        config.hydra.job.override_dirname = overrides_dirname(task, dirname_format)
     return config

@@ -28,7 +28,7 @@ from hone.training.stage_cache import StageCache
 
 @final
 class Jobs:
-    """Composes and checks the config of each cell."""
+    """Composes and checks the config of each cell. Cells may share what one of them has loaded (`store`)."""
 
     def __init__(self, application: Application, context: HydraContext, config: DictConfig) -> None:
         self.application, self.context = application, context
@@ -53,31 +53,34 @@ class Jobs:
             raise UserError(
                 f"resume={settings.resume}: a sweep continues all of its runs; to resume a single run, leave out -m."
             )
-        parts = {name: node for name, node in parts.items() if name != "plan"}  # options of hone plan, not of the run
+        parts = {
+            name: node for name, node in parts.items() if name != "plan"
+        }  # the options of hone plan are not part of a run
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         memory = StageCache(job, self.store)
-        return Ready(tuple(words), job, memory, partial(_work, self.context, config, job, memory))
+        return Ready(tuple(words), job, memory, partial(_run, self.context, config, job, memory))
 
 
-def _work(context: HydraContext, config: DictConfig, job: Job, memory: StageCache) -> dict[str, Any]:
-    """Everything that the process of a run does; the result says how it ended."""
+def _run(context: HydraContext, config: DictConfig, job: Job, memory: StageCache) -> dict[str, Any]:
+    """Do what the process of a run does, and return how it ended."""
     from hone.training import run as train
 
-    before = loaded()
+    modules_before = loaded()
     setup_globals()  # on another machine Hydra is not set up yet
     version.setbase(HYDRA)
     try:
-        done = run_job(
+        job_return = run_job(
             hydra_context=context, task_function=lambda _: train.run(job, memory), config=config,
             job_dir_key="hydra.sweep.dir", job_subdir_key="hydra.sweep.subdir",
         )  # fmt: skip
     except (SystemExit, KeyboardInterrupt) as end:
         code = getattr(end, "code", None)
-        return {"state": "failed", "reason": f"{type(end).__name__}: {'' if code is None else code}".rstrip(": ")}
-    modules = sorted(loaded() - before)
-    if done.status is JobStatus.COMPLETED:
-        return {"state": "finished", "value": done.return_value, "modules": modules}
-    return _failure(with_fitting_tasks(error_of(done))) | {"modules": modules}
+        reason = type(end).__name__ if code in (None, "") else f"{type(end).__name__}: {code}"
+        return {"state": "failed", "reason": reason}
+    modules = sorted(loaded() - modules_before)
+    if job_return.status is JobStatus.COMPLETED:
+        return {"state": "finished", "value": job_return.return_value, "modules": modules}
+    return _failure(with_fitting_tasks(error_of(job_return))) | {"modules": modules}
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The contract of a launcher. It starts the runs of a sweep one by one, so searches and pruners need no batches."""
+"""The contract of a launcher, which starts the runs of a sweep one by one, and the launcher of this machine."""
 
 from __future__ import annotations
 
@@ -10,62 +10,62 @@ from pathlib import Path
 from typing import final
 
 from hone.core.errors import UserError
-from hone.sweeps.launchers.remote import Distant
-from hone.sweeps.process import places
-from hone.sweeps.sweep import Sweep
-from hone.sweeps.workers import Pool, Workers
+from hone.sweeps.launchers.remote import RemoteWorkers
+from hone.sweeps.process import find_slots
+from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.workers import LocalWorkers, Workers
 
 
 class Launcher(ABC):
     """A config's `hydra.launcher`. A new one is a class here and its YAML file in `conf/hydra/launcher/`."""
 
     elsewhere: bool
-    """Whether the runs may be on other machines, with other devices."""
+    """Whether the runs may be on other machines, with other devices than this one."""
 
     @abstractmethod
-    def require(self, sweep: Sweep) -> None:
-        """Raises UserError where a package or a program is missing, or where this launcher cannot do what a key of the
-        sweep says."""
+    def require(self, sweep: SweepSettings) -> None:
+        """Raise UserError if a package or a program is missing, or if this launcher does not support a setting."""
 
     @abstractmethod
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Workers:
-        """Return who runs the cells. `folder` is the sweep's, and a run needs so many `devices`."""
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> Workers:
+        """Return the workers that run the cells. `folder` is the sweep's; `devices` is the number that a run needs."""
 
 
 class RemoteLauncher(Launcher):
-    """A launcher that hands runs over to other machines."""
+    """A launcher that submits runs to other machines."""
 
     elsewhere = True
 
     @abstractmethod
     def require_installed(self) -> None:
-        """Raises UserError where a package or a program is missing."""
+        """Raise UserError if a package or a program is missing."""
 
     @abstractmethod
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Distant:
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> RemoteWorkers:
         """Return workers that run at most `limit` cells at a time, each for at most `timeout` seconds."""
 
     @final
-    def require(self, sweep: Sweep) -> None:
+    def require(self, sweep: SweepSettings) -> None:
         if sweep.workers == "auto" and sweep.sampler.learns:
             raise UserError(
-                "sweep.workers=auto: this launcher takes all cells at once, and then none of them could be drawn by "
-                "what came of the others; give the number of runs at a time: sweep.workers=4."
+                "sweep.workers=auto: this launcher takes all cells at once, so the sampler could not learn from the "
+                "outcomes; set the number of runs at a time, such as sweep.workers=4."
             )
         if sweep.trials_per_gpu != 1:
             raise UserError(
-                f"sweep.trials_per_gpu={sweep.trials_per_gpu}: this launcher itself assigns GPUs to runs; leave it "
-                "at 1 (and see hydra.launcher.gpus_per_run, for hydra/launcher=ray)."
+                f"sweep.trials_per_gpu={sweep.trials_per_gpu}: this launcher assigns GPUs to runs itself; leave it "
+                "at 1 (with hydra/launcher=ray, hydra.launcher.gpus_per_run does this)."
             )
         self.require_installed()
 
     @final
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Distant:
-        return self.remote(sys.maxsize if sweep.workers == "auto" else sweep.workers, sweep.trial_timeout, folder)
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> RemoteWorkers:
+        limit = sys.maxsize if sweep.workers == "auto" else sweep.workers
+        return self.remote(limit, sweep.trial_timeout, folder)
 
 
 def require_package(module: str, launcher: str, extra: str) -> None:
-    """Raises UserError with the line that installs it."""
+    """Raise UserError, with the command that installs it, if a module is missing."""
     if find_spec(module) is None:
         raise UserError(
             f"hydra/launcher={launcher} needs {module}, which is not installed: pip install 'hone-lab[{extra}]', "
@@ -75,13 +75,13 @@ def require_package(module: str, launcher: str, extra: str) -> None:
 
 @final
 @dataclass(frozen=True)
-class Local(Launcher):
-    """The launcher that needs nothing else."""
+class LocalLauncher(Launcher):
+    """Runs cells on this machine, in forked processes."""
 
     elsewhere = False
 
-    def require(self, sweep: Sweep) -> None:
-        """What this machine lacks is reported once torch has counted its devices."""
+    def require(self, sweep: SweepSettings) -> None:
+        """Whether this machine has the devices is checked later, when torch has counted them."""
 
-    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Pool:
-        return Pool(places(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)
+    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
+        return LocalWorkers(find_slots(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)

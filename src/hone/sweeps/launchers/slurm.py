@@ -1,4 +1,7 @@
-"""Runs as jobs of a SLURM cluster."""
+"""The SLURM launcher: each run is a job of a SLURM cluster. `slurm_local` does the same without a cluster.
+
+Both use submitit: first the launchers, which are configs; then the workers, which submit jobs and wait for them on the
+submitting machine; then the job, which is what runs on the cluster."""
 
 from __future__ import annotations
 
@@ -21,157 +24,23 @@ from hone.core.errors import UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, Line, Positive
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
-from hone.sweeps.launchers.remote import Distant, Errand, Running
+from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
 
-_SHARE = 0.8
-"""Of the time before the end, for the run to save itself; the rest is for queueing again."""
-
-
-@final
-class Queued:
-    """A run's folder holds all that it goes on with, so nothing else is to be kept between two goes."""
-
-    def __init__(self, errand: Errand, notice: float, patience: float) -> None:
-        self.errand, self.notice, self.patience = errand, notice, patience
-        self.running: Running | None = None
-
-    def __call__(self) -> dict[str, Any]:
-        self.running = self.errand.begin()
-        signal.signal(signal.SIGTERM, self._pass_on)
-        words = self.running.words()
-        if words["state"] == "preempted" and self.running.asked:
-            time.sleep(self.patience)
-        return words
-
-    def checkpoint(self) -> Any:
-        """Called when time is up, or somebody else needs the machine: what is to be called next time."""
-        from submitit.helpers import DelayedSubmission
-
-        if self.running is not None:
-            self.running.stop(_SHARE * self.notice)
-        return DelayedSubmission(Queued(self.errand, self.notice, self.patience))
-
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if self.running is not None:
-            self.running.ask()
-
-
+_SAVE_SHARE = 0.8
+"""The fraction of the notice in which a run may save itself; the rest is for queueing the job again."""
+_KILL_WAIT = 60.0
+"""Seconds that a preempted job waits to be killed: SLURM queues killed jobs again, not those that end by themselves."""
+_LOCAL_RESTARTS = 5
+"""As often as submitit itself restarts a local job."""
+_FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
+_PROGRAMS = ("sbatch", "srun", "scontrol", "scancel")
 _ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "PREEMPTED", "COMPLETING", "RESIZING")
-
 _ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 
 @final
 @dataclass(frozen=True)
-class Habits:
-    """How a queue treats its jobs."""
-
-    make: Callable[[Path], Any]
-    """An executor of submitit, with a folder for its files."""
-    end: Callable[[Any], None]
-    """Asks a job to end: it may save itself."""
-    notice: float
-    """Seconds between being told that time is up and being killed."""
-    patience: float
-    """Seconds that a job which was asked to end waits for being killed, and perhaps queued again."""
-
-
-@final
-class Submitted(Distant):
-    """A job outlives a driver that is killed: a note with its number lets the next one find it again."""
-
-    def __init__(self, habits: Habits, folder: Path, limit: int, timeout: float | None, threads: int) -> None:
-        super().__init__(limit, timeout, threads)
-        self.habits, self.folder = habits, folder / ".submitit"
-        self.executor: Any = None
-        self.jobs: dict[str, Any] = {}
-
-    def submit(self, errands: Mapping[str, Errand]) -> None:
-        from submitit.core.utils import FailedSubmissionError, UncompletedJobError
-
-        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns on and on where no accounts are kept
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever may write here decides what is run
-        self.executor = self.executor or self.habits.make(self.folder)
-        self.jobs |= {key: job for key in errands if (job := self._left_behind(key)) is not None}
-        new = {
-            key: Queued(errand, self.habits.notice, self.habits.patience)
-            for key, errand in errands.items()
-            if key not in self.jobs
-        }
-        try:
-            jobs = self.executor.submit_array([*new.values()]) if new else []
-        except (FailedSubmissionError, UncompletedJobError, OSError) as error:
-            raise UserError(f"hydra.launcher: the queue did not take the jobs: {one_line(error)}") from error
-        for key, job in zip(new, jobs, strict=True):
-            self._note(key).write_text(job.job_id, encoding="utf-8")
-            self.jobs[key] = job
-
-    def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        with _without_stderr():
-            done = [key for key, job in self.jobs.items() if job.done()]
-        for key in done:
-            job = self.jobs.pop(key)
-            yield key, _words(job)
-            for path in (job.paths.submitted_pickle, job.paths.result_pickle, self._note(key)):
-                path.unlink(missing_ok=True)
-
-    def cancel(self, keys: Iterable[str], kindly: bool) -> None:
-        """Always kindly: a queue itself kills what takes too long to end."""
-        for key in keys:
-            if key in self.jobs:
-                self.habits.end(self.jobs[key])
-
-    def _left_behind(self, key: str) -> Any:
-        """A job that a driver before this one had handed over, if it is still there."""
-        with suppress(OSError):
-            job = self.executor.job_class(self.folder, self._note(key).read_text(encoding="utf-8"))
-            with _without_stderr():
-                state = job.get_info().get("State", "")
-            if state.startswith(_ALIVE):
-                return job
-        return None
-
-    def _note(self, key: str) -> Path:
-        return self.folder / f"{key}.job"
-
-
-@contextmanager
-def _without_stderr() -> Iterator[None]:
-    """While this is open no process that is started can print an error.
-
-    submitit asks `sacct` for the states of jobs. On a cluster that keeps no accounts each call prints that, and the
-    states are unknown, which is no error: a job ends when its result is there.
-    """
-    sys.stderr.flush()
-    before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(nothing)
-
-
-def _words(job: Any) -> Mapping[str, Any]:
-    from submitit.core.utils import UncompletedJobError
-
-    try:
-        return dict(job.result())
-    except UncompletedJobError as error:
-        said = str(error).splitlines()
-        why = next((line for line in reversed(said) if _ERROR.match(line)), said[0])
-        return {"state": "failed", "reason": redact_text(f"job {job.job_id}: {why}")}
-
-
-_FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
-_PATIENCE = 60.0
-"""A pre-empted job that ends by itself is not queued again; SLURM kills it soon, and does that."""
-
-
-@final
-@dataclass(frozen=True)
-class Slurm(RemoteLauncher):
+class SlurmLauncher(RemoteLauncher):
     """`conf/hydra/launcher/slurm.yaml` says what each key means."""
 
     timeout_min: Count
@@ -191,23 +60,23 @@ class Slurm(RemoteLauncher):
 
     def require_installed(self) -> None:
         require_package("submitit", "slurm", "slurm")
-        absent = [name for name in ("sbatch", "srun", "scontrol", "scancel") if shutil.which(name) is None]
+        absent = [name for name in _PROGRAMS if shutil.which(name) is None]
         if absent:
             raise UserError(
-                f"hydra/launcher=slurm: there is no {absent[0]} here; say it on a machine that hands jobs over to "
-                "SLURM, or hydra/launcher=local."
+                f"hydra/launcher=slurm: there is no {absent[0]} here; run this command on a machine that submits jobs "
+                "to SLURM, or use hydra/launcher=local."
             )
 
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
-        make = partial(self._executor, f"hone-{folder.name}")
-        habits = Habits(make, lambda job: job.cancel(check=False), notice=self.signal_delay_s, patience=_PATIENCE)
-        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
+        executor = partial(self._executor, f"hone-{folder.name}")
+        policy = QueuePolicy(executor, lambda job: job.cancel(check=False), self.signal_delay_s, _KILL_WAIT)
+        return SubmititWorkers(policy, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, name: str, folder: Path) -> Any:
         from submitit import SlurmExecutor
 
         executor = SlurmExecutor(folder, max_num_timeout=self.max_num_timeout)
-        told = {flag: getattr(self, flag) for flag in _FLAGS}
+        flags = {flag: getattr(self, flag) for flag in _FLAGS}
         executor.update_parameters(
             job_name=name,
             time=self.timeout_min,
@@ -215,19 +84,15 @@ class Slurm(RemoteLauncher):
             signal_delay_s=self.signal_delay_s,
             array_parallelism=self.array_parallelism,
             additional_parameters={"requeue": True, **self.additional_parameters},
-            **{flag: value for flag, value in told.items() if value is not None},
+            **{flag: value for flag, value in flags.items() if value is not None},
             **({"mem": f"{round(self.mem_gb * 1024)}MB"} if self.mem_gb is not None else {}),
         )
         return executor
 
 
-_MORE_GOES = 5
-"""As often as submitit itself begins a job of this machine again."""
-
-
 @final
 @dataclass(frozen=True)
-class SlurmLocal(RemoteLauncher):
+class SlurmLocalLauncher(RemoteLauncher):
     """`conf/hydra/launcher/slurm_local.yaml` says what each key means."""
 
     timeout_min: Positive
@@ -238,21 +103,157 @@ class SlurmLocal(RemoteLauncher):
     def require_installed(self) -> None:
         require_package("submitit", "slurm_local", "slurm")
 
-    def remote(self, limit: int, timeout: float | None, folder: Path) -> Submitted:
-        habits = Habits(self._executor, _end, notice=self.signal_delay_s, patience=0.0)
-        return Submitted(habits, folder, limit, timeout, self.cpus_per_task)
+    def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
+        policy = QueuePolicy(self._executor, _terminate, self.signal_delay_s, kill_wait=0.0)
+        return SubmititWorkers(policy, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, folder: Path) -> Any:
         from submitit import LocalExecutor
 
-        executor = LocalExecutor(folder, max_num_timeout=_MORE_GOES)
+        executor = LocalExecutor(folder, max_num_timeout=_LOCAL_RESTARTS)
         executor.update_parameters(
             timeout_min=self.timeout_min, signal_delay_s=self.signal_delay_s, gpus_per_node=self.gpus_per_node
         )
         return executor
 
 
-def _end(job: Any) -> None:
-    """A job's number is that of the process that began it, which passes the signal on."""
+def _terminate(job: Any) -> None:
+    """End a local job. Its id is that of the process that started it, which passes the signal on."""
     with suppress(ProcessLookupError):
         os.kill(int(job.job_id), signal.SIGTERM)
+
+
+@final
+@dataclass(frozen=True)
+class QueuePolicy:
+    """How a queue treats its jobs."""
+
+    make_executor: Callable[[Path], Any]
+    """Makes an executor of submitit; its files go into the given folder."""
+    end: Callable[[Any], None]
+    """Asks a job to end; the job may save itself first."""
+    notice: float
+    """Seconds between the warning that time is up and the kill."""
+    kill_wait: float
+    """Seconds that a job which was asked to end waits to be killed and queued again."""
+
+
+@final
+class SubmititWorkers(RemoteWorkers):
+    """Submits jobs with submitit. A job outlives a killed driver: the next one finds its id in a file."""
+
+    def __init__(self, policy: QueuePolicy, folder: Path, limit: int, timeout: float | None, threads: int) -> None:
+        super().__init__(limit, timeout, threads)
+        self.policy, self.folder = policy, folder / ".submitit"
+        self.executor: Any = None
+        self.jobs: dict[str, Any] = {}  # jobs of submitit, by key
+
+    def submit(self, jobs: Mapping[str, RemoteJob]) -> None:
+        from submitit.core.utils import FailedSubmissionError, UncompletedJobError
+
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns continually where no accounts are kept
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever can write here decides what runs
+        self.executor = self.executor or self.policy.make_executor(self.folder)
+        for key in jobs:
+            left_behind = self._find_left_behind(key)
+            if left_behind is not None:
+                self.jobs[key] = left_behind
+        new = {
+            key: SubmititJob(job, self.policy.notice, self.policy.kill_wait)
+            for key, job in jobs.items()
+            if key not in self.jobs
+        }
+        try:
+            submitted = self.executor.submit_array([*new.values()]) if new else []
+        except (FailedSubmissionError, UncompletedJobError, OSError) as error:
+            raise UserError(f"hydra.launcher: the queue did not accept the jobs: {one_line(error)}") from error
+        for key, job in zip(new, submitted, strict=True):
+            self._id_file(key).write_text(job.job_id, encoding="utf-8")
+            self.jobs[key] = job
+
+    def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        with _without_stderr():
+            done = [key for key, job in self.jobs.items() if job.done()]
+        for key in done:
+            job = self.jobs.pop(key)
+            yield key, _result_of(job)
+            for path in (job.paths.submitted_pickle, job.paths.result_pickle, self._id_file(key)):
+                path.unlink(missing_ok=True)
+
+    def cancel(self, keys: Iterable[str], gently: bool) -> None:
+        """Cancel jobs, always gently: the queue itself kills jobs that take too long to end."""
+        for key in keys:
+            if key in self.jobs:
+                self.policy.end(self.jobs[key])
+
+    def _find_left_behind(self, key: str) -> Any:
+        """Return the job that an earlier driver submitted for this run, if it still exists."""
+        with suppress(OSError):
+            job = self.executor.job_class(self.folder, self._id_file(key).read_text(encoding="utf-8"))
+            with _without_stderr():
+                state = job.get_info().get("State", "")
+            if state.startswith(_ALIVE):
+                return job
+        return None
+
+    def _id_file(self, key: str) -> Path:
+        return self.folder / f"{key}.job"
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Hide what child processes print to stderr.
+
+    submitit asks `sacct` for the states of jobs. On a cluster that keeps no accounts, each call prints an error and the
+    states are unknown. That does no harm: a job has ended when its result exists.
+    """
+    sys.stderr.flush()
+    before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nothing)
+
+
+def _result_of(job: Any) -> Mapping[str, Any]:
+    """Return the result of a job that has ended."""
+    from submitit.core.utils import UncompletedJobError
+
+    try:
+        return dict(job.result())
+    except UncompletedJobError as error:
+        lines = str(error).splitlines()
+        cause = next((line for line in reversed(lines) if _ERROR.match(line)), lines[0])
+        return {"state": "failed", "reason": redact_text(f"job {job.job_id}: {cause}")}
+
+
+@final
+class SubmititJob:
+    """What submitit calls on the cluster. It keeps no state of a run for the next time: that is in the run's folder."""
+
+    def __init__(self, job: RemoteJob, notice: float, kill_wait: float) -> None:
+        self.job, self.notice, self.kill_wait = job, notice, kill_wait
+        self.running: RunningJob | None = None
+
+    def __call__(self) -> dict[str, Any]:
+        self.running = self.job.begin()
+        signal.signal(signal.SIGTERM, self._pass_on)
+        result = self.running.result()
+        if result["state"] == "preempted" and self.running.asked_to_stop:
+            time.sleep(self.kill_wait)
+        return result
+
+    def checkpoint(self) -> Any:
+        """Stop the run and return what submitit calls next time; it calls this on a timeout or a preemption."""
+        from submitit.helpers import DelayedSubmission
+
+        if self.running is not None:
+            self.running.stop(_SAVE_SHARE * self.notice)
+        return DelayedSubmission(SubmititJob(self.job, self.notice, self.kill_wait))
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self.running is not None:
+            self.running.ask_to_stop()

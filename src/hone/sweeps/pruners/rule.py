@@ -1,4 +1,4 @@
-"""Pruning by comparing what runs have reported: a pruner of this kind is one rule."""
+"""Pruning by a rule that compares what the runs have reported."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hone.sweeps.curves import Curve, Reports
 from hone.training.pruning import Pruner, Referee, Standing
 
 
-class Rule(Pruner):
-    """What it stops stays stopped, unless `revived` says otherwise."""
+class PruningRule(Pruner):
+    """A pruner that is one rule. A run that it stops stays stopped, unless a subclass revives it."""
 
     @abstractmethod
     def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
-        """Whether the run stops here, at its last evaluation."""
+        """Whether a run stops at its last evaluation."""
 
     def require(self, evaluated: bool) -> None:
         if not evaluated:
             raise UserError(
-                f"sweep/pruner={type(self).__name__.lower()}: runs are judged by the evaluations on the way, and there "
-                "is none before the end; say evaluate_every=10%, or sweep/pruner=never."
+                f"sweep/pruner={type(self).__name__.lower()}: runs are judged by their evaluations, and there is "
+                "none before the end; set evaluate_every=10%, or sweep/pruner=never."
             )
 
     def open(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ class Rule(Pruner):
 
     def referee(self, folder: Path, run: str, higher_is_better: bool, steps: int, evaluations: int) -> Referee:
         self.require(evaluations > 0)
-        return Judge(self, Reports(folder, higher_is_better), run, steps)
+        return RuleReferee(self, Reports(folder, higher_is_better), run, steps)
 
     def revived(self, folder: Path, higher_is_better: bool, standing: Standing) -> str | None:
         return None
@@ -40,10 +40,10 @@ class Rule(Pruner):
 
 @final
 @dataclass(frozen=True)
-class Judge(Referee):
-    """Applies a rule to a run; one that has come to its end is let through."""
+class RuleReferee(Referee):
+    """Applies a rule to one run. A run at its last step is never stopped."""
 
-    rule: Rule
+    rule: PruningRule
     reports: Reports
     run: str
     steps: int

@@ -9,28 +9,29 @@ from typing import final
 
 from hone.core.value_types import Count, NotNegative, Share
 from hone.sweeps.curves import Curve
-from hone.sweeps.pruners.rule import Rule
+from hone.sweeps.pruners.rule import PruningRule
 
 
 @final
 @dataclass(frozen=True)
-class Median(Rule):
-    """A run stops where most of the others were better after the same share of their length."""
+class Median(PruningRule):
+    """Stops a run that is worse than the median of the others after the same fraction of their length."""
 
     others: Count
     warmup: Share
 
     def should_stop(self, curves: Mapping[str, Curve], run: str) -> bool:
         ours = curves[run]
-        theirs = [each.merit(ours.share) for name, each in curves.items() if name != run and each.reached(ours.share)]
+        others = [curve for name, curve in curves.items() if name != run and curve.reached(ours.share)]
+        theirs = [curve.merit(ours.share) for curve in others]
         judged = len(theirs) >= self.others and ours.share >= self.warmup
         return judged and ours.merit(ours.share) < statistics.median(theirs)
 
 
 @final
 @dataclass(frozen=True)
-class Patience(Rule):
-    """A run stops where it no longer improves. The best run never stops, so that a sweep ends with a model."""
+class Patience(PruningRule):
+    """Stops a run that no longer improves. The best run never stops, so that a sweep ends with a model."""
 
     evaluations: Count
     gain: NotNegative

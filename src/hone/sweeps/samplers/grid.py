@@ -11,7 +11,7 @@ from hone.core.errors import UserError
 from hone.core.value_types import Rerun
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.sampler import Aim, Sampler, Search
-from hone.sweeps.search import Turns
+from hone.sweeps.search import RevivalQueue
 from hone.sweeps.space import Space
 from hone.training.pruning import Pruner
 
@@ -19,39 +19,39 @@ from hone.training.pruning import Pruner
 @final
 @dataclass(frozen=True)
 class Grid(Sampler):
-    """Needs lists of values."""
+    """Runs every combination. The space must consist of lists of values."""
 
     def preview(self, space: Space) -> Sequence[Cell]:
-        """All of them."""
+        """Return all cells."""
         for axis in space.axes:
             if not axis.finite:
                 raise UserError(
-                    f"{axis.name}: a grid needs a list of values, and an interval has no end of them; "
-                    f"give some, such as {axis.key}=1,2,3, or draw them: sweep=random, sweep=tpe."
+                    f"{axis.name}: a grid needs a list of values, and an interval has infinitely many; list some, such "
+                    f"as {axis.key}=1,2,3, or draw them: sweep=random, sweep=tpe."
                 )
         return [Cell(number, words) for number, words in enumerate(space.combinations())]
 
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
-        turns = Turns(pruner, folder, aim)
-        turns.open(space)
-        return Walk(self.preview(space), turns)
+        revivals = RevivalQueue(pruner, folder, aim)
+        revivals.open(space)
+        return GridSearch(self.preview(space), revivals)
 
 
 @final
-class Walk(Search):
-    """Cells known beforehand, one after the other; those that were stopped get their turn first."""
+class GridSearch(Search):
+    """Asks for the cells in their order, but for stopped runs that may continue first."""
 
-    def __init__(self, cells: Sequence[Cell], turns: Turns) -> None:
-        self.cells, self.turns = cells, turns
-        self.asked = 0
+    def __init__(self, cells: Sequence[Cell], revivals: RevivalQueue) -> None:
+        self.cells, self.revivals = cells, revivals
+        self.asked = 0  # cells that were asked for, not counting revived ones
         self.running: set[int] = set()
         self.ended: dict[int, tuple[Cell, Outcome]] = {}
 
-    def listed(self) -> Sequence[Cell]:
+    def known_cells(self) -> Sequence[Cell]:
         return self.cells
 
     def ask(self) -> Cell | None:
-        cell = self._turn()
+        cell = self._revived()
         if cell is None and self.asked < len(self.cells):
             cell = self.cells[self.asked]
             self.asked += 1
@@ -66,8 +66,12 @@ class Walk(Search):
 
     @property
     def over(self) -> bool:
-        return self.asked == len(self.cells) and not self.running and self._turn() is None
+        return self._nothing_left() and self._revived() is None
 
-    def _turn(self) -> Cell | None:
-        last = self.asked == len(self.cells) and not self.running
-        return self.turns.next(self.ended.values(), last)
+    def _nothing_left(self) -> bool:
+        """Whether no run is active and no new cell will come."""
+        return self.asked == len(self.cells) and not self.running
+
+    def _revived(self) -> Cell | None:
+        """Return the cell of a stopped run that continues now."""
+        return self.revivals.next(self.ended.values(), last=self._nothing_left())

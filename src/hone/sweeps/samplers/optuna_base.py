@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.sampler import Aim
-from hone.sweeps.samplers.drawn import Drawn
-from hone.sweeps.space import Dimension, Space, Span
+from hone.sweeps.samplers.sequential import SequentialSampler
+from hone.sweeps.space import Dimension, IntervalDimension, Space
 from hone.sweeps.study import Proposal, Trial
 
 # A name that Optuna 5.0 uses inside; a test fails by name where another version has another one.
@@ -27,8 +27,8 @@ _SHARES = 1000
 
 
 @dataclass(frozen=True)
-class OptunaSampler(Drawn):
-    """A subclass names the sampler of Optuna that makes the proposals."""
+class OptunaSampler(SequentialSampler):
+    """Proposes cells with a sampler of Optuna, which each subclass chooses."""
 
     @property
     def learns(self) -> bool:
@@ -48,9 +48,11 @@ class OptunaSampler(Drawn):
 
     def history(self, space: Space, aim: Aim, trials: Sequence[Trial]) -> list[Any]:
         """Return the trials that Optuna's sampler learns from."""
-        return [
-            frozen_trial(space, trial, self.values(aim, trial.outcome) if trial.outcome else []) for trial in trials
-        ]
+        history = []
+        for trial in trials:
+            values = self.values(aim, trial.outcome) if trial.outcome else []
+            history.append(frozen_trial(space, trial, values))
+        return history
 
     def suggest(self, study: Any, space: Space, number: int) -> tuple[str, ...]:
         """Return the words of the cell of this number."""
@@ -60,7 +62,7 @@ class OptunaSampler(Drawn):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with warnings.catch_warnings(action="ignore"):  # Optuna warns at each call that an option is experimental
+        with warnings.catch_warnings(action="ignore"):  # at each call, Optuna warns of experimental options
             sampler = self.sampler(space, self.seed_of(number, attempt))
             study = optuna.create_study(sampler=sampler, directions=self.directions(aim))
             study.add_trials(self.history(space, aim, trials))
@@ -70,7 +72,7 @@ class OptunaSampler(Drawn):
 
     def seed_of(self, number: int, attempt: int) -> int:
         """Return the seed of one proposal."""
-        return zlib.crc32(self.luck(number, attempt).encode())
+        return zlib.crc32(self.seed_text(number, attempt).encode())
 
 
 def frozen_trial(space: Space, trial: Trial, values: Sequence[float | None]) -> Any:
@@ -79,19 +81,19 @@ def frozen_trial(space: Space, trial: Trial, values: Sequence[float | None]) -> 
 
     outcome = trial.outcome
     params, distributions = _params(space, trial.cell.words)
-    about: dict[str, Any] = {"params": params, "distributions": distributions, "system_attrs": dict(trial.memory)}
+    fields: dict[str, Any] = {"params": params, "distributions": distributions, "system_attrs": dict(trial.memory)}
     if outcome is None or outcome.state in ("preempted", "interrupted"):
-        return create_trial(state=TrialState.RUNNING, **about)
+        return create_trial(state=TrialState.RUNNING, **fields)
     if outcome.state == "pruned" and outcome.value is not None:
         reached = {round(_SHARES * trial.share): outcome.value}
-        return create_trial(state=TrialState.PRUNED, intermediate_values=reached, **about)
+        return create_trial(state=TrialState.PRUNED, intermediate_values=reached, **fields)
     numbers = [value for value in values if value is not None]
     if outcome.state != "finished" or not numbers or len(numbers) < len(values):
-        return create_trial(state=TrialState.FAIL, **about)
-    return create_trial(state=TrialState.COMPLETE, values=numbers, **about)
+        return create_trial(state=TrialState.FAIL, **fields)
+    return create_trial(state=TrialState.COMPLETE, values=numbers, **fields)
 
 
-def specimen(space: Space) -> Any:
+def example_trial(space: Space) -> Any:
     """Return a complete trial with every dimension of the space, those under a condition too."""
     from optuna.trial import create_trial
 
@@ -104,13 +106,14 @@ def suggested_words(space: Space, trial: Any) -> tuple[str, ...]:
     """Return the overrides that Optuna suggests. An axis with a condition is asked for after the axis it depends on."""
     chosen: dict[str, str] = {}
     for dimension in sorted(space.dimensions, key=space.depth):
-        if any(space.has(axis.name, chosen) for axis in dimension.axes):
+        if any(space.is_active(axis.name, chosen) for axis in dimension.axes):
             chosen |= {axis.name: word for axis, word in zip(dimension.axes, _ask(dimension, trial), strict=True)}
-    return space.kept(chosen[axis.name] for axis in space.axes if axis.name in chosen)
+    return space.active_words(chosen[axis.name] for axis in space.axes if axis.name in chosen)
 
 
 def _ask(dimension: Dimension, trial: Any) -> tuple[str, ...]:
-    if not isinstance(dimension, Span):
+    """Return the overrides that Optuna suggests for one dimension."""
+    if not isinstance(dimension, IntervalDimension):
         labels = _labels(dimension)
         return dimension.outermost[labels.index(trial.suggest_categorical(dimension.name, labels))]
     axis = dimension.axis
@@ -120,13 +123,14 @@ def _ask(dimension: Dimension, trial: Any) -> tuple[str, ...]:
 
 
 def _labels(dimension: Dimension) -> list[str]:
+    """Return Optuna's names for the choices of a dimension."""
     return [" ".join(words) for words in dimension.outermost]
 
 
 def _distribution(dimension: Dimension) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if not isinstance(dimension, Span):
+    if not isinstance(dimension, IntervalDimension):
         return CategoricalDistribution(_labels(dimension))
     axis = dimension.axis
     if axis.whole:
@@ -137,14 +141,19 @@ def _distribution(dimension: Dimension) -> Any:
 def _params(space: Space, words: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of a cell by dimension, and the distributions of these dimensions."""
     chosen = {word.partition("=")[0].lstrip("+~"): word for word in words}
-    params = {each.name: _value(each, chosen) for each in space.dimensions if each.names & chosen.keys()}
-    return params, {each.name: _distribution(each) for each in space.dimensions if each.name in params}
+    active = [dimension for dimension in space.dimensions if dimension.names & chosen.keys()]
+    params = {dimension.name: _value(dimension, chosen) for dimension in active}
+    return params, {dimension.name: _distribution(dimension) for dimension in active}
 
 
 def _value(dimension: Dimension, chosen: Mapping[str, str]) -> Any:
-    if isinstance(dimension, Span):
+    """Return the value of a dimension in a cell, as Optuna has it."""
+    if isinstance(dimension, IntervalDimension):
         axis = dimension.axis
         value = min(max(float(chosen[axis.name].partition("=")[2]), axis.low), axis.high)
         return int(value) if axis.whole else value
     ours = {word for name, word in chosen.items() if name in dimension.names}
-    return next(label for label, words in zip(_labels(dimension), dimension.outermost, strict=True) if ours <= {*words})
+    for label, words in zip(_labels(dimension), dimension.outermost, strict=True):
+        if ours <= {*words}:
+            return label
+    raise ValueError(f"{dimension.name}: {sorted(ours)} is none of its choices")

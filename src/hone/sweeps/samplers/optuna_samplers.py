@@ -1,4 +1,4 @@
-"""The samplers that are Optuna's own."""
+"""The samplers of Optuna."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.value_types import Count, Factor, Objectives, ProperShare
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.sampler import Aim
-from hone.sweeps.samplers.optuna_base import OptunaSampler, specimen
-from hone.sweeps.space import Space, Span
+from hone.sweeps.samplers.optuna_base import OptunaSampler, example_trial
+from hone.sweeps.space import IntervalDimension, Space
 from hone.sweeps.study import Trial
 
 # Names that Optuna 5.0 uses inside; a test fails by name where another version has others.
@@ -59,7 +59,7 @@ class QuasiRandom(OptunaSampler):
 
     def history(self, space: Space, aim: Aim, trials: Sequence[Trial]) -> list[Any]:
         """Optuna's sampler learns from its first trial which dimensions there are, and nothing else."""
-        return [specimen(space)]
+        return [example_trial(space)]
 
     def suggest(self, study: Any, space: Space, number: int) -> tuple[str, ...]:
         """Move to the place of this cell in the sequence.
@@ -117,11 +117,11 @@ class CmaEs(OptunaSampler):
     spread: ProperShare
 
     def require(self, space: Space) -> None:
-        count = sum(isinstance(dimension, Span) for dimension in space.dimensions)
+        count = sum(isinstance(dimension, IntervalDimension) for dimension in space.dimensions)
         if count < 2:
             raise UserError(
-                f"sweep=cmaes: it searches two intervals or more, and here there are {count} (such as "
-                "optimizer.lr='tag(log,interval(1e-5,1e-3))'); sweep=tpe takes any space."
+                f"sweep=cmaes: it searches two intervals or more, and this space has {count} (an interval is, for "
+                "example, optimizer.lr='tag(log,interval(1e-5,1e-3))'); sweep=tpe takes any space."
             )
 
     def sampler(self, space: Space, seed: int) -> Any:
@@ -180,7 +180,7 @@ class Nsga2(OptunaSampler):
             if name not in numbers:
                 raise UserError(
                     f"sweep.sampler.objectives: no run has a number called {name}.{did_you_mean(name, numbers)} "
-                    f"There are {join_names(numbers)}."
+                    f"The options are {join_names(numbers)}."
                 )
         return [numbers[name] for name in self.objectives]
 

@@ -1,4 +1,4 @@
-"""Ways to search that draw each cell when it is asked for."""
+"""Samplers that draw each cell when it is asked for."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hone.core.value_types import Count, Index, Rerun
 from hone.runs.json_lines import Lines, held
 from hone.runs.sweep_file import Cell
 from hone.sweeps.sampler import Aim, Sampler, Search
-from hone.sweeps.search import Pursuit, Turns, constants
+from hone.sweeps.search import RevivalQueue, SampledSearch, shared_settings
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial
 from hone.training.pruning import Pruner
 
 
 @dataclass(frozen=True)
-class Drawn(Sampler):
-    """What is drawn depends on the seed, the number of the cell and what is known by then, and on nothing else."""
+class SequentialSampler(Sampler):
+    """Draws one cell after the other. A cell depends on the seed, on its number and on the trials so far, only."""
 
     trials: Count
     seed: Index
@@ -33,27 +33,27 @@ class Drawn(Sampler):
     def total(self, space: Space) -> int:
         return self.trials
 
-    def known(self, space: Space, folder: Path) -> Sequence[Cell]:
+    def certain_cells(self, space: Space, folder: Path) -> Sequence[Cell]:
         return [trial.cell for trial in _study(folder).trials()]
 
-    def require_same(self, space: Space, aim: Aim, folder: Path) -> None:
-        held(_study(folder).lines, _about(space, aim))
+    def require_same_study(self, space: Space, aim: Aim, folder: Path) -> None:
+        held(_study(folder).lines, _study_settings(space, aim))
 
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
-        turns, study = Turns(pruner, folder, aim), _study(folder)
-        study.open(_about(space, aim))
-        turns.open(space)
-        return Pursuit(partial(self.propose, space, aim), self.trials, space, study, turns, rerun)
+        revivals, study = RevivalQueue(pruner, folder, aim), _study(folder)
+        study.open(_study_settings(space, aim))
+        revivals.open(space)
+        return SampledSearch(partial(self.propose, space, aim), self.trials, space, study, revivals, rerun)
 
     def require(self, space: Space) -> None:
-        """Raises UserError for a space that this way of searching is not made for."""
+        """Raise UserError if this sampler cannot search the space."""
 
     @abstractmethod
     def propose(self, space: Space, aim: Aim, trials: Sequence[Trial], number: int, attempt: int) -> Proposal:
-        """A cell to try after these; another one at each attempt."""
+        """Propose the next cell after these trials; another one at each attempt."""
 
-    def luck(self, number: int, attempt: int) -> str:
-        """What the chance of a cell begins with."""
+    def seed_text(self, number: int, attempt: int) -> str:
+        """Return the text from which the seed of a cell is made."""
         return f"{self.seed}/{number}/{attempt}"
 
 
@@ -61,7 +61,7 @@ def _study(folder: Path) -> Study:
     return Study(Lines(folder / "study.jsonl"))
 
 
-def _about(space: Space, aim: Aim) -> Mapping[str, Any]:
-    """What a study can only go on with."""
+def _study_settings(space: Space, aim: Aim) -> Mapping[str, Any]:
+    """Return the settings that must be the same for a study to continue."""
     direction = "maximize" if aim.higher_is_better else "minimize"
-    return space.described() | {direction: aim.metric, "fixed": constants(space)}
+    return space.describe() | {direction: aim.metric, "fixed": shared_settings(space)}
