@@ -122,7 +122,7 @@ class Started:
         recipe = told.optimizer or Optimizer(ADAMW, told.lr, weight_decay=0.01)
         self.module = Module(network, data.task, LayerMap.of(network), recipe, told.scheduler)
         packing = packing_for(
-            told.batching.pack, network, self.module.layer_map, data.task, data.specimen(), fabric.device
+            told.batching.pack, network, self.module.layer_map, data.task, data.sample_batch(), fabric.device
         )
         steps = data.feed.steps_per_epoch
         clock = Clock(steps, told.rows, round(told.epochs * steps))

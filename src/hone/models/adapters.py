@@ -20,7 +20,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> Any:
-        """Returns the network, perhaps wrapped; only the weights that shall learn require gradients."""
+        """Returns the network, perhaps wrapped; only the trainable weights require gradients."""
 
     def fold(self, network: Any) -> PreTrainedModel:
         """Returns the trained network as a plain transformers model."""

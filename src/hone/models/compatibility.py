@@ -40,7 +40,7 @@ def set_attention(config: PretrainedConfig, name: str | None) -> None:
 
 
 def end_token(tokenizer: Any) -> int | None:
-    """Returns the token that ends a written text; BERT and its relatives call it a separator."""
+    """Returns the token that ends a generated text; BERT and its relatives call it a separator."""
     number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     return number
 
@@ -154,18 +154,19 @@ def headless(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
     return {"add_pooling_layer": False} if accepts and "add_pooling_layer" in accepts[0] else {}
 
 
-def require_weights(network: PreTrainedModel, found: Mapping[str, Any], source: str) -> None:
+def require_weights(network: PreTrainedModel, info: Mapping[str, Any], source: str) -> None:
     """Raises UserError where weights of the backbone would be random: only the head may be new."""
     inside = f"{network.base_model_prefix}."
     bare = network.base_model is network
     backbone = [
-        name for name in found["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
+        name for name in info["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
     ]
-    odd = [name for name, *_ in found["mismatched_keys"] if bare or name.startswith(inside)]
-    if backbone or odd:
+    mismatched = [name for name, *_ in info["mismatched_keys"] if bare or name.startswith(inside)]
+    random = [*backbone, *mismatched]
+    if random:
         raise UserError(
             f"checkpoint.path={source}: its weights do not fit {type(network).__name__}: "
-            f"{len(backbone) + len(odd)} parameters of the backbone would be random, such as {min(backbone + odd)}."
+            f"{len(random)} parameters of the backbone would be random, such as {min(random)}."
         )
 
 

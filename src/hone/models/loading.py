@@ -13,7 +13,7 @@ from hone.core.errors import join_names
 
 _ATTRIBUTE = "weights_loaded"
 _SHOWN = 4
-"""How many names a line has."""
+"""How many names a line shows."""
 
 
 @final
@@ -38,7 +38,7 @@ class Loading:
 def loading_of(network: nn.Module) -> Loading | None:
     """Returns how the weights of a network, perhaps wrapped, were loaded; None where no checkpoint has them."""
     loaded = (getattr(module, _ATTRIBUTE, None) for module in network.modules())
-    return next((each for each in loaded if each is not None), None)
+    return next((loading for loading in loaded if loading is not None), None)
 
 
 def attach_with_head(network: PreTrainedModel, backbone: PreTrainedModel) -> None:

@@ -75,8 +75,10 @@ def assemble(parts: RunParts, settings: Train, fabric: Fabric, memory: StageCach
         read, task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
         fabric.global_rank, fabric.world_size, known.rows.stream,
     )  # fmt: skip
-    packing = packing_for(parts.batch.pack, network, layer_map, task, data.specimen(), fabric.device)
-    data.in_parts = parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+    packing = packing_for(parts.batch.pack, network, layer_map, task, data.sample_batch(), fabric.device)
+    data.splits_batches = (
+        parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+    )
     return Assembled(known.rows, task, data, network, layer_map, known.monitor, packing)
 
 

@@ -13,8 +13,8 @@ from datasets import Dataset
 from hone.config.settings import Train
 from hone.core.columns import Index, lengths
 from hone.core.task import Task
-from hone.data.plan import Micro, Plan, Pool
-from hone.data.streaming import Row
+from hone.data.plan import EncodedRows, MicroBatch, StepPlan
+from hone.data.streaming import CanonicalRow
 from hone.training.course import Course
 from hone.training.parts import RunParts
 from hone.training.prepare import Prepared
@@ -31,8 +31,8 @@ class Outline:
     """Of one process, where there are several; `examples` are rows as the network reads them."""
 
     course: Course
-    plan: Plan
-    pools: Mapping[str, Pool]
+    plan: StepPlan
+    pools: Mapping[str, EncodedRows]
     """The rows of each split; of a stream's some, where `sampled` is how many times as many there are."""
     examples: Mapping[str, int]
     tokens: Mapping[str, int]
@@ -47,9 +47,9 @@ class Outline:
     def of(cls, parts: RunParts, settings: Train, known: Prepared) -> Self:
         pools = {split: _pool(parts, known, split) for split in known.rows.sizes}
         told = (parts.batch, settings.batch_size, settings.accumulate, settings.seed, 0, settings.devices)
-        plan = Plan(pools["train"].lengths, *told)
+        plan = StepPlan(pools["train"].lengths, *told)
         size, stream = known.rows.sizes["train"], known.rows.stream
-        batches, steps = (plan.batches(0), plan.steps_per_epoch) if stream is None else plan.measure(size)
+        batches, steps = (plan.count_batches(0), plan.steps_per_epoch) if stream is None else plan.count_for_rows(size)
         sampled = 1.0 if stream is None else size / len(plan.lengths)
         real, padded = _tokens([micro for step in plan.epoch(0) for micro in step], plan.lengths)
         tokens = {split: int(pool.lengths.sum()) for split, pool in pools.items()}
@@ -73,7 +73,7 @@ class Outline:
     def epochs(self) -> float:
         return self.course.epoch(self.course.steps)
 
-    def heaviest(self) -> list[tuple[int, Micro]]:
+    def heaviest(self) -> list[tuple[int, MicroBatch]]:
         """The steps and forward passes of the run that need most memory by one of several measures."""
         first = islice(self.plan.steps(1), min(_LOOKED_AT, self.course.steps))
         passes = [(number, micro) for number, step in first for micro in step if micro.counts]
@@ -86,20 +86,20 @@ class Outline:
         return [passes[place] for place in dict.fromkeys(int(np.argmax(way)) for way in ways)]
 
 
-def _pool(parts: RunParts, known: Prepared, split: str) -> Pool:
+def _pool(parts: RunParts, known: Prepared, split: str) -> EncodedRows:
     """The rows of a split, or some of a stream's, and how much of each the network reads."""
     stream = known.rows.stream if split == "train" else None
     rows = known.encoded[split] if stream is None else _some(known.task, list(islice(stream.rows(), _SAMPLE)))
     ready = rows.with_format("arrow")
     one = np.ones(len(ready), dtype=np.int64)  # of features
-    return Pool(ready, one if parts.head.precomputes else lengths(ready))
+    return EncodedRows(ready, one if parts.head.precomputes else lengths(ready))
 
 
-def _some(task: Task, rows: list[Row]) -> Dataset:
+def _some(task: Task, rows: list[CanonicalRow]) -> Dataset:
     return Dataset.from_dict(task.encode({role: [row[role] for row in rows] for role in rows[0]}))
 
 
-def _tokens(micros: list[Micro], of_rows: Index) -> tuple[int, int]:
+def _tokens(micros: list[MicroBatch], of_rows: Index) -> tuple[int, int]:
     """Real ones, and those of the rectangles they are padded to."""
     sizes = [of_rows[micro.rows] for micro in micros if micro.counts]
     return sum(int(each.sum()) for each in sizes), sum(len(each) * int(each.max()) for each in sizes)

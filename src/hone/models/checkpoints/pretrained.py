@@ -107,14 +107,14 @@ class Pretrained(Checkpoint):
         auto = getattr(transformers, auto_class)
         network: PreTrainedModel
         try:
-            network, found = auto.from_pretrained(
+            network, info = auto.from_pretrained(
                 self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
                 dtype=self.dtype, **headless(auto, config), **self._access(), **where,
             )  # fmt: skip
         except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({one_line(error)})") from error
-        require_weights(network, found, self.path)
-        Loading.of(found).attach(network)
+        require_weights(network, info, self.path)
+        Loading.of(info).attach(network)
         return network
 
     def _commit(self) -> str | None:

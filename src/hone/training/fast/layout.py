@@ -17,7 +17,7 @@ Lengths = np.ndarray[Any, np.dtype[np.int64]]
 
 @final
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """Rows of like length: a rectangle that is full (`places` is None), or padded by repeating a token and masked."""
 
     start: int
@@ -29,7 +29,7 @@ class Group:
     mask: Tensor | None
 
     @classmethod
-    def of(cls, lengths: Lengths, start: int) -> Group:
+    def of(cls, lengths: Lengths, start: int) -> RowGroup:
         """The group of rows of these lengths, longest first, whose tokens begin at `start`."""
         rows, width, total = len(lengths), int(lengths[0]), int(lengths.sum())
         if total == rows * width:
@@ -65,7 +65,7 @@ class Layout:
     tokens: int
     places: Tensor
     """Where in the rectangle each packed token lies, the longest row first; then the filling, which nobody reads."""
-    groups: tuple[Group, ...]
+    groups: tuple[RowGroup, ...]
 
     @classmethod
     def of(cls, mask: Tensor) -> Layout:
@@ -74,7 +74,7 @@ class Layout:
         lengths: Lengths = real.sum(axis=1)
         order = np.argsort(-lengths, kind="stable")
         places = np.concatenate([np.flatnonzero(real[row]) + row * mask.shape[1] for row in order])
-        filled = torch.from_numpy(np.resize(places, rounded(len(places))))
+        filled = torch.from_numpy(np.resize(places, round_up_tokens(len(places))))
         return cls(len(real), mask.shape[1], len(places), filled, tuple(_groups(lengths[order])))
 
     def pack(self, values: Tensor) -> Tensor:
@@ -90,18 +90,18 @@ class Layout:
         return whole.reshape(self.rows, self.width, *values.shape[2:])
 
 
-def rounded(tokens: int) -> int:
+def round_up_tokens(tokens: int) -> int:
     """Up by a few percent, to one of few sizes: kernels are compiled anew for each, and kept."""
     step = max(8, 1 << max(0, tokens.bit_length() - 5))
     return -(-tokens // step) * step
 
 
-def _groups(lengths: Lengths) -> list[Group]:
+def _groups(lengths: Lengths) -> list[RowGroup]:
     """Rows of descending length cut into groups."""
-    groups: list[Group] = []
+    groups: list[RowGroup] = []
     first = start = 0
     while first < len(lengths):
         after = first + int(np.searchsorted(-lengths[first:], -_ALIKE * lengths[first], side="right"))
-        groups.append(Group.of(lengths[first:after], start))
+        groups.append(RowGroup.of(lengths[first:after], start))
         first, start = after, groups[-1].stop
     return groups

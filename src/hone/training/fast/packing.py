@@ -186,14 +186,14 @@ def require_packed(wanted: Switch, reason: str) -> None:
 
 
 def _try(network: Any, layer_map: LayerMap, task: Task, batch: Batch) -> tuple[Packing, str]:
-    packing, reason = candidate(network, layer_map, batch)
+    packing, reason = propose_packing(network, layer_map, batch)
     try:
         return _compare(packing, network, task, batch) if isinstance(packing, Packed) else (packing, reason)
     except Exception as error:  # networks are built in too many ways to foresee
         return Padded(), one_line(error)
 
 
-def candidate(network: Any, layer_map: LayerMap, batch: Batch) -> tuple[Packing, str]:
+def propose_packing(network: Any, layer_map: LayerMap, batch: Batch) -> tuple[Packing, str]:
     """Packed, or why that is out of the question."""
     bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     backbone = cast(PreTrainedModel, bare.base_model)
