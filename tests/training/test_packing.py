@@ -216,4 +216,4 @@ def test_layers_in_chunks_need_batches_of_whole_chunks(hone: Hone) -> None:
 def test_what_cannot_be_packed_is_refused_to_who_insists(hone: Hone) -> None:
     done = hone("train", *SMALL, "head=linear_probe", "batch.pack=true")
     assert done.code == 2
-    assert "batch.pack=true: this network cannot train packed: what it reads has no padding" in done.err
+    assert "batch.pack=true: this network cannot train packed: its inputs have no padding" in done.err

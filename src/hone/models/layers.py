@@ -17,7 +17,7 @@ from hone.core.errors import UserError
 @final
 @dataclass(frozen=True)
 class LayerMap:
-    """Made from the bare network; it also understands parameter names of the network in a wrapper, such as an adapter."""
+    """Made from the bare network; it also understands the parameter names of the network once it is wrapped."""
 
     backbone: str
     """The name of the module with everything but the head. Empty where no module has just that."""
