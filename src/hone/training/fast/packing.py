@@ -219,8 +219,8 @@ def _attend(
     parts = []
     for group in layout.groups:
         mask = None if causal else group.mask  # causal attention never sees the filling after a row
-        q, k, v = group.square(query), group.square(key), group.square(value)
-        parts.append(group.flat(sdpa_attention_forward(module, q, k, v, mask, **options)[0]))
+        q, k, v = group.to_rectangle(query), group.to_rectangle(key), group.to_rectangle(value)
+        parts.append(group.to_tokens(sdpa_attention_forward(module, q, k, v, mask, **options)[0]))
     attended = torch.cat(parts)
     filling = attended.new_zeros(len(layout.places) - layout.tokens, *attended.shape[1:])
     return torch.cat([attended, filling])[None], None
