@@ -51,8 +51,8 @@ def _names_of_labels(feature: Any, source: Source) -> tuple[str, ...] | None:
         return tuple(inner.names)
     if source.labels is None:
         return None
-    is_file = isinstance(source.labels, str)
-    names = _read_names(Path(source.labels).expanduser()) if is_file else tuple(source.labels)
+    labels = source.labels
+    names = _read_names(Path(labels).expanduser()) if isinstance(labels, str) else tuple(labels)
     if len(set(names)) < max(len(names), 1):
         raise UserError(
             f"dataset.labels={as_typed(source.labels)}: expected names, none of them twice; {join_names(names)}."

@@ -47,7 +47,7 @@ class LayerMap:
             return bare.startswith(f"{self.head}.")
         return bool(self.backbone) and not bare.startswith(f"{self.backbone}.")
 
-    def learns_with_head(self, name: str) -> bool:
+    def trains_with_head(self, name: str) -> bool:
         """Returns whether a parameter is trained wherever the head is.
 
         The pooler is, because many checkpoints come without one and a random one has to be trained.

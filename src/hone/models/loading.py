@@ -26,12 +26,12 @@ class Loading:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
-        """Reads what `from_pretrained` returns with `output_loading_info`; weights of another shape are new."""
+        """Makes this from the loading info of `from_pretrained`; weights of another shape count as new."""
         mismatched = [name for name, *_ in info["mismatched_keys"]]
         return cls(_ordered([*info["missing_keys"], *mismatched]), _ordered(info["unexpected_keys"]))
 
     def attach(self, network: PreTrainedModel) -> None:
-        """Keeps this with the network, for `loading_lines`."""
+        """Stores this on the network, for `loading_lines`."""
         setattr(network, _ATTRIBUTE, self)
 
 

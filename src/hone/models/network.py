@@ -16,7 +16,7 @@ from hone.core.errors import UserError, join_names, one_line
 from hone.core.task import Facts, Task
 from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import headless
+from hone.models.compatibility import backbone_options
 from hone.models.head import Head, network_config
 from hone.models.layers import LayerMap
 
@@ -47,7 +47,7 @@ class BlankCheckpoint(Checkpoint):
         try:
             with torch.device("meta"):
                 network = auto.from_config(
-                    config, trust_remote_code=self.original.trust_remote_code, **headless(auto, config)
+                    config, trust_remote_code=self.original.trust_remote_code, **backbone_options(auto, config)
                 )
         except Exception as error:  # each architecture raises its own errors about a config
             raise UserError(f"checkpoint: no {auto_class} can be built from its config ({one_line(error)})") from error
