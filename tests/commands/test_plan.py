@@ -29,7 +29,7 @@ from hone.tasks.text.text_classification import TextClassification
 from hone.training import preflight as disk
 from hone.training import preflight as sizes
 from hone.training import prepare as draft
-from hone.training.fast.packing import Padded, candidate
+from hone.training.fast.packing import Padded, propose_packing
 from hone.training.optim.optimizers import Optimizer
 from hone.training.parts import RunParts
 from hone.training.preflight import Preflight, require_possible
@@ -271,7 +271,7 @@ def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: 
     job = job_of("epochs=null", "steps=1", f"precision={precision}", *words)
     feasible = Preflight().check(job)
     rehearsal = Rehearsal(feasible)
-    packing = candidate(rehearsal.blank, feasible.prepared.layer_map, rehearsal.specimen())[0]
+    packing = propose_packing(rehearsal.blank, feasible.prepared.layer_map, rehearsal.specimen())[0]
     taken = rehearsal.taken(Padded() if "batch.pack=false" in words else packing)
 
     bench = Bench.of(job, feasible.precision)

@@ -98,7 +98,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "names that are no text": (
         {"a.csv": csv(), "names": b"\xff\xfe\x00"},
         "dataset.path=a.csv dataset.labels=names",
-        "one name a line",
+        "one name per line",
     ),
     "unseen labels": (
         {"d/train.csv": csv(), "d/validation.csv": csv([("a", "good"), ("b", "ugly")])},
@@ -156,7 +156,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "truncated lines": (
         {"a.jsonl": labelled(lambda row: row)[:-9]},
         "dataset.path=a.jsonl",
-        "a.jsonl: 1 of 12 rows cannot be read|row 11: no JSON|on_bad_row=skip",
+        "a.jsonl: 1 of 12 rows cannot be read|row 11: not JSON|on_bad_row=skip",
     ),
     "truncated parquet": (
         {"a.parquet": b"PAR1" + b"x" * 99},
@@ -166,7 +166,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "a bad line far behind": (
         {"a.jsonl": lines([{"text": "w" * 5_000, "label": "a"}] * 5_000) + "no json\n", "b.csv": csv()},
         "dataset.path=a.jsonl dataset.streaming=true dataset.splits.validation=b.csv",
-        "1 of 5001 rows cannot be read|row 5000: no JSON",
+        "1 of 5001 rows cannot be read|row 5000: not JSON",
     ),
     "ragged rows": (
         {"a.csv": 'text,label\n"a\nb",b\nc,d,e\n'},
@@ -213,7 +213,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "half a saved data set": (
         {"d/dataset_dict.json": "nonsense"},
         "dataset.path=d",
-        "dataset.path=|no whole saved data set",
+        "dataset.path=|this saved data set is incomplete",
     ),
 }
 
@@ -293,7 +293,7 @@ def test_lines_that_are_no_rows_are_left_out_and_the_rest_keeps_its_numbers(hone
 
 
 HUB = {
-    "dataset.path=nobody/nothing": "dataset.path=nobody/nothing: no such folder here|Offline",
+    "dataset.path=nobody/nothing": "dataset.path=nobody/nothing: no such folder, and the hub|Offline",
     "dataset.path=fodler": "Did you mean folder?",
     "dataset.path=folder dataset.subset=nothing": "dataset.subset=nothing: not in|default",
     "dataset.path=folder dataset.splits.train=tran": "dataset.splits.train=tran: not in|Did you mean train?",

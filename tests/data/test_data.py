@@ -15,9 +15,9 @@ from conftest import Hone, only_run, record
 from hone.core import cache, seeds
 from hone.core.errors import UserError
 from hone.core.task import Facts
-from hone.data.batching import Batching, Buckets, Random, parts
+from hone.data.batching import Batching, Buckets, Random, split_by_length
 from hone.data.encoded import encode
-from hone.data.plan import Plan, sorted_batches
+from hone.data.plan import StepPlan, sorted_batches
 from hone.data.rows import Rows, load_rows
 from hone.data.sources.local import Local
 from hone.data.tiny.emotion import TinyEmotion
@@ -241,29 +241,29 @@ LENGTHS = np.random.default_rng(0).integers(3, 60, 101)
 @pytest.mark.parametrize("batching", [Random(), Buckets(), Buckets(pool=1), Buckets(pool=1000)])
 @pytest.mark.parametrize(("size", "accumulate", "world"), [(8, 1, 1), (8, 3, 1), (4, 2, 2), (200, 1, 1), (1, 1, 3)])
 def test_an_epoch_is_every_row_once(batching: Batching, size: int, accumulate: int, world: int) -> None:
-    plans = [Plan(LENGTHS, batching, size, accumulate, 7, rank, world) for rank in range(world)]
+    plans = [StepPlan(LENGTHS, batching, size, accumulate, 7, rank, world) for rank in range(world)]
     for epoch in (0, 1):
         steps = [plan.epoch(epoch) for plan in plans]
         rows = [row for each in steps for step in each for micro in step if micro.counts for row in micro.rows]
         assert sorted(rows) == list(range(101))
         assert {len(each) for each in steps} == {plans[0].steps_per_epoch}
-        assert {sum(map(len, each)) for each in steps} == {plans[0].batches(epoch)}
+        assert {sum(map(len, each)) for each in steps} == {plans[0].count_batches(epoch)}
         assert max(len(step) for each in steps for step in each) <= accumulate
     first, second = (str(plans[0].epoch(epoch)) for epoch in (0, 1))
     assert first != second or size > 101
-    assert first == str(Plan(LENGTHS, batching, size, accumulate, 7, 0, world).epoch(0))
+    assert first == str(StepPlan(LENGTHS, batching, size, accumulate, 7, 0, world).epoch(0))
 
 
 @pytest.mark.parametrize("batching", [Random(by="tokens"), Buckets(by="tokens"), Buckets(by="tokens", noise=0.3)])
 def test_a_budget_of_tokens_is_kept_and_used(batching: Batching) -> None:
-    plan = Plan(LENGTHS, batching, 300, 1, 7)
+    plan = StepPlan(LENGTHS, batching, 300, 1, 7)
     for epoch in (0, 1):
         batches = [micro.rows for step in plan.epoch(epoch) for micro in step]
         assert sorted(np.concatenate(batches)) == list(range(101))
         costs = [len(rows) * LENGTHS[rows].max() for rows in batches]
         assert max(costs) <= 300
         assert np.mean(costs) > 150
-        assert plan.batches(epoch) == len(batches)
+        assert plan.count_batches(epoch) == len(batches)
     assert plan.steps_per_epoch == len(plan.epoch(0))
 
 
@@ -278,7 +278,7 @@ def test_noise_makes_buckets_more_random() -> None:
 @pytest.mark.parametrize("lengths", [[5], [9] * 16, [3] * 8 + [200] * 8, list(range(1, 65)), [400] + [10] * 63])
 def test_parts_of_a_batch_are_all_of_it_and_cheap(lengths: list[int]) -> None:
     known = np.array(lengths)
-    cut = parts(known)
+    cut = split_by_length(known)
     assert sorted(np.concatenate(cut)) == list(range(len(lengths)))
     whole = len(lengths) * known.max()
     assert sum(len(part) * known[part].max() for part in cut) <= whole
@@ -287,7 +287,7 @@ def test_parts_of_a_batch_are_all_of_it_and_cheap(lengths: list[int]) -> None:
 
 @pytest.mark.parametrize("batching", [Buckets(), Buckets(by="tokens", noise=0.2)])
 def test_a_plan_can_be_entered_anywhere(batching: Batching) -> None:
-    plan = Plan(LENGTHS, batching, 80, 2, seed=3)
+    plan = StepPlan(LENGTHS, batching, 80, 2, seed=3)
     whole = [str(micros) for (_, micros), _ in zip(plan.steps(1), range(30), strict=False)]
     for start in (1, 6, 7, 8, 20):
         entered = [str(micros) for (_, micros), _ in zip(plan.steps(start), range(31 - start), strict=False)]

@@ -11,7 +11,7 @@ import pytest
 import hone
 from hone.core.task import Task
 from hone.data.encoded import encode
-from hone.data.recipe import code
+from hone.data.recipe import code_digest
 from hone.tasks.text.text_classification import TextClassification
 
 
@@ -23,14 +23,14 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def is_made_anew(task: Task, changed: str, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the results of a task have another name once the source of a module is another one."""
-    before, source = code(task, encode), inspect.getsource
+    before, source = code_digest(task, encode), inspect.getsource
     with monkeypatch.context() as patch:
 
         def edited(module: ModuleType) -> str:
             return source(module) + ("\n# edited" if module.__name__ == changed else "")
 
         patch.setattr(inspect, "getsource", edited)
-        return code(task, encode) != before
+        return code_digest(task, encode) != before
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_in_a_checkout_a_change_of_our_files_counts(module: str, monkeypatch: py
 @pytest.mark.usefixtures("installed")
 def test_once_installed_the_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_made_anew(TextClassification(), "hone.tasks.text.text_classification", monkeypatch)
-    before = code(TextClassification(), encode)
+    before = code_digest(TextClassification(), encode)
     monkeypatch.setattr(hone, "__version__", "99")
-    assert code(TextClassification(), encode) != before
+    assert code_digest(TextClassification(), encode) != before
 
 
 @pytest.mark.usefixtures("installed")

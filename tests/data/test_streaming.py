@@ -22,10 +22,10 @@ from hone.data import streaming as streamed
 from hone.data.batching import Batching, Buckets, Random
 from hone.data.module import DataModule, Step
 from hone.data.rows import load_rows
-from hone.data.source import Incoming
+from hone.data.source import RawStream
 from hone.data.sources.hub import Hub
 from hone.data.sources.local import Local
-from hone.data.streaming import shuffled
+from hone.data.streaming import shuffle_buffered
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import LayerMap
@@ -185,12 +185,12 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 
 def test_a_buffer_mixes_as_far_as_it_reaches() -> None:
     rows = [{"id": row} for row in range(2000)]
-    order = [row["id"] for row in shuffled(rows, 100, seeds.stream(0, "shuffle", 0))]
+    order = [row["id"] for row in shuffle_buffered(rows, 100, seeds.stream(0, "shuffle", 0))]
     assert sorted(order) == list(range(2000))
     late = np.arange(2000) - np.array(order)
     assert late.min() == pytest.approx(-100, abs=5), "no row comes before it is read"
     assert 60 < np.abs(late).mean() < 140
-    assert [row["id"] for row in shuffled(rows[:5], 1, seeds.stream(0, "shuffle", 0))] == [0, 1, 2, 3, 4]
+    assert [row["id"] for row in shuffle_buffered(rows[:5], 1, seeds.stream(0, "shuffle", 0))] == [0, 1, 2, 3, 4]
 
 
 def test_buckets_of_a_stream_hold_rows_of_like_length() -> None:
@@ -208,7 +208,7 @@ def test_batches_of_a_stream_go_through_in_parts_of_like_length(
     """The same rows in the same steps, in more and narrower passes."""
     monkeypatch.setattr("hone.data.batching._PASS", 0)
     whole, cut = module(None, batching, batch_size=8), module(None, batching, batch_size=8)
-    cut.in_parts = True
+    cut.splits_batches = True
     finer = 0
     for one, two in islice(zip(whole.steps(1), cut.steps(1), strict=True), 14):
         rows, parts = (sorted(np.concatenate([batch["id"] for batch in step.batches])) for step in (one, two))
@@ -318,7 +318,7 @@ def test_a_stream_of_the_hub_loads_no_training_rows(monkeypatch: pytest.MonkeyPa
 def test_the_look_at_all_rows_is_remembered_until_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
     first = load_rows(told(), TextClassification())
     with monkeypatch.context() as patch:
-        patch.setattr(Incoming, "chunks", None)  # whoever called it would fail
+        patch.setattr(RawStream, "iter_chunks", None)  # whoever called it would fail
         again = load_rows(told(), TextClassification())
     assert (again.facts, again.sizes, again.fingerprint()) == (first.facts, first.sizes, first.fingerprint())
     Dataset.from_list(examples(60)).to_json("here/train.jsonl")
@@ -356,7 +356,7 @@ def test_bad_rows_of_a_stream_are_left_out_where_the_user_says_so(hone: Hone) ->
 
 MISTAKES = {
     "dataset.splits.validation=no.jsonl": "no.jsonl: no such file",
-    "dataset.path=here/train.jsonl": "no validation split, and from a stream (dataset.streaming=true) none is held out",
+    "dataset.path=here/train.jsonl": "none can be held out from a stream (dataset.streaming=true)",
     "head=linear_probe": "features computed once for all rows",
     "batch.by=tokens batch_size=900": "Say batch.by=examples with a batch_size in rows, or dataset.streaming=false",
     "dataset.columns.text=body": "no column 'body'",

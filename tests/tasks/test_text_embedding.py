@@ -208,7 +208,7 @@ def test_it_evaluates_and_exports(hone: Hone) -> None:
     ("words", "said"),
     [
         ("checkpoint=tiny_t5", "is an encoder with a decoder"),
-        ("adapter=frozen", "nothing is left to learn"),
+        ("adapter=frozen", "nothing is trainable"),
         ("head=mean", "use head=auto"),
         ("task.temperature=0", "task.temperature"),
         ("task.pooling=attention", "task.pooling"),

@@ -90,12 +90,12 @@ def test_without_a_compiler_it_trains_and_says_so(process: Hone, tmp_path: Path)
     done = process("train", *SMALL, "compile=true", PATH="", TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "cache"))
     assert done.code == 0, done.said
     assert done.said.count("compile=true: nothing can be compiled on this machine") == 1
-    assert "the run goes on uncompiled" in done.said
+    assert "the run continues uncompiled" in done.said
     assert "Traceback" not in done.said
 
 
 def test_a_network_without_layers_of_its_own_says_so(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.models.layers._lists", lambda *parts: [])
+    monkeypatch.setattr("hone.models.layers._find_layer_lists", lambda *parts: [])
     done = hone("train", *SMALL, "compile=true")
     assert done.code == 0, done.said
-    assert "compile=true: no layers of their own were found" in done.err
+    assert "compile=true: no layers were recognised" in done.err

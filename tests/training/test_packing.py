@@ -143,7 +143,7 @@ def test_a_layout_puts_every_token_in_its_place(lengths: tuple[int, ...]) -> Non
     assert torch.equal(layout.unpack(packed), values * mask[..., None])
     assert sum(group.rows for group in layout.groups) == len(lengths)
     heads = packed[:, None]
-    there_and_back = torch.cat([group.flat(group.square(heads).transpose(1, 2)) for group in layout.groups])
+    there_and_back = torch.cat([group.to_tokens(group.to_rectangle(heads).transpose(1, 2)) for group in layout.groups])
     assert torch.equal(there_and_back[:, 0], packed[0, : layout.tokens])
 
 
@@ -153,7 +153,7 @@ def test_a_training_learns_the_same_in_parts(tmp_path: Path) -> None:
     told = {"hyperparameters": still, "batching": Random(pack=False), "batch_size": 40, "rows": 80, "accumulate": 2}
     whole = Training(tmp_path / "a", **told).start().fit()
     cut = Training(tmp_path / "b", **told).start()
-    cut.data.in_parts = True
+    cut.data.splits_batches = True
     assert len(next(cut.data.steps(1)).batches) > 2
     assert cut.fit().losses == pytest.approx(whole.losses, abs=1e-5)
     assert distance(cut.weights, whole.weights) < 1e-4
@@ -216,4 +216,4 @@ def test_layers_in_chunks_need_batches_of_whole_chunks(hone: Hone) -> None:
 def test_what_cannot_be_packed_is_refused_to_who_insists(hone: Hone) -> None:
     done = hone("train", *SMALL, "head=linear_probe", "batch.pack=true")
     assert done.code == 2
-    assert "batch.pack=true: this network cannot train packed: what it reads has no padding" in done.err
+    assert "batch.pack=true: this network cannot train packed: its inputs have no padding" in done.err

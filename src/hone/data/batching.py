@@ -1,4 +1,4 @@
-"""Which rows share a batch: an epoch's rows in batches, decided by their lengths and a random stream alone."""
+"""Divides the rows of an epoch into batches. Only the rows' lengths and a random stream decide."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from hone.core.columns import Index
 from hone.core.value_types import Count, NotNegative, Switch
 
-By = Literal["examples", "tokens"]
+CountedBy = Literal["examples", "tokens"]
 
 _PASS = 160
-"""The cost of one more forward and backward pass, in tokens; measured on CPUs."""
+"""What one more forward and backward pass costs, expressed in tokens. Measured on CPUs."""
 
 
 class Batching(ABC):
-    """The contract of a config's `batch`; every kind has these keys."""
+    """The contract of a config's `batch`. Every kind of batching has these keys."""
 
     pack: Switch
-    """Whether the layers see real tokens alone; auto: where the network allows it."""
+    """Whether padding is removed before the layers; auto: where the network allows it."""
     split: Switch
     """Whether a padded batch is computed in parts of similar length; auto: on CPUs, where the cost was measured."""
-    by: By
-    """What `batch_size` counts."""
+    by: CountedBy
+    """The unit of `batch_size`."""
 
     @property
     def span(self) -> int:
-        """How many batches are made from the same rows; a stream prepares at least as many at a time."""
+        """How many batches are formed together; a stream prepares at least this many at a time."""
         return 1
 
     @abstractmethod
@@ -38,26 +38,26 @@ class Batching(ABC):
 
     @final
     def splits_on(self, device_type: str) -> bool:
-        """Whether padded batches are computed in parts on devices of this type."""
+        """Returns whether padded batches are computed in parts on devices of this type."""
         return device_type == "cpu" if self.split == "auto" else self.split
 
     @final
-    def cut(self, rows: Index, lengths: Index, size: int) -> list[Index]:
-        """Returns consecutive pieces of `size` rows, or of `size` tokens, padding included."""
-        return _cut_by_tokens(rows, lengths, size) if self.by == "tokens" else _cut(rows, size)
+    def divide(self, rows: Index, lengths: Index, size: int) -> list[Index]:
+        """Returns consecutive pieces of `size` rows, or of `size` tokens with padding included."""
+        return _divide_by_tokens(rows, lengths, size) if self.by == "tokens" else _divide_by_rows(rows, size)
 
 
 @final
 @dataclass(frozen=True)
 class Random(Batching):
-    """Rows drawn at random, by a new permutation every epoch: the textbook form."""
+    """A new random permutation of all rows every epoch."""
 
     pack: Switch = "auto"
     split: Switch = "auto"
-    by: By = "examples"
+    by: CountedBy = "examples"
 
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
-        return self.cut(rng.permutation(len(lengths)), lengths, size)
+        return self.divide(rng.permutation(len(lengths)), lengths, size)
 
 
 @final
@@ -65,15 +65,15 @@ class Random(Batching):
 class Buckets(Batching):
     """Rows of similar length: little padding, but batches that are less random.
 
-    All rows are shuffled and divided into pools of `pool` batches. Each pool is sorted by length and cut into batches,
-    and the batches are shuffled.
+    All rows are shuffled and divided into pools of `pool` batches. Each pool is sorted by length and divided into
+    batches, and the batches are shuffled.
     """
 
     pool: Count = 4
     noise: NotNegative = 0.0
     pack: Switch = "auto"
     split: Switch = "auto"
-    by: By = "examples"
+    by: CountedBy = "examples"
 
     @property
     def span(self) -> int:
@@ -81,35 +81,38 @@ class Buckets(Batching):
 
     def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
         batches: list[Index] = []
-        for pool in self.cut(rng.permutation(len(lengths)), lengths, self.pool * size):
+        for pool in self.divide(rng.permutation(len(lengths)), lengths, self.pool * size):
             noisy = lengths[pool] * (1 + rng.uniform(-self.noise, self.noise, len(pool)))
-            batches += self.cut(pool[np.argsort(noisy, kind="stable")], lengths, size)
+            batches += self.divide(pool[np.argsort(noisy, kind="stable")], lengths, size)
         return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def parts(lengths: Index) -> list[Index]:
-    """Returns the rows' places in the cheapest division of a padded batch into parts of similar length.
+def split_by_length(lengths: Index) -> list[Index]:
+    """Divides a padded batch into parts of similar length and returns the places of each part's rows.
 
-    The parts' gradients add up to those of the batch, and the parts have far less padding.
+    The division with the lowest cost is chosen. The parts' gradients add up to those of the batch.
     """
     order = np.argsort(lengths, kind="stable")
     widths, count = lengths[order], len(lengths)
-    least, begins = np.zeros(count + 1), np.zeros(count + 1, dtype=np.int64)
+    # Dynamic programming over the sorted rows: `least[stop]` is the lowest cost of the first `stop` rows, and
+    # `starts[stop]` is where the last part of that division starts. A part costs its padded tokens and one pass.
+    least, starts = np.zeros(count + 1), np.zeros(count + 1, dtype=np.int64)
     for stop in range(1, count + 1):
         costs = least[:stop] + widths[stop - 1] * np.arange(stop, 0, -1) + _PASS
-        begins[stop] = np.argmin(costs)
-        least[stop] = costs[begins[stop]]
-    cuts = [count]
-    while cuts[-1] > 0:
-        cuts.append(int(begins[cuts[-1]]))
-    return [order[start:stop] for start, stop in zip(cuts[1:], cuts[:-1], strict=True)]
+        starts[stop] = np.argmin(costs)
+        least[stop] = costs[starts[stop]]
+    bounds = [count]
+    while bounds[-1] > 0:
+        bounds.append(int(starts[bounds[-1]]))
+    return [order[start:stop] for start, stop in zip(bounds[1:], bounds[:-1], strict=True)]
 
 
-def _cut(rows: Index, size: int) -> list[Index]:
+def _divide_by_rows(rows: Index, size: int) -> list[Index]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _cut_by_tokens(rows: Index, lengths: Index, size: int) -> list[Index]:
+def _divide_by_tokens(rows: Index, lengths: Index, size: int) -> list[Index]:
+    """A piece ends before the row with which its width times its rows would exceed `size`."""
     starts, longest = [0], 0
     for place, length in enumerate(lengths[rows].tolist()):
         longest = max(longest, length)

@@ -1,4 +1,4 @@
-"""Columns named by role and labels named by name, whatever the data set calls them."""
+"""Canonical rows: columns have the names of the roles they play, and labels have names, whatever the data set uses."""
 
 from __future__ import annotations
 
@@ -14,40 +14,45 @@ from hone.core.errors import MissingColumns, UserError, closest_choice, join_nam
 from hone.core.paths import nearest_path
 from hone.core.task import Task
 from hone.core.wording import as_typed
-from hone.data.source import Incoming, Source
+from hone.data.source import RawStream, Source
 
 
 def to_canonical(raw: Dataset, split: str, source: Source, task: Task, first: int = 0) -> Dataset:
-    """Only the columns that play a role, under the role's name, with `id` as the row's place in its split, where
-    these begin at `first`."""
-    raw = _opened(raw, source)
-    roles = _roles(raw, split, source, task)
-    plain = {column: role for role, (column, *others) in roles.items() if not others}
-    rows = raw.select_columns(list(plain)).rename_columns(plain)
-    for role, several in roles.items():
-        if len(several) > 1:
-            rows = rows.add_column(role, _side_by_side(raw, role, several))
+    """Returns only the columns that play a role, named by role, and an `id`.
+
+    The `id` is the row's place in its split, where `raw` begins at the place `first`.
+    """
+    raw = _flatten_if_needed(raw, source)
+    roles = _columns_by_role(raw, split, source, task)
+    single = {columns[0]: role for role, columns in roles.items() if len(columns) == 1}
+    rows = raw.select_columns(list(single)).rename_columns(single)
+    for role, columns in roles.items():
+        if len(columns) > 1:
+            rows = rows.add_column(role, _zip_columns(raw, role, columns))
     for role, feature in rows.features.items():
-        names = _names(feature, source)
-        named = _named(rows.with_format("arrow")[:][role], names) if role == "label" and names else None
-        if named is not None:
-            rows = rows.remove_columns(role).add_column(role, named)
+        names = _names_of_labels(feature, source)
+        if role != "label" or not names:
+            continue
+        labels = _name_labels(rows.with_format("arrow")[:][role], names)
+        if labels is not None:
+            rows = rows.remove_columns(role).add_column(role, labels)
     return rows.add_column("id", np.arange(first, first + len(raw)))
 
 
-def label_names(raw: Dataset | Incoming, source: Source) -> tuple[str, ...] | None:
-    """The label names in the order the config or the data set gives them, where either does."""
+def label_names(raw: Dataset | RawStream, source: Source) -> tuple[str, ...] | None:
+    """Returns the label names in the order of the config or of the data set, or None where neither has names."""
     column = source.columns.get("label") or "label"
-    return _names(raw.features.get(column) if isinstance(column, str) else None, source)
+    return _names_of_labels(raw.features.get(column) if isinstance(column, str) else None, source)
 
 
-def _names(feature: Any, source: Source) -> tuple[str, ...] | None:
+def _names_of_labels(feature: Any, source: Source) -> tuple[str, ...] | None:
     inner = feature.feature if isinstance(feature, List) else feature
     if isinstance(inner, ClassLabel):
         return tuple(inner.names)
     if source.labels is None:
         return None
-    names = _listed_in(Path(source.labels).expanduser()) if isinstance(source.labels, str) else tuple(source.labels)
+    labels = source.labels
+    names = _read_names(Path(labels).expanduser()) if isinstance(labels, str) else tuple(labels)
     if len(set(names)) < max(len(names), 1):
         raise UserError(
             f"dataset.labels={as_typed(source.labels)}: expected names, none of them twice; {join_names(names)}."
@@ -55,96 +60,103 @@ def _names(feature: Any, source: Source) -> tuple[str, ...] | None:
     return names
 
 
-def _listed_in(file: Path) -> tuple[str, ...]:
+def _read_names(file: Path) -> tuple[str, ...]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
         raise UserError(
-            f"dataset.labels={file}: give a list, or a text file with one name a line ({error}).{nearest_path(file)}"
+            f"dataset.labels={file}: give a list, or a text file with one name per line ({error}).{nearest_path(file)}"
         ) from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _opened(raw: Dataset, source: Source) -> Dataset:
-    """With the fields of a column as columns, a.b, where a role asks for one."""
-    asked = [column for columns in source.columns.values() for column in _listed(columns)]
-    return raw.flatten() if any("." in column for column in asked if column not in raw.column_names) else raw
+def _flatten_if_needed(raw: Dataset, source: Source) -> Dataset:
+    """Turns the fields of nested columns into columns `a.b` where a role asks for such a column."""
+    wanted = [column for columns in source.columns.values() for column in _as_list(columns)]
+    needs_fields = any("." in column for column in wanted if column not in raw.column_names)
+    return raw.flatten() if needs_fields else raw
 
 
-def _listed(columns: str | list[str] | None) -> list[str]:
-    return [] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+def _as_list(columns: str | list[str] | None) -> list[str]:
+    if columns is None:
+        return []
+    return [columns] if isinstance(columns, str) else list(columns)
 
 
-def _roles(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, list[str]]:
-    """The column of each role this split has, or the columns that are the items of a list."""
-    roles = _mapped(source, [*task.roles, *task.optional_roles])
+def _columns_by_role(raw: Dataset, split: str, source: Source, task: Task) -> dict[str, list[str]]:
+    """Returns the column of each role; a role with several columns is a list of their items."""
+    roles = _mapped_columns(source, [*task.roles, *task.optional_roles])
     for role in task.roles:
         roles.setdefault(role, [role])
-    if any(column not in raw.column_names for columns in roles.values() for column in columns):
+    used = [column for columns in roles.values() for column in columns]
+    if any(column not in raw.column_names for column in used):
         kind = f"{type(task).__module__}.{type(task).__qualname__}"
-        problem = f"{source.name}, {split} split: {_what_is_missing(roles, raw.column_names)}"
+        problem = f"{source.name}, {split} split: {_describe_missing(roles, raw.column_names)}"
         raise MissingColumns(problem, tuple(raw.column_names), kind)
-    if len({column for columns in roles.values() for column in columns}) < sum(map(len, roles.values())):
-        told = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}
-        raise UserError(f"dataset.columns={as_typed(told)}: one column for two roles.")
+    if len(set(used)) < len(used):
+        mapping = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}
+        raise UserError(f"dataset.columns={as_typed(mapping)}: one column for two roles.")
     return roles
 
 
-def _what_is_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
-    """The missing columns with their roles, the existing ones, and the overrides that would name the right ones."""
-    pairs = [(role, column) for role, columns in roles.items() for column in columns if column not in existing]
-    meant = {column: closest_choice(column, existing) or closest_choice(role, existing) for role, column in pairs}
-    problem = ", ".join(f"no column {column!r} for the role {role!r}" for role, column in pairs)
-    hint = " and ".join(dict.fromkeys(column for column in meant.values() if column))
+def _describe_missing(roles: dict[str, list[str]], existing: list[str]) -> str:
+    """Names the missing columns with their roles, the existing columns, and the overrides that would fix it."""
+    missing = [(role, column) for role, columns in roles.items() for column in columns if column not in existing]
+    guesses = {column: closest_choice(column, existing) or closest_choice(role, existing) for role, column in missing}
+    problem = ", ".join(f"no column {column!r} for the role {role!r}" for role, column in missing)
+    names = " and ".join(dict.fromkeys(guess for guess in guesses.values() if guess))
+    hint = f" Did you mean {names}?" if names else ""
     overrides = {}
-    for role, column in pairs:
-        right = meant[column] if len(roles[role]) == 1 else None
-        overrides[role] = f"dataset.columns.{role}={right or '…'}"
+    for role, column in missing:
+        guess = guesses[column] if len(roles[role]) == 1 else None
+        overrides[role] = f"dataset.columns.{role}={guess or '…'}"
     return (
-        f"{problem}.{f' Did you mean {hint}?' if hint else ''} The columns are {join_names(existing)}; "
+        f"{problem}.{hint} The columns are {join_names(existing)}; "
         f"name the right ones with {' '.join(overrides.values())}."
     )
 
 
-def _mapped(source: Source, known: list[str]) -> dict[str, list[str]]:
-    """What the config says of the roles; one for any task says `text: text`, which means nothing to the others."""
-    mapped = {role: _listed(column) for role, column in source.columns.items() if column is not None}
-    for role in mapped.keys() - set(known):
+def _mapped_columns(source: Source, roles: list[str]) -> dict[str, list[str]]:
+    """Returns the columns that the config maps to the task's roles."""
+    mapped = {role: _as_list(column) for role, column in source.columns.items() if column is not None}
+    for role in mapped.keys() - set(roles):
+        # A config for any task may say `text: text`, which means nothing to a task without that role.
         if mapped.pop(role) != [role]:
-            raise UserError(f"dataset.columns.{role}: the task has no such role; its roles are {join_names(known)}.")
+            raise UserError(f"dataset.columns.{role}: the task has no such role; its roles are {join_names(roles)}.")
     if [] in mapped.values():
         raise UserError(f"dataset.columns={as_typed(mapped)}: expected a column for each role, or a list of them.")
     return mapped
 
 
-def _side_by_side(raw: Dataset, role: str, several: list[str]) -> pa.Array:
-    """Columns as one of lists: the first items of all of them make the first list."""
-    table = raw.select_columns(several).with_format("arrow")[:]
-    names = [str(kind).removeprefix("large_") for kind in table.schema.types]
-    kinds = {name: kind for name, kind in zip(names, table.schema.types, strict=True) if name != "null"}
+def _zip_columns(raw: Dataset, role: str, columns: list[str]) -> pa.Array:
+    """Makes one column of lists from several columns: each list has a row's values in the order of the columns."""
+    table = raw.select_columns(columns).with_format("arrow")[:]
+    types = [str(kind).removeprefix("large_") for kind in table.schema.types]
+    kinds = {name: kind for name, kind in zip(types, table.schema.types, strict=True) if name != "null"}
     if len(kinds) > 1:
-        told = ", ".join(f"{column} is {name}" for column, name in zip(several, names, strict=True))
+        pairs = ", ".join(f"{column} is {name}" for column, name in zip(columns, types, strict=True))
         raise UserError(
-            f"dataset.columns.{role}={as_typed(several)}: columns that make a list are of one type; {told}."
+            f"dataset.columns.{role}={as_typed(columns)}: the columns of a list must have the same type; {pairs}."
         )
     kind = next(iter(kinds.values()), pa.null())
-    parts = pa.concat_arrays([table[name].combine_chunks().cast(kind) for name in several])
-    order = np.arange(len(parts)).reshape(len(several), len(raw)).T.reshape(-1)
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(raw) + 1) * len(several), pa.int32()), parts.take(order))
+    parts = pa.concat_arrays([table[name].combine_chunks().cast(kind) for name in columns])
+    # `parts` has one column after the other; the transposed places read it row by row.
+    order = np.arange(len(parts)).reshape(len(columns), len(raw)).T.reshape(-1)
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(raw) + 1) * len(columns), pa.int32()), parts.take(order))
 
 
-def _named(column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array | None:
-    """Numbered labels as their names (a number that has none stays), or None where labels are names already."""
+def _name_labels(column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array | None:
+    """Replaces label numbers by names, or returns None where labels are no numbers. A number without a name stays."""
     column = column.combine_chunks()
     nested = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-    values = pc.list_flatten(column) if nested else column
-    if not pa.types.is_integer(values.type):
+    numbers = pc.list_flatten(column) if nested else column
+    if not pa.types.is_integer(numbers.type):
         return None
-    within = pc.and_(pc.greater_equal(values, 0), pc.less(values, len(names)))
-    named = pa.array(names, pa.string()).take(pc.if_else(within, values, None))
-    named = pc.if_else(within, named, values.cast(pa.string()))
+    has_name = pc.and_(pc.greater_equal(numbers, 0), pc.less(numbers, len(names)))
+    labels = pa.array(names, pa.string()).take(pc.if_else(has_name, numbers, None))
+    labels = pc.if_else(has_name, labels, numbers.cast(pa.string()))
     if not nested:
-        return named
+        return labels
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, named, mask=pc.is_null(column))
+    return pa.ListArray.from_arrays(offsets, labels, mask=pc.is_null(column))

@@ -1,4 +1,4 @@
-"""Canonical rows to what the model reads, once, through the cache."""
+"""Encodes canonical rows into what the model reads. Each split is encoded once and then read from the cache."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from hone.core import cache
 from hone.core.errors import RowError
 from hone.core.paths import cache_key
 from hone.core.task import Fault, Task
-from hone.data.bad_rows import Tally, find_bad_rows, report_bad_rows
-from hone.data.recipe import code, options
+from hone.data.bad_rows import BadRowSummary, find_bad_rows, report_bad_rows
+from hone.data.recipe import code_digest, task_options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 
 
 def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Dataset]]:
-    """Every split, encoded; and the rows without those that do not go into the model, which are treated as any bad
-    row is."""
+    """Returns the usable rows and every split encoded. Rows that do not fit the model are treated like any bad row."""
     facts = rows.facts
-    recipe = [options(task), code(task, encode), processor_digest(task.processor), facts.kind, facts.labels]
+    recipe = [
+        task_options(task), code_digest(task, encode), processor_digest(task.processor), facts.kind, facts.labels,
+    ]  # fmt: skip
     usable, encoded = dict(rows.splits), {}
-    for split, part in rows.splits.items():
+    for split, split_rows in rows.splits.items():
         try:
-            encoded[split] = _encode(part, task, recipe)
+            encoded[split] = _encode_split(split_rows, task, recipe)
         except RowError:
-            usable[split] = _fitting(part, split, task, source)
-            encoded[split] = _encode(usable[split], task, recipe)
+            usable[split] = _drop_rows_that_do_not_fit(split_rows, split, task, source)
+            encoded[split] = _encode_split(usable[split], task, recipe)
     return replace(rows, splits=usable), encoded
 
 
 def processor_digest(processor: Any) -> str:
-    """A digest of all that a processor saves of itself."""
+    """Returns a digest of all files that a processor saves."""
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
         processor.save_pretrained(folder)
@@ -45,7 +46,7 @@ def processor_digest(processor: Any) -> str:
     return digest.hexdigest()
 
 
-def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
+def _encode_split(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
     name = cache_key(fingerprint([rows]), recipe)
 
     def make(file: str | None) -> Dataset:
@@ -62,9 +63,9 @@ def _encode(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
     return cache.load_or_make("encoded", name, make)
 
 
-def _fitting(rows: Dataset, split: str, task: Task, source: Source) -> Dataset:
-    found = find_bad_rows(lambda start, stop: task.encode(rows[start:stop]), len(rows))
-    tally = Tally()
-    fitting = tally.sift(rows, (Fault(place, error.role, error.problem) for place, error in found))
-    report_bad_rows(tally.bad, tally.rows, tally.told(source), split, source)
+def _drop_rows_that_do_not_fit(rows: Dataset, split: str, task: Task, source: Source) -> Dataset:
+    errors = find_bad_rows(lambda start, stop: task.encode(rows[start:stop]), len(rows))
+    summary = BadRowSummary()
+    fitting = summary.drop_bad_rows(rows, (Fault(place, error.role, error.problem) for place, error in errors))
+    report_bad_rows(summary.bad, summary.rows, summary.describe(source), split, source)
     return fitting

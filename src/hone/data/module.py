@@ -1,4 +1,4 @@
-"""The one LightningDataModule: encoded rows served as batches, to our loop and to a stock `lightning.Trainer`."""
+"""The one LightningDataModule: serves encoded rows as batches, to hone's loop and to a stock `lightning.Trainer`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lightning import LightningDataModule
 from hone.core import seeds
 from hone.core.columns import Index, columns, draw_rows, lengths
 from hone.core.task import Batch, Task
-from hone.data.batching import Batching, parts
-from hone.data.plan import Feed, Loaded, Micro, Plan, Pool, sorted_batches
-from hone.data.streaming import Stream, Streamed
+from hone.data.batching import Batching, split_by_length
+from hone.data.plan import EncodedRows, Feed, LoadedFeed, MicroBatch, StepPlan, sorted_batches
+from hone.data.streaming import Stream, StreamFeed
 
 
 @final
 @dataclass(frozen=True)
 class Step:
-    """What one optimiser step reads: batches, what each counts in the loss, and how much was padding."""
+    """The batches of one optimiser step, what each counts in the loss, and how much of them is padding."""
 
     number: int
     batches: list[Batch]
@@ -34,7 +34,7 @@ class Step:
 
 @final
 class Batches:
-    """Batches made on demand; it can be walked again and has a length, as a data loader does."""
+    """Batches made on demand. Like a data loader, it has a length and can be iterated repeatedly."""
 
     def __init__(self, plan: list[Index], make: Callable[[int, Index], Batch]) -> None:
         self.plan = plan
@@ -48,24 +48,26 @@ class Batches:
 
 
 @final
-class Flow:
-    """Training batches as they come; it can be walked again, each time for the epoch at hand, and has its length."""
+class TrainBatches:
+    """Training batches of the current epoch, for a stock trainer: each iteration asks anew which epoch that is."""
 
-    def __init__(self, count: Callable[[], int], walk: Callable[[], Iterator[Batch]]) -> None:
+    def __init__(self, count: Callable[[], int], iterate: Callable[[], Iterator[Batch]]) -> None:
         self.count = count
-        self.walk = walk
+        self.iterate = iterate
 
     def __len__(self) -> int:
         return self.count()
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.walk()
+        return self.iterate()
 
 
 @final
 class DataModule(LightningDataModule):
-    """Built with the encoded splits, or a stream in place of the training split; `rank` and `world` say which share of
-    each batch is this process's."""
+    """Takes the encoded splits, or a stream instead of the training split.
+
+    `rank` and `world` say which share of each batch belongs to this process.
+    """
 
     def __init__(
         self,
@@ -85,27 +87,27 @@ class DataModule(LightningDataModule):
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
         self.stream = stream
-        self.in_parts = False
-        """Whether a padded training batch goes through in parts of like length."""
+        self.splits_batches = False
+        """Whether a padded training batch is computed in parts of similar length."""
 
     @cached_property
     def feed(self) -> Feed:
-        """Where training steps get their rows."""
-        told = (self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world)
+        """The source of the training steps' rows."""
         if self.stream is not None:
-            return Streamed(self.stream, self.task, Plan(np.empty(0, dtype=np.int64), *told))
-        return Loaded(Pool(self.splits["train"], self.lengths["train"]), Plan(self.lengths["train"], *told))
+            return StreamFeed(self.stream, self.task, self._plan(np.empty(0, dtype=np.int64)))
+        lengths = self.lengths["train"]
+        return LoadedFeed(EncodedRows(self.splits["train"], lengths), self._plan(lengths))
 
     def steps(self, first: int) -> Iterator[Step]:
-        """The training steps from `first` on, without end."""
-        for number, (whole, pool) in self.feed.steps(first):
-            micros = [part for micro in whole for part in self._parts(micro, pool)]
-            batches = [self._train_batch(number, place, micro, pool) for place, micro in enumerate(micros)]
-            yield self._step(number, micros, batches, pool.lengths)
+        """Yields the training steps from `first` on, without end."""
+        for number, (planned, source) in self.feed.steps(first):
+            micros = [part for micro in planned for part in self._split(micro, source)]
+            batches = [self._train_batch(number, place, micro, source) for place, micro in enumerate(micros)]
+            yield self._step(number, micros, batches, source.lengths)
 
-    def train_dataloader(self) -> Flow:
-        """One epoch for a stock trainer, which accumulates by itself."""
-        return Flow(lambda: self.feed.batches(self._epoch()), self._flow)
+    def train_dataloader(self) -> TrainBatches:
+        """Returns one epoch for a stock trainer, which accumulates gradients itself."""
+        return TrainBatches(lambda: self.feed.count_batches(self._epoch()), self._epoch_batches)
 
     def val_dataloader(self) -> Batches:
         return self.batches("validation")
@@ -114,55 +116,60 @@ class DataModule(LightningDataModule):
         return self.batches("test")
 
     def batches(self, split: str, rank: int = 0, world: int = 1, examples: int | None = None) -> Batches:
-        """A split (or some examples of it) for evaluation, longest rows first; each batch as random every time."""
+        """Returns this process's batches of a split, or of some of its examples, for evaluation.
+
+        The longest rows come first. Every batch gets the same random stream, so that it is always the same.
+        """
         places = draw_rows(self.splits[split], examples)
         batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
         plan = [places[batch] for batch in batches]
-        mine = range(rank, len(plan), world)
         return Batches(
-            [plan[place] for place in mine],
+            plan[rank::world],
             lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate")),
         )
 
-    def specimen(self) -> Batch:
-        """A few training rows of all lengths."""
-        pool = self.feed.beginning()
-        order = np.argsort(pool.lengths, kind="stable")
+    def sample_batch(self) -> Batch:
+        """Returns a batch of a few training rows of all lengths."""
+        source = self.feed.sample_rows()
+        order = np.argsort(source.lengths, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
-        return self._collate(pool.rows, order[places], seeds.stream(0, "collate", 0))
+        return self._collate(source.rows, order[places], seeds.stream(0, "collate", 0))
 
-    def exhibits(self) -> Batch | None:
-        """The first validation rows, as many as the task shows."""
+    def example_batch(self) -> Batch | None:
+        """Returns a batch of the first validation rows, as many as the task shows to users."""
         rows = self.splits["validation"]
         count = min(self.task.shown, len(rows))
         return self._collate(rows, np.arange(count), seeds.stream(0, "collate")) if count else None
 
-    def _flow(self) -> Iterator[Batch]:
-        walk = ((micro, pool) for micros, pool in self.feed.epoch(self._epoch()) for micro in micros)
-        return (self._train_batch(0, place, micro, pool) for place, (micro, pool) in enumerate(walk))
+    def _plan(self, lengths: Index) -> StepPlan:
+        return StepPlan(lengths, self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world)
 
-    def _parts(self, micro: Micro, pool: Pool) -> list[Micro]:
-        if not self.in_parts:
+    def _epoch(self) -> int:
+        return int(self.trainer.current_epoch) if self.trainer is not None else 0
+
+    def _epoch_batches(self) -> Iterator[Batch]:
+        passes = ((micro, source) for micros, source in self.feed.epoch(self._epoch()) for micro in micros)
+        return (self._train_batch(0, place, micro, source) for place, (micro, source) in enumerate(passes))
+
+    def _split(self, micro: MicroBatch, source: EncodedRows) -> list[MicroBatch]:
+        if not self.splits_batches:
             return [micro]
-        return [Micro(micro.rows[part], micro.counts) for part in parts(pool.lengths[micro.rows])]
+        return [MicroBatch(micro.rows[part], micro.counts) for part in split_by_length(source.lengths[micro.rows])]
 
-    def _train_batch(self, step: int, place: int, micro: Micro, pool: Pool) -> Batch:
-        return self._collate(pool.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))
+    def _train_batch(self, step: int, place: int, micro: MicroBatch, source: EncodedRows) -> Batch:
+        return self._collate(source.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))
 
     def _collate(self, rows: Dataset, places: Index, rng: np.random.Generator) -> Batch:
         return self.task.collate(columns(rows, places), rng)
 
-    def _step(self, number: int, micros: list[Micro], batches: list[Batch], of_rows: Index) -> Step:
-        counted = zip(micros, batches, strict=True)
-        lengths = [of_rows[micro.rows] for micro in micros if micro.counts]
+    def _step(self, number: int, micros: list[MicroBatch], batches: list[Batch], lengths: Index) -> Step:
+        pairs = zip(micros, batches, strict=True)
+        sizes = [lengths[micro.rows] for micro in micros if micro.counts]
         return Step(
             number,
             batches,
-            targets=[self.task.count_targets(batch) if micro.counts else 0.0 for micro, batch in counted],
-            rows=sum(len(each) for each in lengths),
-            tokens=int(sum(each.sum() for each in lengths)),
-            padded_tokens=int(sum(len(each) * each.max() for each in lengths)),
+            targets=[self.task.count_targets(batch) if micro.counts else 0.0 for micro, batch in pairs],
+            rows=sum(len(size) for size in sizes),
+            tokens=int(sum(size.sum() for size in sizes)),
+            padded_tokens=int(sum(len(size) * size.max() for size in sizes)),
         )
-
-    def _epoch(self) -> int:
-        return int(self.trainer.current_epoch) if self.trainer is not None else 0

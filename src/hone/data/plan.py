@@ -1,4 +1,4 @@
-"""Which rows make up each optimiser step: a function of the seed and the step, for every process of a run."""
+"""Which rows make up each optimiser step: a function of the seed and the step number, in every process of a run."""
 
 from __future__ import annotations
 
@@ -19,17 +19,31 @@ from hone.data.batching import Batching, Random
 
 @final
 @dataclass(frozen=True)
-class Micro:
-    """One forward pass: its rows, and whether they count (a process without rows stands in with one that does not)."""
+class MicroBatch:
+    """The rows of one forward pass."""
 
     rows: Index
     counts: bool
+    """Whether the rows count. A process without rows of its own repeats one that does not count."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """The training rows of one process among `world`; an optimiser step never crosses the end of an epoch."""
+class EncodedRows:
+    """Encoded rows and their lengths; micro-batches name rows by their place here."""
+
+    rows: Dataset
+    lengths: Index
+
+
+PlannedStep = tuple[list[MicroBatch], EncodedRows]
+"""The forward passes of a step, and the rows whose places they name."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StepPlan:
+    """Plans the steps of one process among `world`; an optimiser step never crosses the end of an epoch."""
 
     lengths: Index
     batching: Batching
@@ -41,100 +55,87 @@ class Plan:
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """Of the first epoch; where batches are cut by tokens, others may have a few more or less."""
-        return len(self.epoch(0)) if self.batching.by == "tokens" else self.measure(len(self.lengths))[1]
+        """The steps of the first epoch; where batches are counted in tokens, other epochs may differ by a few."""
+        return len(self.epoch(0)) if self.batching.by == "tokens" else self.count_for_rows(len(self.lengths))[1]
 
-    def batches(self, epoch: int) -> int:
-        """How many forward passes an epoch has."""
+    def count_batches(self, epoch: int) -> int:
+        """Returns the number of forward passes in an epoch."""
         if self.batching.by == "tokens":
             return sum(len(step) for step in self.epoch(epoch))
-        return self.measure(len(self.lengths))[0]
+        return self.count_for_rows(len(self.lengths))[0]
 
-    def measure(self, rows: int) -> tuple[int, int]:
-        """How many batches so many rows make, and how many steps; where batches are cut by tokens, nobody can say."""
+    def count_for_rows(self, rows: int) -> tuple[int, int]:
+        """Returns how many batches and how many steps this many rows make, where `batch_size` counts examples."""
         batches = -(-rows // (self.batch_size * self.world))
         return batches, -(-batches // self.accumulate)
 
-    def steps(self, first: int) -> Iterator[tuple[int, list[Micro]]]:
-        """The numbered steps from `first` on (the run's first is 1), without end."""
+    def steps(self, first: int) -> Iterator[tuple[int, list[MicroBatch]]]:
+        """Yields the numbered steps from `first` on, without end. The first step of a run is 1."""
         steps = (step for epoch in count() for step in self.epoch(epoch))
         return islice(enumerate(steps, start=1), first - 1, None)
 
-    def epoch(self, *place: int) -> list[list[Micro]]:
-        """The steps of an epoch, or of a window of it, each in forward passes."""
+    def epoch(self, *place: int) -> list[list[MicroBatch]]:
+        """Returns the steps of an epoch, or of a window of an epoch, as lists of forward passes."""
         rng = seeds.stream(self.seed, "order", *place)
         batches = self.batching.epoch(self.lengths, self.batch_size * self.world, rng)
-        micros = [self._share(batch) for batch in batches]
+        micros = [self._take_share(batch) for batch in batches]
         return [micros[start : start + self.accumulate] for start in range(0, len(micros), self.accumulate)]
 
-    def _share(self, batch: Index) -> Micro:
-        mine = batch[self.rank :: self.world]
-        return Micro(mine, True) if len(mine) else Micro(batch[:1], False)
+    def _take_share(self, batch: Index) -> MicroBatch:
+        share = batch[self.rank :: self.world]
+        return MicroBatch(share, True) if len(share) else MicroBatch(batch[:1], False)
 
 
 def sorted_batches(lengths: Index, size: int, batching: Batching | None = None) -> list[Index]:
-    """Rows for evaluation, longest first: hardly any padding, and the batch that needs most memory comes at once."""
+    """Returns batches for evaluation, longest rows first: little padding, and the largest batch fails at once."""
     order = np.argsort(-lengths, kind="stable")
-    return (batching or Random()).cut(order, lengths, size)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Encoded rows in memory or mapped into it, of which steps are made by place."""
-
-    rows: Dataset
-    lengths: Index
-
-
-Planned = tuple[list[Micro], Pool]
-"""The forward passes of a step, and the rows whose places they name."""
+    return (batching or Random()).divide(order, lengths, size)
 
 
 class Feed(ABC):
-    """Steps as forward passes over the rows of a pool: a function of seed, epoch and step."""
+    """The contract of what feeds the training: steps as a function of seed, epoch and step number."""
 
     @property
     @abstractmethod
     def steps_per_epoch(self) -> int:
-        """What durations in epochs are counted in."""
+        """The number of steps by which durations in epochs are converted."""
 
     @abstractmethod
-    def batches(self, epoch: int) -> int:
-        """How many forward passes an epoch has."""
+    def count_batches(self, epoch: int) -> int:
+        """Returns the number of forward passes in an epoch."""
 
     @abstractmethod
-    def epoch(self, epoch: int) -> Iterator[Planned]:
-        """The steps of an epoch."""
+    def epoch(self, epoch: int) -> Iterator[PlannedStep]:
+        """Yields the steps of an epoch."""
 
     @abstractmethod
-    def steps(self, first: int) -> Iterator[tuple[int, Planned]]:
-        """The numbered steps from `first` on (the run's first is 1), without end."""
+    def steps(self, first: int) -> Iterator[tuple[int, PlannedStep]]:
+        """Yields the numbered steps from `first` on, without end. The first step of a run is 1."""
 
     @abstractmethod
-    def beginning(self) -> Pool:
-        """Some rows, to try things out on."""
+    def sample_rows(self) -> EncodedRows:
+        """Returns some rows for trial passes."""
 
 
 @final
-class Loaded(Feed):
-    """One pool has everything."""
+class LoadedFeed(Feed):
+    """Feeds rows that are all loaded."""
 
-    def __init__(self, pool: Pool, plan: Plan) -> None:
-        self.pool, self.plan = pool, plan
+    def __init__(self, rows: EncodedRows, plan: StepPlan) -> None:
+        self.rows, self.plan = rows, plan
 
     @property
     def steps_per_epoch(self) -> int:
         return self.plan.steps_per_epoch
 
-    def batches(self, epoch: int) -> int:
-        return self.plan.batches(epoch)
+    def count_batches(self, epoch: int) -> int:
+        return self.plan.count_batches(epoch)
 
-    def epoch(self, epoch: int) -> Iterator[Planned]:
-        return ((micros, self.pool) for micros in self.plan.epoch(epoch))
+    def epoch(self, epoch: int) -> Iterator[PlannedStep]:
+        return ((micros, self.rows) for micros in self.plan.epoch(epoch))
 
-    def steps(self, first: int) -> Iterator[tuple[int, Planned]]:
-        return ((number, (micros, self.pool)) for number, micros in self.plan.steps(first))
+    def steps(self, first: int) -> Iterator[tuple[int, PlannedStep]]:
+        return ((number, (micros, self.rows)) for number, micros in self.plan.steps(first))
 
-    def beginning(self) -> Pool:
-        return self.pool
+    def sample_rows(self) -> EncodedRows:
+        return self.rows

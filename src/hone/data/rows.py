@@ -1,4 +1,4 @@
-"""Raw rows to rows a task can use: canonical columns, a validation split, a limit, and no row that cannot work."""
+"""Turns raw rows into rows a task can use: canonical columns, a validation split, a limit, and no bad rows."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from datasets import Dataset
 from hone.core.columns import values
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
-from hone.data.bad_rows import Tally, report_bad_rows
+from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
 from hone.data.source import SPLITS, Source
 from hone.data.streaming import Stream, open_stream
 
-_DATA_SEED = 0  # the held-out rows and `limit` do not follow the run's seed, so that runs can be compared
+_DATA_SEED = 0
+"""Held-out and limited rows do not depend on the run's seed, so that runs can be compared."""
 
 
 @final
 @dataclass(frozen=True)
 class Rows:
-    """The canonical rows of each split and what is known of them; those for training may be a stream instead."""
+    """The canonical rows of each split and the facts about them. The training rows may be a stream instead."""
 
     splits: Mapping[str, Dataset]
     facts: Facts
@@ -32,63 +33,68 @@ class Rows:
 
     @property
     def sizes(self) -> dict[str, int]:
-        streamed = {} if self.stream is None else {"train": self.stream.size}
-        return streamed | {split: len(rows) for split, rows in self.splits.items()}
+        sizes = {} if self.stream is None else {"train": self.stream.size}
+        return sizes | {split: len(rows) for split, rows in self.splits.items()}
 
     def fingerprint(self) -> str:
-        """A digest of the rows' content; of a stream, of what its files say of themselves."""
+        """Returns a digest of the rows' content, or of the names and times of a stream's files."""
         content = fingerprint(self.splits.values())
         return content if self.stream is None else f"stamp-{self.stream.incoming.stamp[:16]}-{content}"
 
 
 def load_rows(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
-    """Loads, names, checks, splits and limits; `facts` are given where a model is already trained."""
+    """Loads and prepares the rows of a source; `facts` are given where a model is already trained."""
     if source.streaming:
         return _prepare_stream(source, task, limit, facts)
-    loaded = _loaded(source)
-    names = label_names(loaded["train"], source)
+    raw = _load_raw(source)
+    names = label_names(raw["train"], source)
     splits: dict[str, Dataset] = {
-        split: to_canonical(loaded[split], split, source, task) for split in SPLITS if split in loaded
+        split: to_canonical(raw[split], split, source, task) for split in SPLITS if split in raw
     }
-    known = facts or task.find_facts(splits["train"], names)
-    splits["train"] = _usable(splits["train"], "train", source, task, known)
+    all_facts = facts or task.find_facts(splits["train"], names)
+    splits["train"] = _drop_bad_rows(splits["train"], "train", source, task, all_facts)
     if "validation" not in splits and source.holdout > 0:
         splits["train"], splits["validation"] = _hold_out(splits["train"], source)
-    known = facts or task.find_facts(splits["train"], names)  # before `limit`, which may miss a rare label
-    drawn = {split: _draw(rows, limit) for split, rows in splits.items()}
-    others = {split: _usable(rows, split, source, task, known) for split, rows in drawn.items() if split != "train"}
-    return Rows({"train": drawn["train"], **others}, known)
+    # The facts are found again without bad and held-out rows, but before `limit`, which may miss a rare label.
+    train_facts = facts or task.find_facts(splits["train"], names)
+    for split, rows in splits.items():
+        splits[split] = _limit_rows(rows, limit)
+        if split != "train":
+            splits[split] = _drop_bad_rows(splits[split], split, source, task, train_facts)
+    return Rows(splits, train_facts)
 
 
 def _prepare_stream(source: Source, task: Task, limit: int | None, facts: Facts | None) -> Rows:
-    """Training rows stay where they are (and are not wanted where `facts` are given), the other splits are loaded."""
-    loaded = _loaded(source)
-    if "validation" not in loaded:
+    """Loads all splits but the training rows, which are streamed, or not read at all where `facts` are given."""
+    raw = _load_raw(source)
+    if "validation" not in raw:
         raise UserError(
-            f"{source.name}: no validation split, and from a stream (dataset.streaming=true) none is held out. "
+            f"{source.name}: no validation split, and none can be held out from a stream (dataset.streaming=true). "
             "Name one with dataset.splits.validation=…."
         )
-    if facts is not None:
-        stream, known = None, facts
-    else:
+    stream = None
+    if facts is None:
         stream = open_stream(source, task, limit)
-        known = stream.survey.facts
-    drawn = {split: _draw(to_canonical(rows, split, source, task), limit) for split, rows in loaded.items()}
-    return Rows({split: _usable(rows, split, source, task, known) for split, rows in drawn.items()}, known, stream)
+        facts = stream.survey.facts
+    splits = {}
+    for split, raw_rows in raw.items():
+        rows = _limit_rows(to_canonical(raw_rows, split, source, task), limit)
+        splits[split] = _drop_bad_rows(rows, split, source, task, facts)
+    return Rows(splits, facts, stream)
 
 
-def _loaded(source: Source) -> dict[str, Dataset]:
-    loaded = source.load()
-    if "train" not in loaded and not source.streaming:
-        raise UserError(f"{source.name}: there is no training split; name it with dataset.splits.train=….")
-    for split, raw in loaded.items():
+def _load_raw(source: Source) -> dict[str, Dataset]:
+    splits = source.load()
+    if "train" not in splits and not source.streaming:
+        raise UserError(f"{source.name}: no training split; name it with dataset.splits.train=….")
+    for split, raw in splits.items():
         if len(raw) == 0:
             raise UserError(f"{source.name}: the {split} split is empty.")
-    return loaded
+    return splits
 
 
 def fingerprint(splits: Iterable[Dataset]) -> str:
-    """A digest of the content of the rows, the same wherever they are stored."""
+    """Returns a digest of the rows' content, which does not depend on where they are stored."""
     digest = hashlib.sha256()
     for rows in splits:
         digest.update(str(rows.features).encode())
@@ -99,8 +105,13 @@ def fingerprint(splits: Iterable[Dataset]) -> str:
 
 
 def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
-    """A share of the training rows for validation: of every label its share, and of none the only row."""
-    classes = [_classes(label) for label in values(rows, "label")] if "label" in rows.column_names else [()] * len(rows)
+    """Holds out a share of the training rows for validation, the same share of every label.
+
+    The first row drawn of a label always stays in training, so that no label is missing there.
+    """
+    classes: list[tuple[str, ...]] = [()] * len(rows)
+    if "label" in rows.column_names:
+        classes = [_classes(label) for label in values(rows, "label")]
     spare, seen = [], set[str]()
     for row in np.random.default_rng(_DATA_SEED).permutation(len(rows)):
         if seen.issuperset(classes[row]):
@@ -109,6 +120,7 @@ def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
     count = min(max(1, round(source.holdout * len(rows))), len(spare))
     if not 0 < count < len(rows):
         raise UserError(f"{source.name}: {len(rows)} training rows are too few to hold some out for validation.")
+    # Rows at equal distances in the order of their labels have every label in proportion.
     spare.sort(key=lambda row: classes[row])
     held = np.zeros(len(rows), dtype=bool)
     held[np.array(spare)[np.linspace(0, len(spare) - 1, count).round().astype(int)]] = True
@@ -116,21 +128,22 @@ def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
 
 
 def _classes(label: Any) -> tuple[str, ...]:
-    """The labels of a row that must also be seen in training."""
+    """Returns the labels of a row that must also occur in training; numbers to predict are no labels."""
     if isinstance(label, list | tuple):
         return tuple(map(str, label))
     return (str(label),) if isinstance(label, str | int) else ()
 
 
-def _draw(rows: Dataset, limit: int | None) -> Dataset:
+def _limit_rows(rows: Dataset, limit: int | None) -> Dataset:
+    """Returns `limit` rows drawn at random, in their original order."""
     if limit is None or limit >= len(rows):
         return rows
     return rows.select(np.sort(np.random.default_rng(_DATA_SEED).permutation(len(rows))[:limit]))
 
 
-def _usable(rows: Dataset, split: str, source: Source, task: Task, facts: Facts) -> Dataset:
-    """The rows without those that cannot work; there are none such unless the user agreed to skip them."""
-    tally = Tally()
-    usable = tally.sift(rows, task.find_faults(rows, facts))
-    report_bad_rows(tally.bad, tally.rows, tally.told(source), split, source)
+def _drop_bad_rows(rows: Dataset, split: str, source: Source, task: Task, facts: Facts) -> Dataset:
+    """Returns the rows without bad ones. Raises UserError unless the user agreed to leave those out."""
+    summary = BadRowSummary()
+    usable = summary.drop_bad_rows(rows, task.find_faults(rows, facts))
+    report_bad_rows(summary.bad, summary.rows, summary.describe(source), split, source)
     return usable

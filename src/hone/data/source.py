@@ -1,4 +1,4 @@
-"""The contract of a data source: where raw rows come from and what their columns mean."""
+"""The contract of a data source: where raw rows come from, and what their columns mean."""
 
 from __future__ import annotations
 
@@ -15,75 +15,72 @@ from hone.core.errors import UserError
 from hone.core.paths import cache_key
 from hone.core.value_types import Labels, OnBadRow, Split
 
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 CHUNK = 1_000
-"""Rows that are read and checked together."""
+"""How many rows of a stream are read and checked together."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Incoming:
-    """`stamp` tells of the files what can be told without reading them: names, times of change, the hub's commit; the
-    rows of a data set of the user's stand in `file`."""
+class RawStream:
+    """Raw rows that are read from their files as they are needed."""
 
     rows: IterableDataset
     features: Features
     stamp: str
+    """A digest of what is known of the files without reading them: names, times of change, the hub's commit."""
     file: Path | None = None
+    """The user's own file that has the rows, if there is one."""
 
     @classmethod
-    def built_by(cls, builder: Any, split: str, file: Path | None = None) -> Self:
-        """A split of what one of `datasets`' builders would load."""
+    def from_builder(cls, builder: Any, split: str, file: Path | None = None) -> Self:
+        """Makes a stream of a split that one of `datasets`' builders would load."""
         files = builder.config.data_files[split]
-        return cls.of(builder.as_streaming_dataset(split=split), cache_key(files, files.origin_metadata), file)
+        return cls.from_rows(builder.as_streaming_dataset(split=split), cache_key(files, files.origin_metadata), file)
 
     @classmethod
-    def of(cls, rows: IterableDataset, stamp: str, file: Path | None = None) -> Self:
-        typed = rows._resolve_features()  # reads the beginning where a format does not name its types
+    def from_rows(cls, rows: IterableDataset, stamp: str, file: Path | None = None) -> Self:
+        typed = rows._resolve_features()  # reads the first rows where a format does not declare its types
         return cls(typed, typed.features, stamp, file)
 
-    def chunks(self) -> Iterator[Dataset]:
-        """All rows in the order of the files."""
+    def iter_chunks(self) -> Iterator[Dataset]:
+        """Yields all rows in the order of the files."""
         for table in self.rows.with_format("arrow").iter(CHUNK):
-            yield self._loaded(table)
+            yield self._to_dataset(table)
 
-    def whole(self) -> Dataset:
-        """All rows at once."""
+    def read_all(self) -> Dataset:
         tables = list(self.rows.with_format("arrow").iter(CHUNK))
-        return self._loaded(pa.concat_tables(tables) if tables else self.features.arrow_schema.empty_table())
+        return self._to_dataset(pa.concat_tables(tables) if tables else self.features.arrow_schema.empty_table())
 
-    def _loaded(self, table: pa.Table) -> Dataset:
+    def _to_dataset(self, table: pa.Table) -> Dataset:
         return Dataset(table, info=DatasetInfo(features=self.features))
 
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
 class Source(ABC):
-    """A config's `dataset`; a source makes fields of those attributes that its data leave open."""
+    """The contract of a config's `dataset`. A source turns the attributes below that users may set into fields."""
 
     columns: Mapping[str, str | list[str] | None] = {}
-    """For each role of the task, the column that plays it, where it has another name; several make a list."""
+    """The column of each role, where its name differs from the role's; several columns make a list."""
     labels: Labels = None
     """Names for labels that are plain numbers."""
     holdout: float = 0.0
-    """The share of the training rows that becomes the validation split when there is none."""
+    """The share of the training rows that becomes the validation split where there is none."""
     on_bad_row: OnBadRow = "error"
-    """Whether a row that cannot work ends the command or is left out."""
-
+    """Whether a bad row ends the command or is left out."""
     streaming: bool = False
     """Whether training rows are read as they are needed, never all at once."""
     shuffle_buffer: int = 10_000
-    """How many rows of a stream are held to draw the next one from."""
+    """How many rows of a stream are buffered; the next row is drawn from these."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """How the data set is called in tables and on model cards."""
+        """The data set's name in tables and on model cards."""
 
     @abstractmethod
     def load(self) -> dict[str, Dataset]:
-        """The raw rows of each split that there is, under the names in SPLITS; not the training's where `streaming`."""
+        """Returns the raw rows of each split that exists, by the names in SPLITS; without "train" where `streaming`."""
 
-    def stream(self) -> Incoming:
-        """The raw training rows, where `streaming`."""
+    def stream(self) -> RawStream:
+        """Returns the raw training rows where `streaming`."""
         raise UserError(f"dataset.streaming: {self.name} can only be loaded.")

@@ -1,2 +1,1 @@
-"""From a checkpoint to a network: checkpoints, heads, adapters, layers. The rest of the package sees the finished
-network. What is optional for speed alone belongs in `training.fast`."""
+"""Builds a network from a checkpoint, a head and an adapter. What only affects speed belongs in `training.fast`."""

@@ -1,4 +1,4 @@
-"""Which weights of a network learn: all of them, the head, the last layers, or low-rank updates."""
+"""Which weights of a network are trained: all of them, the head, the last layers, or low-rank updates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> Any:
-        """Returns the network, perhaps wrapped; only the weights that shall learn require gradients."""
+        """Returns the network, perhaps wrapped; only the trainable weights require gradients."""
 
     def fold(self, network: Any) -> PreTrainedModel:
         """Returns the trained network as a plain transformers model."""
@@ -40,18 +40,18 @@ class NoAdapter(Adapter):
 @final
 @dataclass(frozen=True)
 class Frozen(Adapter):
-    """Only the head learns. The backbone's dropout stays on, unlike under a linear probe."""
+    """Only the head is trained. The backbone's dropout stays on, unlike with a linear probe."""
 
     def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> PreTrainedModel:
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(layer_map.learns_with_head(name))
+            parameter.requires_grad_(layer_map.trains_with_head(name))
         return network
 
 
 @final
 @dataclass(frozen=True)
 class TopLayers(Adapter):
-    """The head and the last `count` layers learn; the embeddings and all lower layers are frozen."""
+    """The head and the last `count` layers are trained; the embeddings and all lower layers are frozen."""
 
     count: Count
 
@@ -66,10 +66,10 @@ class TopLayers(Adapter):
 @final
 @dataclass(frozen=True)
 class Lora(Adapter):
-    """Low-rank updates of the backbone's linear layers learn, and so does the whole head.
+    """Low-rank updates of the backbone's linear layers are trained, and so is the whole head.
 
-    `targets` are the last parts of layer names, or all linear layers of the backbone. After the training the updates
-    are merged into the weights.
+    `targets` are the last parts of layer names, or "all" for every linear layer of the backbone. After the training,
+    the updates are merged into the weights.
     """
 
     rank: Count
@@ -82,16 +82,16 @@ class Lora(Adapter):
 
         layers = [
             name for name, module in network.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not layer_map.learns_with_head(f"{name}.weight")
+            if isinstance(module, nn.Linear | Conv1D) and not layer_map.trains_with_head(f"{name}.weight")
         ]  # fmt: skip
         config = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=self._chosen(layers),
+            target_modules=self._choose_layers(layers),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
         )
-        head = [parameter for name, parameter in network.named_parameters() if layer_map.learns_with_head(name)]
+        head = [parameter for name, parameter in network.named_parameters() if layer_map.trains_with_head(name)]
         adapted = peft.get_peft_model(network, config)
         for parameter in head:
             parameter.requires_grad_(True)
@@ -101,7 +101,7 @@ class Lora(Adapter):
         folded: PreTrainedModel = network.merge_and_unload()
         return folded
 
-    def _chosen(self, layers: list[str]) -> list[str]:
+    def _choose_layers(self, layers: list[str]) -> list[str]:
         if self.targets == "all":
             return layers
         endings = sorted({name.rpartition(".")[2] for name in layers})

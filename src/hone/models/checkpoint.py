@@ -31,7 +31,7 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def processor(self, auto_class: str, facts: Facts) -> Any:
-        """Returns what turns raw inputs into those of the network."""
+        """Returns the processor that turns raw inputs into the network's inputs."""
 
     @abstractmethod
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
@@ -42,9 +42,9 @@ class Checkpoint(ABC):
         return None
 
     def at_hand(self) -> bool:
-        """Whether the weights are on this machine, or are made here."""
+        """Returns whether the weights are on this machine or are made here."""
         return True
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Returns a text that differs for other weights."""
+        """Returns a text that identifies the weights: other weights have another one."""

@@ -19,10 +19,13 @@ from hone.core.paths import nearest_path
 from hone.core.wording import as_typed
 
 _MISFITS = (StrictDataclassError, TypeError, ValueError)
+"""The errors that transformers raises for a config's wrong value."""
+_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
+"""Architectures whose positions are counted from after the pad token."""
 
 
 def auto_classes(auto_class: str, config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
-    """Returns the networks that one of transformers' Auto classes has for a config; there may be none."""
+    """Returns the network classes that one of transformers' Auto classes has for a config; there may be none."""
     mapping = getattr(transformers, auto_class)._model_mapping
     classes = mapping.get(type(config), ())
     return classes if isinstance(classes, tuple) else (classes,)
@@ -40,13 +43,13 @@ def set_attention(config: PretrainedConfig, name: str | None) -> None:
 
 
 def end_token(tokenizer: Any) -> int | None:
-    """Returns the token that ends a written text; BERT and its relatives call it a separator."""
+    """Returns the id of the token that ends a generated text; BERT and its relatives call it a separator."""
     number: int | None = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     return number
 
 
 def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig:
-    """Makes a config from scratch; values derived from others follow the given ones."""
+    """Makes a config from scratch; defaults that depend on other values follow the given ones."""
     place = "checkpoint.hyperparameters"
     _require_known(AutoConfig.for_model(architecture), given, place)
     try:
@@ -57,17 +60,19 @@ def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig
 
 def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
     """Returns the ids of a tokenizer's special tokens, by those names for which the architecture has ids of its own."""
-    usual = AutoConfig.for_model(architecture)
+    defaults = AutoConfig.for_model(architecture)
     first = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    ours = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": first, "eos_token_id": end_token(tokenizer)}
-    theirs = {getattr(usual, name, None): number for name, number in reversed(ours.items())}
-    also = {name: theirs.get(getattr(usual, name, None)) for name in ("decoder_start_token_id", "forced_eos_token_id")}
-    has = usual.to_dict()
-    return {name: number for name, number in (ours | also).items() if number is not None and has.get(name) is not None}
+    ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": first, "eos_token_id": end_token(tokenizer)}
+    # An architecture's other special tokens are copies of these three by default, and remain so.
+    replacements = {getattr(defaults, name, None): number for name, number in reversed(ids.items())}
+    for name in ("decoder_start_token_id", "forced_eos_token_id"):
+        ids[name] = replacements.get(getattr(defaults, name, None))
+    own = defaults.to_dict()
+    return {name: number for name, number in ids.items() if number is not None and own.get(name) is not None}
 
 
-def complete(config: PretrainedConfig, tokenizer: Any) -> None:
-    """Sets the tokens with which a network pads, begins and ends what it writes, where its config does not."""
+def complete_config(config: PretrainedConfig, tokenizer: Any) -> None:
+    """Sets the tokens with which a network pads inputs and begins and ends outputs, where its config has none."""
     pad = getattr(tokenizer, "pad_token_id", None)
     if pad is not None and getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = pad
@@ -81,11 +86,11 @@ def complete(config: PretrainedConfig, tokenizer: Any) -> None:
     if config.decoder_start_token_id is None:
         raise UserError(
             f"checkpoint: neither the config of this {config.model_type} nor its tokenizer has a token with which the "
-            f"decoder begins to write. Set checkpoint.hyperparameters={{decoder_start_token_id: …}}."
+            f"decoder begins. Set checkpoint.hyperparameters={{decoder_start_token_id: …}}."
         )
 
 
-def apply(config: PretrainedConfig, changes: Mapping[str, Any], place: str | None = None) -> PretrainedConfig:
+def change_config(config: PretrainedConfig, changes: Mapping[str, Any], place: str | None = None) -> PretrainedConfig:
     """Changes some values of a config; with a `place` to name in messages, unknown keys are errors."""
     if place is not None:
         _require_known(config, changes, place)
@@ -106,7 +111,7 @@ def _require_known(config: PretrainedConfig, names: Iterable[str], place: str) -
 
 
 def load_processor(auto_class: str, source: str, config: PretrainedConfig, access: Mapping[str, Any]) -> Any:
-    """Loads a processor from a folder or the hub; it can pad and has the network's length limit."""
+    """Loads a processor from a folder or the hub; a tokenizer gets a pad token and the network's length limit."""
     try:
         processor = getattr(transformers, auto_class).from_pretrained(source, **access)
     except Exception as error:  # the files of a folder decide what goes wrong
@@ -119,7 +124,7 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
 def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
     """Gives a tokenizer a pad token and the network's length limit."""
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes an empty one where it finds none
-        raise UserError(f"{source}: no vocabulary of a tokenizer; name another one with checkpoint.tokenizer=….")
+        raise UserError(f"{source}: this tokenizer has no vocabulary; choose another one with checkpoint.tokenizer=….")
     embeddings = getattr(config, "vocab_size", None)
     if embeddings is not None and len(tokenizer) > embeddings:
         raise UserError(
@@ -135,37 +140,35 @@ def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
 
 
 def position_limit(config: PretrainedConfig) -> int:
-    """Returns how many positions the network has; RoBERTa and its relatives start counting after the pad token."""
+    """Returns the longest input in tokens that the network's positions allow."""
     positions = getattr(config, "max_position_embeddings", None)
     if not positions or positions < 1:
-        return 1_000_000
+        return 1_000_000  # no limit
     offset = (config.pad_token_id or 0) + 1 if config.model_type in _COUNT_FROM_PAD else 0
     return int(positions) - offset
 
 
-_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
-
-
-def headless(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
-    """Returns the options that leave out the pooler of a bare backbone, which no head of hone reads."""
+def backbone_options(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
+    """Returns the options for a bare backbone: they leave out the pooler, which no head of hone uses."""
     if auto is not transformers.AutoModel:
         return {}
     accepts = [inspect.signature(cls).parameters for cls in auto_classes("AutoModel", config)]
     return {"add_pooling_layer": False} if accepts and "add_pooling_layer" in accepts[0] else {}
 
 
-def require_weights(network: PreTrainedModel, found: Mapping[str, Any], source: str) -> None:
+def require_weights(network: PreTrainedModel, info: Mapping[str, Any], source: str) -> None:
     """Raises UserError where weights of the backbone would be random: only the head may be new."""
     inside = f"{network.base_model_prefix}."
     bare = network.base_model is network
     backbone = [
-        name for name in found["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
+        name for name in info["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
     ]
-    odd = [name for name, *_ in found["mismatched_keys"] if bare or name.startswith(inside)]
-    if backbone or odd:
+    mismatched = [name for name, *_ in info["mismatched_keys"] if bare or name.startswith(inside)]
+    random = [*backbone, *mismatched]
+    if random:
         raise UserError(
             f"checkpoint.path={source}: its weights do not fit {type(network).__name__}: "
-            f"{len(backbone) + len(odd)} parameters of the backbone would be random, such as {min(backbone + odd)}."
+            f"{len(random)} parameters of the backbone would be random, such as {min(random)}."
         )
 
 

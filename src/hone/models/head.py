@@ -13,7 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hone.core.task import Task
 from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import complete
+from hone.models.compatibility import complete_config
 
 
 class Head(ABC):
@@ -44,5 +44,5 @@ class Head(ABC):
 def network_config(checkpoint: Checkpoint, task: Task) -> PretrainedConfig:
     """Returns the checkpoint's config, completed with what the task and its processor require."""
     config = checkpoint.config(dict(task.model_config()))
-    complete(config, task.processor)
+    complete_config(config, task.processor)
     return config

@@ -17,38 +17,48 @@ from hone.core.errors import UserError
 @final
 @dataclass(frozen=True)
 class LayerMap:
-    """Read off the bare network; the names also hold once an adapter has wrapped it."""
+    """Made from the bare network; it also understands the parameter names of the network once it is wrapped."""
 
     backbone: str
-    """The module that is everything but the head; where there is none such, the head is named, if there is one."""
+    """The name of the module with everything but the head. Empty where no module has just that."""
     head: str
+    """The name of the head, only where `backbone` is empty and there is a head."""
     stacks: tuple[tuple[str, int], ...]
-    """The lists of layers and the depth at which each begins; a decoder's layers come after its encoder's."""
+    """The lists of layers, and the depth at which each begins; a decoder's layers follow its encoder's."""
     depth: int
+    """The number of layers."""
 
     @classmethod
     def of(cls, network: PreTrainedModel) -> LayerMap:
         config = network.config.get_text_config() if hasattr(network.config, "get_text_config") else network.config
         inner = network.base_model.config if network.base_model is not network else config
-        names = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
-        sizes = {int(getattr(inner, name, None) or 0) for name in names} - {0}
-        lists = _lists(network, sizes)[: 2 if getattr(inner, "is_encoder_decoder", False) else 1]
+        keys = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
+        sizes = {int(getattr(inner, key, None) or 0) for key in keys} - {0}
+        count = 2 if getattr(inner, "is_encoder_decoder", False) else 1
+        lists = _find_layer_lists(network, sizes)[:count]
         starts = accumulate((len(layers) for _, layers in lists), initial=0)
         stacks = tuple((name, start) for (name, _), start in zip(lists, starts, strict=False))
-        return cls(*_parts(network), stacks, sum(len(layers) for _, layers in lists))
+        return cls(*_find_backbone_and_head(network), stacks, sum(len(layers) for _, layers in lists))
 
     def in_head(self, name: str) -> bool:
+        """Returns whether a parameter belongs to the head."""
         bare = self._bare(name)
         if self.head:
             return bare.startswith(f"{self.head}.")
         return bool(self.backbone) and not bare.startswith(f"{self.backbone}.")
 
-    def learns_with_head(self, name: str) -> bool:
-        """The pooler does: many checkpoints come without one, and a random one has to learn."""
+    def trains_with_head(self, name: str) -> bool:
+        """Returns whether a parameter is trained wherever the head is.
+
+        The pooler is, because many checkpoints come without one and a random one has to be trained.
+        """
         return self.in_head(name) or "pooler" in name.split(".")
 
     def level(self, name: str) -> int:
-        """0 for embeddings, 1 to `depth` for the layers, one more for what follows them, two more for the head."""
+        """Returns how deep a parameter lies.
+
+        Embeddings are 0, layers 1 to `depth`, what follows them `depth` + 1, and the head `depth` + 2.
+        """
         bare = self._bare(name)
         if self.in_head(name):
             return self.depth + 2
@@ -58,23 +68,27 @@ class LayerMap:
                 return start + int(layer[1]) + 1
         return 0 if re.search(r"embed|\bwte\b|\bwpe\b|\bshared\b|relative", bare) else self.depth + 1
 
-    def place(self, name: str) -> str:
-        """The same in words."""
+    def level_name(self, name: str) -> str:
+        """Returns the level in words."""
         level = self.level(name)
         return {0: "embeddings", self.depth + 1: "top", self.depth + 2: "head"}.get(level, f"layer_{level}")
 
     def require_layers(self, count: int, place: str) -> None:
+        """Raises UserError, naming the config key `place`, where the network has fewer layers."""
         if count > self.depth:
             raise UserError(f"{place}={count}: the network has {self.depth or 'no recognisable'} layers.")
 
     @staticmethod
     def _bare(name: str) -> str:
-        """A parameter's name without what wrappers put before it."""
+        """Returns a parameter's name without the prefixes that wrappers add."""
         return re.sub(r"^(_forward_module\.|module\.|network\.|base_model\.model\.)+", "", name)
 
 
-def _parts(network: PreTrainedModel) -> tuple[str, str]:
-    """The names of backbone and head; T5 has its layers beside its output embedding, without a module around them."""
+def _find_backbone_and_head(network: PreTrainedModel) -> tuple[str, str]:
+    """Returns the names of backbone and head, one of which is empty.
+
+    T5 has its layers beside its output embedding, with no module around them: there the head is named.
+    """
     prefix = network.base_model_prefix
     if hasattr(network, prefix):
         return prefix, ""
@@ -83,11 +97,11 @@ def _parts(network: PreTrainedModel) -> tuple[str, str]:
     return prefix if head else "", head
 
 
-def _lists(network: nn.Module, sizes: Container[int]) -> list[tuple[str, nn.ModuleList]]:
-    """The outermost module lists of these sizes, in the order of the network."""
-    found: list[tuple[str, nn.ModuleList]] = []
+def _find_layer_lists(network: nn.Module, sizes: Container[int]) -> list[tuple[str, nn.ModuleList]]:
+    """Returns the outermost module lists of these sizes, in the order of the network."""
+    lists: list[tuple[str, nn.ModuleList]] = []
     for name, module in network.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer, _ in found)
+        inside = any(name.startswith(f"{outer}.") for outer, _ in lists)
         if isinstance(module, nn.ModuleList) and len(module) in sizes and not inside:
-            found.append((name, module))
-    return found
+            lists.append((name, module))
+    return lists

@@ -13,7 +13,7 @@ from hone.core.errors import join_names
 
 _ATTRIBUTE = "weights_loaded"
 _SHOWN = 4
-"""How many names a line has."""
+"""How many names a line shows."""
 
 
 @final
@@ -26,19 +26,19 @@ class Loading:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
-        """Reads what `from_pretrained` returns with `output_loading_info`; weights of another shape are new."""
+        """Makes this from the loading info of `from_pretrained`; weights of another shape count as new."""
         mismatched = [name for name, *_ in info["mismatched_keys"]]
         return cls(_ordered([*info["missing_keys"], *mismatched]), _ordered(info["unexpected_keys"]))
 
     def attach(self, network: PreTrainedModel) -> None:
-        """Keeps this with the network, for `loading_lines`."""
+        """Stores this on the network, for `loading_lines`."""
         setattr(network, _ATTRIBUTE, self)
 
 
 def loading_of(network: nn.Module) -> Loading | None:
     """Returns how the weights of a network, perhaps wrapped, were loaded; None where no checkpoint has them."""
     loaded = (getattr(module, _ATTRIBUTE, None) for module in network.modules())
-    return next((each for each in loaded if each is not None), None)
+    return next((loading for loading in loaded if loading is not None), None)
 
 
 def attach_with_head(network: PreTrainedModel, backbone: PreTrainedModel) -> None:

@@ -1,4 +1,4 @@
-"""How a checkpoint of sentence-transformers pools the states of its tokens, as its own files describe it."""
+"""Reads how a checkpoint of sentence-transformers pools the states of its tokens from the checkpoint's own files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 ATTRIBUTE = "sentence_pooling"
 """The name in a network's config, so that the pooling is saved with the network."""
 _MODES = {"cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}
-"""The poolings that both libraries have, by their names there."""
+"""The poolings that both libraries have: the names in sentence-transformers and ours."""
 _FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max", "lasttoken": "lasttoken"}
-"""The names of earlier versions, each of which has a flag `pooling_mode_…`."""
+"""Earlier versions have a flag `pooling_mode_…` for each pooling: its ending and the later name."""
 
 
 def set_trained_pooling(config: PretrainedConfig, source: str, revision: str | None) -> None:
     """Adds to a config the pooling with which its checkpoint, a folder or a hub id, was trained, where that exists."""
-    pooling = _pooling_of(source, revision)
+    pooling = _read_pooling(source, revision)
     if pooling is not None:
         setattr(config, ATTRIBUTE, pooling)
 
@@ -58,18 +58,18 @@ def warn_of_pooling(place: str, pooling: str, network: nn.Module) -> None:
 
 
 @cache
-def _pooling_of(source: str, revision: str | None) -> str | None:
-    modules = _json(source, "modules.json", revision)
+def _read_pooling(source: str, revision: str | None) -> str | None:
+    modules = _read_json(source, "modules.json", revision)
     kinds = {str(module.get("type", "")).rpartition(".")[2]: module for module in modules or []}
     if "Pooling" not in kinds:
         return None
-    config = _json(source, f"{kinds['Pooling'].get('path')}/config.json", revision) or {}
+    config = _read_json(source, f"{kinds['Pooling'].get('path')}/config.json", revision) or {}
     flags = [mode for flag, mode in _FLAGS.items() if config.get(f"pooling_mode_{flag}")]
     mode = config.get("pooling_mode", flags[0] if len(flags) == 1 else None)
     return _MODES.get(mode) if isinstance(mode, str) else None
 
 
-def _json(source: str, name: str, revision: str | None) -> Any:
+def _read_json(source: str, name: str, revision: str | None) -> Any:
     """Returns the content of a file of the checkpoint, or None where it has no such file."""
     folder = Path(source)
     try:

@@ -72,8 +72,10 @@ def assemble(parts: RunParts, settings: Train, fabric: Fabric, cache: StageCache
         _warn_about_head(parts, task)
     enable_recomputation(network, settings.gradient_checkpointing)
     data = _make_data(fabric, parts, settings, prepared, network)
-    packing = packing_for(parts.batch.pack, network, layer_map, task, data.specimen(), fabric.device)
-    data.in_parts = parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+    packing = packing_for(parts.batch.pack, network, layer_map, task, data.sample_batch(), fabric.device)
+    data.splits_batches = (
+        parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+    )
     course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
     state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)
     return Assembled(prepared.rows, task, data, network, prepared.monitor, course, state)

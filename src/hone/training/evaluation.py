@@ -55,7 +55,7 @@ def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
 
 def show(fabric: Fabric, module: Any, data: DataModule) -> list[str]:
     """Return what the task shows for a few validation rows."""
-    batch = data.exhibits()
+    batch = data.example_batch()
     if batch is None:
         return []
     with _evaluating(fabric, module):

@@ -13,8 +13,8 @@ from datasets import Dataset
 from hone.config.settings import Train
 from hone.core.columns import Index, lengths
 from hone.core.task import Task
-from hone.data.plan import Micro, Plan, Pool
-from hone.data.streaming import Row
+from hone.data.plan import EncodedRows, MicroBatch, StepPlan
+from hone.data.streaming import CanonicalRow
 from hone.training.course import Course
 from hone.training.parts import RunParts
 from hone.training.prepare import Prepared
@@ -31,8 +31,8 @@ class Outline:
     """The work of one process; `examples` counts rows as the network reads them."""
 
     course: Course
-    plan: Plan
-    pools: Mapping[str, Pool]
+    plan: StepPlan
+    pools: Mapping[str, EncodedRows]
     """The rows of each split. A stream has a sample here, and `sampled` times as many rows."""
     examples: Mapping[str, int]
     tokens: Mapping[str, int]
@@ -47,9 +47,9 @@ class Outline:
     def of(cls, parts: RunParts, settings: Train, prepared: Prepared) -> Self:
         pools = {split: _pool(parts, prepared, split) for split in prepared.rows.sizes}
         batching = (parts.batch, settings.batch_size, settings.accumulate, settings.seed)
-        plan = Plan(pools["train"].lengths, *batching, 0, settings.devices)
+        plan = StepPlan(pools["train"].lengths, *batching, 0, settings.devices)
         size, stream = prepared.rows.sizes["train"], prepared.rows.stream
-        batches, steps = (plan.batches(0), plan.steps_per_epoch) if stream is None else plan.measure(size)
+        batches, steps = (plan.count_batches(0), plan.steps_per_epoch) if stream is None else plan.count_for_rows(size)
         sampled = 1.0 if stream is None else size / len(plan.lengths)
         real, padded = _count_tokens([micro for step in plan.epoch(0) for micro in step], plan.lengths)
         tokens = {split: int(pool.lengths.sum()) for split, pool in pools.items()}
@@ -73,7 +73,7 @@ class Outline:
     def epochs(self) -> float:
         return self.course.epoch(self.course.steps)
 
-    def heaviest(self) -> list[tuple[int, Micro]]:
+    def heaviest(self) -> list[tuple[int, MicroBatch]]:
         """Return the forward passes, with their steps, that need most memory by one of several measures."""
         first = islice(self.plan.steps(1), min(_LOOKED_AT, self.course.steps))
         passes = [(number, micro) for number, step in first for micro in step if micro.counts]
@@ -86,7 +86,7 @@ class Outline:
         return [passes[place] for place in dict.fromkeys(int(np.argmax(measure)) for measure in measures)]
 
 
-def _pool(parts: RunParts, prepared: Prepared, split: str) -> Pool:
+def _pool(parts: RunParts, prepared: Prepared, split: str) -> EncodedRows:
     """Return the rows of a split, or a sample of a stream's, and how many tokens of each the network reads."""
     stream = prepared.rows.stream if split == "train" else None
     if stream is None:
@@ -95,14 +95,14 @@ def _pool(parts: RunParts, prepared: Prepared, split: str) -> Pool:
         rows = _encode_sample(prepared.task, list(islice(stream.rows(), _SAMPLE)))
     ready = rows.with_format("arrow")
     one = np.ones(len(ready), dtype=np.int64)  # of features
-    return Pool(ready, one if parts.head.precomputes else lengths(ready))
+    return EncodedRows(ready, one if parts.head.precomputes else lengths(ready))
 
 
-def _encode_sample(task: Task, rows: list[Row]) -> Dataset:
+def _encode_sample(task: Task, rows: list[CanonicalRow]) -> Dataset:
     return Dataset.from_dict(task.encode({role: [row[role] for row in rows] for role in rows[0]}))
 
 
-def _count_tokens(micros: list[Micro], of_rows: Index) -> tuple[int, int]:
+def _count_tokens(micros: list[MicroBatch], of_rows: Index) -> tuple[int, int]:
     """Return the number of tokens without and with padding."""
     sizes = [of_rows[micro.rows] for micro in micros if micro.counts]
     return sum(int(rows.sum()) for rows in sizes), sum(len(rows) * int(rows.max()) for rows in sizes)

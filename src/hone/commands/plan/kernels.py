@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from hone.core import hardware as machine
 from hone.core.columns import Index
 from hone.core.hardware import device_of
-from hone.data.batching import parts as cut_up
+from hone.data.batching import split_by_length as cut_up
 from hone.data.plan import sorted_batches
-from hone.training.fast.layout import rounded
+from hone.training.fast.layout import round_up_tokens
 from hone.training.preflight import Feasible
 
 _KEPT = int(os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024"))
@@ -36,7 +36,7 @@ def sizes_trained(job: Feasible, packed: bool) -> int:
     steps = islice(job.outline.plan.steps(1), job.outline.course.steps)
     passes = islice((micro.rows for _, step in steps for micro in step), _LOOKED_AT)
     if packed:
-        return len({rounded(int(lengths[rows].sum())) for rows in passes})
+        return len({round_up_tokens(int(lengths[rows].sum())) for rows in passes})
     return len({_area(lengths[piece]) for rows in passes for piece in pieces(job, rows, packed)})
 
 

@@ -14,7 +14,7 @@ from hone.core import hardware as machine
 from hone.core.errors import HoneError, one_line
 from hone.core.hardware import device_of
 from hone.training import preflight as sizes
-from hone.training.fast.packing import Packing, Padded, candidate, require_packed
+from hone.training.fast.packing import Packing, Padded, propose_packing, require_packed
 from hone.training.preflight import Feasible
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
         return Padded(), "batch.pack=false"
     if rehearsal.fabric.device.type != "cpu":
         return Padded(), "packing is for CPUs so far"
-    return candidate(rehearsal.blank, job.prepared.layer_map, rehearsal.specimen())
+    return propose_packing(rehearsal.blank, job.prepared.layer_map, rehearsal.specimen())
 
 
 def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:

@@ -16,7 +16,7 @@ from hone.core import seeds
 from hone.core.columns import Index, columns
 from hone.core.task import Batch
 from hone.data.module import Step
-from hone.data.plan import Pool, sorted_batches
+from hone.data.plan import EncodedRows, sorted_batches
 from hone.training import preflight as sizes
 from hone.training.assemble import make_train_state
 from hone.training.fabric import make_fabric
@@ -113,7 +113,7 @@ class Rehearsal:
         module.train()
         return counter.peak() - before, len(counter.products)
 
-    def batch(self, pool: Pool, rows: Index) -> Batch:
+    def batch(self, pool: EncodedRows, rows: Index) -> Batch:
         batch = self.job.prepared.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
         if self.job.parts.head.precomputes:
             width = int(self.blank.backbone.config.hidden_size)

@@ -1,4 +1,4 @@
-"""Your own files: csv, tsv, json lines, json, parquet or plain text, one a split, or a saved `DatasetDict`."""
+"""The user's own files, one per split: csv, tsv, JSON lines, JSON, parquet or plain text; or a saved `DatasetDict`."""
 
 from __future__ import annotations
 
@@ -15,34 +15,26 @@ from datasets.exceptions import DatasetGenerationError
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
-from hone.data.source import SPLITS, Incoming, Source
-from hone.data.sources.broken_lines import read_around, require_whole
-
-
-def read_text(file: Path, documents: Documents) -> Dataset:
-    """The documents of a plain text, under the name that tasks over text look for; what is blank is none."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeError as error:
-        raise UserError(f"{file}: not readable as text (hone reads UTF-8): {error}") from error
-    parts = {"lines": text.split("\n"), "paragraphs": re.split(r"\n\s*\n", text), "files": [text]}[documents]
-    rows = [part if documents == "files" else part.strip("\n") for part in parts if part.strip()]
-    if not rows:
-        raise UserError(f"{file}: it has no rows.")
-    return Dataset.from_dict({"text": rows})
-
+from hone.data.source import SPLITS, RawStream, Source
+from hone.data.sources.broken_lines import read_with_empty_rows, require_readable_rows
 
 _FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",
     ".txt": "text",
 }  # fmt: skip
-_ALSO = {"validation": ("validation", "valid", "val", "dev"), "train": ("train", "training"), "test": ("test", "eval")}
+"""The formats by file ending, as `datasets` calls them."""
+_SYNONYMS = {
+    "validation": ("validation", "valid", "val", "dev"),
+    "train": ("train", "training"),
+    "test": ("test", "eval"),
+}
+"""The names of files that mean a split."""
 
 
 @final
 @dataclass(frozen=True)
 class Local(Source):
-    """`path` is a folder or one file of training rows; `splits` names files where their names do not tell."""
+    """`path` is a folder, or one file of training rows. `splits` names files whose names do not say their split."""
 
     path: Place
     splits: Splits = field(default_factory=dict)
@@ -53,54 +45,54 @@ class Local(Source):
     streaming: bool = False
     shuffle_buffer: Count = 10_000
     documents: Documents = "lines"
-    """What a row of a .txt file is."""
+    """What makes one row of a .txt file."""
 
     @property
     def name(self) -> str:
         return Path(self.path).name
 
     def load(self) -> dict[str, Dataset]:
-        path = self._there()
+        path = self._existing_path()
         if _is_saved(path):
-            return {split: rows for split, rows in self._saved(path).items() if self._loads(split)}
-        return {split: self._read(file) for split, file in self._files(path).items() if self._loads(split)}
+            return {split: rows for split, rows in self._load_saved(path).items() if self._loads(split)}
+        return {split: self._read(file) for split, file in self._find_files(path).items() if self._loads(split)}
 
-    def stream(self) -> Incoming:
-        path = self._there()
+    def stream(self) -> RawStream:
+        path = self._existing_path()
         if _is_saved(path):
-            rows = self._saved(path)["train"]
-            return Incoming.of(rows.to_iterable_dataset(), rows._fingerprint)
-        return _open(self._files(path)["train"])
+            rows = self._load_saved(path)["train"]
+            return RawStream.from_rows(rows.to_iterable_dataset(), rows._fingerprint)
+        return _open_stream(self._find_files(path)["train"])
 
     def _read(self, file: Path) -> Dataset:
-        kind, options = _format(file)
+        kind, options = _reader_of(file)
         if kind == "text":
             return read_text(file, self.documents)
         try:
-            with _explained(file, kind, ", or leave them out with dataset.on_bad_row=skip"):
+            with _explain_errors(file, kind, ", or leave them out with dataset.on_bad_row=skip"):
                 rows = load_dataset(kind, data_files=str(file), split="train", **options)
         except UserError:
-            around = read_around(file) if self.on_bad_row == "skip" else None
-            if around is None:
+            readable = read_with_empty_rows(file) if self.on_bad_row == "skip" else None
+            if readable is None:
                 raise
-            return around
+            return readable
         _require_separator(rows.column_names, file)
         return rows
 
     def _loads(self, split: str) -> bool:
         return split != "train" or not self.streaming
 
-    def _there(self) -> Path:
+    def _existing_path(self) -> Path:
         path = Path(self.path).expanduser()
         if not path.exists():
             raise UserError(f"dataset.path={self.path}: no such file or folder.{nearest_path(path)}")
         return path
 
-    def _saved(self, path: Path) -> dict[str, Dataset]:
+    def _load_saved(self, path: Path) -> dict[str, Dataset]:
         try:
             saved = load_from_disk(str(path))
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"dataset.path={self.path}: no whole saved data set: {error}") from error
+            raise UserError(f"dataset.path={self.path}: this saved data set is incomplete: {error}") from error
         if not isinstance(saved, DatasetDict):
             return {"train": saved}
         chosen = {split: self.splits.get(split) or _match(split, list(saved)) for split in SPLITS}
@@ -110,41 +102,59 @@ class Local(Source):
                 raise UserError(f"dataset.splits.{split}={theirs}: not in {path}.{hint} It has {join_names(saved)}.")
         return {split: saved[theirs] for split, theirs in chosen.items() if theirs is not None}
 
-    def _files(self, path: Path) -> dict[str, Path]:
+    def _find_files(self, path: Path) -> dict[str, Path]:
         if path.is_file():
             return {"train": path} | {split: path.parent / file for split, file in self.splits.items() if file}
-        there = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _FORMATS)
-        by_stem = {entry.stem.lower(): entry for entry in reversed(there)}
+        entries = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _FORMATS)
+        by_stem = {entry.stem.lower(): entry for entry in reversed(entries)}  # of two with one stem, the first counts
         files: dict[str, Path] = {}
         for split in SPLITS:
-            named = self.splits.get(split)
-            match = _match(split, list(by_stem))
-            if named or match:
-                files[split] = path / named if named else by_stem[str(match)]
+            name = self.splits.get(split)
+            stem = _match(split, list(by_stem))
+            if name:
+                files[split] = path / name
+            elif stem:
+                files[split] = by_stem[stem]
         if "train" not in files:
             raise UserError(
                 f"dataset.path={self.path}: no train.csv, .tsv, .jsonl, .json, .parquet or .txt in this folder. "
-                f"It has {join_names(entry.name for entry in sorted(path.iterdir()))}; name one with dataset.splits.train=…"
+                f"It has {join_names(entry.name for entry in sorted(path.iterdir()))}; "
+                "name one with dataset.splits.train=…"
             )
         return files
+
+
+def read_text(file: Path, documents: Documents) -> Dataset:
+    """Returns the documents of a plain text file in a column `text`. Blank documents are left out."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeError as error:
+        raise UserError(f"{file}: not readable as text (hone reads UTF-8): {error}") from error
+    pieces = {"lines": text.split("\n"), "paragraphs": re.split(r"\n\s*\n", text), "files": [text]}[documents]
+    rows = [piece if documents == "files" else piece.strip("\n") for piece in pieces if piece.strip()]
+    if not rows:
+        raise UserError(f"{file}: it has no rows.")
+    return Dataset.from_dict({"text": rows})
 
 
 def _is_saved(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
-def _open(file: Path) -> Incoming:
-    kind, options = _format(file)
+def _open_stream(file: Path) -> RawStream:
+    kind, options = _reader_of(file)
     if kind == "text":
-        raise UserError(f"dataset.streaming=true: {file.name} can only be loaded; streams come from tables and .jsonl.")
-    with _explained(file, kind):
-        incoming = Incoming.built_by(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
+        raise UserError(
+            f"dataset.streaming=true: {file.name} can only be loaded; only tables and .jsonl files can be streamed."
+        )
+    with _explain_errors(file, kind):
+        incoming = RawStream.from_builder(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
     _require_separator(list(incoming.features), file)
     return incoming
 
 
-def _format(file: Path) -> tuple[str, dict[str, Any]]:
-    """What `datasets` calls it, with options."""
+def _reader_of(file: Path) -> tuple[str, dict[str, Any]]:
+    """Returns the reader's name in `datasets`, and its options."""
     kind = _FORMATS.get(file.suffix.lower())
     if not file.is_file():
         raise UserError(f"{file}: no such file.{nearest_path(file)}")
@@ -156,25 +166,27 @@ def _format(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 @contextmanager
-def _explained(file: Path, kind: str, remedy: str = "") -> Iterator[None]:
-    """Says of what a reader raises which file it was, and which rows."""
+def _explain_errors(file: Path, kind: str, remedy: str = "") -> Iterator[None]:
+    """Turns the errors of a reader into a UserError that names the file and, where it can, the rows."""
     try:
         yield
     except (DatasetGenerationError, ValueError) as error:
         if "corresponds to no data" in str(error):
             raise UserError(f"{file}: it has no rows.") from error
-        require_whole(file, remedy)
+        require_readable_rows(file, remedy)
         utf8 = " (hone reads UTF-8)" if isinstance(error.__cause__, UnicodeError) else ""
         raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
 
 
 def _require_separator(columns: list[str], file: Path) -> None:
-    """One column with separators in its name is a file in another dialect."""
-    other = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None)
-    if other and len(columns) == 1:
-        raise UserError(f"{file}: its columns seem to be separated by {other!r}; .csv wants commas, .tsv tabs.")
+    """Raises UserError for a file in another dialect: it has one column, with separators in its name."""
+    separator = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None)
+    if separator and len(columns) == 1:
+        raise UserError(
+            f"{file}: its columns seem to be separated by {separator!r}; hone expects commas in .csv and tabs in .tsv."
+        )
 
 
 def _match(split: str, names: list[str]) -> str | None:
-    """The name that means this split: `dev` is as good as `validation`."""
-    return next((name for name in _ALSO[split] if name in names), None)
+    """Returns the name among `names` that means this split, such as `dev` for validation."""
+    return next((name for name in _SYNONYMS[split] if name in names), None)

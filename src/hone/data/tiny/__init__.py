@@ -1,1 +1,1 @@
-"""Small data sets made in code, one per task, so that every task runs offline."""
+"""Small generated data sets, one per task, so that every task runs offline."""

@@ -1,7 +1,7 @@
-"""A six-emotion data set made in code: tweet-like, imbalanced, and with rows that nobody could be sure of.
+"""A generated data set of six emotions: texts like tweets, imbalanced, and with some rows that are ambiguous.
 
-What the writer feels is the label. The writer's own feeling comes with a cue word; some rows also tell of somebody
-else's feeling, and some have a cue that two emotions share, so that no model reaches 100 %.
+The label is what the writer feels, which a cue word shows. Some rows also mention another person's feeling, and some
+have a cue that two emotions share, so that no model reaches 100 %.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ SHARED: dict[str, tuple[str, str]] = {
     "impressed": ("surprise", "joy"),
     "agitated": ("anger", "fear"),
 }
-_SHARE = {"joy": 0.33, "sadness": 0.28, "anger": 0.14, "fear": 0.12, "love": 0.09, "surprise": 0.04}
+"""Cues that two emotions share."""
+_FREQUENCIES = {"joy": 0.33, "sadness": 0.28, "anger": 0.14, "fear": 0.12, "love": 0.09, "surprise": 0.04}
 _FEELING = (
     "i feel {a}{cue}", "i am feeling {a}{cue}", "im feeling {a}{cue}", "i felt {a}{cue}", "i was left feeling {a}{cue}",
     "it makes me feel {a}{cue}", "i have been feeling {a}{cue}", "i cant help feeling {a}{cue}", "i woke up {a}{cue}",
@@ -54,7 +55,7 @@ _ABOUT = (
     "with the way things turned out", "this morning", "tonight", "at work today", "in front of all those people",
     "after talking to her", "for no reason",
 )  # fmt: skip
-_OTHERS = (
+_OTHER_PEOPLE = (
     "my sister told me she was {cue}", "he said he felt {cue} about it", "everyone else seemed {cue}",
     "my friend is {cue} these days", "the kids looked {cue}", "people around me are {cue}",
 )  # fmt: skip
@@ -71,7 +72,7 @@ _JOINTS = (" and ", " but ", " while ", " because ", " so ", " then ", " and als
 @final
 @dataclass(frozen=True)
 class TinyEmotion(Source):
-    """The same rows on every machine; the splits come from random streams of their own."""
+    """Has the same rows on every machine. Each split has a random stream of its own."""
 
     train: Count = 3000
     validation: Count = 500
@@ -87,9 +88,9 @@ class TinyEmotion(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
+    """Returns every word that occurs in the rows."""
     cues = [*" ".join(CUES.values()).split(), *SHARED]
-    phrases = " ".join([*_FEELING, *_DEGREE, *_ABOUT, *_OTHERS, *_ASIDE, *_JOINTS])
+    phrases = " ".join([*_FEELING, *_DEGREE, *_ABOUT, *_OTHER_PEOPLE, *_ASIDE, *_JOINTS])
     return sorted({*cues, *phrases.replace("{a}{cue}", "").replace("{cue}", "").split()})
 
 
@@ -102,15 +103,16 @@ def _rows(size: int, rng: Random) -> Dataset:
 
 
 def _row(rng: Random) -> tuple[str, str]:
-    label = rng.choices(list(_SHARE), list(_SHARE.values()))[0]
+    """Returns a text and its label."""
+    label = rng.choices(list(_FREQUENCIES), list(_FREQUENCIES.values()))[0]
     cue = rng.choice(CUES[label].split())
     if rng.random() < 0.10:
         cue, pair = rng.choice(list(SHARED.items()))
         label = rng.choice(pair)
-    clauses = [_own(cue, rng)]
+    clauses = [_own_feeling(cue, rng)]
     if rng.random() < 0.25:
         other = rng.choice([name for name in CUES if name != label])
-        clauses.append(rng.choice(_OTHERS).format(cue=rng.choice(CUES[other].split())))
+        clauses.append(rng.choice(_OTHER_PEOPLE).format(cue=rng.choice(CUES[other].split())))
     clauses += rng.sample(_ASIDE, k=rng.choice((0, 0, 0, 1, 1, 2, 3)))
     rng.shuffle(clauses)
     text = clauses[0]
@@ -119,6 +121,6 @@ def _row(rng: Random) -> tuple[str, str]:
     return text, label
 
 
-def _own(cue: str, rng: Random) -> str:
+def _own_feeling(cue: str, rng: Random) -> str:
     feeling = rng.choice(_FEELING).format(a=rng.choice(_DEGREE), cue=cue)
     return f"{feeling} {rng.choice(_ABOUT)}" if rng.random() < 0.7 else feeling

@@ -1,7 +1,7 @@
-"""Beginnings of little stories with two to five endings to choose from, made in code.
+"""Generated beginnings of short stories with two to five endings to choose from.
 
-An ending fits because of what happened, said in one of several ways, whatever else the beginning tells; a few rows
-have their label wrong, as rows that people labelled do.
+An ending fits because of the event, which can be worded in several ways and is surrounded by unrelated details. A few
+rows have a wrong label, as rows labelled by people do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datasets import Dataset
 from hone.core.value_types import Count, PartialShare
 from hone.data.source import Source
 
-_STORIES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+_STORIES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (  # wordings of an event, and endings that fit it
     (("was terribly thirsty", "had eaten far too much salt"), ("drank a jug of water", "filled a glass at the tap")),
     (("could hardly stay awake", "yawned again and again"), ("went straight to bed", "lay down for a nap")),
     (("heard thunder outside", "saw dark clouds coming"), ("took an umbrella along", "brought the washing inside")),
@@ -34,7 +34,7 @@ _ASIDES = (
 @final
 @dataclass(frozen=True)
 class TinyEndings(Source):
-    """The same rows on every machine; `noise` is the share of rows whose label is wrong."""
+    """Has the same rows on every machine. `noise` is the share of rows with a wrong label."""
 
     train: Count = 3000
     validation: Count = 400
@@ -54,22 +54,22 @@ class TinyEndings(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
-    told = [phrase for story in _STORIES for phrases in story for phrase in phrases]
-    return sorted({"so", "and", *_NAMES, *" ".join([*told, *_BEFORE, *_ASIDES]).split()})
+    """Returns every word that occurs in the rows."""
+    phrases = [phrase for story in _STORIES for wordings in story for phrase in wordings]
+    return sorted({"so", "and", *_NAMES, *" ".join([*phrases, *_BEFORE, *_ASIDES]).split()})
 
 
 def _row(rng: Random, wrong: bool) -> dict[str, Any]:
     story, *others = rng.sample(_STORIES, k=rng.choice((2, 3, 4, 4, 5)))
-    happened, endings = story
-    who, aside = rng.choice(_NAMES), rng.choice(_ASIDES)
-    begins = f"{rng.choice(_BEFORE)} {who} {rng.choice(happened)}"
-    question = f"{aside} and {begins} so {who}" if aside else f"{begins} so {who}"
-    choices = [rng.choice(endings), *(rng.choice(theirs) for _, theirs in others)]
-    right = rng.randrange(1, len(choices)) if wrong else 0
+    events, endings = story
+    name, aside = rng.choice(_NAMES), rng.choice(_ASIDES)
+    beginning = f"{rng.choice(_BEFORE)} {name} {rng.choice(events)}"
+    question = f"{aside} and {beginning} so {name}" if aside else f"{beginning} so {name}"
+    choices = [rng.choice(endings), *(rng.choice(unfitting) for _, unfitting in others)]
+    label = rng.randrange(1, len(choices)) if wrong else 0
     order = rng.sample(range(len(choices)), k=len(choices))
     return {
         "question": " ".join(question.split()),
         "choices": [choices[place] for place in order],
-        "label": order.index(right),
+        "label": order.index(label),
     }

@@ -1,7 +1,7 @@
-"""Sentences with persons, places and companies, tagged word by word, made in code.
+"""Generated sentences with persons, places and companies, tagged word by word.
 
-What a name is follows from where it stands, for many names are shared; rare ones are syllables that no model has seen,
-and one sentence in twenty does not tell, so that no model finds them all.
+The context decides what a name stands for, because many names are shared. Rare names are random syllables that no model
+has seen, and one sentence in twenty gives no clue, so that no model finds all names.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _SENTENCES = (
     "{ORG} bought {ORG} for two million", "mayor {PER} of {LOC} wrote to {ORG}", "flights to {LOC} cost more now",
     "it has been raining all week", "nobody knows where the keys are", "the meeting was moved to friday",
 )  # fmt: skip
-_UNTOLD = ("everybody talks about {ANY} now", "{ANY} was in the news again", "what do you know about {ANY}")
+_WITHOUT_CLUE = ("everybody talks about {ANY} now", "{ANY} was in the news again", "what do you know about {ANY}")
 
 
 @final
 @dataclass(frozen=True)
 class TinyEntities(Source):
-    """The same rows on every machine; the splits come from random streams of their own."""
+    """Has the same rows on every machine. Each split has a random stream of its own."""
 
     train: Count = 1500
     validation: Count = 300
@@ -52,10 +52,10 @@ class TinyEntities(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of but the rare names, which have to be spelt."""
+    """Returns every word that occurs in the rows, except the rare names, which are random syllables."""
     names = [_FIRST, _LAST, _PLACE, _BEFORE_PLACE, _COMPANY, _AFTER_COMPANY]
-    said = " ".join([*names, *_SENTENCES, *_UNTOLD]).split()
-    return sorted({word for word in said if not word.startswith("{")})
+    words = " ".join([*names, *_SENTENCES, *_WITHOUT_CLUE]).split()
+    return sorted({word for word in words if not word.startswith("{")})
 
 
 def _rows(size: int, rng: Random) -> Dataset:
@@ -65,9 +65,10 @@ def _rows(size: int, rng: Random) -> Dataset:
 
 
 def _row(rng: Random) -> tuple[list[str], list[str]]:
+    """Returns the words of a sentence and their tags."""
     words: list[str] = []
     tags: list[str] = []
-    for piece in rng.choice(_UNTOLD if rng.random() < 0.05 else _SENTENCES).split():
+    for piece in rng.choice(_WITHOUT_CLUE if rng.random() < 0.05 else _SENTENCES).split():
         if not piece.startswith("{"):
             words.append(piece)
             tags.append("O")
@@ -80,9 +81,12 @@ def _row(rng: Random) -> tuple[list[str], list[str]]:
 
 
 def _name(kind: str, rng: Random) -> list[str]:
-    """One to three words; every third name could be of another kind as well."""
-    own = {"PER": _FIRST, "LOC": _PLACE, "ORG": _COMPANY}[kind]
-    core = rng.choice(own.split()) if rng.random() < 0.65 else rng.choice((rng.choice(_LAST.split()), _spelt(rng)))
+    """Returns one to three words. About every third name could be of another kind as well."""
+    typical = {"PER": _FIRST, "LOC": _PLACE, "ORG": _COMPANY}[kind]
+    if rng.random() < 0.65:
+        core = rng.choice(typical.split())
+    else:
+        core = rng.choice((rng.choice(_LAST.split()), _rare_name(rng)))
     if kind == "PER":
         return [core, *rng.choices(_LAST.split(), k=rng.choice((0, 1, 1, 2)))]
     if kind == "LOC":
@@ -90,5 +94,5 @@ def _name(kind: str, rng: Random) -> list[str]:
     return [core, *rng.choices(_AFTER_COMPANY.split(), k=rng.choice((0, 1, 1)))]
 
 
-def _spelt(rng: Random) -> str:
+def _rare_name(rng: Random) -> str:
     return "".join(rng.choices(_SYLLABLES.split(), k=rng.choice((2, 3))))

@@ -1,7 +1,7 @@
-"""Sentences of a small grammar, made in code: verbs agree with subjects across other nouns, and like what they go with.
+"""Generated sentences of a small grammar: verbs agree with their subjects, and each animal eats its own food.
 
-A model that has learned it still hesitates where the grammar does: among nouns, adjectives and places, which nothing
-tells. How long a text goes on nothing tells either.
+Nouns may stand between a subject and its verb. Some choices are random even to a model that has learned the grammar:
+nouns, adjectives, places, and how many sentences a text has.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _EATS = {
     "child": "warm bread",
     "bear": "honey",
 }
-_PLURAL = {"child": "children"}
+_IRREGULAR = {"child": "children"}
 _ADJECTIVES = ("small", "large", "old", "young", "hungry", "clever", "lazy", "brave")
 _PLACES = ("near the river", "behind the barn", "in the garden", "on the hill", "under the bridge")
-_ALONE = ("sleeps", "runs away", "waits", "looks around")
-_TOWARDS = ("sees", "follows", "knows", "fears")
+_INTRANSITIVE = ("sleeps", "runs away", "waits", "looks around")
+_TRANSITIVE = ("sees", "follows", "knows", "fears")
 _TIMES = ("today", "every morning", "at night")
 _NOISE = 0.03
-"""The share of sentences whose verb agrees with nothing."""
+"""The share of sentences whose verb does not agree with its subject."""
 
 
 @final
 @dataclass(frozen=True)
 class TinyGrammar(Source):
-    """The same rows on every machine; the splits come from random streams of their own."""
+    """Has the same rows on every machine. Each split has a random stream of its own."""
 
     train: Count = 3000
     validation: Count = 300
@@ -52,11 +52,11 @@ class TinyGrammar(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
-    verbs = " ".join([*_ALONE, *_TOWARDS, "eats"]).split()
-    nouns = [*_EATS, *map(_many, _EATS)]
+    """Returns every word that occurs in the rows."""
+    verbs = " ".join([*_INTRANSITIVE, *_TRANSITIVE, "eats"]).split()
+    nouns = [*_EATS, *map(_plural, _EATS)]
     phrases = " ".join([*_EATS.values(), *_PLACES, *_TIMES, *_ADJECTIVES, "a the and then ."]).split()
-    return sorted({*verbs, *(_plainly(verb) for verb in verbs), *nouns, *phrases})
+    return sorted({*verbs, *(_plural_verb(verb) for verb in verbs), *nouns, *phrases})
 
 
 def _rows(size: int, rng: Random) -> Dataset:
@@ -69,35 +69,39 @@ def _text(rng: Random) -> str:
 
 def _sentence(rng: Random) -> str:
     noun, many = rng.choice(list(_EATS)), rng.random() < 0.5
-    parts = [_subject(noun, many, rng)]
+    parts = [_noun_phrase(noun, many, rng)]
     if rng.random() < 0.5:
         parts.append(rng.choice(_PLACES))
     singular = many if rng.random() < _NOISE else not many
-    verb, behind = _deed(noun, rng)
-    parts += [verb if singular else " ".join([_plainly(verb.split()[0]), *verb.split()[1:]]), *behind]
+    verb, complement = _predicate(noun, rng)
+    if not singular:
+        first, *rest = verb.split()
+        verb = " ".join([_plural_verb(first), *rest])
+    parts += [verb, *complement]
     if rng.random() < 0.3:
         parts.append(rng.choice(_TIMES))
     return " ".join([*parts, "."])
 
 
-def _subject(noun: str, many: bool, rng: Random) -> str:
+def _noun_phrase(noun: str, many: bool, rng: Random) -> str:
     adjectives = rng.sample(_ADJECTIVES, rng.choice((0, 1, 1, 2)))
-    return " ".join(["the", *adjectives, _many(noun) if many else noun])
+    return " ".join(["the", *adjectives, _plural(noun) if many else noun])
 
 
-def _deed(noun: str, rng: Random) -> tuple[str, list[str]]:
+def _predicate(noun: str, rng: Random) -> tuple[str, list[str]]:
+    """Returns a verb in the singular and its object, if it has one."""
     kind = rng.random()
     if kind < 0.4:
         return "eats", [_EATS[noun]]
     if kind < 0.7:
-        return rng.choice(_ALONE), []
-    return rng.choice(_TOWARDS), [_subject(rng.choice(list(_EATS)), rng.random() < 0.5, rng)]
+        return rng.choice(_INTRANSITIVE), []
+    return rng.choice(_TRANSITIVE), [_noun_phrase(rng.choice(list(_EATS)), rng.random() < 0.5, rng)]
 
 
-def _many(noun: str) -> str:
-    return _PLURAL.get(noun, f"{noun}s")
+def _plural(noun: str) -> str:
+    return _IRREGULAR.get(noun, f"{noun}s")
 
 
-def _plainly(verb: str) -> str:
-    """The verb as many do it."""
+def _plural_verb(verb: str) -> str:
+    """Returns the plural of a verb."""
     return verb.removesuffix("s")

@@ -1,7 +1,7 @@
-"""Short passages about neighbours and questions about one of them, made in code.
+"""Generated short passages about neighbours, and questions about one of them.
 
-Some questions the passage does not answer; some passages tell the same of two people, so that finding a word of the
-right kind is not enough; and a few passages are longer than a small network reads at once.
+The passage does not answer every question. Some passages say the same kind of thing about two people, so that finding
+a word of the right kind is not enough, and a few are longer than a small network reads at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hone.core.value_types import Count, Share
 from hone.data.source import Source
 
 _NAMES = "Anna Bruno Clara David Elena Frank Greta Hugo Irene Jonas Karla Louis Maria Nils Olga Peter".split()  # noqa: SIM905
-_TOLD: dict[str, tuple[str, ...]] = {
+_STATEMENTS: dict[str, tuple[str, ...]] = {
     "town": ("{n} lives in {v}", "{n} has moved to {v}", "{n} is at home in {v}"),
     "job": ("{n} works as a {v}", "{n} is a {v} by trade", "{n} earns a living as a {v}"),
     "pet": ("{n} keeps a {v}", "{n} has a {v} in the garden", "the neighbours hear the {v} of {n} at night"),
@@ -25,7 +25,7 @@ _TOLD: dict[str, tuple[str, ...]] = {
     "food": ("{n} likes {v} best", "{n} always orders {v}", "{n} often cooks {v}"),
     "day": ("{n} is away on {v}", "{n} plays chess on {v}", "{n} never works on {v}"),
 }
-_ASKED: dict[str, tuple[str, ...]] = {
+_QUESTIONS: dict[str, tuple[str, ...]] = {
     "town": ("Where does {n} live?", "In which town is {n} at home?"),
     "job": ("What does {n} do for a living?", "What is the job of {n}?"),
     "pet": ("Which animal does {n} keep?", "What animal belongs to {n}?"),
@@ -51,7 +51,7 @@ _ASIDES = (
 @final
 @dataclass(frozen=True)
 class TinyNeighbours(Source):
-    """The same rows on every machine; `unanswerable` is the share of questions that have no answer."""
+    """Has the same rows on every machine. `unanswerable` is the share of questions that have no answer."""
 
     train: Count = 4000
     validation: Count = 400
@@ -71,32 +71,42 @@ class TinyNeighbours(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
+    """Returns every word that occurs in the rows."""
     phrases = [*_NAMES, *_ASIDES]
-    for each in (_TOLD, _ASKED, _VALUES):
-        phrases += [phrase for kind in each.values() for phrase in kind]
+    for table in (_STATEMENTS, _QUESTIONS, _VALUES):
+        phrases += [phrase for wordings in table.values() for phrase in wordings]
     return sorted({*re.findall(r"[a-z]+", re.sub(r"{\w}", "", " ".join(phrases)).lower())})
 
 
 def _row(rng: Random, answerable: bool) -> dict[str, Any]:
-    who, other = rng.sample(_NAMES, k=2)
-    asked, *kinds = rng.sample(list(_TOLD), k=rng.choice((3, 4, 4, 5)))
-    value, misleading = rng.sample(_VALUES[asked], k=2)
-    told = [_told(who, kind, rng.choice(_VALUES[kind]), rng) for kind in kinds]
-    sentence = _told(who, asked, value, rng)
-    told += [sentence] if answerable else []
-    if rng.random() < 0.25:  # true, but of somebody else
-        told.append(_told(other, asked, misleading, rng))
-    told += rng.sample(_ASIDES, k=len(_ASIDES) if rng.random() < 0.06 else rng.choice((0, 1, 1, 2)))
-    rng.shuffle(told)
-    context = " ".join(f"{each[0].upper()}{each[1:]}." for each in told)
-    start = context.lower().find(sentence.lower()) + sentence.index(value) if answerable else -1
-    found = [(start, context[start : start + len(value)])] if answerable else []
-    if answerable and context[:start].endswith(" a "):  # the published data have several references, too
-        found.append((start - 2, f"a {value}"))
-    answers = {"text": [text for _, text in found], "answer_start": [place for place, _ in found]}
-    return {"question": rng.choice(_ASKED[asked]).format(n=who), "context": context, "answers": answers}
+    name, other = rng.sample(_NAMES, k=2)
+    topic, *others = rng.sample(list(_STATEMENTS), k=rng.choice((3, 4, 4, 5)))
+    value, misleading = rng.sample(_VALUES[topic], k=2)
+    sentences = [_statement(name, kind, rng.choice(_VALUES[kind]), rng) for kind in others]
+    answering = _statement(name, topic, value, rng)
+    sentences += [answering] if answerable else []
+    if rng.random() < 0.25:  # true, but about another person
+        sentences.append(_statement(other, topic, misleading, rng))
+    sentences += rng.sample(_ASIDES, k=len(_ASIDES) if rng.random() < 0.06 else rng.choice((0, 1, 1, 2)))
+    rng.shuffle(sentences)
+    context = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
+    question = rng.choice(_QUESTIONS[topic]).format(n=name)
+    answers = _find_answers(context, answering, value) if answerable else []
+    return {
+        "question": question,
+        "context": context,
+        "answers": {"text": [text for _, text in answers], "answer_start": [start for start, _ in answers]},
+    }
 
 
-def _told(who: str, kind: str, value: str, rng: Random) -> str:
-    return rng.choice(_TOLD[kind]).format(n=who, v=value)
+def _statement(name: str, kind: str, value: str, rng: Random) -> str:
+    return rng.choice(_STATEMENTS[kind]).format(n=name, v=value)
+
+
+def _find_answers(context: str, sentence: str, value: str) -> list[tuple[int, str]]:
+    """Returns where the value begins in its sentence, as written there; with an article, that is a second answer."""
+    start = context.lower().find(sentence.lower()) + sentence.index(value)
+    answers = [(start, context[start : start + len(value)])]
+    if context[:start].endswith(" a "):  # published data sets have several references, too
+        answers.append((start - 2, f"a {value}"))
+    return answers

@@ -1,8 +1,8 @@
-"""Pairs of sentences that say the same in other words, made in code.
+"""Generated pairs of sentences that say the same in different words.
 
-Who did what with which thing, and when: each of the four can be said in several ways, and the two sentences of a pair
-choose for themselves, so that words in common tell little. Some second sentences leave something out, so that nobody
-could be sure of their partner.
+A sentence says who did what, to which thing, and when. Each part can be worded in several ways, and the two sentences
+of a pair choose independently, so that shared words say little. Some second sentences are vague, so that they could
+belong to several first ones.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ASIDES = ("", "", "", "they say that ", "i heard that ", "you know that ", "as 
 @final
 @dataclass(frozen=True)
 class TinyParaphrases(Source):
-    """The same rows on every machine; the splits come from random streams of their own."""
+    """Has the same rows on every machine. Each split has a random stream of its own."""
 
     train: Count = 2000
     validation: Count = 300
@@ -57,19 +57,20 @@ class TinyParaphrases(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
-    said = " ".join([*_WHO, *_DID, *_WHAT, *_WHEN, *_ORDERS, *_ASIDES]).replace("|", " ").split()
-    return sorted({"somebody", "something", *(word for word in said if not word.startswith("{"))})
+    """Returns every word that occurs in the rows."""
+    words = " ".join([*_WHO, *_DID, *_WHAT, *_WHEN, *_ORDERS, *_ASIDES]).replace("|", " ").split()
+    return sorted({"somebody", "something", *(word for word in words if not word.startswith("{"))})
 
 
 def _rows(size: int, rng: Random) -> Dataset:
-    meanings = [[rng.choice(ways) for ways in (_WHO, _DID, _WHAT, _WHEN)] for _ in range(size)]
-    pairs = [(_said(meaning, rng), _said(meaning, rng, 0.15)) for meaning in meanings]
+    meanings = [[rng.choice(part) for part in (_WHO, _DID, _WHAT, _WHEN)] for _ in range(size)]
+    pairs = [(_sentence(meaning, rng), _sentence(meaning, rng, vague=0.15)) for meaning in meanings]
     return Dataset.from_dict({"text": [text for text, _ in pairs], "text_pair": [pair for _, pair in pairs]})
 
 
-def _said(meaning: list[str], rng: Random, vague: float = 0.0) -> str:
-    who, did, what, when = (rng.choice(ways.split("|")) for ways in meaning)
+def _sentence(meaning: list[str], rng: Random, vague: float = 0.0) -> str:
+    """Returns a wording of a meaning; `vague` is the probability that it does not say who or what."""
+    who, did, what, when = (rng.choice(wordings.split("|")) for wordings in meaning)
     if rng.random() < vague:
         who, what = rng.choice((("somebody", what), (who, "something")))
     return rng.choice(_ASIDES) + rng.choice(_ORDERS).format(who=who, did=did, what=what, when=when)

@@ -1,7 +1,7 @@
-"""Toy documents to be summed up in a line: somebody writes about something and says how it is going.
+"""Generated documents and their summaries: a person writes about a topic and says how it is going.
 
-The writer is named once, friends are named too; most sentences are about the topic, others are about nothing or about
-another one. A few writers do not say how it is going, and then nobody could know.
+The writer is named once, and friends are named as well. Most sentences are about the topic, others about nothing or
+about another topic. A few writers do not say how it is going, so that it cannot be known.
 """
 
 from __future__ import annotations
@@ -37,13 +37,19 @@ _ABOUT = (
 )  # fmt: skip
 _FRIENDS = ("{name} came to visit", "i met {name} at noon", "{name} called me twice", "i told {name} about it")
 _INTRODUCTIONS = ("my name is {name}", "this is {name} writing", "it is me {name}")
-_NOTHING = ("it rained in the morning", "the train was late", "i slept badly", "lunch was early", "the shop was closed")
+_SMALL_TALK = (
+    "it rained in the morning",
+    "the train was late",
+    "i slept badly",
+    "lunch was early",
+    "the shop was closed",
+)
 
 
 @final
 @dataclass(frozen=True)
 class TinyTopics(Source):
-    """The same rows on every machine; the splits come from random streams of their own."""
+    """Has the same rows on every machine. Each split has a random stream of its own."""
 
     train: Count = 1500
     validation: Count = 300
@@ -59,9 +65,9 @@ class TinyTopics(Source):
 
 
 def vocabulary() -> list[str]:
-    """Every word the rows are made of."""
+    """Returns every word that occurs in the rows."""
     moods = [line for lines in _MOODS.values() for line in lines]
-    phrases = [*_ABOUT, *_FRIENDS, *_INTRODUCTIONS, *_NOTHING, *_MOODS, *moods]
+    phrases = [*_ABOUT, *_FRIENDS, *_INTRODUCTIONS, *_SMALL_TALK, *_MOODS, *moods]
     words = " ".join([*phrases, *_NAMES, *_TOPICS, *_TOPICS.values(), "writes about and it goes", "."])
     return sorted({word for word in words.split() if "{" not in word})
 
@@ -72,13 +78,14 @@ def _rows(size: int, rng: Random) -> Dataset:
 
 
 def _row(rng: Random) -> tuple[str, str]:
+    """Returns a document and its summary."""
     writer, *friends = rng.sample(_NAMES, k=3)
     topic, other = rng.sample(list(_TOPICS), k=2)
     mood = rng.choice(list(_MOODS))
     lines = [_about(topic, rng) for _ in range(rng.choice((3, 4)))]
     lines += [_about(other, rng)] * (rng.random() < 0.4)
     lines += [rng.choice(_FRIENDS).format(name=friend) for friend in friends[: rng.choice((0, 1, 2))]]
-    lines += rng.sample(_NOTHING, k=rng.choice((0, 1, 2)))
+    lines += rng.sample(_SMALL_TALK, k=rng.choice((0, 1, 2)))
     lines += [rng.choice(_MOODS[mood])] * (rng.random() < 0.94)
     lines.append(rng.choice(_INTRODUCTIONS).format(name=writer))
     rng.shuffle(lines)

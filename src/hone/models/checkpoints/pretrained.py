@@ -17,7 +17,7 @@ from hone.core.paths import nearest_path
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import apply, headless, load_processor, require_weights, set_attention
+from hone.models.compatibility import backbone_options, change_config, load_processor, require_weights, set_attention
 from hone.models.loading import Loading, loading_of
 from hone.models.sentence_transformers import set_trained_pooling
 from hone.runs.address import is_address
@@ -29,7 +29,7 @@ _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bi
 @final
 @dataclass(frozen=True)
 class Pretrained(Checkpoint):
-    """The fields are the keys of `conf/checkpoint/*.yaml`."""
+    """A checkpoint with trained weights. The fields are the keys of `conf/checkpoint/*.yaml`."""
 
     path: Place
     lr: Positive
@@ -60,11 +60,11 @@ class Pretrained(Checkpoint):
         except UserError:
             raise
         except Exception as error:  # the files of a folder decide what goes wrong
-            raise UserError(f"checkpoint.path={self.path}: {self._absence(error)}") from error
+            raise UserError(f"checkpoint.path={self.path}: {self._describe_absence(error)}") from error
         config.dtype = self.dtype
         set_attention(config, self.attention)
         set_trained_pooling(config, self._source, self.revision)
-        return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
+        return change_config(change_config(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
         source = self.tokenizer or self._source
@@ -75,21 +75,23 @@ class Pretrained(Checkpoint):
         if self.weights == "random":
             auto = getattr(transformers, auto_class)
             network: PreTrainedModel = auto.from_config(
-                config, trust_remote_code=self.trust_remote_code, **headless(auto, config)
+                config, trust_remote_code=self.trust_remote_code, **backbone_options(auto, config)
             )
             return network
-        network = self._loaded(auto_class, config)
+        network = self._load(auto_class, config)
         network.train()
         return network
 
     def require_fitting(self, auto_class: str, config: PretrainedConfig) -> Loading | None:
         if self.weights == "pretrained" and (self.at_hand() or is_offline_mode()):
-            return loading_of(self._loaded(auto_class, config, device_map={"": "meta"}))
+            return loading_of(self._load(auto_class, config, device_map={"": "meta"}))
         return None
 
     def at_hand(self) -> bool:
-        kept = (try_to_load_from_cache(self._source, name, revision=self.revision) for name in _FILES)
-        return self.weights == "random" or Path(self._source).is_dir() or any(isinstance(file, str) for file in kept)
+        if self.weights == "random" or Path(self._source).is_dir():
+            return True
+        files = (try_to_load_from_cache(self._source, name, revision=self.revision) for name in _FILES)
+        return any(isinstance(file, str) for file in files)
 
     def fingerprint(self) -> str:
         folder = Path(self._source)
@@ -103,18 +105,18 @@ class Pretrained(Checkpoint):
                     digest.update(hashlib.file_digest(content, "sha256").digest())
         return digest.hexdigest()[:16]
 
-    def _loaded(self, auto_class: str, config: PretrainedConfig, **where: Any) -> PreTrainedModel:
+    def _load(self, auto_class: str, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
         network: PreTrainedModel
         try:
-            network, found = auto.from_pretrained(
+            network, info = auto.from_pretrained(
                 self._source, config=config, ignore_mismatched_sizes=True, output_loading_info=True,
-                dtype=self.dtype, **headless(auto, config), **self._access(), **where,
+                dtype=self.dtype, **backbone_options(auto, config), **self._access(), **options,
             )  # fmt: skip
         except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: no weights for {auto_class} ({one_line(error)})") from error
-        require_weights(network, found, self.path)
-        Loading.of(found).attach(network)
+        require_weights(network, info, self.path)
+        Loading.of(info).attach(network)
         return network
 
     def _commit(self) -> str | None:
@@ -125,7 +127,7 @@ class Pretrained(Checkpoint):
     def _access(self) -> dict[str, Any]:
         return {"revision": self.revision or "main", "trust_remote_code": self.trust_remote_code}
 
-    def _absence(self, error: Exception) -> str:
+    def _describe_absence(self, error: Exception) -> str:
         path = Path(self.path).expanduser()
         if path.is_dir():
             files = join_names(sorted(entry.name for entry in path.iterdir()), 8)
@@ -133,4 +135,4 @@ class Pretrained(Checkpoint):
             return f"no checkpoint that transformers can read; the folder has {files} ({one_line(error)}).{code}"
         if path.exists():
             return "this is a file; a checkpoint is a folder or a hub id."
-        return f"no such folder here, and the hub does not provide it ({one_line(error)}).{nearest_path(path)}"
+        return f"no such folder, and the hub does not provide it ({one_line(error)}).{nearest_path(path)}"

@@ -15,7 +15,14 @@ from hone.core.paths import cache_key
 from hone.core.task import Facts
 from hone.core.value_types import Place, Positive
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import apply, headless, load_processor, make_config, set_attention, special_tokens
+from hone.models.compatibility import (
+    backbone_options,
+    change_config,
+    load_processor,
+    make_config,
+    set_attention,
+    special_tokens,
+)
 
 
 @final
@@ -42,14 +49,14 @@ class Scratch(Checkpoint):
         given = follows | (self.hyperparameters or {})
         config = make_config(self.architecture, given)
         set_attention(config, self.attention)
-        return apply(config, changes)
+        return change_config(config, changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
         return load_processor(auto_class, self.tokenizer, self.config({}), {})
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
-        network: PreTrainedModel = auto.from_config(config, **headless(auto, config))
+        network: PreTrainedModel = auto.from_config(config, **backbone_options(auto, config))
         return network
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Networks so small that two cores train them in seconds, with a tokenizer of their own, made in code."""
+"""Networks so small that two cores train them in seconds. Their tokenizer is generated from the built-in data sets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hone.core.task import Facts
 from hone.core.value_types import Positive
 from hone.data import tiny
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import apply, fit_tokenizer, headless
+from hone.models.compatibility import backbone_options, change_config, fit_tokenizer
 
 _SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
 """The numbers of the special tokens."""
@@ -38,7 +38,7 @@ _PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclass(frozen=True)
 class Tiny(Checkpoint):
-    """Words of the built-in data are whole tokens; all others are spelt out."""
+    """A built-in checkpoint: words of the built-in data are whole tokens, and all others are spelt out."""
 
     kind: ClassVar[str]
     """The name in `conf/checkpoint/`."""
@@ -56,7 +56,7 @@ class Tiny(Checkpoint):
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         config = self.shape(len(_vocabulary()))
-        return apply(apply(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
+        return change_config(change_config(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
     def processor(self, auto_class: str, facts: Facts) -> Any:
         if auto_class != "AutoTokenizer":
@@ -65,14 +65,14 @@ class Tiny(Checkpoint):
         types = ["token_type_ids"] if hasattr(config, "type_vocab_size") else []
         reads: Any = {"model_input_names": ["input_ids", *types, "attention_mask"]}
         tokenizer = BertTokenizer(vocab=dict(_vocabulary()), **reads)
-        if config.eos_token_id is not None:  # the network writes
+        if config.eos_token_id is not None:  # the network generates text
             tokenizer.bos_token, tokenizer.eos_token = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
         decodes = config.eos_token_id is not None and not config.is_encoder_decoder
         return fit_tokenizer(_without_end(tokenizer) if decodes else tokenizer, config, self.name)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
-        network: PreTrainedModel = auto.from_config(config, **headless(auto, config))
+        network: PreTrainedModel = auto.from_config(config, **backbone_options(auto, config))
         return network
 
     def fingerprint(self) -> str:
@@ -101,7 +101,7 @@ class TinyBert(Tiny):
 @final
 @dataclass(frozen=True)
 class TinyLlama(Tiny):
-    """A tiny decoder, which reads from left to right and writes."""
+    """A tiny decoder, which reads from left to right and generates text."""
 
     kind: ClassVar[str] = "tiny_llama"
 
@@ -126,7 +126,7 @@ class TinyLlama(Tiny):
 @final
 @dataclass(frozen=True)
 class TinyT5(Tiny):
-    """A tiny encoder with a decoder: it reads in both directions, then writes."""
+    """A tiny encoder with a decoder: it reads in both directions, then generates text."""
 
     kind: ClassVar[str] = "tiny_t5"
 

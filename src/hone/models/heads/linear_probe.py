@@ -1,4 +1,4 @@
-"""A linear layer on the features of a frozen backbone, which reads every row once and never again."""
+"""A linear layer on the features of a frozen backbone, which are computed once for every row."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ from hone.models.heads.pooled import attach_pooled, check_pooling
 from hone.models.sentence_transformers import pooling_hint
 
 _BATCH = 64
+"""How many rows the backbone reads at a time."""
 
 
 @final
 @dataclass(frozen=True)
 class LinearProbe(Head):
-    """Only the linear layer learns. `attention` pooling has weights that would have to learn, so it is no choice."""
+    """Only the linear layer is trained. `attention` pooling is no choice, because it has weights to be trained."""
 
     pooling: FixedPooling
     dropout: PartialShare = 0.0
@@ -56,20 +57,20 @@ class LinearProbe(Head):
     def precompute(
         self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
     ) -> Mapping[str, Dataset]:
-        return {split: _featurise(rows, network, task, device) for split, rows in encoded.items()}
+        return {split: _with_features(rows, network, task, device) for split, rows in encoded.items()}
 
 
-def _featurise(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
+def _with_features(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
     """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
     name = cache_key(
         fingerprint([encoded]), _weights_digest(network), repr(network.config), task.processor.padding_side
     )
-    kept = [column for column in ("id", "label") if column in encoded.column_names]
+    columns_kept = [column for column in ("id", "label") if column in encoded.column_names]
 
     def make(file: str | None) -> Dataset:
-        features = _run(encoded, network, task, device)
+        features = _compute_features(encoded, network, task, device)
         flat = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
-        rows = encoded.select_columns(kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
+        rows = encoded.select_columns(columns_kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
         return cache.store_rows(rows.add_column("features", flat), file)
 
     return cache.load_or_make("features", name, make)
@@ -84,7 +85,7 @@ def _weights_digest(network: Any) -> str:
 
 
 @torch.inference_mode()
-def _run(encoded: Dataset, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
+def _compute_features(encoded: Dataset, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
     rows = encoded.with_format("arrow")
     lengths = np.asarray(rows.select_columns("length")[:]["length"].to_numpy())
     was_training = network.training

@@ -26,7 +26,7 @@ def put(target: Tensor, exact: Tensor, generator: torch.Generator) -> None:
 
 
 def stochastic(exact: Tensor, generator: torch.Generator) -> Tensor:
-    """Round to a neighbour in bf16, returned as fp32: random bits below the mantissa carry over in the right proportion."""
+    """Round to a neighbour in bf16, returned as fp32: random bits below the mantissa carry in the right proportion."""
     noise = torch.randint(1 << _LOWER_BITS, exact.shape, generator=generator, device=exact.device, dtype=torch.int32)
     bits = noise.add_(exact.view(torch.int32)).bitwise_and_(-(1 << _LOWER_BITS))
     return torch.where(exact.isfinite(), bits.view(torch.float32), exact)  # a carry would turn inf and nan into numbers

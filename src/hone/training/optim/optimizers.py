@@ -65,7 +65,7 @@ class Optimizer:
                 decay = self.weight_decay if parameter.ndim >= 2 else 0.0
                 factor = self._lr_factor(name, layer_map)
                 groups.setdefault((decay, factor), []).append(parameter)
-                places.setdefault(factor, set()).add(layer_map.place(name))
+                places.setdefault(factor, set()).add(layer_map.level_name(name))
         return [
             {"params": parameters, "weight_decay": decay, "lr": self.lr * factor, "name": _name_group(places[factor])}
             for (decay, factor), parameters in groups.items()
