@@ -15,14 +15,13 @@ from omegaconf import OmegaConf
 
 from hone.config.allowlist import SWEEPER, vetted
 from hone.config.check import check
-from hone.config.command_line import CommandLine, as_typed_in, retried
+from hone.config.command_line import CommandLine, retry_words, without_open_columns
 from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.config.job import Invocation
 from hone.config.mistakes import explain, with_fitting_tasks
-from hone.config.tree import CONF
-from hone.config.tree import keys_of as words_of
+from hone.config.tree import CONF, keys_of
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError, report_error
-from hone.core.process import import_uncollected
+from hone.core.process import import_without_gc
 from hone.core.wording import as_typed
 
 
@@ -38,12 +37,7 @@ class Application:
 
     def run(self, words: Sequence[str]) -> int:
         try:
-            self.line = CommandLine.read(words)
-            self.line = self.line.resumed() if self.command in ("train", "plan") else self.line
-            known = words_of(self.command)
-            self.line = self.line.fetching(known)
-            self.line = self.line.reading(known) if "inputs" in known else self.line
-            self.line = self.line.placing(known) if "folders" in known else self.line
+            self.line = self._read(words)
             if self.line.help:
                 from hone.config.help import help_text
 
@@ -62,18 +56,29 @@ class Application:
             raise explain(error, self.command, self.line) from error
         return self.code
 
+    def _read(self, words: Sequence[str]) -> CommandLine:
+        """The typed words, with what this command makes of plain words, texts and addresses."""
+        line = CommandLine.read(words)
+        if self.command in ("train", "plan"):
+            line = line.with_resumed_words()
+        keys = keys_of(self.command)
+        line = line.with_wandb_checkpoint(keys)
+        if "inputs" in keys:
+            line = line.with_texts(keys)
+        return line.with_folders(keys) if "folders" in keys else line
+
     def _retried(self) -> int:
         """Run the sweep's own command with the words added to it; finished runs stay as they are."""
         if len(self.line.folders) != 2:
             raise UserError("hone sweep retry DIR: expected the folder of one sweep.")
-        return Application("train", self.debug).run([*retried(self.line.folders[1]), *self.line.words])
+        return Application("train", self.debug).run([*retry_words(self.line.folders[1]), *self.line.words])
 
     def _job(self, config: Any) -> Any:
         """Run one job; a failure is reported and remembered, and the next jobs still run."""
         try:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._ready(config, HydraConfig.get())
-            return import_uncollected(f"hone.commands.{self.command}").main(settings, parts, invocation)
+            return import_without_gc(f"hone.commands.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(report_error(error, self.debug))
         except Exception as error:
@@ -87,7 +92,7 @@ class Application:
 
     def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
         settings, parts = self._checked(config)
-        invocation = Invocation.of([as_typed_in(word) for word in about.overrides.task], about.runtime.choices)
+        invocation = Invocation.of([without_open_columns(word) for word in about.overrides.task], about.runtime.choices)
         if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == SWEEPER:
             invocation = replace(invocation, sweep=Path(about.sweep.dir).absolute(), number=about.job.num)
         return settings, parts, invocation

@@ -22,7 +22,7 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command and the other sections of its config, every value converted to its declared type."""
-    kind = getattr(settings, command.capitalize())
+    kind = _settings_class(command)
     elsewhere = {name: Parameter(Any, required=True) for name in getattr(kind, "also_checked", ())}
     sections = {**_sections(kind.made_of), **elsewhere}
     keys = {name: value for name, value in config.items() if name not in sections}
@@ -39,7 +39,12 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
 
 def sweep_function(command: str) -> str | None:
     """The dotted name of what the command does with `-m`, if it sweeps."""
-    return getattr(getattr(settings, command.capitalize()), "sweeps_with", None)
+    return getattr(_settings_class(command), "sweeps_with", None)
+
+
+def _settings_class(command: str) -> Any:
+    """The class with the keys of a command: `PredictSettings` for `hone predict`."""
+    return getattr(settings, f"{command.capitalize()}Settings")
 
 
 def _sections(owner: str | None) -> Mapping[str, Parameter]:
@@ -159,12 +164,12 @@ def require_known_roles(dataset: Mapping[str, Any], task: Mapping[str, Any]) -> 
     roles, columns = roles_of(str(task["_target_"])), dataset.get("columns")
     if roles is None or not isinstance(columns, Mapping):
         return
-    known = [*roles[0], *roles[1]]
-    unknown = [role for role, column in columns.items() if role not in known and column not in (None, role)]
+    valid = [*roles[0], *roles[1]]
+    unknown = [role for role, column in columns.items() if role not in valid and column not in (None, role)]
     if unknown:
         places = ", ".join(f"dataset.columns.{role}" for role in unknown)
-        hint = did_you_mean(unknown[0], known)
-        raise UserError(f"{places}: the task has no such role; its roles are {join_names(known)}.{hint}")
+        hint = did_you_mean(unknown[0], valid)
+        raise UserError(f"{places}: the task has no such role; its roles are {join_names(valid)}.{hint}")
 
 
 def _dotted(place: str, name: str) -> str:
@@ -173,4 +178,6 @@ def _dotted(place: str, name: str) -> str:
 
 def _owner(target: str) -> str:
     name = target.rpartition(".")[2]
-    return f"hone {name.lower()}" if target.startswith("hone.config.settings.") else name
+    if not target.startswith("hone.config.settings."):
+        return name
+    return f"hone {name.removesuffix('Settings').lower()}"

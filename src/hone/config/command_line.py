@@ -67,42 +67,42 @@ class CommandLine:
         """The words to pass to Hydra."""
         return [*self.flags, *map(with_open_columns, self.overrides)]
 
-    def reading(self, known: Collection[str]) -> Self:
-        """Take keys that are not `known` as texts: `text="it's [done]"` is not a value in Hydra's grammar."""
+    def with_texts(self, keys: Collection[str]) -> Self:
+        """Take words with other keys than these as texts; `text="it's [done]"` is not a value in Hydra's grammar."""
         inputs: dict[str, list[str]] = {}
         kept = []
         for word in self.overrides:
             key, _, text = word.partition("=")
-            if key in known or not key.isidentifier():
+            if key in keys or not key.isidentifier():
                 kept.append(word)
                 continue
-            if meant := _ALIASES.get(key) or closest_choice(key, known, likeness=0.75):
+            if meant := _ALIASES.get(key) or closest_choice(key, keys, likeness=0.75):
                 raise UserError(f"{key}: no such key. Did you mean {meant}?")
             inputs.setdefault(key, []).append(text)
         return replace(self, overrides=tuple(kept), inputs=inputs)
 
-    def placing(self, known: Collection[str]) -> Self:
+    def with_folders(self, keys: Collection[str]) -> Self:
         """Take words without a key as folders: `hone compare outputs/a`; an existing folder may have = in its name."""
         folders, overrides = [], []
         for word in self.overrides:
-            is_folder = "=" not in word or (_key(word) not in known and Path(word).is_dir())
+            is_folder = "=" not in word or (_key(word) not in keys and Path(word).is_dir())
             (folders if is_folder else overrides).append(word)
         return replace(self, overrides=tuple(overrides), folders=tuple(folders))
 
-    def fetching(self, known: Collection[str]) -> Self:
+    def with_wandb_checkpoint(self, keys: Collection[str]) -> Self:
         """Read `checkpoint=wandb:…` as a run for a command that works on runs, and as weights for the others."""
         words: list[str] = []
         for word in self.overrides:
             key, _, place = word.partition("=")
             if key != "checkpoint" or not is_address(place.strip("'\"")):
                 words.append(word)
-            elif "run" in known:
+            elif "run" in keys:
                 words.append(f"run={place}")
             else:
                 words += ["checkpoint=hub", f"checkpoint.path={place}"]
         return replace(self, overrides=tuple(words))
 
-    def resumed(self) -> Self:
+    def with_resumed_words(self) -> Self:
         """Repeat the command of the run in `resume=DIR`, so that `hone train resume=DIR` is enough."""
         folder = next((_value(word) for word in self.overrides if _key(word) == "resume"), None)
         if folder in ("auto", "", None):
@@ -114,7 +114,7 @@ class CommandLine:
         return replace(self, overrides=(*saved, *self.overrides))
 
 
-def retried(folder: str) -> list[str]:
+def retry_words(folder: str) -> list[str]:
     """The words of an existing sweep, from any folder; its file is trusted no more than a run's."""
     from hone.runs.sweep_file import saved_words
 
@@ -129,7 +129,7 @@ def with_open_columns(word: str) -> str:
     return _COLUMNS.sub("++", word)
 
 
-def as_typed_in(word: str) -> str:
+def without_open_columns(word: str) -> str:
     """The word that `with_open_columns` was called with."""
     return word.removeprefix("++") if _COLUMNS.match(word.removeprefix("++")) else word
 

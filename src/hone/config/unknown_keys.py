@@ -96,12 +96,12 @@ def _renamed(key: str, word: str, tree: Mapping[str, Any]) -> str:
     """What hone calls a model, or a key that other tools have under this name."""
     value = word.partition("=")[2]
     if key.startswith("model") and "checkpoint" in tree:
-        known = value in options("checkpoint")
-        return f" Did you mean {f'checkpoint={value}' if known else f'checkpoint=hub checkpoint.path={value}'}?"
+        meant = f"checkpoint={value}" if value in options("checkpoint") else f"checkpoint=hub checkpoint.path={value}"
+        return f" Did you mean {meant}?"
     if key.startswith("model") and "run" in tree:
         return f" Did you mean run={value}?"
-    meant = _ELSEWHERE.get(key)
-    return f" Did you mean {meant}?" if meant and _at(tree, meant.split("."), absent="") != "" else ""
+    ours = _ELSEWHERE.get(key)
+    return f" Did you mean {ours}?" if ours and _at(tree, ours.split("."), absent="") != "" else ""
 
 
 def _same_name(key: str, tree: Mapping[str, Any]) -> str:

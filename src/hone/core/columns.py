@@ -11,28 +11,28 @@ from datasets import Dataset
 
 from hone.core.task import Columns
 
-Index = np.ndarray[Any, np.dtype[np.int64]]
+RowIndices = np.ndarray[Any, np.dtype[np.int64]]
 """Places or numbers of rows."""
 
 
-def columns(rows: Dataset, places: Index) -> Columns:
+def read_columns(rows: Dataset, places: RowIndices) -> Columns:
     """The rows at these places."""
     table = rows[places]
     return {name: _values(table[name].combine_chunks()) for name in table.column_names}
 
 
-def values(rows: Dataset, name: str) -> list[Any]:
+def read_column(rows: Dataset, name: str) -> list[Any]:
     """A whole column as Python values, at once: iterating over a data set's own column reads row by row."""
     column: list[Any] = rows.select_columns(name)[:][name]
     return column
 
 
-def lengths(rows: Dataset) -> Index:
+def row_lengths(rows: Dataset) -> RowIndices:
     """What each row costs, as its task said when it was encoded."""
     return np.asarray(rows.select_columns("length").with_format("arrow")[:]["length"].to_numpy(), dtype=np.int64)
 
 
-def draw_rows(rows: Dataset, examples: int | None) -> Index:
+def draw_rows(rows: Dataset, examples: int | None) -> RowIndices:
     """The places of so many examples, with all their windows, drawn at random and always the same; None: of all."""
     if examples is None:
         return np.arange(len(rows))

@@ -96,7 +96,7 @@ def truth_of(records: Columns, names: tuple[str, ...], labels: tuple[str, ...]) 
 
 @final
 @dataclass(frozen=True)
-class Saved:
+class SavedContributions:
     """The examples of a run and what each adds to one metric."""
 
     ids: Array
@@ -119,7 +119,7 @@ class Saved:
         expand = function_of(known["expand"])
         return cls(ids[order], Measure(codes[order], score, expand), about["truth"])
 
-    def same_examples(self, other: Saved) -> bool:
+    def same_examples(self, other: SavedContributions) -> bool:
         return self.truth == other.truth and np.array_equal(self.ids, other.ids)
 
 

@@ -44,10 +44,10 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 def resident_memory() -> int:
     """The memory that this process has; where nobody says, the most it had."""
-    return _said("/proc/self/status", "VmRSS") or peak()
+    return _said("/proc/self/status", "VmRSS") or peak_memory()
 
 
-def peak() -> int:
+def peak_memory() -> int:
     """The most that it had so far."""
     return _said("/proc/self/status", "VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PER_UNIT
 

@@ -98,13 +98,13 @@ def code_rows(codes: Any) -> Array:
     return np.stack([rows.astype(np.float64), np.ones(len(rows))], axis=1)
 
 
-def share(amounts: Any, counts: Any) -> Array:
+def ratio_codes(amounts: Any, counts: Any) -> Array:
     """Codes of a metric that is one sum divided by another."""
     return np.stack([np.asarray(amounts, dtype=np.float64), np.asarray(counts, dtype=np.float64)], axis=1)
 
 
 def _losses(records: Columns) -> Array:
-    return share(records["loss"], records["targets"])
+    return ratio_codes(records["loss"], records["targets"])
 
 
 MEAN_LOSS = SumMetric(_losses, higher_is_better=False)

@@ -23,7 +23,7 @@ def keep_memory() -> None:
             libc.mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
-def import_uncollected(name: str) -> ModuleType:
+def import_without_gc(name: str) -> ModuleType:
     """The module. What exists once it is imported is never searched."""
     if name in sys.modules or not gc.isenabled():
         return importlib.import_module(name)
@@ -36,12 +36,12 @@ def import_uncollected(name: str) -> ModuleType:
         gc.enable()
 
 
-def loaded() -> set[str]:
+def loaded_modules() -> set[str]:
     """The modules there are, but for those that only a program's own file can bring."""
     return {name for name in sys.modules if not name.startswith("__")}
 
 
-def load(names: Iterable[str]) -> None:
+def import_modules(names: Iterable[str]) -> None:
     """Imports those that are missing; one that cannot be imported here was none of this process's business."""
     for name in names:
         if name not in sys.modules:

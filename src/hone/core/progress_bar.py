@@ -34,7 +34,7 @@ class Display(ABC):
 
 
 @final
-class Bar(Display):
+class ProgressBar(Display):
     """A bar with the loss, the learning rate, the speed and the time left."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Bar(Display):
 
 
 @final
-class Lines(Display):
+class PlainLines(Display):
     """A line for every evaluation, and now and then one in between."""
 
     interval = 15.0
@@ -92,7 +92,7 @@ class Lines(Display):
 
 def make_display() -> Display:
     """The display that suits where we are."""
-    return Bar() if console.is_terminal else Lines()
+    return ProgressBar() if console.is_terminal else PlainLines()
 
 
 def _numbers(row: Mapping[str, float]) -> str:

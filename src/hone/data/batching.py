@@ -8,7 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from hone.core.columns import Index
+from hone.core.columns import RowIndices
 from hone.core.value_types import Count, NotNegative, Switch
 
 By = Literal["examples", "tokens"]
@@ -33,7 +33,7 @@ class Batching(ABC):
         return 1
 
     @abstractmethod
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
         """Returns every row once, in batches of `size`; some may be smaller."""
 
     @final
@@ -42,7 +42,7 @@ class Batching(ABC):
         return device_type == "cpu" if self.split == "auto" else self.split
 
     @final
-    def cut(self, rows: Index, lengths: Index, size: int) -> list[Index]:
+    def cut(self, rows: RowIndices, lengths: RowIndices, size: int) -> list[RowIndices]:
         """Returns consecutive pieces of `size` rows, or of `size` tokens, padding included."""
         return _cut_by_tokens(rows, lengths, size) if self.by == "tokens" else _cut(rows, size)
 
@@ -56,7 +56,7 @@ class Random(Batching):
     split: Switch = "auto"
     by: By = "examples"
 
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
         return self.cut(rng.permutation(len(lengths)), lengths, size)
 
 
@@ -79,15 +79,15 @@ class Buckets(Batching):
     def span(self) -> int:
         return self.pool
 
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
-        batches: list[Index] = []
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
+        batches: list[RowIndices] = []
         for pool in self.cut(rng.permutation(len(lengths)), lengths, self.pool * size):
             noisy = lengths[pool] * (1 + rng.uniform(-self.noise, self.noise, len(pool)))
             batches += self.cut(pool[np.argsort(noisy, kind="stable")], lengths, size)
         return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def parts(lengths: Index) -> list[Index]:
+def parts(lengths: RowIndices) -> list[RowIndices]:
     """Returns the rows' places in the cheapest division of a padded batch into parts of similar length.
 
     The parts' gradients add up to those of the batch, and the parts have far less padding.
@@ -105,11 +105,11 @@ def parts(lengths: Index) -> list[Index]:
     return [order[start:stop] for start, stop in zip(cuts[1:], cuts[:-1], strict=True)]
 
 
-def _cut(rows: Index, size: int) -> list[Index]:
+def _cut(rows: RowIndices, size: int) -> list[RowIndices]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _cut_by_tokens(rows: Index, lengths: Index, size: int) -> list[Index]:
+def _cut_by_tokens(rows: RowIndices, lengths: RowIndices, size: int) -> list[RowIndices]:
     starts, longest = [0], 0
     for place, length in enumerate(lengths[rows].tolist()):
         longest = max(longest, length)

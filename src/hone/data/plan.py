@@ -13,7 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone.core import seeds
-from hone.core.columns import Index
+from hone.core.columns import RowIndices
 from hone.data.batching import Batching, Random
 
 
@@ -22,7 +22,7 @@ from hone.data.batching import Batching, Random
 class Micro:
     """One forward pass: its rows, and whether they count (a process without rows stands in with one that does not)."""
 
-    rows: Index
+    rows: RowIndices
     counts: bool
 
 
@@ -31,7 +31,7 @@ class Micro:
 class Plan:
     """The training rows of one process among `world`; an optimiser step never crosses the end of an epoch."""
 
-    lengths: Index
+    lengths: RowIndices
     batching: Batching
     batch_size: int
     accumulate: int
@@ -67,12 +67,12 @@ class Plan:
         micros = [self._share(batch) for batch in batches]
         return [micros[start : start + self.accumulate] for start in range(0, len(micros), self.accumulate)]
 
-    def _share(self, batch: Index) -> Micro:
+    def _share(self, batch: RowIndices) -> Micro:
         mine = batch[self.rank :: self.world]
         return Micro(mine, True) if len(mine) else Micro(batch[:1], False)
 
 
-def sorted_batches(lengths: Index, size: int, batching: Batching | None = None) -> list[Index]:
+def sorted_batches(lengths: RowIndices, size: int, batching: Batching | None = None) -> list[RowIndices]:
     """Rows for evaluation, longest first: hardly any padding, and the batch that needs most memory comes at once."""
     order = np.argsort(-lengths, kind="stable")
     return (batching or Random()).cut(order, lengths, size)
@@ -84,7 +84,7 @@ class Pool:
     """Encoded rows in memory or mapped into it, of which steps are made by place."""
 
     rows: Dataset
-    lengths: Index
+    lengths: RowIndices
 
 
 Planned = tuple[list[Micro], Pool]

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from datasets import Dataset
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import Tally, report_bad_rows
@@ -100,7 +100,8 @@ def fingerprint(splits: Iterable[Dataset]) -> str:
 
 def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
     """A share of the training rows for validation: of every label its share, and of none the only row."""
-    classes = [_classes(label) for label in values(rows, "label")] if "label" in rows.column_names else [()] * len(rows)
+    labels = read_column(rows, "label") if "label" in rows.column_names else None
+    classes = [()] * len(rows) if labels is None else [_classes(label) for label in labels]
     spare, seen = [], set[str]()
     for row in np.random.default_rng(_DATA_SEED).permutation(len(rows)):
         if seen.issuperset(classes[row]):

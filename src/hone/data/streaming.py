@@ -15,7 +15,7 @@ from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
 from hone.core import cache, seeds
-from hone.core.columns import lengths
+from hone.core.columns import row_lengths
 from hone.core.errors import RunError, UserError
 from hone.core.paths import cache_key
 from hone.core.task import Facts, Task
@@ -193,7 +193,7 @@ class Streamed(Feed):
         if len(encoded) != len(rows):
             raise UserError("dataset.streaming=true: the task makes several rows of one, and their number is unknown.")
         ready = encoded.with_format("arrow")
-        return Pool(ready, np.asarray(lengths(ready)))
+        return Pool(ready, np.asarray(row_lengths(ready)))
 
 
 @contextmanager

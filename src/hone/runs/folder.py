@@ -95,7 +95,7 @@ class Folder:
         return False
 
 
-def own_folder(path: Path) -> Folder:
+def cell_folder(path: Path) -> Folder:
     """The folder of a cell of a sweep, whose name says which run it is."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def new_folder(root: Path, name: str, identity: str) -> Folder:
     raise UserError(f"{parent}: no free folder name.")
 
 
-def newest(root: Path, name: str, identity: str) -> Folder | None:
+def newest_run(root: Path, name: str, identity: str) -> Folder | None:
     """The newest run of this identity; a finished one is as good an answer as one to go on with."""
     candidates = sorted((root / name).glob(f"*-{identity}*/run.json"), reverse=True)
     return next((Folder(path.parent.resolve()) for path in candidates if is_run(path)), None)

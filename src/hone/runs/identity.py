@@ -15,7 +15,7 @@ _WITHOUT_EFFECT = {
 }  # fmt: skip
 
 
-def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
+def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that can change a result."""
     return {key: value for key, value in config.items() if has_effect(key)}
 
@@ -25,9 +25,9 @@ def has_effect(key: str) -> bool:
     return re.split(r"[./@]", key)[0] not in _WITHOUT_EFFECT
 
 
-def identity(config: Mapping[str, Any]) -> str:
+def identity_of(config: Mapping[str, Any]) -> str:
     """Eight characters, the same for the same run."""
-    return hashlib.sha256(json.dumps(relevant(config), sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(relevant_settings(config), sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:

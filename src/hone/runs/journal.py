@@ -17,7 +17,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._count = len(list(read(path)))
+        self._count = len(list(read_rows(path)))
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, row: Mapping[str, Any]) -> int:
@@ -32,7 +32,7 @@ class Journal:
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
         """Drop the rows after a step, the rows of final scores and a torn last line. Return the rows that are left."""
-        kept = [row for row in read(self.path) if row["step"] <= step and not _is_final(row)]
+        kept = [row for row in read_rows(self.path) if row["step"] <= step and not _is_final(row)]
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = self.path.open("a", encoding="utf-8")
@@ -48,7 +48,7 @@ def _is_final(row: Mapping[str, Any]) -> bool:
     return any(name.startswith("test/") for name in row)
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a journal, without a line that was cut off by a kill."""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:

@@ -18,25 +18,25 @@ from hone.runs.identity import differences
 
 @final
 @dataclass(frozen=True)
-class Lines:
+class JsonLines:
     """Append-only."""
 
     path: Path
 
     @contextmanager
-    def alone(self) -> Iterator[Draft]:
+    def locked(self) -> Iterator[LockedLines]:
         """While this is open nobody else adds a line; the kernel ends it when the process dies."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             _drop_torn_tail(descriptor)
-            yield Draft(descriptor)
+            yield LockedLines(descriptor)
         finally:
             os.close(descriptor)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        with self.alone() as draft:
+        with self.locked() as draft:
             draft.append(row)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ class Lines:
 
 @final
 @dataclass(frozen=True)
-class Draft:
+class LockedLines:
     """The file, while it is ours alone."""
 
     descriptor: int
@@ -83,17 +83,17 @@ def _drop_torn_tail(descriptor: int) -> None:
 _REMEDY = "Give the command as it was, or begin another sweep: sweep.name=…"
 
 
-def require_same(lines: Lines, about: Mapping[str, Any]) -> None:
+def begin_or_require_same(lines: JsonLines, about: Mapping[str, Any]) -> None:
     """Writes it into a new file, and holds an old one to it."""
-    with lines.alone() as draft:
+    with lines.locked() as draft:
         rows = lines.rows()
         if not rows:
             draft.append({"about": about})
             return
-    held(lines, about)
+    require_unchanged(lines, about)
 
 
-def held(lines: Lines, about: Mapping[str, Any]) -> None:
+def require_unchanged(lines: JsonLines, about: Mapping[str, Any]) -> None:
     """Holds an old one to it."""
     rows = lines.rows()
     before = rows[0].get("about", {}) if rows else about

@@ -15,7 +15,7 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def git() -> dict[str, Any]:
+def git_state() -> dict[str, Any]:
     """The commit of the folder the command was given in, and whether it had changes."""
     sha = _git("rev-parse", "HEAD")
     return {"sha": sha or None, "dirty": bool(_git("status", "--porcelain")) if sha else None}
@@ -27,7 +27,7 @@ def git_diff() -> str:
 
 
 @cache
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """What the result depends on."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware() -> dict[str, Any]:
+def describe_hardware() -> dict[str, Any]:
     """The machine."""
     import torch
 

@@ -40,7 +40,7 @@ class Record:
             if key not in _KEYS:
                 raise KeyError(key)
         self.values |= changes
-        write_atomically(self.path, json.dumps(finite(self.values), indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.path, json.dumps(nan_to_null(self.values), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -87,10 +87,10 @@ def saved_overrides(folder: str) -> list[str]:
     ]
 
 
-def finite(value: Any) -> Any:
+def nan_to_null(value: Any) -> Any:
     """JSON has no words for what is not a number."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: nan_to_null(item) for key, item in value.items()}
+    return [nan_to_null(item) for item in value] if isinstance(value, list | tuple) else value

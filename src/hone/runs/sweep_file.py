@@ -11,8 +11,8 @@ from typing import Any, final
 from hone.core.errors import UserError, did_you_mean
 from hone.core.redact import BLANK
 
-FILE = "sweep.json"
-VERSION = 1
+SWEEP_FILE = "sweep.json"
+FORMAT_VERSION = 1
 """Of the form of that file."""
 
 
@@ -23,21 +23,21 @@ def find_sweep(folder: str) -> dict[str, Any]:
     if told is not None:
         return told
     parent = path if path.is_dir() else path.parent
-    others = sorted(str(each.parent) for each in parent.glob(f"**/{FILE}")) if parent.is_dir() else []
-    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {FILE}).{did_you_mean(path, others)}")
+    others = sorted(str(each.parent) for each in parent.glob(f"**/{SWEEP_FILE}")) if parent.is_dir() else []
+    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {SWEEP_FILE}).{did_you_mean(path, others)}")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     """None where there is nothing that can be read."""
     try:
-        told = json.loads((path / FILE).read_text(encoding="utf-8"))
+        told = json.loads((path / SWEEP_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(told, dict):
         return None
-    if told.get("version") != VERSION:
+    if told.get("version") != FORMAT_VERSION:
         raise UserError(
-            f"{path / FILE}: written by another version of hone (form {told.get('version')}, here {VERSION}). "
+            f"{path / SWEEP_FILE}: written by another version of hone (form {told.get('version')}, here {FORMAT_VERSION}). "
             "The runs in its folder are whole: give the sweep another sweep.name, or move that file away."
         )
     return told
@@ -106,7 +106,7 @@ DONE = ("finished", "failed", "pruned", "impossible")
 
 @final
 @dataclass
-class Entry:
+class CellState:
     """Changes while the sweep goes on."""
 
     cell: Cell
@@ -122,7 +122,7 @@ class Entry:
     def state(self) -> str:
         return self.outcome.state
 
-    def story(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For `sweep.json`."""
         return {
             "identity": self.identity,

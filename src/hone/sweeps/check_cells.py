@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import RunError, UserError
-from hone.core.process import load, loaded
+from hone.core.process import import_modules, loaded_modules
 from hone.sweeps.jobs import Ready
 from hone.sweeps.process import Work
 from hone.sweeps.sampler import Aim
@@ -37,7 +37,7 @@ def scout(ready: Sequence[Ready], pool: Pool, skip: bool, elsewhere: bool, note:
 
     `elsewhere`: the runs will be on machines that may have other devices than this one."""
     words, *_ = apart(pool, ready[0], partial(_look, ready, skip, elsewhere, note), "The runs could not be checked")
-    load(words["modules"])
+    import_modules(words["modules"])
     aim = Aim(words["aim"][0], words["aim"][1]) if words["aim"] else None
     by_place = [{int(place): said for place, said in words[name].items()} for name in ("mistakes", "notes")]
     return Scouted(aim, *by_place)
@@ -63,7 +63,7 @@ def _look(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note | None
     """Every job as `hone plan` checks it, before weights are loaded: cheap questions to all, then rows are encoded.
 
     What the jobs share is read once."""
-    before, preflight, aim = loaded(), Preflight(elsewhere), None
+    before, preflight, aim = loaded_modules(), Preflight(elsewhere), None
     mistakes: dict[int, str] = {}
     notes: dict[int, Any] = {}
     for place, each in enumerate(ready):
@@ -82,5 +82,5 @@ def _look(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note | None
         except UserError as error:
             mistakes[place] = str(error)
     aim = aim if len(mistakes) < len(ready) else None
-    modules = sorted(loaded() - before)
+    modules = sorted(loaded_modules() - before)
     return {"state": "finished", "aim": aim, "mistakes": mistakes, "notes": notes, "modules": modules}

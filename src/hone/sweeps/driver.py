@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Any, Literal, final
 
 from hone.core.errors import UserError
-from hone.core.process import load
+from hone.core.process import import_modules
 from hone.core.value_types import Rerun
 from hone.reports.page import write_page
-from hone.runs.sweep_file import Cell, Entry, Outcome
+from hone.runs.sweep_file import Cell, CellState, Outcome
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.ledger import Ledger, Story
 from hone.sweeps.sampler import Search
@@ -72,7 +72,7 @@ class Driver:
         self.search, self.roster, self.ledger, self.pool = search, roster, ledger, pool
         self.screen, self.story = screen, story
         self.staleness = Staleness()
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, CellState] = {}
         self.elsewhere: set[str] = set()
         self.asked: int | None = None
         self.begun = self.drawn = time.monotonic()
@@ -100,7 +100,7 @@ class Driver:
                 identity = self.roster.ready(cell).identity
                 known = self.ledger.outcome(identity)
                 if known is not None:
-                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, known)
+                    self.entries[identity] = CellState(cell, identity, self.ledger.folder / identity, known)
 
     def _starts(self) -> bool:
         """Whether anything may still come, after all free places have been filled."""
@@ -112,7 +112,7 @@ class Driver:
         return bool(self.pool.working) and not self._enough()
 
     def _enough(self) -> bool:
-        ours = [entry for entry in self.entries.values() if entry.here]
+        ours = [entry for entry in self.entries.values() if entry.ran_now]
         steps = sum(entry.outcome.steps or 0 for entry in ours)
         return self.asked is not None or self.budget.spent(len(ours), time.monotonic() - self.begun, steps)
 
@@ -121,12 +121,12 @@ class Driver:
         try:
             ready = self.roster.ready(cell)
         except UserError as error:
-            entry = Entry(cell, f"impossible-{cell.number}", self.ledger.folder, Outcome("impossible", str(error)))
+            entry = CellState(cell, f"impossible-{cell.number}", self.ledger.folder, Outcome("impossible", str(error)))
             self.entries[entry.identity] = entry
             self.search.tell(cell, entry.outcome)
             return
         known = self.ledger.outcome(ready.identity)
-        entry = Entry(cell, ready.identity, self.ledger.folder / ready.identity, known or Outcome("waiting"))
+        entry = CellState(cell, ready.identity, self.ledger.folder / ready.identity, known or Outcome("waiting"))
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
@@ -135,23 +135,23 @@ class Driver:
         else:
             self._start(entry, ready)
 
-    def _renewed(self, entry: Entry, ready: Ready) -> bool:
+    def _renewed(self, entry: CellState, ready: Ready) -> bool:
         """Whether a run is made again because it would not come out the same today."""
         if entry.state == "finished":
             entry.stale = self.staleness.reason(ready.job, entry.folder)
         return self.rerun == "stale" and entry.stale is not None
 
-    def _start(self, entry: Entry, ready: Ready) -> None:
-        if not entry.here and not entry.cell.again and (self.rerun == "all" or entry.stale):
+    def _start(self, entry: CellState, ready: Ready) -> None:
+        if not entry.ran_now and not entry.cell.again and (self.rerun == "all" or entry.stale):
             self.ledger.set_aside(entry.identity)
             entry.stale = None
-        entry.here, entry.outcome = True, Outcome("running")
+        entry.ran_now, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.pool.start(entry.identity, ready, logs / f"{entry.identity}.txt")
 
-    def _end(self, entry: Entry, words: Mapping[str, Any], seconds: float) -> None:
-        load(words.get("modules", ()))
+    def _end(self, entry: CellState, words: Mapping[str, Any], seconds: float) -> None:
+        import_modules(words.get("modules", ()))
         known = self.ledger.outcome(entry.identity)
         if known is not None and known.state == "running":  # another driver was quicker
             self.elsewhere.add(entry.identity)
@@ -165,7 +165,7 @@ class Driver:
             entry.outcome = known
         self._ended(entry)
 
-    def _ended(self, entry: Entry) -> None:
+    def _ended(self, entry: CellState) -> None:
         self.search.tell(entry.cell, entry.outcome)
         self.screen.ended(entry)
         self.story.write(self.entries.values(), "running")

@@ -13,7 +13,7 @@ from typing import Any, final
 from hone.config.job import Job
 from hone.core.errors import UserError
 from hone.data.rows import Rows, load_rows
-from hone.runs.provenance import versions
+from hone.runs.provenance import package_versions
 from hone.runs.sweep_file import Cell
 from hone.training.parts import RunParts
 from hone.training.stage_cache import StageCache
@@ -77,7 +77,7 @@ def stock(ready: Iterable[Ready]) -> None:
     importlib.import_module("hone.training.run")  # with it, all that runs need and checks do not
     torch.set_num_threads(1)
     get_checkpoint_conversion_mapping("")  # the first call compiles the patterns that saving a model asks for
-    versions()
+    package_versions()
     for each in ready:
         if not each.job.config["dataset"].get("streaming"):
             with suppress(Exception):  # it went well a moment ago; if not now, the run will say why

@@ -15,7 +15,7 @@ from typing import final
 
 from hone.runs.folder import Folder
 from hone.runs.record import Record, now, write_atomically
-from hone.runs.sweep_file import FILE, VERSION, Entry, Outcome
+from hone.runs.sweep_file import FORMAT_VERSION, SWEEP_FILE, CellState, Outcome
 from hone.sweeps.sampler import Aim
 from hone.tracking.bookkeeping import Stored
 
@@ -105,10 +105,10 @@ class Story:
     started: str = field(default_factory=now)
     begun: float = field(default_factory=time.monotonic)
 
-    def write(self, entries: Collection[Entry], state: str) -> None:
+    def write(self, entries: Collection[CellState], state: str) -> None:
         """How all stands now."""
         told = {
-            "version": VERSION,
+            "version": FORMAT_VERSION,
             "name": self.folder.name,
             "command": self.command,
             "words": list(self.words),
@@ -120,6 +120,6 @@ class Story:
             "seconds": round(time.monotonic() - self.begun, 2),
             "state": state,
             "tracker": self.tracker,
-            "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
+            "cells": [entry.to_json() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
-        write_atomically(self.folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / SWEEP_FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -24,7 +24,7 @@ from hone.reports.comparison import Comparison
 from hone.reports.failures import Failure, failures
 from hone.reports.page import PAGE
 from hone.reports.tables import show
-from hone.runs.sweep_file import Entry
+from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
 _END = 4096
@@ -58,11 +58,11 @@ class Screen(ABC):
     """Told of what the driver does."""
 
     @abstractmethod
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         """How all stands; `working` has the seconds of those at work."""
 
     @abstractmethod
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         """A run has come to an end."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Lively(Screen):
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.live.start()
 
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         table = Table.grid(padding=(0, 2))
         for entry in entries:
             if entry.identity in working:
@@ -87,7 +87,7 @@ class Lively(Screen):
                 table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), seen)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         self.live.console.print(_line(entry), markup=False)
 
     def close(self) -> None:
@@ -101,10 +101,10 @@ class Plain(Screen):
     def __init__(self) -> None:
         self.total = self.done = 0
 
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         self.total, self.done = total, sum(entry.identity not in working for entry in entries)
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         print(_line(entry), file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
@@ -115,7 +115,7 @@ def screen(aim: Aim) -> Screen:
     return Lively(aim) if console.is_terminal else Plain()
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: CellState) -> str:
     outcome = entry.outcome
     value = f"{outcome.value:.4f}" if outcome.value is not None else "–"
     took = f"{outcome.seconds:.1f} s" if outcome.seconds is not None else ""
@@ -123,7 +123,7 @@ def _line(entry: Entry) -> str:
     return f"{outcome.state:9} {value:>8} {took:>8}  {' '.join(entry.cell.words)}{said}"
 
 
-def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> str:
+def _summary(entries: Collection[CellState], aim: Aim, total: int, begun: float) -> str:
     counts = Counter(entry.state for entry in entries)
     left = total - sum(counts.values()) + counts["waiting"]
     parts = [f"{counts[state]} {state}" for state in ("finished", "running", "failed", "pruned") if counts[state]]
@@ -132,7 +132,7 @@ def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> 
     if values:
         best = max(values) if aim.higher_is_better else min(values)
         parts.append(f"best {aim.metric} {best:.4f}")
-    ended = sum(entry.here and entry.state != "running" for entry in entries)
+    ended = sum(entry.ran_now and entry.state != "running" for entry in entries)
     if ended and left >= 0:
         seconds_a_run = (time.monotonic() - begun) / ended
         still = left + counts["running"] / 2  # runs at work are half done, on average

@@ -74,7 +74,7 @@ class Pursuit(Search):
         return [trial.cell for trial in self.study.trials()]
 
     def ask(self) -> Cell | None:
-        with self.study.lines.alone() as draft:
+        with self.study.lines.locked() as draft:
             trials = self.study.trials()
             cell = self._again(trials)
             if cell is not None:
@@ -88,7 +88,7 @@ class Pursuit(Search):
     def tell(self, cell: Cell, outcome: Outcome) -> None:
         curve = Reports(self.turns.folder, self.turns.aim.higher_is_better).curves().get(outcome.identity or "")
         share = 1.0 if outcome.state == "finished" else curve.share if curve else 0.0
-        with self.study.lines.alone() as draft:
+        with self.study.lines.locked() as draft:
             end(draft, cell, outcome, share)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, final
 from hone.config.build import build
 from hone.config.job import Invocation
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError
-from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
+from hone.runs.sweep_file import Cell, CellState, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.ledger import Ledger, Story
@@ -105,7 +105,7 @@ def _story(command: Commanded, aim: Aim) -> Story:
     return Story(folder, asked.command, asked.overrides, command.space.keys, kind, aim, stored_by_tracker(folder))
 
 
-def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, workers: Workers) -> None:
+def _report(story: Story, entries: Collection[CellState], state: str, one: Ready, workers: Workers) -> None:
     """Score the chosen config, write the page, send the sweep to the tracker, and print the last screen."""
     from hone.reports.comparison import of_sweep
     from hone.reports.page import PAGE, write_report
@@ -128,9 +128,9 @@ def _report(story: Story, entries: Collection[Entry], state: str, one: Ready, wo
     final_screen(comparison, folder, test, _remarks(entries))
 
 
-def _remarks(entries: Collection[Entry]) -> dict[str, str]:
+def _remarks(entries: Collection[CellState]) -> dict[str, str]:
     remarks = {}
-    before = sum(not entry.here and entry.state == "finished" for entry in entries)
+    before = sum(not entry.ran_now and entry.state == "finished" for entry in entries)
     if before:
         remarks["before"] = f"{before} runs were finished before this command"
     stale = [entry for entry in entries if entry.stale]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, final
 
-from hone.runs.json_lines import Draft, Lines, require_same
-from hone.runs.record import finite
+from hone.runs.json_lines import JsonLines, LockedLines, begin_or_require_same
+from hone.runs.record import nan_to_null
 from hone.runs.sweep_file import Cell, Outcome
 
 
@@ -49,11 +49,11 @@ class Trial:
 class Study:
     """Says what the file says at this moment."""
 
-    lines: Lines
+    lines: JsonLines
 
     def open(self, about: Mapping[str, Any]) -> None:
         """A study goes on only as what it was begun as."""
-        require_same(self.lines, about)
+        begin_or_require_same(self.lines, about)
 
     def trials(self) -> list[Trial]:
         """By their numbers."""
@@ -73,16 +73,16 @@ def _after(row: Mapping[str, Any], trial: Trial | None) -> Trial:
     return replace(trial, outcome=None, driver=row["driver"])
 
 
-def draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
+def draw(draft: LockedLines, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
     """A new cell is at work."""
     draft.append({"cell": cell.number, "words": cell.words, "memory": dict(memory), "driver": driver})
 
 
-def take(draft: Draft, cell: Cell, driver: str) -> None:
+def take(draft: LockedLines, cell: Cell, driver: str) -> None:
     """A cell is at work again."""
     draft.append({"cell": cell.number, "driver": driver})
 
 
-def end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
+def end(draft: LockedLines, cell: Cell, outcome: Outcome, share: float) -> None:
     """A cell is at work no more."""
-    draft.append({"cell": cell.number, "outcome": finite(asdict(outcome)), "share": share})
+    draft.append({"cell": cell.number, "outcome": nan_to_null(asdict(outcome)), "share": share})

@@ -67,7 +67,7 @@ class CsvTracker(Tracker):
 
     def _remake(self) -> None:
         """Write the file again from the journal, which has the row that is being logged too."""
-        rows = [numbers for row in journal.read(self._folder.journal) if (numbers := _numbers(row))]
+        rows = [numbers for row in journal.read_rows(self._folder.journal) if (numbers := _numbers(row))]
         self.columns = list(dict.fromkeys(column for row in rows for column in row))
         write_atomically(self.path, _text([self.columns, *([row.get(name) for name in self.columns] for row in rows)]))
 

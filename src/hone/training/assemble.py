@@ -8,7 +8,7 @@ from typing import Any, final
 
 from lightning.fabric import Fabric
 
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core import seeds
 from hone.core.progress_bar import console
 from hone.core.scores import metrics_of, signatures_of
@@ -59,7 +59,7 @@ class Assembled:
         }
 
 
-def assemble(parts: RunParts, settings: Train, fabric: Fabric, memory: StageCache) -> Assembled:
+def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, memory: StageCache) -> Assembled:
     """Loads and encodes the rows and builds the network; whatever does not fit is told before weights are loaded."""
     known = prepare(parts, settings, memory)
     task = known.task

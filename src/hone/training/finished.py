@@ -13,7 +13,7 @@ from transformers import PretrainedConfig
 
 from hone.config.build import build
 from hone.config.check import check_node
-from hone.config.settings import Evaluate
+from hone.config.settings import EvaluateSettings
 from hone.core.errors import UserError, join_names
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
@@ -99,7 +99,7 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
     return Rows({split: rows.splits[split]}, rows.facts)
 
 
-def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Columns:
     """Return what the run predicts for these rows."""
     precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
     fabric = devices.make_fabric(settings.accelerator, precision)

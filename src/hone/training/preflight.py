@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hone.config.job import Job
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.errors import UserError
 from hone.core.hardware import require_devices
 from hone.core.value_types import ExactPrecision
@@ -99,7 +99,9 @@ class Disk:
             )
 
 
-def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, known: Prepared, outline: Outline) -> Disk:
+def disk_of(
+    parts: RunParts, settings: TrainSettings, precision: ExactPrecision, known: Prepared, outline: Outline
+) -> Disk:
     """From the shapes of the weights and of what the optimiser keeps."""
     kept_as, weights = weight_dtype(precision), learning(known.blank)
     learned = of_tensors(weights, kept_as)

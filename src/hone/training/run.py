@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hone.config.job import Invocation, Job
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.log import Log, capture_log, quieten_libraries
 from hone.core.signals import Stop
 from hone.reports.gallery import Gallery
@@ -32,7 +32,7 @@ from hone.training.session import find_run_to_resume, open_session
 from hone.training.stage_cache import NoStageCache, StageCache
 
 
-def main(settings: Train, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
+def main(settings: TrainSettings, parts: Mapping[str, Any], invocation: Invocation) -> float | None:
     """Trains on as many devices as asked for; returns the number that a sweep optimises."""
     return run(Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation), NoStageCache())
 

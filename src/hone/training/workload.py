@@ -10,8 +10,8 @@ from typing import Self, final
 import numpy as np
 from datasets import Dataset
 
-from hone.config.settings import Train
-from hone.core.columns import Index, lengths
+from hone.config.settings import TrainSettings
+from hone.core.columns import RowIndices, row_lengths
 from hone.core.task import Task
 from hone.data.plan import Micro, Plan, Pool
 from hone.data.streaming import Row
@@ -44,7 +44,7 @@ class Outline:
     sampled: float
 
     @classmethod
-    def of(cls, parts: RunParts, settings: Train, known: Prepared) -> Self:
+    def of(cls, parts: RunParts, settings: TrainSettings, known: Prepared) -> Self:
         pools = {split: _pool(parts, known, split) for split in known.rows.sizes}
         told = (parts.batch, settings.batch_size, settings.accumulate, settings.seed, 0, settings.devices)
         plan = Plan(pools["train"].lengths, *told)
@@ -92,14 +92,14 @@ def _pool(parts: RunParts, known: Prepared, split: str) -> Pool:
     rows = known.encoded[split] if stream is None else _some(known.task, list(islice(stream.rows(), _SAMPLE)))
     ready = rows.with_format("arrow")
     one = np.ones(len(ready), dtype=np.int64)  # of features
-    return Pool(ready, one if parts.head.precomputes else lengths(ready))
+    return Pool(ready, one if parts.head.precomputes else row_lengths(ready))
 
 
 def _some(task: Task, rows: list[Row]) -> Dataset:
     return Dataset.from_dict(task.encode({role: [row[role] for row in rows] for role in rows[0]}))
 
 
-def _tokens(micros: list[Micro], of_rows: Index) -> tuple[int, int]:
+def _tokens(micros: list[Micro], of_rows: RowIndices) -> tuple[int, int]:
     """Real ones, and those of the rectangles they are padded to."""
     sizes = [of_rows[micro.rows] for micro in micros if micro.counts]
     return sum(int(each.sum()) for each in sizes), sum(len(each) * int(each.max()) for each in sizes)

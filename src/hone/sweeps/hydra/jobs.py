@@ -17,7 +17,7 @@ from hone.config.hydra_private import HYDRA, error_of
 from hone.config.job import Job
 from hone.config.mistakes import explain, with_fitting_tasks
 from hone.core.errors import HoneError, UserError, one_line
-from hone.core.process import loaded
+from hone.core.process import loaded_modules
 from hone.core.redact import redact_text
 from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
@@ -63,7 +63,7 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: StageCach
     """Everything that the process of a run does; the result says how it ended."""
     from hone.training import run as train
 
-    before = loaded()
+    before = loaded_modules()
     setup_globals()  # on another machine Hydra is not set up yet
     version.setbase(HYDRA)
     try:
@@ -74,7 +74,7 @@ def _work(context: HydraContext, config: DictConfig, job: Job, memory: StageCach
     except (SystemExit, KeyboardInterrupt) as end:
         code = getattr(end, "code", None)
         return {"state": "failed", "reason": f"{type(end).__name__}: {'' if code is None else code}".rstrip(": ")}
-    modules = sorted(loaded() - before)
+    modules = sorted(loaded_modules() - before)
     if done.status is JobStatus.COMPLETED:
         return {"state": "finished", "value": done.return_value, "modules": modules}
     return _failure(with_fitting_tasks(error_of(done))) | {"modules": modules}

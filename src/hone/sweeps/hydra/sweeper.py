@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from hone.config.application import Application
 from hone.config.build import build
 from hone.config.check import check_node, sweep_function
-from hone.config.command_line import as_typed_in
+from hone.config.command_line import without_open_columns
 from hone.config.job import Invocation, default_name
 from hone.config.tree import options
 from hone.core.errors import UserError, did_you_mean, join_names
@@ -80,7 +80,7 @@ def _commanded(application: Application, context: HydraContext, config: DictConf
         space=axes,
         make=ready,
         folder=folder,
-        invocation=Invocation.of(["-m", *map(as_typed_in, words)], config.hydra.runtime.choices),
+        invocation=Invocation.of(["-m", *map(without_open_columns, words)], config.hydra.runtime.choices),
         launcher=launcher_of(config, settings, application.line.vouched),
         options=_plain(config.get(application.command) or {}),
     )

@@ -51,13 +51,13 @@ class Catalogue:
 
     def rewind(self, number: int) -> None:
         """Drop what a run that goes on after this many rows will show again; what it showed at its start stays."""
-        kept = [line for line in journal.read(self.path) if line["number"] < number or line["step"] is None]
+        kept = [line for line in journal.read_rows(self.path) if line["number"] < number or line["step"] is None]
         if self.path.is_file():
             write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def shown(self) -> Iterator[Shown]:
         """Yield the exhibits in the order of their rows; of two with the same name in one row, the later one."""
-        newest = {(line["number"], line["name"]): line for line in journal.read(self.path)}
+        newest = {(line["number"], line["name"]): line for line in journal.read_rows(self.path)}
         for (number, name), line in sorted(newest.items(), key=lambda item: item[0][0]):
             yield Shown(number, name, _KINDS[line["kind"]](**line["exhibit"]), line["step"])
 

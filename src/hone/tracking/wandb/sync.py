@@ -92,7 +92,7 @@ class RunUpload(Upload):
     def _send_journal(self, tracked: TrackedRun) -> None:
         tracked.begin(run_info(self.record, self.config, self.folder.path.parent.parent))
         tracked.tracker.uses(self.record["data"])
-        tracked.tracker.catch_up([row for row in journal.read(self.folder.journal) if "step" in row])
+        tracked.tracker.catch_up([row for row in journal.read_rows(self.folder.journal) if "step" in row])
         tracked.tracker.keep(self.folder)
         # A run that claims to be running although no process holds its folder was killed, and has no exit code.
         state = "interrupted" if self.record["state"] == "running" else str(self.record["state"])

@@ -9,7 +9,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.metric import Metric
 from hone.core.task import Facts, Fault
@@ -23,7 +23,7 @@ from hone.tasks.targets.kinds import label_names
 def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, known: Facts | None = None) -> Facts:
     """The tags that occur, beside those that are known, and how often; `kind` auto is decided by how they look."""
     counts = Counter(dict(zip(known.labels, known.counts, strict=True)) if known else {})
-    lists = [row for row in values(rows, "label") if isinstance(row, list)]
+    lists = [row for row in read_column(rows, "label") if isinstance(row, list)]
     counts.update(class_name(tag) for row in lists for tag in row if tag is not None)
     labels = class_names(counts, names)
     if names is None and entities.mark_spans(labels):
@@ -58,7 +58,7 @@ def split_words(words: Any) -> list[str]:
 
 def word_faults(rows: Dataset) -> Iterator[Fault]:
     """Rows without words, or with something else among them."""
-    for row, words in enumerate(values(rows, "words")):
+    for row, words in enumerate(read_column(rows, "words")):
         problem = _word_problem(words)
         if problem:
             yield Fault(row, "words", problem)
@@ -77,7 +77,7 @@ def _word_problem(words: Any) -> str | None:
 
 def tag_faults(rows: Dataset, facts: Facts) -> Iterator[Fault]:
     """Rows whose tags do not go with their words, or that nobody knows."""
-    for row, (words, tags) in enumerate(zip(values(rows, "words"), values(rows, "label"), strict=True)):
+    for row, (words, tags) in enumerate(zip(read_column(rows, "words"), read_column(rows, "label"), strict=True)):
         problem = _tag_problem(words, tags, facts)
         if problem:
             yield Fault(row, "label", problem)
