@@ -134,7 +134,7 @@ def test_specimens_show_every_value() -> None:
         (["seed=0,1", "+sweep.space={optimizer.lr: '1,,2'}"], "sweep.space.optimizer.lr=1,,2: this cannot be read"),
         (["seed=0,1", "sweep.tied=[[seed,bach_size]]", "batch_size=8,16"], "Did you mean batch_size?"),
         (["seed=0,1", "sweep.tied=[[seed,batch_size]]", "batch_size=8,16,32"], "seed has 2, batch_size has 3"),
-        (["seed=0,1", "sweep.tied=[[seed,seed]]"], "seed is there twice"),
+        (["seed=0,1", "sweep.tied=[[seed,seed]]"], "seed occurs twice"),
         (["seed=0,1", "+sweep.conditions={sede: 'batch_size=8'}", "batch_size=8,16"], "Did you mean seed?"),
         (["seed=0,1", "+sweep.conditions={seed: 'optimizer=sgd'}"], "optimizer is not varied"),
         (["seed=0,1", "+sweep.conditions={seed: 'batch_size=9'}", "batch_size=8,16"], "batch_size is never 9"),
