@@ -22,7 +22,7 @@ def read_columns(rows: Dataset, places: RowIndices) -> Columns:
 
 
 def read_column(rows: Dataset, name: str) -> list[Any]:
-    """Return a whole column as Python values. It is read at once; iterating over a data set's column reads row by row."""
+    """Return a whole column as Python values, in one go. Iterating over a data set's column reads row by row."""
     column: list[Any] = rows.select_columns(name)[:][name]
     return column
 

@@ -51,7 +51,7 @@ class Contributions:
         return cls(metrics, records, {read: code_rows(read(records)) for read in reads})
 
     def scores(self) -> Scores:
-        """Return the score of every metric. A metric with several scores names the parts after a slash: `f1/positive`."""
+        """Return the score of every metric. Parts of a metric are named after a slash: `f1/positive`."""
         scores: Scores = {}
         for name, metric in self.metrics.items():
             value = self._score(metric)

@@ -36,7 +36,7 @@ class Duration:
 
     @classmethod
     def parse(cls, value: object) -> Duration:
-        """Parse a config value. A number without a unit counts steps; one between 0 and 1 is a share of the training."""
+        """Parse a config value. A bare number counts steps; one between 0 and 1 is a share of the training."""
         match = None if isinstance(value, bool) else _PATTERN.fullmatch(str(value))
         unit = _UNITS.get(match[2].lower()) if match else None
         if match is None or unit is None:

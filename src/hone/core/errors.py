@@ -33,7 +33,7 @@ class UserError(HoneError):
 
 @final
 class RowError(UserError):
-    """A row that the model cannot read, which only its encoding shows: the row's id, the role at fault and the problem."""
+    """A row that turns out unreadable when it is encoded: the row's id, the role at fault and the problem."""
 
     def __init__(self, row: int, role: str, problem: str) -> None:
         super().__init__(f"row {row} (counting from 0), {role}: {problem}.")
@@ -90,7 +90,7 @@ def closest_choice(word: object, choices: Iterable[object], likeness: float = 0.
 
 
 def _likeness(word: str, choice: str) -> float:
-    """Return the similarity of two words, from 0 to 1. A word that begins a choice matches nearly as well as the whole."""
+    """Return the similarity of two words, from 0 to 1. The beginning of a choice counts nearly as much as all of it."""
     word, choice = word.casefold(), choice.casefold()
     whole = difflib.SequenceMatcher(None, word, choice).ratio()
     start = difflib.SequenceMatcher(None, word, choice[: len(word)]).ratio() if len(word) > 2 else 0.0

@@ -31,7 +31,7 @@ def require_devices(accelerator: Accelerator, devices: int) -> None:
             f"devices={devices}: this machine has {gpus} GPUs; for processes on the CPU add accelerator=cpu."
         )
     if devices > max(gpus, cores):
-        raise UserError(f"devices={devices}: this machine has {cores} cores; with more processes than cores they only wait.")
+        raise UserError(f"devices={devices}: this machine has {cores} cores, and more processes would only wait.")
 
 
 def device_of(accelerator: Accelerator) -> str:

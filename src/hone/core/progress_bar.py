@@ -1,4 +1,4 @@
-"""What a person sees while a run goes: a live bar on a terminal, plain lines anywhere else."""
+"""What the terminal shows during a run: a live progress bar, or plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class Display(ABC):
-    """Told of what the loop does."""
+    """The interface of a display. The training loop calls it as it proceeds."""
 
     @abstractmethod
     def start(self, steps: int, done: int) -> None: ...
@@ -35,7 +35,7 @@ class Display(ABC):
 
 @final
 class ProgressBar(Display):
-    """A bar with the loss, the learning rate, the speed and the time left."""
+    """Shows a bar with the loss, the learning rate, the speed and the time left."""
 
     def __init__(self) -> None:
         self.progress = Progress(
@@ -67,9 +67,10 @@ class ProgressBar(Display):
 
 @final
 class PlainLines(Display):
-    """A line for every evaluation, and now and then one in between."""
+    """Prints one line per evaluation, and one in between every few seconds."""
 
     interval = 15.0
+    """Seconds between two lines."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -91,7 +92,7 @@ class PlainLines(Display):
 
 
 def make_display() -> Display:
-    """The display that suits where we are."""
+    """Return the display that suits the output."""
     return ProgressBar() if console.is_terminal else PlainLines()
 
 
