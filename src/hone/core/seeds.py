@@ -32,6 +32,6 @@ def seed_everything(seed: int, purpose: str, *place: int) -> None:
 
 @cache
 def _seed_torch() -> Callable[[int], Any]:
-    """Return the function that seeds torch. Without an accelerator `torch.manual_seed` takes milliseconds per call, since
-    it stores a stack trace for every device that is not there."""
+    """Return the function that seeds torch. Without an accelerator `torch.manual_seed` takes milliseconds per call:
+    it stores a stack trace for every kind of device that is absent."""
     return torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed

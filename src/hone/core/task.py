@@ -97,7 +97,7 @@ class Predictive(ABC):
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        """Predict each encoded row. The result is on the CPU; with labels it has `loss` and `targets` (its weight) too."""
+        """Predict each encoded row. The result is on the CPU; with labels it has `loss` and `targets` (weight) too."""
 
     @abstractmethod
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Task(Predictive):
         return {role: values[0] for role, values in self.sample().items() if role in roles}
 
     def example(self, place: str) -> str:
-        """Return Python code for the model card that uses the model without hone. `place` goes into `from_pretrained`."""
+        """Return Python code for the model card, which loads the model from `place` without hone."""
         cls = self.auto_model
         return f"from transformers import {cls}\n\nmodel = {cls}.from_pretrained({place})"
 
