@@ -30,6 +30,7 @@ def test_a_finished_run_has_everything(hone: Hone) -> None:
         "run.json",
         "facts.json",
         "metrics.jsonl",
+        "contributions",
         "checkpoints",
         "predictions",
         "model",
@@ -88,7 +89,7 @@ def test_signals_before_the_training_end_it_at_once(
     from hone.training import run as train
 
     monkeypatch.setattr(train, "fit", lambda *parts, **named: None)
-    monkeypatch.setattr(train, "gather", lambda *parts: os.kill(os.getpid(), number))
+    monkeypatch.setattr(train, "assemble", lambda *parts: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     stopped = hone("train", *SMALL)
     assert stopped.code == code
