@@ -144,9 +144,9 @@ def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
     found: dict[Path, None] = {}
     for place in places:
         if is_address(place):
-            from hone.tracking.wandb.download import fetched_runs  # only this case needs W&B's client and its server
+            from hone.tracking.wandb.download import download_runs  # only this case needs W&B's client and its server
 
-            found |= dict.fromkeys(fetched_runs(place, curves))
+            found |= dict.fromkeys(download_runs(place, curves))
             continue
         path = Path(place).expanduser()
         if not path.is_dir():

@@ -58,9 +58,9 @@ def _local(place: str) -> Path:
     """Return the run's folder; one whose model is in W&B is downloaded first, unless the cache has it."""
     if not is_address(place):
         return find_run(place)
-    from hone.tracking.wandb.models import fetched_run  # only this case needs W&B's client and its server
+    from hone.tracking.wandb.models import download_model_run  # only this case needs W&B's client and its server
 
-    return fetched_run(place)
+    return download_model_run(place)
 
 
 def beside(run: str, folder: Folder, name: str) -> Path:
