@@ -95,10 +95,10 @@ def _label(group: str, choices: Mapping[str, str | None], config: Mapping[str, A
     """The chosen option, or the name in its path where the option stands for any path."""
     option = str(choices[group])
     path = (config.get(group) or {}).get("path")
-    return (option in _ANY_PATH and path and _name_in(str(path))) or option
+    return (option in _ANY_PATH and path and _name_from_path(str(path))) or option
 
 
-def _name_in(path: str) -> str:
+def _name_from_path(path: str) -> str:
     """'reviews' for data/reviews.csv and for reviews/train.csv, 'bert-base' for a Hub id org/bert-base."""
     place = _ALIAS.sub("", path) if path.startswith("wandb:") else path
     steps = [_FORMATS.sub("", step) for step in Path(place).expanduser().absolute().parts[1:]]

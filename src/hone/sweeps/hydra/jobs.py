@@ -47,7 +47,7 @@ class Jobs:
             raise explain(error, self.application.command, line) from error
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
-        settings, parts, invocation = self.application.prepared(config)
+        settings, parts, invocation = self.application.prepare(config)
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(

@@ -81,14 +81,14 @@ def _commanded(application: Application, context: HydraContext, config: DictConf
         make=ready,
         folder=folder,
         invocation=Invocation.of(["-m", *map(without_open_columns, words)], config.hydra.runtime.choices),
-        launcher=launcher_of(config, settings, application.line.vouched),
+        launcher=launcher_of(config, settings, application.line.trusted),
         options=_plain(config.get(application.command) or {}),
     )
 
 
 def _sweep_of(config: DictConfig, application: Application) -> Sweep:
-    node = check_node(_plain(config.sweep), "sweep", application.line.vouched)
-    made: Sweep = build(node, Sweep, "sweep", application.line.vouched)
+    node = check_node(_plain(config.sweep), "sweep", application.line.trusted)
+    made: Sweep = build(node, Sweep, "sweep", application.line.trusted)
     return made
 
 
