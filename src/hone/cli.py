@@ -1,6 +1,6 @@
-"""The `hone` command: runs the command it names and turns the outcome into an exit code.
+"""The `hone` command: it runs the named command and turns the outcome into an exit code.
 
-Nothing heavy is imported here, so `hone --help`, `--cfg job`, completion and config errors are immediate.
+This file imports nothing heavy, so `hone --help`, `--cfg job`, completion and config errors are immediate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hone.core.errors import Interrupted, UserError, did_you_mean, join_names, r
 
 
 def main() -> NoReturn:
-    """`hone <command> [key=value …]`."""
+    """Run `hone <command> [key=value …]`."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = "--debug" in sys.argv or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:

@@ -86,7 +86,7 @@ def test_of_a_search_it_tells_what_is_drawn_and_what_a_run_may_take(hone: Hone) 
     assert "2 to 4 steps" in done.out
     other = hone("plan", *DRAWN, "optimizer.lr=interval(1e-3,9e-3)", "batch_size=8,16", NO_TRIAL)
     assert other.code == 2
-    assert "begun as another one" in other.err
+    assert "begun with other settings" in other.err
     assert files() == before
 
 

@@ -59,7 +59,7 @@ CONFIG = {
     # several of them together
     "steps=100": "epochs=3 and steps=100|add epochs=null",
     "epochs=null": "epochs=null and steps=null",
-    "epochs=null steps=10%": "steps=10%: expected a duration above 0 that is no share",
+    "epochs=null steps=10%": "steps=10%: expected a duration above 0 that is not a share",
     "epochs=null steps=0": "expected a duration above 0",
     "evaluate_every=often": "expected a duration|500 steps",
     "scheduler.warmup=-1": "scheduler.warmup=-1: expected a duration",

@@ -22,12 +22,14 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import fake_hub
 from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
+from hone.config.build import build
 from hone.config.check import check
 from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import load_rows
 from hone.models.checkpoints.tiny import TinyBert
+from hone.sweeps.sweep import Sweep
 from hone.training import finished
 from hone.training import run as train
 from hone.training.parts import RunParts
@@ -176,9 +178,12 @@ def test_every_file_begins_by_saying_what_it_is(file: Path) -> None:
 @options_of(*GROUPS)
 def test_every_option_composes_and_is_what_it_should_be(group: str, option: str) -> None:
     settings, parts = checked(*chosen(group, option))
-    assert {field.name for field in fields(RunParts.of(parts, settings.trust))} == parts.keys()
+    run_parts = RunParts.of(parts, settings.trust)
+    assert {field.name for field in fields(run_parts)} | {"sweep"} == parts.keys()
+    assert build(parts["sweep"], Sweep, "sweep", settings.trust)
     if group == "sweep":  # named after what is particular to it
-        assert f".{option}." in parts["sweep"]["sampler"]["_target_"] + parts["sweep"]["pruner"]["_target_"]
+        targets = [parts["sweep"][part]["_target_"] for part in ("sampler", "pruner")]
+        assert option.replace("_", "") in [target.rpartition(".")[2].lower() for target in targets]
     elif group != "experiment":
         node = reduce(getitem, group.split("/"), parts)
         assert f"_target_: {node['_target_']}" in source(group, option)

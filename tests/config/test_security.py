@@ -227,10 +227,10 @@ def test_a_saved_command_vouches_for_nothing(
     ],
 )
 def test_what_only_the_user_can_say_is_not_repeated(word: str, poisoned: Callable[..., Path]) -> None:
-    line = CommandLine.read([f"resume={poisoned((word, 'seed=7'))}", "log_every=3"]).resumed()
+    line = CommandLine.read([f"resume={poisoned((word, 'seed=7'))}", "log_every=3"]).with_resumed_words()
     assert word not in line.overrides
     assert line.overrides[-3:] == ("seed=7", line.overrides[-2], "log_every=3")
-    assert line.vouched == frozenset()
+    assert line.trusted == frozenset()
 
 
 @pytest.mark.parametrize("command", ["evaluate", "export"])

@@ -13,7 +13,7 @@ import pytest
 
 from comparable import make_run
 from conftest import Hone
-from hone.core.contributions import Contributions, Saved, truth_of
+from hone.core.contributions import Contributions, SavedContributions, truth_of
 from hone.core.metric import SumMetric
 from hone.core.trust import function_of, name_of
 from hone.tasks.metrics.classes import single_label_metrics
@@ -34,7 +34,7 @@ def right(records: dict[str, Any]) -> Any:
 
 
 def test_examples_are_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    found = Saved.load(saved(tmp_path, SumMetric(right)), "mine")
+    found = SavedContributions.load(saved(tmp_path, SumMetric(right)), "mine")
     assert found is not None
     assert found.ids.tolist() == [0, 1, 2]
     assert found.measure.codes.tolist() == [[1, 1], [0, 1], [1, 1]]
@@ -47,10 +47,10 @@ def test_only_vouched_functions_are_imported(tmp_path: Path, monkeypatch: pytest
 
     place = saved(tmp_path, SumMetric(right, some_lab.doubled))
     monkeypatch.delitem(sys.modules, "some_lab")
-    assert Saved.load(place, "mine") is None
+    assert SavedContributions.load(place, "mine") is None
     assert "some_lab" not in sys.modules
     monkeypatch.setenv("HONE_TRUST", "some_lab")
-    found = Saved.load(place, "mine")
+    found = SavedContributions.load(place, "mine")
     assert found is not None
     assert float(found.measure.score(found.measure.codes.sum(axis=0))) == pytest.approx(4 / 3)
 
@@ -80,7 +80,7 @@ def test_a_function_is_found_by_its_name(function: Callable[..., Any]) -> None:
 
 def test_a_function_without_a_name_is_not_resampled(tmp_path: Path) -> None:
     assert name_of(lambda sums: sums) is None
-    assert Saved.load(saved(tmp_path, SumMetric(right, lambda sums: sums[..., 0])), "mine") is None
+    assert SavedContributions.load(saved(tmp_path, SumMetric(right, lambda sums: sums[..., 0])), "mine") is None
 
 
 def test_what_was_wanted_tells_examples_apart() -> None:

@@ -13,8 +13,8 @@ import yaml
 from conftest import SMALL, Hone, journal, only_run, record, runs
 from hone.core.redact import redact, redact_override, redact_text
 from hone.runs.folder import Folder, new_folder
-from hone.runs.identity import identity
-from hone.runs.journal import Journal, read
+from hone.runs.identity import identity_of
+from hone.runs.journal import Journal, read_rows
 from hone.runs.record import Record
 
 CANARIES = {"WANDB_API_KEY": "canary-one-0123456789", "MY_SERVICE_TOKEN": "canary-two-0123456789"}
@@ -30,6 +30,7 @@ def test_a_finished_run_has_everything(hone: Hone) -> None:
         "run.json",
         "facts.json",
         "metrics.jsonl",
+        "contributions",
         "checkpoints",
         "predictions",
         "model",
@@ -49,7 +50,7 @@ def test_a_finished_run_has_everything(hone: Hone) -> None:
     assert about["seconds"] > 0
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["optimizer"]["lr"] == config["checkpoint"]["lr"], "interpolations are resolved"
-    assert identity(config) == about["identity"] == run.name.split("-")[2]
+    assert identity_of(config) == about["identity"] == run.name.split("-")[2]
     assert {path.suffix for path in (run / "checkpoints").rglob("*") if path.is_file()} == {".json", ".safetensors"}
 
 
@@ -88,7 +89,7 @@ def test_signals_before_the_training_end_it_at_once(
     from hone.training import run as train
 
     monkeypatch.setattr(train, "fit", lambda *parts, **named: None)
-    monkeypatch.setattr(train, "gather", lambda *parts: os.kill(os.getpid(), number))
+    monkeypatch.setattr(train, "assemble", lambda *parts: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     stopped = hone("train", *SMALL)
     assert stopped.code == code
@@ -157,11 +158,11 @@ def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:
     journal = Journal(path)
     for step in (1, 2, 3):
         journal.log({"step": step, "loss": float("nan") if step == 2 else 0.5})
-    assert len(list(read(path))) == 3, "every line is on disk as soon as it is logged"
+    assert len(list(read_rows(path))) == 3, "every line is on disk as soon as it is logged"
     journal.close()
     path.write_text(path.read_text()[:-9])
     again = Journal(path)
-    assert [row["step"] for row in read(path)] == [1, 2]
+    assert [row["step"] for row in read_rows(path)] == [1, 2]
     assert [row["step"] for row in again.rewind(1)] == [1]
     assert again.log({"step": 1, "test/loss": 0.5}) == 1
     assert [row["step"] for row in again.rewind(1)] == [1], "the final scores are told at the end of every sitting"
@@ -216,9 +217,9 @@ def test_identity_is_about_results(hone: Hone) -> None:
         "log_every": 1,
     }
     same = {**config, "output_root": "b", "tracker": {}, "notes": "m", "log_every": 5}
-    assert identity(config) == identity(same)
-    assert identity(config) != identity({**config, "seed": 1})
-    assert identity(config) != identity({**config, "optimizer": {"lr": 1.1}})
+    assert identity_of(config) == identity_of(same)
+    assert identity_of(config) != identity_of({**config, "seed": 1})
+    assert identity_of(config) != identity_of({**config, "optimizer": {"lr": 1.1}})
 
 
 def test_data_that_changed_since_is_not_resumed(hone: Hone) -> None:

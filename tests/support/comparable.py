@@ -12,7 +12,7 @@ import yaml
 
 from hone.core.contributions import Contributions
 from hone.core.metric import MEAN_LOSS
-from hone.runs.identity import identity
+from hone.runs.identity import identity_of
 from hone.tasks.metrics.classes import single_label_metrics
 
 LABELS = ["joy", "rage", "fear"]
@@ -58,7 +58,7 @@ def make_run(folder: Path, accuracy: float = 0.8, seed: int = 0, lr: float = 1e-
     scores |= {f"{split}/loss": float(records["loss"].mean()) for split in ("validation", "test")}
     record = {
         "id": folder.name,
-        "identity": identity(config),
+        "identity": identity_of(config),
         "state": "finished",
         "reason": None,
         "started": stamp(minutes),

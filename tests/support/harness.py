@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.data.batching import Batching, Random
@@ -32,7 +32,7 @@ from hone.training.pruning import LenientReferee, Referee
 from hone.training.stage_cache import StageCache
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
-DEFAULTS = Train(
+DEFAULTS = TrainSettings(
     seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, precision="32-true", compile=False,
     gradient_checkpointing=False, limit=None, evaluate_every=None, evaluate_rows=None, save_every=None, log_every=1,
     monitor="f1_macro", patience=None, accelerator="cpu", devices=1, strategy="auto", resume=None,
@@ -111,7 +111,7 @@ class Training:
             tracker=NoTracker(),
         )
 
-    def settings(self) -> Train:
+    def settings(self) -> TrainSettings:
         return replace(
             DEFAULTS,
             seed=self.seed,

@@ -125,22 +125,22 @@ def perform(told: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up(folder: str) -> None:
     """Imports what a run of the same kind had to import."""
-    from hone.core.process import load, loaded
+    from hone.core.process import import_modules, loaded_modules
 
     found = Path(folder, "modules.json")
     words = json.loads(Path(folder, "warm.json").read_text(encoding="utf-8"))
     pid = os.fork()
     if pid == 0:
-        before = loaded()
+        before = loaded_modules()
         os.dup2(os.open(f"{folder}/warm.txt", os.O_CREAT | os.O_WRONLY), 2)
         os.dup2(2, 1)
         code = command(words, lambda: None)
-        found.write_text(json.dumps(sorted(loaded() - before)), encoding="utf-8")
+        found.write_text(json.dumps(sorted(loaded_modules() - before)), encoding="utf-8")
         os._exit(code)
     _, status = os.waitpid(pid, 0)
     if status:
         sys.exit(Path(folder, "warm.txt").read_text(encoding="utf-8"))
-    load(json.loads(found.read_text(encoding="utf-8")))
+    import_modules(json.loads(found.read_text(encoding="utf-8")))
     import torch
 
     torch.set_num_threads(1)

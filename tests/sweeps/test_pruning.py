@@ -12,7 +12,7 @@ import pytest
 from conftest import Hone, record, runs
 from harness import Training, same_bits
 from hone.core.errors import Pruned, UserError
-from hone.runs.json_lines import Lines
+from hone.runs.json_lines import JsonLines
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.curves import Reports
 from hone.sweeps.pruners.asha import Asha, Hyperband
@@ -189,7 +189,7 @@ def test_other_runs_than_those_of_before_are_not_compared(tmp_path: Path) -> Non
 
 
 def test_a_damaged_report_is_named(tmp_path: Path) -> None:
-    Lines(tmp_path / "reports.jsonl").append({"run": "a", "step": 1, "share": 0.1, "value": 0.5})
+    JsonLines(tmp_path / "reports.jsonl").append({"run": "a", "step": 1, "share": 0.1, "value": 0.5})
     with (tmp_path / "reports.jsonl").open("a") as file:
         file.write('{"run": "b", "st\n')
     with pytest.raises(UserError, match=r"reports.jsonl, line 2"):

@@ -21,7 +21,7 @@ from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.tree import CONF, options
 from hone.core.errors import UserError
-from hone.runs.json_lines import Lines
+from hone.runs.json_lines import JsonLines
 from hone.runs.sweep_file import Outcome
 from hone.sweeps.pruners.asha import Asha
 from hone.sweeps.sampler import Aim
@@ -211,7 +211,7 @@ def test_drivers_on_one_study_lose_nothing_and_do_nothing_twice_and_one_is_kille
     assert [other.returncode for other in others] == [0, 0]
     assert sorted(map(int, printed)) == list(range(60))
     assert str(held) in printed, "another driver took it over"
-    trials = Study(Lines(tmp_path / "study.jsonl")).trials()
+    trials = Study(JsonLines(tmp_path / "study.jsonl")).trials()
     assert [trial.outcome.state if trial.outcome else None for trial in trials] == ["finished"] * 60
 
 

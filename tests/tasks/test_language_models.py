@@ -15,7 +15,7 @@ from torchmetrics.functional.text import perplexity as reference_perplexity
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
-from hone.core.columns import columns
+from hone.core.columns import read_columns
 from hone.core.errors import UserError
 from hone.core.scores import compute_scores
 from hone.core.task import Columns, Facts, Task
@@ -54,7 +54,7 @@ def encoded(task: Task, raw: Columns) -> Dataset:
 
 def batch_of(task: Task, raw: Columns) -> dict[str, Any]:
     rows = encoded(task, raw)
-    return task.collate(columns(rows.with_format("arrow"), np.arange(len(rows))), np.random.default_rng(0))
+    return task.collate(read_columns(rows.with_format("arrow"), np.arange(len(rows))), np.random.default_rng(0))
 
 
 @torch.no_grad()

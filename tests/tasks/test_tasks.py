@@ -15,8 +15,8 @@ import yaml
 from datasets import Dataset
 
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
-from hone.core.columns import columns
-from hone.core.contributions import Contributions, Saved
+from hone.core.columns import read_columns
+from hone.core.contributions import Contributions, SavedContributions
 from hone.core.metric import SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Columns, Facts, Task
@@ -61,7 +61,7 @@ class Example:
     network: Any
 
     def batch(self, places: Iterator[int] | range) -> dict[str, Any]:
-        rows = columns(self.encoded.with_format("arrow"), np.array(list(places)))
+        rows = read_columns(self.encoded.with_format("arrow"), np.array(list(places)))
         return self.task.collate(rows, np.random.default_rng(0))
 
     def predictions(self) -> Columns:
@@ -169,13 +169,13 @@ def test_what_is_saved_of_the_records_gives_every_score_again(example: Example, 
     sums = {name: score for name, score in contributions.scores().items() if name.partition("/")[0] in additive}
     assert "loss" in sums
     for name, score in sums.items():
-        saved = Saved.load(tmp_path / "contributions.parquet", name)
+        saved = SavedContributions.load(tmp_path / "contributions.parquet", name)
         assert saved is not None, name
         assert saved.ids.tolist() == sorted(records["id"])
         measure = saved.measure
         assert float(measure.score(measure.expand(measure.codes).sum(axis=0))) == pytest.approx(score), name
     for name in contributions.scores().keys() - sums:
-        assert Saved.load(tmp_path / "contributions.parquet", name) is None, name
+        assert SavedContributions.load(tmp_path / "contributions.parquet", name) is None, name
 
 
 def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
@@ -194,7 +194,7 @@ def test_it_predicts_without_labels(example: Example) -> None:
     )
     asked = Dataset.from_dict(example.task.without_targets(unlabelled[:]))
     encoded = asked.map(example.task.encode, batched=True, remove_columns=asked.column_names)
-    rows = columns(encoded.with_format("arrow"), np.arange(len(encoded)))
+    rows = read_columns(encoded.with_format("arrow"), np.arange(len(encoded)))
     with torch.inference_mode():
         predictor = Predictor(example.network.eval(), example.task)
         predictions = predictor.predict_step(example.task.collate(rows, np.random.default_rng(0)))

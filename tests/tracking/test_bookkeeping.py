@@ -114,7 +114,7 @@ def test_scores_that_come_later_go_to_those_that_have_the_rest(tmp_path: Path) -
 def test_a_config_is_checked_without_a_download(monkeypatch: pytest.MonkeyPatch) -> None:
     from hone.tracking.wandb import models
 
-    monkeypatch.setattr(models, "fetched", lambda text: pytest.fail("it was downloaded"))
+    monkeypatch.setattr(models, "download_model", lambda text: pytest.fail("it was downloaded"))
     require_run("wandb:someone/hone/model-1a2b3c4d:best")
     with pytest.raises(UserError, match="expected wandb:entity/project/name:alias"):
         require_run("wandb:someone/hone")

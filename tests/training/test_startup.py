@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, only_run, record
-from hone.core.process import import_uncollected
+from hone.core.process import import_without_gc
 
 COMMAND = """
 import json, sys
@@ -64,17 +64,17 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_garbage_is_searched_for_only_when_all_is_imported(library: str) -> None:
     gc.unfreeze()
-    assert not import_uncollected(library).searched
+    assert not import_without_gc(library).searched
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
     gc.unfreeze()
-    assert import_uncollected(library) is sys.modules[library]
+    assert import_without_gc(library) is sys.modules[library]
     assert gc.get_freeze_count() == 0, "nothing was imported this time"
 
 
 def test_garbage_is_searched_for_after_a_failed_import(library: str) -> None:
     with pytest.raises(ImportError, match="broken"):
-        import_uncollected("a_broken_library")
+        import_without_gc("a_broken_library")
     assert gc.isenabled()
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Console
 
 from hone.config.job import Invocation
-from hone.config.settings import Compare
+from hone.config.settings import CompareSettings
 from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare
 from hone.reports.page import require_place, write_report
 from hone.reports.tables import FORMATS, show
 
 
-def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: CompareSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Read, test and print. A format for programs has standard output to itself."""
     place = require_place(Path(settings.report)) if settings.report else None
     comparison = compare(

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from hone.config.job import Invocation
-from hone.config.settings import Evaluate
+from hone.config.settings import EvaluateSettings
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
@@ -26,7 +26,7 @@ from hone.training.finished import FinishedRun
 from hone.training.saving import save_records
 
 
-def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: EvaluateSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Loads, predicts, prints and stores."""
     quieten_libraries()
     with capture_log():
@@ -69,7 +69,7 @@ def _show(
     records: Columns,
     scores: dict[str, float],
     baseline: dict[str, float],
-    settings: Evaluate,
+    settings: EvaluateSettings,
 ) -> None:
     console = Console(highlight=False)
     about = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hone.config.check import check_node
 from hone.config.job import Invocation
-from hone.config.settings import Export
+from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
 from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
@@ -21,7 +21,7 @@ from hone.runs.folder import require_writable
 from hone.training.finished import beside, bind_task, require_model
 
 
-def main(settings: Export, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Copies the model folder and writes the card; what is there before stays unless told otherwise."""
     folder, record = require_model(settings.run)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from hone.config.job import Invocation
-from hone.config.settings import Sweep
+from hone.config.settings import SweepSettings
 from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import of_sweep
 from hone.reports.page import write_page
@@ -17,7 +17,7 @@ from hone.reports.sweep import read_sweep
 from hone.sweeps.screen import print_result
 
 
-def main(settings: Sweep, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: SweepSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Reads what the runs say of themselves; a driver may be at work meanwhile."""
     folder = Path(settings.folder)
     page = write_page(folder)

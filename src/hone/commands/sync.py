@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from hone.config.job import Invocation
-from hone.config.settings import Sync
+from hone.config.settings import SyncSettings
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import relative_to_cwd
 from hone.runs.folder import Folder, is_run
-from hone.runs.sweep_file import FILE
+from hone.runs.sweep_file import SWEEP_FILE
 from hone.sweeps.tracker_summary import SweepUpload
 from hone.tracking.wandb.client import agent_ignored, connect
 from hone.tracking.wandb.sync import RunUpload, Upload
@@ -26,7 +26,7 @@ _AT_ONCE = 4
 
 
 @agent_ignored()
-def main(settings: Sync, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Print one line per run. Runs that fail to upload are reported; the rest are still sent."""
     uploads = _find(settings.folders or ["outputs"])
     waiting = [upload for upload in uploads if upload.way != "nothing"]
@@ -65,7 +65,7 @@ def _find(places: Sequence[str]) -> list[Upload]:
         if not inside:
             raise UserError(f"{place}: there is no run (a run's folder holds run.json).")
         runs |= dict.fromkeys(inside)
-        sweeps |= dict.fromkeys(file.parent.resolve() for file in sorted(path.glob(f"**/{FILE}")))
+        sweeps |= dict.fromkeys(file.parent.resolve() for file in sorted(path.glob(f"**/{SWEEP_FILE}")))
     decisions: list[Callable[[], Upload]] = [partial(RunUpload.of, Folder(run)) for run in runs]
     decisions += [partial(SweepUpload.of, sweep) for sweep in sweeps]
     with ThreadPoolExecutor(_AT_ONCE) as pool:

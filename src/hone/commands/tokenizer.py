@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hone.config import build
 from hone.config.job import Invocation
-from hone.config.settings import Tokenizer as Settings
+from hone.config.settings import TokenizerSettings
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import relative_to_cwd
@@ -39,7 +39,7 @@ _FRAME = {
 """What stands around a text, and around two."""
 
 
-def train(settings: Settings, texts: Iterable[str]) -> Any:
+def train(settings: TokenizerSettings, texts: Iterable[str]) -> Any:
     """A tokenizer that transformers saves and loads."""
     special = _SPECIAL[settings.special]
     least = len(special) + (256 if settings.algorithm == "bpe" else 0)
@@ -54,7 +54,7 @@ def train(settings: Settings, texts: Iterable[str]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=blank, **names, **reads)
 
 
-def _bpe(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _bpe(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """On bytes, as GPT-2's: every text can be spelt, and comes back as it was."""
     blank = Tokenizer(models.BPE())
     if settings.lowercase:
@@ -68,7 +68,7 @@ def _bpe(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     return blank, trainer
 
 
-def _wordpiece(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _wordpiece(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """Words and their continuations, as BERT's."""
     blank = Tokenizer(models.WordPiece(unk_token=special["unk"]))
     blank.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
@@ -81,7 +81,7 @@ def _wordpiece(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, 
     return blank, trainer
 
 
-def _unigram(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+def _unigram(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
     """The likeliest way to cut a text up, as SentencePiece's."""
     blank = Tokenizer(models.Unigram())
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if settings.lowercase else [])]
@@ -110,7 +110,7 @@ class TokenizerParts:
     task: Task
 
 
-def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: TokenizerSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Reads the rows, trains, stores a folder and says how to use it."""
     quieten_libraries()
     with capture_log():
@@ -123,7 +123,7 @@ def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -
         _tell(settings, tokenizer, folder, rows, roles)
 
 
-def _folder(settings: Settings, source: Source) -> Path:
+def _folder(settings: TokenizerSettings, source: Source) -> Path:
     name = f"{source.name.replace('/', '-')}-{settings.algorithm}-{settings.vocab_size}"
     folder = Path(settings.output or f"tokenizers/{name}").expanduser()
     if folder.exists() and not settings.overwrite:
@@ -134,7 +134,7 @@ def _folder(settings: Settings, source: Source) -> Path:
     return folder
 
 
-def _roles(settings: Settings, rows: Dataset) -> list[str]:
+def _roles(settings: TokenizerSettings, rows: Dataset) -> list[str]:
     """The columns to learn from."""
     there = [name for name, feature in rows.features.items() if _is_text(feature)]
     if settings.roles is None:
@@ -171,7 +171,7 @@ def _store(tokenizer: Any, folder: Path) -> None:
     draft.rename(folder)
 
 
-def _tell(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
+def _tell(settings: TokenizerSettings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     texts = [text for text, _ in zip(_texts(rows, roles), range(1000), strict=False)]
     tokens = sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))

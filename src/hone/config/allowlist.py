@@ -27,7 +27,7 @@ _DECIDES_WHAT_RUNS = re.compile(r"(HONE|GIT|LD|DYLD|PYTHON|BASH)_?.*|PATH|HF_END
 
 
 @final
-class _Vetting(ConfigLoaderImpl):
+class _CheckedLoader(ConfigLoaderImpl):
     """Checks every config that Hydra composes, including those of jobs, before it is used."""
 
     def __init__(self, command: str, trust: frozenset[str], **options: Any) -> None:
@@ -48,7 +48,7 @@ class _Vetting(ConfigLoaderImpl):
 @contextmanager
 def vetted(command: str, trust: frozenset[str]) -> Iterator[None]:
     """Inside, Hydra composes no config that names code outside the allowlist."""
-    with loader_replaced(partial(_Vetting, command, trust)):
+    with loader_replaced(partial(_CheckedLoader, command, trust)):
         yield
 
 
@@ -81,7 +81,7 @@ def _is_factory(key: str, value: Any) -> bool:
 
 
 def _leaves(node: Container, place: str) -> Iterator[tuple[str, str, Any]]:
-    for key in _keys(node):
+    for key in _keys_of(node):
         try:
             value = node[key]
         except (
@@ -94,7 +94,7 @@ def _leaves(node: Container, place: str) -> Iterator[tuple[str, str, Any]]:
             yield f"{place}.{key}", str(key), value
 
 
-def _keys(node: Container) -> Iterable[Any]:
+def _keys_of(node: Container) -> Iterable[Any]:
     if isinstance(node, DictConfig):
         return list(node)
     return range(len(node)) if isinstance(node, ListConfig) else ()

@@ -15,14 +15,13 @@ from omegaconf import OmegaConf
 
 from hone.config.allowlist import SWEEPER, vetted
 from hone.config.check import check
-from hone.config.command_line import CommandLine, as_typed_in, retried
+from hone.config.command_line import CommandLine, retry_words, without_open_columns
 from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.config.job import Invocation
 from hone.config.mistakes import explain, with_fitting_tasks
-from hone.config.tree import CONF
-from hone.config.tree import keys_of as words_of
+from hone.config.tree import CONF, keys_of
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError, report_error
-from hone.core.process import import_uncollected
+from hone.core.process import import_without_gc
 from hone.core.wording import as_typed
 
 
@@ -38,21 +37,16 @@ class Application:
 
     def run(self, words: Sequence[str]) -> int:
         try:
-            self.line = CommandLine.read(words)
-            self.line = self.line.resumed() if self.command in ("train", "plan") else self.line
-            known = words_of(self.command)
-            self.line = self.line.fetching(known)
-            self.line = self.line.reading(known) if "inputs" in known else self.line
-            self.line = self.line.placing(known) if "folders" in known else self.line
+            self.line = self._read(words)
             if self.line.help:
                 from hone.config.help import help_text
 
                 print(help_text(self.command, self.line))
                 return 0
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
-                return self._retried()
+                return self._retry()
             sys.argv = [f"hone.commands.{self.command}", *self.line.words]
-            with errors_raised(), vetted(self.command, self.line.vouched):
+            with errors_raised(), vetted(self.command, self.line.trusted):
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
@@ -62,51 +56,66 @@ class Application:
             raise explain(error, self.command, self.line) from error
         return self.code
 
-    def _retried(self) -> int:
+    def _read(self, words: Sequence[str]) -> CommandLine:
+        """The typed words, with what this command makes of plain words, texts and addresses."""
+        line = CommandLine.read(words)
+        if self.command in ("train", "plan"):
+            line = line.with_resumed_words()
+        keys = keys_of(self.command)
+        line = line.with_wandb_checkpoint(keys)
+        if "inputs" in keys:
+            line = line.with_texts(keys)
+        return line.with_folders(keys) if "folders" in keys else line
+
+    def _retry(self) -> int:
         """Run the sweep's own command with the words added to it; finished runs stay as they are."""
         if len(self.line.folders) != 2:
             raise UserError("hone sweep retry DIR: expected the folder of one sweep.")
-        return Application("train", self.debug).run([*retried(self.line.folders[1]), *self.line.words])
+        return Application("train", self.debug).run([*retry_words(self.line.folders[1]), *self.line.words])
 
     def _job(self, config: Any) -> Any:
         """Run one job; a failure is reported and remembered, and the next jobs still run."""
         try:
             _remove_copy(HydraConfig.get())
-            settings, parts, invocation = self._ready(config, HydraConfig.get())
-            return import_uncollected(f"hone.commands.{self.command}").main(settings, parts, invocation)
+            settings, parts, invocation = self._prepare(config, HydraConfig.get())
+            return import_without_gc(f"hone.commands.{self.command}").main(settings, parts, invocation)
         except (Preempted, Interrupted) as error:
             sys.exit(report_error(error, self.debug))
         except Exception as error:
             self.code = max(self.code, report_error(with_fitting_tasks(error), self.debug))
             return None
 
-    def prepared(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:
+    def prepare(self, config: Any) -> tuple[Any, dict[str, Any], Invocation]:
         """The settings, parts and invocation of one job of a sweep, from the config that Hydra composed for it."""
         set_current_config(config)
-        return self._ready(config, config.hydra)
+        return self._prepare(config, config.hydra)
 
-    def _ready(self, config: Any, about: Any) -> tuple[Any, dict[str, Any], Invocation]:
-        settings, parts = self._checked(config)
-        invocation = Invocation.of([as_typed_in(word) for word in about.overrides.task], about.runtime.choices)
-        if about.mode is RunMode.MULTIRUN and about.sweeper._target_ == SWEEPER:
-            invocation = replace(invocation, sweep=Path(about.sweep.dir).absolute(), number=about.job.num)
+    def _prepare(self, config: Any, hydra_node: Any) -> tuple[Any, dict[str, Any], Invocation]:
+        settings, parts = self._check(config)
+        invocation = Invocation.of(
+            [without_open_columns(word) for word in hydra_node.overrides.task], hydra_node.runtime.choices
+        )
+        if hydra_node.mode is RunMode.MULTIRUN and hydra_node.sweeper._target_ == SWEEPER:
+            invocation = replace(invocation, sweep=Path(hydra_node.sweep.dir).absolute(), number=hydra_node.job.num)
         return settings, parts, invocation
 
-    def _checked(self, config: Any) -> tuple[Any, dict[str, Any]]:
-        """The checked config; nothing heavy is imported."""
+    def _check(self, config: Any) -> tuple[Any, dict[str, Any]]:
+        """Check the config, without importing anything heavy."""
         try:
             values: Any = {key: _plain(config[key]) for key in config if key != "hydra"}
         except Exception as error:
             raise explain(error, self.command, self.line) from error
-        self._require_vouched(values.get("trust"))
-        values |= {"inputs": self.line.inputs} if self.line.inputs else {}
-        values |= {"folders": list(self.line.folders)} if self.line.folders else {}
+        self._require_trusted_by_user(values.get("trust"))
+        if self.line.inputs:
+            values["inputs"] = self.line.inputs
+        if self.line.folders:
+            values["folders"] = list(self.line.folders)
         return check(self.command, values)
 
-    def _require_vouched(self, trust: Any) -> None:
+    def _require_trusted_by_user(self, trust: Any) -> None:
         """Only the command line or HONE_TRUST may trust a package: a config that could would defeat the allowlist."""
         given = set(trust) if isinstance(trust, list) and all(isinstance(name, str) for name in trust) else set()
-        if not given <= self.line.vouched:
+        if not given <= self.line.trusted:
             raise UserError(
                 f"trust={as_typed(trust)}: this is in a config file, but only you can declare code trusted; "
                 f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
@@ -117,7 +126,7 @@ def _plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
 
 
-def _remove_copy(about: Any) -> None:
+def _remove_copy(hydra_node: Any) -> None:
     """Delete Hydra's copy of a multirun's config: it contains secrets, and the runs store their own configs."""
-    if about.mode is RunMode.MULTIRUN:
-        Path(about.sweep.dir, "multirun.yaml").unlink(missing_ok=True)
+    if hydra_node.mode is RunMode.MULTIRUN:
+        Path(hydra_node.sweep.dir, "multirun.yaml").unlink(missing_ok=True)

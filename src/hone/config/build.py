@@ -21,25 +21,25 @@ def build_parts(owner: type[Part], config: Mapping[str, Any], trust: Iterable[st
 
 def build(node: Mapping[str, Any], kind: type, place: str, trust: Iterable[str]) -> Any:
     """The object that a config node describes, which must be a `kind`; no `type[Part]`, for `kind` may be abstract."""
-    cls = _locate(str(node["_target_"]), place, trust)
+    cls = _import_class(str(node["_target_"]), place, trust)
     if not issubclass(cls, kind):
         raise UserError(f"{place}._target_={node['_target_']}: {cls.__name__} is not a {kind.__name__}.")
-    return cls(**_arguments(node, place, trust))
+    return cls(**_build_arguments(node, place, trust))
 
 
-def _arguments(node: Mapping[str, Any], place: str, trust: Iterable[str]) -> dict[str, Any]:
-    return {key: _value(value, f"{place}.{key}", trust) for key, value in node.items() if key != "_target_"}
+def _build_arguments(node: Mapping[str, Any], place: str, trust: Iterable[str]) -> dict[str, Any]:
+    return {key: _build_value(value, f"{place}.{key}", trust) for key, value in node.items() if key != "_target_"}
 
 
-def _value(value: Any, place: str, trust: Iterable[str]) -> Any:
+def _build_value(value: Any, place: str, trust: Iterable[str]) -> Any:
     if not isinstance(value, Mapping) or "_target_" not in value:
         return value
-    arguments = _arguments(value, place, trust)
-    cls = _locate(str(value["_target_"]), place, trust)
+    arguments = _build_arguments(value, place, trust)
+    cls = _import_class(str(value["_target_"]), place, trust)
     return partial(cls, **arguments) if arguments.pop("_partial_", False) else cls(**arguments)
 
 
-def _locate(target: str, place: str, trust: Iterable[str]) -> type:
+def _import_class(target: str, place: str, trust: Iterable[str]) -> type:
     require_trusted(target, place, trust)
     module, _, name = target.rpartition(".")
     try:

@@ -22,7 +22,7 @@ _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, al
 
 def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The settings of a command and the other sections of its config, every value converted to its declared type."""
-    kind = getattr(settings, command.capitalize())
+    kind = _settings_class(command)
     elsewhere = {name: Parameter(Any, required=True) for name in getattr(kind, "also_checked", ())}
     sections = {**_sections(kind.made_of), **elsewhere}
     keys = {name: value for name, value in config.items() if name not in sections}
@@ -39,7 +39,12 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
 
 def sweep_function(command: str) -> str | None:
     """The dotted name of what the command does with `-m`, if it sweeps."""
-    return getattr(getattr(settings, command.capitalize()), "sweeps_with", None)
+    return getattr(_settings_class(command), "sweeps_with", None)
+
+
+def _settings_class(command: str) -> Any:
+    """The class with the keys of a command: `PredictSettings` for `hone predict`."""
+    return getattr(settings, f"{command.capitalize()}Settings")
 
 
 def _sections(owner: str | None) -> Mapping[str, Parameter]:
@@ -89,8 +94,8 @@ def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: 
         hint = did_you_mean(unknown[0], options) or f" It takes {join_names(options)}."
         raise UserError(f"{_dotted(place, unknown[0])}: {_owner(target)} takes no such option.{hint}")
     if not partial:
-        _require_all(given, signature, target, place)
-    return {name: _coerced(value, signature, name, place) for name, value in given.items()}
+        _require_all_arguments(given, signature, target, place)
+    return {name: _coerce(value, signature, name, place) for name, value in given.items()}
 
 
 def _require_source(target: str, place: str) -> None:
@@ -99,13 +104,13 @@ def _require_source(target: str, place: str) -> None:
         raise UserError(f"{place}._target_={target}: no such class.{did_you_mean(name, signatures.names_in(module))}")
 
 
-def _require_all(given: Mapping[str, Any], signature: Signature, target: str, place: str) -> None:
+def _require_all_arguments(given: Mapping[str, Any], signature: Signature, target: str, place: str) -> None:
     for name, parameter in signature.parameters.items():
         if parameter.required and name not in given:
             raise UserError(f"{_dotted(place, name)}: {_owner(target)} needs this, and it is missing.")
 
 
-def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
+def _coerce(value: Any, signature: Signature, name: str, place: str) -> Any:
     parameter = signature.parameters.get(name)
     if parameter is None or (isinstance(value, Mapping) and "_target_" in value):
         return value
@@ -115,8 +120,8 @@ def _coerced(value: Any, signature: Signature, name: str, place: str) -> Any:
     except PydanticSchemaGenerationError:
         return value
     except ValidationError as error:
-        _require_keys(error, key)
-        raise UserError(f"{key}={as_typed(value)}: {_expected(parameter.type, value, error)}") from None
+        _require_valid_keys(error, key)
+        raise UserError(f"{key}={as_typed(value)}: {_describe_mismatch(parameter.type, value, error)}") from None
     if isinstance(value, bool) and not isinstance(coerced, bool):  # true is 1 to Python, but not to a user
         raise UserError(f"{key}={as_typed(value)}: expected {describe_type(parameter.type)}.")
     return coerced
@@ -128,7 +133,7 @@ def _adapter(signature: Signature, name: str) -> TypeAdapter[Any]:
     return TypeAdapter(signature.parameters[name].type, config=_RULES)
 
 
-def _require_keys(error: ValidationError, place: str) -> None:
+def _require_valid_keys(error: ValidationError, place: str) -> None:
     """An unknown key of a mapping is reported as a misspelt key is anywhere else."""
     for problem in error.errors():
         if problem["loc"][-1:] == ("[key]",):
@@ -138,7 +143,7 @@ def _require_keys(error: ValidationError, place: str) -> None:
             ) from None
 
 
-def _expected(kind: Any, value: Any, error: ValidationError) -> str:
+def _describe_mismatch(kind: Any, value: Any, error: ValidationError) -> str:
     """The expected type, the nearest valid word, and which item of a list is wrong."""
     indices = [step for problem in error.errors() for step in problem["loc"] if isinstance(step, int)]
     item = f" Item {indices[0]} (counting from 0) is {as_typed(value[indices[0]])}." if indices else ""
@@ -159,12 +164,12 @@ def require_known_roles(dataset: Mapping[str, Any], task: Mapping[str, Any]) -> 
     roles, columns = roles_of(str(task["_target_"])), dataset.get("columns")
     if roles is None or not isinstance(columns, Mapping):
         return
-    known = [*roles[0], *roles[1]]
-    unknown = [role for role, column in columns.items() if role not in known and column not in (None, role)]
+    valid = [*roles[0], *roles[1]]
+    unknown = [role for role, column in columns.items() if role not in valid and column not in (None, role)]
     if unknown:
         places = ", ".join(f"dataset.columns.{role}" for role in unknown)
-        hint = did_you_mean(unknown[0], known)
-        raise UserError(f"{places}: the task has no such role; its roles are {join_names(known)}.{hint}")
+        hint = did_you_mean(unknown[0], valid)
+        raise UserError(f"{places}: the task has no such role; its roles are {join_names(valid)}.{hint}")
 
 
 def _dotted(place: str, name: str) -> str:
@@ -173,4 +178,6 @@ def _dotted(place: str, name: str) -> str:
 
 def _owner(target: str) -> str:
     name = target.rpartition(".")[2]
-    return f"hone {name.lower()}" if target.startswith("hone.config.settings.") else name
+    if not target.startswith("hone.config.settings."):
+        return name
+    return f"hone {name.removesuffix('Settings').lower()}"

@@ -1,4 +1,4 @@
-"""Every private name of Hydra that hone uses, as they are in Hydra 1.3.8; `tests/test_hydra_private.py` lists them.
+"""Every private name of Hydra that hone uses, as in Hydra 1.3.8. `tests/config/test_hydra_private.py` lists them.
 
 Nothing else in hone imports from `hydra._internal` or touches a private attribute of Hydra's objects. When an upgrade
 of Hydra breaks that test, this is the file to change.

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.redact import redact_override
 from hone.core.value_types import Split
-from hone.runs.identity import identity
+from hone.runs.identity import identity_of
 
 _NO_TITLE = {"resume", "output_root", "name", "notes", "trust", "tracker", "experiment", "sweep"}
 _ANY_PATH = ("local", "hub")
@@ -64,7 +64,7 @@ class Invocation:
 class Job:
     """What every process of a run receives."""
 
-    settings: Train
+    settings: TrainSettings
     config: Mapping[str, Any]
     invocation: Invocation
 
@@ -83,7 +83,7 @@ class Job:
     @cached_property
     def identity(self) -> str:
         """The same for every job that would come to the same result."""
-        return identity(self.config)
+        return identity_of(self.config)
 
 
 def default_name(choices: Mapping[str, str | None], config: Mapping[str, Any]) -> str:
@@ -95,10 +95,10 @@ def _label(group: str, choices: Mapping[str, str | None], config: Mapping[str, A
     """The chosen option, or the name in its path where the option stands for any path."""
     option = str(choices[group])
     path = (config.get(group) or {}).get("path")
-    return (option in _ANY_PATH and path and _name_in(str(path))) or option
+    return (option in _ANY_PATH and path and _name_from_path(str(path))) or option
 
 
-def _name_in(path: str) -> str:
+def _name_from_path(path: str) -> str:
     """'reviews' for data/reviews.csv and for reviews/train.csv, 'bert-base' for a Hub id org/bert-base."""
     place = _ALIAS.sub("", path) if path.startswith("wandb:") else path
     steps = [_FORMATS.sub("", step) for step in Path(place).expanduser().absolute().parts[1:]]

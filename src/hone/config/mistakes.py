@@ -36,13 +36,13 @@ _NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provide
 def explain(error: Exception, command: str, line: CommandLine) -> UserError:
     """The mistake behind an error that occurred while a config was read, composed or resolved."""
     if isinstance(error, MissingConfigException):
-        return _unknown_option(error, line)
+        return _no_such_option(error, line)
     if isinstance(error, OverrideParseException):
         return _unreadable(error, command)
     if isinstance(error, MissingMandatoryValue):
-        return _missing(str(error.full_key))
+        return _no_value(str(error.full_key))
     if isinstance(error, InterpolationResolutionError):
-        return UserError(f"{error.full_key}: {_plain(str(error.msg or error))}")
+        return UserError(f"{error.full_key}: {_without_noise(str(error.msg or error))}")
     return _by_text(error, command, line)
 
 
@@ -60,37 +60,37 @@ def with_fitting_tasks(error: BaseException) -> BaseException:
 def _by_text(error: Exception, command: str, line: CommandLine) -> UserError:
     text = "\n".join(str(cause) for cause in _causes(error))
     if match := _UNKNOWN.search(text):
-        return _unknown(match[1].lstrip("+~"), text, command, line)
+        return _no_such_key(match[1].lstrip("+~"), text, command, line)
     if match := _EXISTS.search(text):
-        word = _word(match[1], line)
+        word = _override_of(match[1], line)
         return UserError(f"{word}: {match[1]} exists already; write it without the +: {word.lstrip('+')}")
     if match := _TWICE.search(text):
-        return _twice(match[1], line)
+        return _chosen_twice(match[1], line)
     if match := _SWEEP.search(text):
         return UserError(f"{match[1]}: several values; add -m to run each of them, or write [a,b] for a list.")
     if match := _MISSING.search(text):
-        return _missing(match[1])
+        return _no_value(match[1])
     if match := _REGISTERED.search(text):
         plugin = f"hydra-{match[2]}-launcher"
         return UserError(f"{match[1]}={match[2]}: another package has registered this name: pip uninstall {plugin}.")
-    culprit = None if isinstance(error, SearchPathException) else _culprit(command, line)
+    culprit = None if isinstance(error, SearchPathException) else _find_culprit(command, line)
     if culprit and _NO_OPTION.search(text):
-        return _no_option(culprit)
-    return UserError(f"{culprit}: {_plain(text)}" if culprit else _plain(text))
+        return _not_an_option(culprit)
+    return UserError(f"{culprit}: {_without_noise(text)}" if culprit else _without_noise(text))
 
 
-def _unknown(key: str, text: str, command: str, line: CommandLine) -> UserError:
-    word = _word(key, line)
+def _no_such_key(key: str, text: str, command: str, line: CommandLine) -> UserError:
+    word = _override_of(key, line)
     if (CONF / key).is_dir():
-        return _no_option(word)
-    config = _composable(command, word, line)
+        return _not_an_option(word)
+    config = _compose_what_works(command, word, line)
     inside = _INSIDE.search(text)
     if inside and inside[1].startswith(f"{key}."):  # the value is a mapping with this unknown key
         return unknown_key(inside[1], f"{inside[1]}=…", config)
     return unknown_key(key, word, config)
 
 
-def _plain(text: str) -> str:
+def _without_noise(text: str) -> str:
     """The text without Hydra's notes for programmers."""
     return " ".join(line.strip() for line in text.splitlines() if not _NOISE.search(line)) or text
 
@@ -101,11 +101,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _missing(key: str) -> UserError:
+def _no_value(key: str) -> UserError:
     return UserError(f"{key} has no value; give it one: {key}=…")
 
 
-def _word(key: str, line: CommandLine) -> str:
+def _override_of(key: str, line: CommandLine) -> str:
     """The override that sets a key."""
     return next((word for word in line.overrides if word.lstrip("+~").partition("=")[0] == key), key)
 
@@ -113,59 +113,59 @@ def _word(key: str, line: CommandLine) -> str:
 def _unreadable(error: OverrideParseException, command: str) -> UserError:
     if "=" not in error.override:
         return UserError(f"{error.override!r}: expected key=value; `hone {command} --help` shows the keys.")
-    reason = _plain(str(error)).removeprefix(f"Error parsing override '{error.override}'").strip()
+    reason = _without_noise(str(error)).removeprefix(f"Error parsing override '{error.override}'").strip()
     return UserError(
         f"{error.override}: this cannot be read ({reason}); values with spaces, commas, colons or brackets "
         f"need quotes inside the shell's: 'key=\"…\"'."
     )
 
 
-def _unknown_option(error: MissingConfigException, line: CommandLine) -> UserError:
+def _no_such_option(error: MissingConfigException, line: CommandLine) -> UserError:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
     options = [option for option in error.options or () if f"{group}={option}" not in _NOT_FOR_SWEEPS]
     if not group and not options:
-        return UserError(_plain(str(error)))
+        return UserError(_without_noise(str(error)))
     typed = next((word for word in line.overrides if word.partition("=")[2] == choice), f"{group}={choice}")
     return UserError(
         f"{typed}: no such {group or 'config'}.{did_you_mean(choice, options)} The options are {join_names(options)}."
     )
 
 
-def _twice(group: str, line: CommandLine) -> UserError:
-    word = _word(group, line)
+def _chosen_twice(group: str, line: CommandLine) -> UserError:
+    word = _override_of(group, line)
     if word.startswith("+"):
         return UserError(f"{word}: {group} is chosen already; write it without the +: {word.lstrip('+')}")
     return UserError(f"{group} is chosen twice: in the defaults of a config file, write `override /{group}: …`.")
 
 
-def _culprit(command: str, line: CommandLine) -> str | None:
+def _find_culprit(command: str, line: CommandLine) -> str | None:
     """The first override with which the config can no longer be composed."""
     words = sorted(line.overrides, key=lambda word: "." in word.partition("=")[0])  # groups come first
 
     def fails(last: int) -> bool:
-        return _compose(command, words[: last + 1], line) is None
+        return _try_to_compose(command, words[: last + 1], line) is None
 
     place = bisect_left(range(len(words)), True, key=fails)
     return words[place] if place < len(words) else None
 
 
-def _no_option(word: str) -> UserError:
+def _not_an_option(word: str) -> UserError:
     group = word.partition("=")[0].lstrip("+~")
     return UserError(f"{word}: expected the name of an option of {group}: {join_names(options(group))}.")
 
 
-def _composable(command: str, wrong: str, line: CommandLine) -> DictConfig:
+def _compose_what_works(command: str, wrong: str, line: CommandLine) -> DictConfig:
     """The config of the overrides that work, to search for what was meant."""
     others = [word for word in line.overrides if word != wrong and "," not in word]
     groups = [word for word in others if "." not in word]
     for words in (others, groups, []):
-        config = _compose(command, words, line)
+        config = _try_to_compose(command, words, line)
         if config is not None:
             return config
     return OmegaConf.create()
 
 
-def _compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:
+def _try_to_compose(command: str, words: list[str], line: CommandLine) -> DictConfig | None:
     try:
         return compose_config(command, words, line)
     except Exception:  # whatever is wrong, this is not the config that is searched for

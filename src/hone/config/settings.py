@@ -37,7 +37,7 @@ SWEEP_ACTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
+class TrainSettings:
     """The settings of `hone train`."""
 
     made_of: ClassVar[str | None] = "hone.training.parts.RunParts"
@@ -85,7 +85,7 @@ class Train:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Plan(Train):
+class PlanSettings(TrainSettings):
     """The settings of `hone plan`: those of `hone train`; its own options are the section `plan`."""
 
     made_of: ClassVar[str | None] = "hone.commands.plan.PlanParts"
@@ -94,7 +94,7 @@ class Plan(Train):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
+class EvaluateSettings:
     """The settings of `hone evaluate`."""
 
     made_of: ClassVar[str | None] = None
@@ -115,7 +115,7 @@ class Evaluate:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Predict:
+class PredictSettings:
     """The settings of `hone predict`."""
 
     made_of: ClassVar[str | None] = "hone.commands.predict.model.Elsewhere"
@@ -145,7 +145,7 @@ class Predict:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Export:
+class ExportSettings:
     """The settings of `hone export`."""
 
     made_of: ClassVar[str | None] = None
@@ -161,7 +161,7 @@ class Export:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Compare:
+class CompareSettings:
     """The settings of `hone compare`."""
 
     made_of: ClassVar[str | None] = None
@@ -185,7 +185,7 @@ class Compare:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class SweepSettings:
     """The settings of `hone sweep`: two plain words, an action and the folder of a sweep."""
 
     made_of: ClassVar[str | None] = None
@@ -211,7 +211,7 @@ class Sweep:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Sync:
+class SyncSettings:
     """The settings of `hone sync`."""
 
     made_of: ClassVar[str | None] = None
@@ -222,7 +222,7 @@ class Sync:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Tokenizer:
+class TokenizerSettings:
     """The settings of `hone tokenizer`."""
 
     made_of: ClassVar[str | None] = "hone.commands.tokenizer.TokenizerParts"

@@ -58,7 +58,9 @@ def signature_of(target: str) -> Signature | None:
     if definition is None:
         return None
     home, node = definition
-    return _of_function(node, skip=0) if isinstance(node, ast.FunctionDef) else _of_class(home, node)
+    return (
+        _signature_of_function(node, skip=0) if isinstance(node, ast.FunctionDef) else _signature_of_class(home, node)
+    )
 
 
 def exists(target: str) -> bool:
@@ -98,25 +100,25 @@ def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.ClassDef | a
         if isinstance(node, ast.ImportFrom) and depth < 3:
             original = next((alias.name for alias in node.names if (alias.asname or alias.name) == name), None)
             if original is not None:
-                return _find(_absolute(node, module), original, depth + 1)
+                return _find(_absolute_module(node, module), original, depth + 1)
     return None
 
 
-def _absolute(node: ast.ImportFrom, module: str) -> str:
+def _absolute_module(node: ast.ImportFrom, module: str) -> str:
     if node.level == 0:
         return node.module or ""
-    source = _source(module)
+    source = _source_file(module)
     package = module.split(".") if source and source.name == "__init__.py" else module.split(".")[:-1]
     return ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
 
 
 @cache
 def _parse(module: str) -> list[ast.stmt]:
-    source = _source(module)
+    source = _source_file(module)
     return ast.parse(source.read_text(encoding="utf-8")).body if source else []
 
 
-def _source(module: str) -> Path | None:
+def _source_file(module: str) -> Path | None:
     """The file of a module; only its topmost package is looked up, so that no `__init__` runs."""
     top, *rest = module.split(".")
     try:
@@ -132,67 +134,67 @@ def _source(module: str) -> Path | None:
     return plain if plain and plain.suffix == ".py" and plain.is_file() else None
 
 
-def _of_function(function: ast.FunctionDef, skip: int) -> Signature:
+def _signature_of_function(function: ast.FunctionDef, skip: int) -> Signature:
     arguments = [*function.args.posonlyargs, *function.args.args][skip:]
     optional = len(function.args.defaults)
     parameters = {
-        argument.arg: Parameter(_type(argument.annotation), required=place < len(arguments) - optional)
+        argument.arg: Parameter(_resolve_type(argument.annotation), required=place < len(arguments) - optional)
         for place, argument in enumerate(arguments)
     }
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        parameters[argument.arg] = Parameter(_type(argument.annotation), required=default is None)
+        parameters[argument.arg] = Parameter(_resolve_type(argument.annotation), required=default is None)
     return Signature(parameters, open=function.args.kwarg is not None)
 
 
-def _of_class(module: str, node: ast.ClassDef) -> Signature | None:
+def _signature_of_class(module: str, node: ast.ClassDef) -> Signature | None:
     """The class's `__init__`, or that of its bases; a dataclass adds its fields to theirs."""
     init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
     if init is not None:
-        return _of_function(init, skip=1)
-    bases = [_of_base(module, base) for base in node.bases]
+        return _signature_of_function(init, skip=1)
+    bases = [_signature_of_base(module, base) for base in node.bases]
     readable = [base for base in bases if base is not None]
     if not _is_dataclass(node):
         return None if len(readable) < len(bases) else next(iter(readable), Signature({}))
     inherited = {name: parameter for base in reversed(readable) for name, parameter in base.parameters.items()}
-    return Signature(inherited | dict(_fields(node)), open=len(readable) < len(bases))
+    return Signature(inherited | dict(_dataclass_fields(node)), open=len(readable) < len(bases))
 
 
-def _of_base(module: str, base: ast.expr) -> Signature | None:
+def _signature_of_base(module: str, base: ast.expr) -> Signature | None:
     plain = base.value if isinstance(base, ast.Subscript) else base
     if not isinstance(plain, ast.Name):
         return None
     if plain.id in _WITHOUT_ARGUMENTS:
         return Signature({})
     home, node = _find(module, plain.id) or (module, None)
-    return _of_class(home, node) if isinstance(node, ast.ClassDef) else None
+    return _signature_of_class(home, node) if isinstance(node, ast.ClassDef) else None
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
     return any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
-def _fields(node: ast.ClassDef) -> Iterator[tuple[str, Parameter]]:
+def _dataclass_fields(node: ast.ClassDef) -> Iterator[tuple[str, Parameter]]:
     for field in node.body:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         if "ClassVar" not in ast.unparse(field.annotation):
-            yield field.target.id, Parameter(_type(field.annotation), required=field.value is None)
+            yield field.target.id, Parameter(_resolve_type(field.annotation), required=field.value is None)
 
 
 @final
-class _OfOtherModules(ast.NodeTransformer):
+class _AttributesToAny(ast.NodeTransformer):
     """Replaces attributes of modules by `Any`: resolving them would mean importing the module."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         return ast.Name("Any", ast.Load())
 
 
-def _type(annotation: ast.expr | None) -> Any:
+def _resolve_type(annotation: ast.expr | None) -> Any:
     if annotation is None:
         return Any
     quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
     try:
         tree = ast.parse(ast.literal_eval(annotation) if quoted else ast.unparse(annotation), mode="eval")
-        return eval(ast.unparse(_OfOtherModules().visit(tree)), {"__builtins__": {}}, _NAMES)  # noqa: S307 (no input)
+        return eval(ast.unparse(_AttributesToAny().visit(tree)), {"__builtins__": {}}, _NAMES)  # noqa: S307 (no input)
     except (SyntaxError, TypeError, AttributeError, NameError):
         return Any

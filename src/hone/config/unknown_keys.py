@@ -34,18 +34,18 @@ def unknown_key(key: str, word: str, config: DictConfig) -> UserError:
     whole = _plain(config)
     tree = whole if key.startswith("hydra.") else {name: value for name, value in whole.items() if name != "hydra"}
     hint = (
-        _addable(key, word, tree)
-        or _path(key, word, whole)
-        or _of_other_options(key, whole)
-        or _renamed(key, word, tree)
-        or _same_name(key, tree)
-        or _misspelt(key, tree)
+        _suggest_plus(key, word, tree)
+        or _suggest_option_with_path(key, word, whole)
+        or _suggest_other_options(key, whole)
+        or _suggest_our_name(key, word, tree)
+        or _suggest_same_name(key, tree)
+        or _suggest_spelling(key, tree)
         or f" The keys are {join_names(name for name in tree if name not in _INNER)}."
     )
     return UserError(f"{key}: no such key.{hint}")
 
 
-def _addable(key: str, word: str, tree: Mapping[str, Any]) -> str:
+def _suggest_plus(key: str, word: str, tree: Mapping[str, Any]) -> str:
     """' To add it, …', if the class of the section that the key is in accepts it."""
     steps = key.split(".")
     for depth in range(len(steps) - 1, 0, -1):
@@ -68,7 +68,7 @@ def _accepts(target: str, steps: list[str]) -> bool:
     return len(steps) == 1 or (len(steps) == 2 and takes_keys(parameter.type))
 
 
-def _path(key: str, word: str, whole: Mapping[str, Any]) -> str:
+def _suggest_option_with_path(key: str, word: str, whole: Mapping[str, Any]) -> str:
     """' Add dataset=local for your own files …' for a path without the option that it belongs to."""
     choices = _PATHS.get(key)
     if choices is None:
@@ -78,7 +78,7 @@ def _path(key: str, word: str, whole: Mapping[str, Any]) -> str:
     return f" {group}={_chosen(group, whole)} has no path; add {ways}: {next(iter(choices))} {word}"
 
 
-def _of_other_options(key: str, whole: Mapping[str, Any]) -> str:
+def _suggest_other_options(key: str, whole: Mapping[str, Any]) -> str:
     """' head=auto does not have it; these do: …', if other options of the same group have the key."""
     group, *rest = key.split(".")
     if not rest or not (CONF / group).is_dir():
@@ -92,19 +92,19 @@ def _of_other_options(key: str, whole: Mapping[str, Any]) -> str:
     return f" {group}={_chosen(group, whole)} does not have it; these do: {names}."
 
 
-def _renamed(key: str, word: str, tree: Mapping[str, Any]) -> str:
+def _suggest_our_name(key: str, word: str, tree: Mapping[str, Any]) -> str:
     """What hone calls a model, or a key that other tools have under this name."""
     value = word.partition("=")[2]
     if key.startswith("model") and "checkpoint" in tree:
-        known = value in options("checkpoint")
-        return f" Did you mean {f'checkpoint={value}' if known else f'checkpoint=hub checkpoint.path={value}'}?"
+        meant = f"checkpoint={value}" if value in options("checkpoint") else f"checkpoint=hub checkpoint.path={value}"
+        return f" Did you mean {meant}?"
     if key.startswith("model") and "run" in tree:
         return f" Did you mean run={value}?"
-    meant = _ELSEWHERE.get(key)
-    return f" Did you mean {meant}?" if meant and _at(tree, meant.split("."), absent="") != "" else ""
+    ours = _ELSEWHERE.get(key)
+    return f" Did you mean {ours}?" if ours and _at(tree, ours.split("."), absent="") != "" else ""
 
 
-def _same_name(key: str, tree: Mapping[str, Any]) -> str:
+def _suggest_same_name(key: str, tree: Mapping[str, Any]) -> str:
     """The keys with that name in other places, except those that only pass their value on to another one."""
     last = key.rpartition(".")[2]
     places = {path: value for path, value in _leaves(tree, "") if path.rpartition(".")[2] == last}
@@ -114,7 +114,7 @@ def _same_name(key: str, tree: Mapping[str, Any]) -> str:
     return alike or (f" Did you mean {' or '.join(meant)}?" if meant else "")
 
 
-def _misspelt(key: str, tree: Mapping[str, Any]) -> str:
+def _suggest_spelling(key: str, tree: Mapping[str, Any]) -> str:
     *parents, _ = key.split(".")
     siblings = _keys_at(tree, parents)
     if not siblings:

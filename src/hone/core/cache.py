@@ -1,4 +1,5 @@
-"""Encoded rows on disk, named by what they were made from: made once, shared by every run that would make the same."""
+"""A cache of encoded rows on disk. A file is named by what its rows were made from, so that rows are made once and
+shared by every run that needs the same ones."""
 
 from __future__ import annotations
 
@@ -18,19 +19,23 @@ from hone.core.paths import cache_folder
 log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0
-"""Seconds of waiting that nobody needs to hear of."""
+"""Seconds to wait for another process before the wait is logged."""
 
 
 def load_or_make(kind: str, name: str, make: Callable[[str | None], Dataset]) -> Dataset:
-    """The rows called `name`: from the cache, or made (into the given file) while other processes wait."""
+    """Return the rows of a name from the cache, or make them while other processes wait.
+
+    `make` gets the file to write to, or None if the rows must stay in memory."""
     path = cache_folder() / kind / f"{name}.arrow"
-    if (kept := _read(path)) is not None:  # needs no lock: a file gets its name when it is whole
-        return kept
+    rows = _read(path)  # needs no lock: a file gets its name once it is complete
+    if rows is not None:
+        return rows
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.with_suffix(".lock")):
-            if (kept := _read(path)) is not None:
-                return kept
+        with _locked(path.with_suffix(".lock")):
+            rows = _read(path)  # another process may have made them in the meantime
+            if rows is not None:
+                return rows
             if path.is_file():
                 log.warning("%s in the cache is damaged and is made anew.", path)
             _make_into(path, make)
@@ -41,7 +46,7 @@ def load_or_make(kind: str, name: str, make: Callable[[str | None], Dataset]) ->
 
 
 def store_rows(rows: Dataset, file: str | None) -> Dataset:
-    """Writes rows made in memory to the file, when there is one to write."""
+    """Write rows that were made in memory to the file, if there is one. Return the rows to use from here on."""
     if file is None:
         return rows
     table = rows.data.table.combine_chunks()
@@ -51,16 +56,16 @@ def store_rows(rows: Dataset, file: str | None) -> Dataset:
 
 
 def _read(path: Path) -> Dataset | None:
-    """The rows of a file that is there and whole."""
+    """Return the rows of a file, or None if it is missing or damaged."""
     try:
         return Dataset.from_file(str(path)) if path.is_file() else None
-    except (OSError, ValueError):  # what pyarrow says of files that are cut or none of its own
+    except (OSError, ValueError):  # what pyarrow raises for a truncated or foreign file
         return None
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """The kernel frees such a lock when its holder dies, however it dies."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file. The kernel releases such a lock when its holder dies, however that happens."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=_PATIENCE)
@@ -76,8 +81,8 @@ def _alone(path: Path) -> Iterator[None]:
 def _make_into(path: Path, make: Callable[[str | None], Dataset]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         file = Path(folder, path.name)
-        made = make(str(file))
-        del made  # closes its map of the file before it moves
+        rows = make(str(file))
+        del rows  # closes the memory map before the file moves
         with file.open("rb") as written:
-            os.fsync(written)  # a machine that goes down now must not leave a name without content
+            os.fsync(written)  # after a crash of the machine the name must not exist without the content
         file.replace(path)

@@ -1,4 +1,4 @@
-"""Rows of an arrow-formatted data set as columns; lists of numbers come as slices of one flat array."""
+"""Reads rows of an arrow-formatted data set as columns. Lists of numbers become slices of one flat array."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from datasets import Dataset
 
 from hone.core.task import Columns
 
-Index = np.ndarray[Any, np.dtype[np.int64]]
-"""Places or numbers of rows."""
+RowIndices = np.ndarray[Any, np.dtype[np.int64]]
+"""Positions of rows in a split, or one whole number per row."""
 
 
-def columns(rows: Dataset, places: Index) -> Columns:
-    """The rows at these places."""
+def read_columns(rows: Dataset, places: RowIndices) -> Columns:
+    """Return the rows at these places."""
     table = rows[places]
     return {name: _values(table[name].combine_chunks()) for name in table.column_names}
 
 
-def values(rows: Dataset, name: str) -> list[Any]:
-    """A whole column as Python values, at once: iterating over a data set's own column reads row by row."""
+def read_column(rows: Dataset, name: str) -> list[Any]:
+    """Return a whole column as Python values, in one go. Iterating over a data set's column reads row by row."""
     column: list[Any] = rows.select_columns(name)[:][name]
     return column
 
 
-def lengths(rows: Dataset) -> Index:
-    """What each row costs, as its task said when it was encoded."""
+def row_lengths(rows: Dataset) -> RowIndices:
+    """Return the cost of each row, which its task stored in `length` when it encoded the row."""
     return np.asarray(rows.select_columns("length").with_format("arrow")[:]["length"].to_numpy(), dtype=np.int64)
 
 
-def draw_rows(rows: Dataset, examples: int | None) -> Index:
-    """The places of so many examples, with all their windows, drawn at random and always the same; None: of all."""
+def draw_rows(rows: Dataset, examples: int | None) -> RowIndices:
+    """Return the places of this many random examples with all their windows; None stands for all examples.
+
+    The seed is fixed, so that every evaluation draws the same examples."""
     if examples is None:
         return np.arange(len(rows))
     ids = np.asarray(rows.select_columns("id").with_format("arrow")[:]["id"].to_numpy())

@@ -1,8 +1,8 @@
-"""What each record adds to each metric of a task: computed once, for the scores and for the run's folder.
+"""What each record contributes to each metric of a task. It is computed once, for the scores and for the run's folder.
 
-A file has the codes of every metric that is a function of sums, and the names of the functions that make a score of
-them. So `hone compare` can resample the metrics of any task without the task, which would bring torch and, where it is
-somebody's own, code that nobody has vouched for.
+The file in the folder has the codes of every metric that is a function of sums, and the names of the functions that
+turn sums into a score. So `hone compare` can resample the metrics of any task without importing the task, which would
+import torch and, for a task from outside hone, code that the user has not trusted.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ABOUT = b"hone"
 @final
 @dataclass(frozen=True)
 class Measure:
-    """A metric of one run's records, as far as it is a function of sums."""
+    """A metric that is a function of sums, with the codes of one run's records."""
 
     codes: Array
-    """A row of numbers for each record."""
+    """One row of numbers per record."""
     score: Callable[[Array], Any]
     expand: Callable[[Array], Array]
 
@@ -38,7 +38,7 @@ class Measure:
 @final
 @dataclass(frozen=True)
 class Contributions:
-    """The records of a split and what they add; metrics that read the same codes share them."""
+    """The records of a split and their codes for each metric. Metrics that read the same codes share them."""
 
     metrics: Mapping[str, Metric]
     records: Columns
@@ -46,20 +46,21 @@ class Contributions:
 
     @classmethod
     def of(cls, metrics: Mapping[str, Metric], records: Columns) -> Self:
+        """Compute the codes of every metric that is a function of sums."""
         reads = dict.fromkeys(metric.codes for metric in metrics.values() if isinstance(metric, SumMetric))
         return cls(metrics, records, {read: code_rows(read(records)) for read in reads})
 
     def scores(self) -> Scores:
-        """Every metric; one that gives several numbers names them behind a slash, the whole by nothing."""
+        """Return the score of every metric. Parts of a metric are named after a slash: `f1/positive`."""
         scores: Scores = {}
         for name, metric in self.metrics.items():
             value = self._score(metric)
             parts = value if isinstance(value, dict) else {"": value}
-            scores |= {f"{name}/{part}" if part else name: float(each) for part, each in parts.items()}
+            scores |= {f"{name}/{part}" if part else name: float(score) for part, score in parts.items()}
         return {name: value for name, value in scores.items() if not np.isnan(value)}
 
     def save(self, path: Path, truth: str) -> None:
-        """`truth` identifies what the examples should have been predicted as."""
+        """Write the codes to a file; `truth` is the digest of the correct answers (see `truth_of`)."""
         columns = {str(place): codes for place, codes in enumerate(self.codes.values())}
         places = {read: str(place) for place, read in enumerate(self.codes)}
         about = {
@@ -72,10 +73,10 @@ class Contributions:
             for name, metric in self.metrics.items()
             if isinstance(metric, SumMetric)
         }
-        arrays = {"id": pa.array(list(self.records["id"]))} | {name: _lists(rows) for name, rows in columns.items()}
+        arrays = {"id": pa.array(list(self.records["id"]))} | {name: _as_lists(rows) for name, rows in columns.items()}
         described = {_ABOUT: json.dumps({"truth": truth, "metrics": about}).encode()}
         path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(f".{path.name}")
+        draft = path.with_name(f".{path.name}")  # renamed when complete, so that no reader sees half a file
         pq.write_table(pa.table(arrays).replace_schema_metadata(described), draft)
         draft.replace(path)
 
@@ -86,7 +87,7 @@ class Contributions:
 
 
 def truth_of(records: Columns, names: tuple[str, ...], labels: tuple[str, ...]) -> str:
-    """A digest of what the examples should have been predicted as: an id is but a place in some split."""
+    """Return a digest of the correct answers. Ids alone do not identify examples: an id is only a place in a split."""
     digest = hashlib.sha256(repr(labels).encode())
     for name in names:
         for value in records.get(name, ()):
@@ -96,8 +97,8 @@ def truth_of(records: Columns, names: tuple[str, ...], labels: tuple[str, ...]) 
 
 @final
 @dataclass(frozen=True)
-class Saved:
-    """The examples of a run and what each adds to one metric."""
+class SavedContributions:
+    """The examples of a run and what each contributes to one metric, read from a file."""
 
     ids: Array
     measure: Measure
@@ -105,37 +106,39 @@ class Saved:
 
     @classmethod
     def load(cls, path: Path, metric: str) -> Self | None:
-        """None where nothing was saved, or the metric is no function of sums."""
+        """Return None if nothing was saved, or if the metric is not a function of sums."""
         try:
             file = pq.ParquetFile(path, memory_map=True)
             about = json.loads((file.schema_arrow.metadata or {})[_ABOUT])
             name, _, part = metric.partition("/")
-            known = about["metrics"][name]
-            score = _of_part(function_of(known["score"]), known["parts"], part)
-            ids, codes = _columns(file, known["codes"])
+            stored = about["metrics"][name]
+            score = _score_of_part(function_of(stored["score"]), stored["parts"], part)
+            ids, codes = _read_codes(file, stored["codes"])
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
         order = np.argsort(ids, kind="stable")
-        expand = function_of(known["expand"])
+        expand = function_of(stored["expand"])
         return cls(ids[order], Measure(codes[order], score, expand), about["truth"])
 
-    def same_examples(self, other: Saved) -> bool:
+    def same_examples(self, other: SavedContributions) -> bool:
+        """Return whether two runs were evaluated on the same examples with the same correct answers."""
         return self.truth == other.truth and np.array_equal(self.ids, other.ids)
 
 
-def _of_part(score: Callable[[Array], Any], parts: list[str], part: str) -> Callable[[Array], Any]:
-    """A ValueError where there is no such part. A draw in which a part has no score shows no difference either."""
+def _score_of_part(score: Callable[[Array], Any], parts: list[str], part: str) -> Callable[[Array], Any]:
+    """Return the function that computes one part of a score. Raise ValueError if there is no such part."""
     if not parts and not part:
         return score
     place = parts.index(part)
+    # A resample in which the part has no score counts as 0 for both runs, and so shows no difference.
     return lambda sums: np.nan_to_num(np.asarray(score(sums))[..., place])
 
 
-def _columns(file: pq.ParquetFile, name: str) -> tuple[Array, Array]:
+def _read_codes(file: pq.ParquetFile, name: str) -> tuple[Array, Array]:
     table = file.read(["id", name])
     lists = table.column(name).combine_chunks()
     return np.asarray(table.column("id")), lists.flatten().to_numpy().reshape(len(lists), -1)
 
 
-def _lists(rows: Array) -> Any:
+def _as_lists(rows: Array) -> Any:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])

@@ -19,7 +19,7 @@ _PATTERN = re.compile(r"\s*([0-9][0-9_]*\.?[0-9]*(?:e[+-]?[0-9]+)?)\s*(%|[a-z]*)
 @final
 @dataclass(frozen=True)
 class Clock:
-    """What a duration is measured with: how far one optimiser step goes."""
+    """The size of a training run, by which durations are converted to optimiser steps."""
 
     steps_per_epoch: int
     examples_per_epoch: int
@@ -29,29 +29,29 @@ class Clock:
 @final
 @dataclass(frozen=True)
 class Duration:
-    """An amount of training."""
+    """An amount of training in one of the units."""
 
     amount: float
     unit: Unit
 
     @classmethod
     def parse(cls, value: object) -> Duration:
-        """A bare number counts steps, and a bare fraction is a share of the training."""
+        """Parse a config value. A bare number counts steps; one between 0 and 1 is a share of the training."""
         match = None if isinstance(value, bool) else _PATTERN.fullmatch(str(value))
         unit = _UNITS.get(match[2].lower()) if match else None
         if match is None or unit is None:
-            raise ValueError(f'{value!r} is no duration: write "500 steps", "2 epochs", "10_000 examples" or "10%"')
+            raise ValueError(f'{value!r} is not a duration: write "500 steps", "2 epochs", "10_000 examples" or "10%"')
         amount = float(match[1].replace("_", ""))
         if match[2] == "" and 0 < amount < 1:
             return cls(100 * amount, "percent")
         if not math.isfinite(amount):
-            raise ValueError(f"{value!r} is no finite duration")
+            raise ValueError(f"{value!r} is not a finite duration")
         if unit == "percent" and amount > 100:
             raise ValueError(f"{value!r} is more than all of the training")
         return cls(amount, unit)
 
     def steps(self, clock: Clock) -> int:
-        """The nearest whole number of optimiser steps, at least one for anything above zero."""
+        """Return the nearest whole number of optimiser steps: at least one, unless the amount is 0."""
         scale = {
             "steps": 1.0,
             "epochs": clock.steps_per_epoch,

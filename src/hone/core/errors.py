@@ -1,4 +1,4 @@
-"""What can go wrong, the exit code each way ends with, and how a mistake is put to the person who made it."""
+"""The errors that end a command, their exit codes, and the wording of messages: suggestions, lists and tracebacks."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from hone.core.redact import redact_text
 
 
 class HoneError(Exception):
-    """Ends the command with a message instead of a traceback."""
+    """An error that ends the command with a message instead of a traceback."""
 
     exit_code: ClassVar[int] = 1
     state: ClassVar[str] = "failed"
+    """The state of the run in `run.json`."""
 
 
 @final
 class RunError(HoneError):
-    """The run itself went wrong: a loss that is not a number, a disk that filled up."""
+    """A run that fails while it trains: the loss is not a number, the disk is full."""
 
 
 class UserError(HoneError):
-    """A mistake in the config or the data, found before any training."""
+    """A mistake in the config or the data, reported before training."""
 
     exit_code: ClassVar[int] = 2
 
 
 @final
 class RowError(UserError):
-    """A row that the model cannot read, which shows when it is encoded: its id, the role at fault and what is wrong."""
+    """A row that turns out unreadable when it is encoded: the row's id, the role at fault and the problem."""
 
     def __init__(self, row: int, role: str, problem: str) -> None:
         super().__init__(f"row {row} (counting from 0), {role}: {problem}.")
@@ -41,10 +42,10 @@ class RowError(UserError):
 
 @final
 class MissingColumns(UserError):
-    """A data set has no column for one or more roles of a task; the command layer adds which tasks it does fit."""
+    """A data set without a column for a role of the task. The command adds to the message which tasks the data fits."""
 
     def __init__(self, problem: str, columns: tuple[str, ...], task: str) -> None:
-        super().__init__(problem, columns, task)  # all of them, so that the error survives pickling
+        super().__init__(problem, columns, task)  # pickling restores an error from these arguments
         self.problem, self.columns, self.task = problem, columns, task
 
     def __str__(self) -> str:
@@ -53,7 +54,7 @@ class MissingColumns(UserError):
 
 @final
 class Preempted(HoneError):
-    """Somebody wants the machine back; the same command goes on where this one stopped."""
+    """A run stopped because the machine is needed elsewhere. The same command continues it."""
 
     exit_code: ClassVar[int] = 75
     state: ClassVar[str] = "preempted"
@@ -61,7 +62,7 @@ class Preempted(HoneError):
 
 @final
 class Pruned(HoneError):
-    """Not worth going on with for now, which is no mistake of anybody's."""
+    """A run that its sweep stopped early as not promising. This is not a failure."""
 
     exit_code: ClassVar[int] = 0
     state: ClassVar[str] = "pruned"
@@ -69,27 +70,27 @@ class Pruned(HoneError):
 
 @final
 class Interrupted(HoneError):
-    """Ctrl-C: stopped on purpose, resumable like a pre-empted run."""
+    """A run stopped with Ctrl-C. It can be resumed like a pre-empted one."""
 
     exit_code: ClassVar[int] = 130
     state: ClassVar[str] = "preempted"
 
 
 def did_you_mean(word: object, choices: Iterable[object]) -> str:
-    """' Did you mean x?' for the choice closest to `word`, or nothing when none is close."""
-    found = closest_choice(word, choices)
-    return f" Did you mean {found}?" if found else ""
+    """Return ' Did you mean x?' for the choice closest to `word`, or '' if none is close."""
+    choice = closest_choice(word, choices)
+    return f" Did you mean {choice}?" if choice else ""
 
 
 def closest_choice(word: object, choices: Iterable[object], likeness: float = 0.5) -> str | None:
-    """The choice that a misspelt word stands for, if one is close."""
+    """Return the choice that a misspelt word stands for, or None if none is close enough."""
     scored = [(_likeness(str(word), str(choice)), str(choice)) for choice in choices]
     score, best = max(scored, key=lambda pair: pair[0], default=(0.0, ""))
     return best if score >= likeness else None
 
 
 def _likeness(word: str, choice: str) -> float:
-    """From 0 to 1; the beginning of a choice is nearly as good as all of it."""
+    """Return the similarity of two words, from 0 to 1. The beginning of a choice counts nearly as much as all of it."""
     word, choice = word.casefold(), choice.casefold()
     whole = difflib.SequenceMatcher(None, word, choice).ratio()
     start = difflib.SequenceMatcher(None, word, choice[: len(word)]).ratio() if len(word) > 2 else 0.0
@@ -97,23 +98,24 @@ def _likeness(word: str, choice: str) -> float:
 
 
 def join_names(choices: Iterable[object], limit: int = 30) -> str:
-    """The choices in one line, cut when there are very many."""
+    """Return the choices as one line, cut off after `limit`."""
     words = [str(choice) for choice in choices]
-    return (", ".join(words[:limit]) or "none") + (f" and {len(words) - limit} more" if len(words) > limit else "")
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return (", ".join(words[:limit]) or "none") + more
 
 
 def one_line(error: BaseException) -> str:
-    """Another library's error in one line of reasonable length."""
+    """Return another library's error as one line of at most 300 characters."""
     return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
 
 
 def print_traceback(error: BaseException) -> None:
-    """An error's text may hold what nobody is to read."""
+    """Print a traceback without the secrets that its texts may contain."""
     print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
 
 def report_error(error: BaseException, debug: bool) -> int:
-    """Says what went wrong and returns the exit code; our own errors need no traceback, a surprise does."""
+    """Print an error and return its exit code. An error that is not a `HoneError` is a bug and gets its traceback."""
     if not isinstance(error, HoneError):
         print_traceback(error)
         return 1

@@ -1,4 +1,4 @@
-"""What the program says: everything in the run's `log.txt`, warnings and worse on the terminal, secrets nowhere."""
+"""Logging: everything goes to the run's `log.txt`, warnings and errors also to the terminal, and secrets nowhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hone.core.redact import redact_text
 
 @final
 class _Formatter(logging.Formatter):
-    """Redacts what it formats, tracebacks included."""
+    """Removes secrets from what it formats, tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))
@@ -23,7 +23,7 @@ class _Formatter(logging.Formatter):
 
 @final
 class _Terminal(logging.Handler):
-    """Prints above a progress bar instead of through it."""
+    """Prints above a running progress bar, not into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         console.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
@@ -31,13 +31,13 @@ class _Terminal(logging.Handler):
 
 @final
 class Log:
-    """Keeps what is said before the run has a folder."""
+    """Keeps the records in memory until the run has a folder."""
 
     def __init__(self) -> None:
         self.memory = MemoryHandler(10_000, flushLevel=100, flushOnClose=False)
 
     def write_to(self, path: Path) -> None:
-        """From now on, and all that was said so far, into this file."""
+        """Write all records to this file: those so far, and from now on each at once."""
         file = logging.FileHandler(path, encoding="utf-8")
         file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self.memory.setTarget(file)
@@ -47,7 +47,7 @@ class Log:
 
 @contextmanager
 def capture_log() -> Iterator[Log]:
-    """While this is open, our loggers and Python's warnings are heard."""
+    """While this is open, hone's loggers and Python's warnings go to the log and the terminal."""
     log = Log()
     terminal = _Terminal(logging.WARNING)
     terminal.setFormatter(_Formatter("%(message)s"))
@@ -77,13 +77,13 @@ def _close(log: Log) -> None:
 
 
 def quieten_libraries() -> None:
-    """Other people's progress bars and advice; their warnings and errors stay."""
+    """Turn off the progress bars and advice of other libraries. Their errors stay."""
     import datasets
     import transformers
 
-    for chatty in ("lightning.fabric", "lightning.pytorch", "torch.multiprocessing"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # what they log they also raise
+    for logger in ("lightning.fabric", "lightning.pytorch", "torch.multiprocessing"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # they raise what they log
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

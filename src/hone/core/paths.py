@@ -1,4 +1,4 @@
-"""Paths as people read them, and the places and names of the cache."""
+"""The cache folder and the names in it, and paths in messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hone.core.errors import closest_choice
 
 
 def cache_folder() -> Path:
-    """`HONE_CACHE`, or the usual place for caches."""
+    """Return the folder in `HONE_CACHE`, or `hone` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     return Path(os.environ.get("HONE_CACHE") or Path(home, "hone"))
 
@@ -24,13 +24,13 @@ def cache_key(*ingredients: Any) -> str:
 
 
 def relative_to_cwd(path: str | Path) -> str:
-    """A path as seen from here when it lies below, so that it can be copied into a command."""
+    """Return a path relative to the current folder if it lies below, so that it can be copied into a command."""
     absolute = Path(path).absolute()
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
 
 
 def nearest_path(path: Path) -> str:
-    """' Did you mean x?' for what lies where a path leads that is not there."""
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    found = None if path.exists() else closest_choice(path.name, beside, likeness=0.7)
-    return f" Did you mean {path.parent / found}?" if found else ""
+    """Return ' Did you mean x?' for a missing path, if its folder has an entry with a similar name, or ''."""
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    name = None if path.exists() else closest_choice(path.name, siblings, likeness=0.7)
+    return f" Did you mean {path.parent / name}?" if name else ""

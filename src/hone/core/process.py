@@ -1,4 +1,5 @@
-"""Keeps freed memory in the process: by itself glibc gives large tensors back, to fault them in again page by page."""
+"""What a process does with its memory and its modules: freed memory is kept, imports are not garbage-collected, and a
+worker imports the modules that another process has imported."""
 
 from __future__ import annotations
 
@@ -10,21 +11,24 @@ from collections.abc import Iterable
 from contextlib import suppress
 from types import ModuleType
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""Options of mallopt(3)."""
 _NEVER = 2**31 - 1
 
 
 def keep_memory() -> None:
-    """Where there is no glibc, memory goes its usual way."""
+    """Keep freed memory in the process, where the C library is glibc.
+
+    By default glibc returns large tensors to the kernel, and each new one is faulted in again page by page."""
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
+        with suppress(OSError, AttributeError):  # another C library
             libc = ctypes.CDLL("libc.so.6")
             libc.mallopt(_MMAP_MAX, 0)
             libc.mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
-def import_uncollected(name: str) -> ModuleType:
-    """The module. What exists once it is imported is never searched."""
+def import_without_gc(name: str) -> ModuleType:
+    """Import a module without garbage collection. What exists afterwards is never searched for garbage again."""
     if name in sys.modules or not gc.isenabled():
         return importlib.import_module(name)
     gc.disable()
@@ -36,13 +40,13 @@ def import_uncollected(name: str) -> ModuleType:
         gc.enable()
 
 
-def loaded() -> set[str]:
-    """The modules there are, but for those that only a program's own file can bring."""
+def loaded_modules() -> set[str]:
+    """Return the names of the imported modules, except `__main__` and its like, which no other process can import."""
     return {name for name in sys.modules if not name.startswith("__")}
 
 
-def load(names: Iterable[str]) -> None:
-    """Imports those that are missing; one that cannot be imported here was none of this process's business."""
+def import_modules(names: Iterable[str]) -> None:
+    """Import the modules that are missing, to save time later. One that cannot be imported here is skipped."""
     for name in names:
         if name not in sys.modules:
             with suppress(Exception):

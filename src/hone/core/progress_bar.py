@@ -1,4 +1,4 @@
-"""What a person sees while a run goes: a live bar on a terminal, plain lines anywhere else."""
+"""What the terminal shows during a run: a live progress bar, or plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class Display(ABC):
-    """Told of what the loop does."""
+    """The interface of a display. The training loop calls it as it proceeds."""
 
     @abstractmethod
     def start(self, steps: int, done: int) -> None: ...
@@ -34,8 +34,8 @@ class Display(ABC):
 
 
 @final
-class Bar(Display):
-    """A bar with the loss, the learning rate, the speed and the time left."""
+class ProgressBar(Display):
+    """Shows a bar with the loss, the learning rate, the speed and the time left."""
 
     def __init__(self) -> None:
         self.progress = Progress(
@@ -66,10 +66,11 @@ class Bar(Display):
 
 
 @final
-class Lines(Display):
-    """A line for every evaluation, and now and then one in between."""
+class PlainLines(Display):
+    """Prints one line per evaluation, and one in between every few seconds."""
 
     interval = 15.0
+    """Seconds between two lines."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -91,8 +92,8 @@ class Lines(Display):
 
 
 def make_display() -> Display:
-    """The display that suits where we are."""
-    return Bar() if console.is_terminal else Lines()
+    """Return the display that suits the output."""
+    return ProgressBar() if console.is_terminal else PlainLines()
 
 
 def _numbers(row: Mapping[str, float]) -> str:

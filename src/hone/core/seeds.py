@@ -1,7 +1,7 @@
-"""All randomness as a function of the run's seed and a place in the run, so that any moment can be found again.
+"""All randomness as a function of the run's seed and a place in the run, so that any step can be repeated exactly.
 
-Nothing here depends on what was drawn before: a resumed run needs no saved random state, and an evaluation more or
-less changes no later step.
+No draw depends on earlier draws. So a resumed run needs no saved random state, and an additional evaluation changes no
+later step.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ _STREAMS = {"order": 0, "collate": 1, "step": 2, "weights": 3, "rounding": 4, "s
 
 
 def stream(seed: int, purpose: str, *place: int) -> np.random.Generator:
-    """The random stream for a purpose at a place."""
+    """Return the random generator for a purpose at a place of the run, such as an epoch or a step."""
     return np.random.default_rng([seed, _STREAMS[purpose], *place])
 
 
 def seed_everything(seed: int, purpose: str, *place: int) -> None:
-    """Points the global generators of torch, numpy and Python at a place of the run."""
-    word = int(stream(seed, purpose, *place).integers(2**63))
-    _seed_torch()(word)
-    np.random.seed(word % 2**32)
-    random.seed(word)
+    """Seed the global generators of torch, numpy and Python for a place of the run."""
+    number = int(stream(seed, purpose, *place).integers(2**63))
+    _seed_torch()(number)
+    np.random.seed(number % 2**32)  # numpy takes 32 bits
+    random.seed(number)
 
 
 @cache
 def _seed_torch() -> Callable[[int], Any]:
-    """`torch.manual_seed` notes where it was called from for every device that is not there: milliseconds a step."""
+    """Return the function that seeds torch. Without an accelerator `torch.manual_seed` takes milliseconds per call:
+    it stores a stack trace for every kind of device that is absent."""
     return torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed

@@ -1,4 +1,4 @@
-"""Being asked to stop: during training the wish waits for the end of the step, anywhere else it is granted at once."""
+"""Signals that ask the process to stop. During training they take effect at the end of the step, otherwise at once."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import Any, final
 
 from hone.core.errors import HoneError, Interrupted, Preempted
 
-_ASKING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
 
 
 @final
 class Stop:
-    """Remembers the first signal; handlers that were there before are still called, and put back afterwards."""
+    """Remembers the first signal. Earlier handlers are still called, and restored afterwards."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        """The first signal, if one has come."""
         self._deferring = False
         self._before: dict[int, Any] = {}
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While this is open, signals come here."""
-        before: dict[int, Any] = {number: signal.signal(number, self._handle) for number in _ASKING}
+        """While this is open, this object handles the signals."""
+        before: dict[int, Any] = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         self._before = before
         try:
             yield
@@ -35,7 +36,7 @@ class Stop:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """While this is open, a signal only leaves a note; a second Ctrl-C does not wait."""
+        """While this is open, a signal is only remembered, except a second Ctrl-C, which stops at once."""
         self._deferring = True
         try:
             yield
@@ -43,7 +44,7 @@ class Stop:
             self._deferring = False
 
     def error(self) -> HoneError:
-        """What the asked-for end is called."""
+        """Return the error that ends the run, by the signal that came."""
         if self.asked == signal.SIGINT:
             return Interrupted("stopped by Ctrl-C")
         return Preempted(f"asked to stop by {signal.Signals(self.asked or signal.SIGTERM).name}")

@@ -1,11 +1,11 @@
-"""The contract of a task: all that is particular to one kind of problem, in one plain class.
+"""The contract of a task: everything that is specific to one kind of problem, in one class.
 
-Rows travel as columns (a dict of equally long lists or arrays) through `encode`, `collate` and `predict`:
+Rows are passed as columns (a dict of equally long lists or arrays) through `encode`, `collate` and `predict`:
 
     raw rows ─ encode ─→ encoded rows ─ collate ─→ batch ─ loss ─→ training
                                                      └── predict ─→ predictions ─ merge ─→ records ─ metrics ─→ scores
 
-`encode` may return more rows than it got (windows over a long text); `merge` brings them back to one record an example.
+`encode` may return more rows than it got (windows over a long text); `merge` turns them into one record per example.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from hone.core.metric import Columns, Metric
 @final
 @dataclass(frozen=True)
 class Facts:
-    """Names, counts and sizes that a task found in the training rows; a task uses the fields it needs."""
+    """What a task has learned about the training rows before training. A task uses the fields that it needs."""
 
     kind: str
+    """The kind of problem, by a name that the task defines, such as `single_label`."""
     labels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
+    """The number of training rows of each label."""
     numbers: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -55,7 +57,7 @@ Batch = dict[str, Any]
 @final
 @dataclass(frozen=True)
 class Fault:
-    """A row no model can learn from: its place in the split, the role at fault and what is wrong."""
+    """A row that no model can learn from: its place in the split, the role at fault and the problem."""
 
     row: int
     role: str
@@ -63,17 +65,17 @@ class Fault:
 
 
 class Predictive(ABC):
-    """The half of a task that a prediction needs."""
+    """The part of a task's contract that a prediction needs."""
 
     roles: ClassVar[tuple[str, ...]]
-    """The columns a data set must map."""
+    """The roles for which a data set must have a column."""
     optional_roles: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
-    """The roles among them that a prediction does without."""
+    """The roles that are to be predicted: a prediction needs no column for them."""
     lists: ClassVar[tuple[str, ...]] = ()
-    """The roles that hold lists; where a file or a command line has room for text alone, these are lists in JSON."""
+    """The roles whose values are lists. In a file or on a command line that only has text, they are written in JSON."""
     auto_model: ClassVar[str]
-    """The transformers class that has this task's head."""
+    """The name of the transformers class with this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
 
     processor: Any
@@ -81,133 +83,133 @@ class Predictive(ABC):
 
     @abstractmethod
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        """The rows that must not reach the model; those of a prediction have no targets."""
+        """Yield the rows that the model must not get. Rows of a prediction have no targets."""
 
     @abstractmethod
     def encode(self, rows: Columns) -> Columns:
-        """Raw columns to what the model reads, with `length` (the cost of a row) and `id` (its example).
+        """Turn raw columns into what the model reads, with `length` (the cost of a row) and `id` (its example).
 
-        A `RowError` says of a row that it does not go into the model, which only the processor can tell."""
+        Raise `RowError` for a row that does not fit the model, if only the processor can detect it."""
 
     @abstractmethod
     def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        """Encoded rows to one padded batch; any randomness comes from `rng`, so that a batch can be made again."""
+        """Turn encoded rows into one padded batch. All randomness comes from `rng`, so that a batch can be repeated."""
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        """A prediction for each encoded row, on the CPU; with labels also its `loss` and `targets` (a weight)."""
+        """Predict each encoded row. The result is on the CPU; with labels it has `loss` and `targets` (weight) too."""
 
     @abstractmethod
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """One record's prediction as plain values by name, for files and programs: labels by name, texts, spans."""
+        """Return one record's prediction as plain values for files and programs: names of labels, texts, spans."""
 
     def without_targets(self, rows: Columns) -> Columns:
-        """Raw rows as questions: what a prediction is made from, whatever else is known of them."""
+        """Return raw rows without their targets, as a prediction gets them."""
         return {name: values for name, values in rows.items() if name not in self.targets}
 
     def merge(self, predictions: Columns) -> Columns:
-        """Predictions of encoded rows to records of examples; most tasks have one row an example."""
+        """Turn predictions of encoded rows into records of examples. Most tasks have one row per example."""
         return predictions
 
 
 class Task(Predictive):
-    """Built from its config with options alone; `equip` then gives it the processor and the facts."""
+    """A task. It is built from its config with its options only; `bind` then adds the processor and the facts."""
 
     independent_rows: ClassVar[bool] = True
-    """Whether the loss of a row is the same in any batch; else a batch is never taken apart."""
+    """Whether the loss of a row is the same in every batch. If not, a batch is never split."""
     pipeline: ClassVar[str]
-    """The hub's name for it, on model cards and in `pipeline()`."""
+    """The Hub's name for the task, on model cards and in `pipeline()`."""
 
     shown: int = 0
-    """How many validation rows `show` gets to see."""
+    """The number of validation rows that `show` gets."""
 
     @abstractmethod
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        """What the network must know of the training rows; `names` are labels the data set's config gives."""
+        """Collect what the network must know about the training rows. `names` are labels from the data set's config."""
 
     @abstractmethod
     def check(self, facts: Facts) -> None:
-        """Raises UserError where the options do not fit the data."""
+        """Raise UserError if the options do not fit the data."""
 
     @abstractmethod
     def model_config(self) -> dict[str, Any]:
-        """What the facts ask of the network's config: label names, sizes."""
+        """Return the entries of the network's config that follow from the facts: label names, sizes."""
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The mean over the batch's targets."""
+        """Return the mean loss over the batch's targets."""
 
     @abstractmethod
     def count_targets(self, batch: Batch) -> float:
-        """What `loss` averages over, as a weight: examples, labelled tokens, target tokens."""
+        """Return the number of targets that `loss` averages over: examples, labelled tokens, target tokens."""
 
     @property
     @abstractmethod
     def monitor(self) -> str:
-        """The metric that picks the best model unless the user names another."""
+        """The metric that selects the best model, unless the user names another."""
 
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
-        """What to compute from the records, by name; `loss` comes by itself."""
+        """Return the metrics to compute from the records, by name. `loss` is added to them."""
 
     @abstractmethod
     def describe(self, record: Mapping[str, Any]) -> str:
-        """One record's prediction in words, for people."""
+        """Describe one record's prediction in a line of text."""
 
     @classmethod
     @abstractmethod
     def sample(cls) -> Columns:
-        """A few raw rows made in code, for tests and examples."""
+        """Return a few raw rows for tests and examples."""
 
     def question(self) -> dict[str, Any]:
-        """A raw row to predict, for examples."""
-        asked = [role for role in self.roles if role not in self.targets]
-        return {role: values[0] for role, values in self.sample().items() if role in asked}
+        """Return one raw row to predict, for examples."""
+        roles = [role for role in self.roles if role not in self.targets]
+        return {role: values[0] for role, values in self.sample().items() if role in roles}
 
     def example(self, place: str) -> str:
-        """Returns Python for the card that uses the saved model without hone; `place` goes into `from_pretrained`."""
+        """Return Python code for the model card, which loads the model from `place` without hone."""
         cls = self.auto_model
         return f"from transformers import {cls}\n\nmodel = {cls}.from_pretrained({place})"
 
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        """The facts of these rows and of those before them; by such steps the facts of a stream are found."""
+        """Return the facts about these rows and all rows before them. The rows of a stream come in such steps."""
         raise UserError(f"dataset.streaming=true: {type(self).__name__} needs all training rows at once.")
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
-        """What a model that was trained elsewhere says of its training rows; without labels there is nothing to say."""
+        """Return the facts that the config of a model from elsewhere has, such as its labels."""
         return Facts("unlabelled")
 
     def configure_processor(self, processor: Any) -> None:
-        """Sets what the options say of the processor, which is saved with the model."""
+        """Apply the options to the processor, which is saved with the model."""
         return
 
     def configure_generation(self, network: Any) -> None:
-        """Sets what the options determine of the network beside its config, which is saved with it: how it writes."""
+        """Apply the options to the network's generation config, which is saved with it."""
         return
 
     def read_config(self, config: PretrainedConfig) -> None:
-        """Sets the options that were left to the network's config."""
+        """Set the options that the user left to the network's config."""
         return
 
     def check_network(self, network: Any) -> None:
-        """Raises UserError where the network, with its weights, cannot do what it is asked to."""
+        """Raise UserError if the loaded network cannot do what the options require."""
         return
 
     def show(self, network: nn.Module, batch: Batch) -> list[str]:
-        """What the network makes of a few validation rows, in words: the log gets it after each evaluation."""
+        """Describe the predictions for a few validation rows. They are logged after each evaluation."""
         records = self.merge(self.predict(network, batch))
         rows = range(len(records["id"]))
         return [self.describe({name: values[row] for name, values in records.items()}) for row in rows]
 
     def baseline(self, records: Columns) -> Columns | None:
-        """The records of a model that never looks at the input, or None where there is no such thing."""
+        """Return the records of a model that ignores its input, or None if the task has no such model."""
         return None
 
     @final
     def bind(self, processor: Any, facts: Facts) -> Self:
-        """This task with what it needs to encode, train and predict."""
+        """Return this task with what it needs to encode, train and predict."""
         self.check(facts)
         self.configure_processor(processor)
-        equipped = copy.copy(self)
-        equipped.processor, equipped.facts = processor, facts
-        return equipped
+        bound = copy.copy(self)
+        bound.processor, bound.facts = processor, facts
+        return bound

@@ -1,4 +1,4 @@
-"""Which code a config or a file may name: the allowlist of targets, and functions that are stored by their names."""
+"""The allowlist of code that a config or a file may name, and functions that are stored by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
 
 
 def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
-    """A config may name only classes of hone, torch's optimisers and classes of packages that the user trusts."""
+    """Raise UserError unless the target belongs to hone, to torch.optim, or to a package that the user trusts."""
     package = target.partition(".")[0]
     allowed = {"hone", *trust, *re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
     if package not in allowed and not _TORCH_OPTIMISER.fullmatch(target):
@@ -38,7 +38,7 @@ def name_of(function: Callable[..., Any]) -> dict[str, Any] | None:
 def function_of(stored: Mapping[str, Any] | None) -> Callable[[Any], Any]:
     """Import a stored function. Raises ValueError if its package is not trusted or has no such function."""
     if stored is None:
-        raise ValueError("a function without a name")
+        raise ValueError("this function has no name to import it by")
     module, name = str(stored["module"]), str(stored["name"])
     if not _SCORES.fullmatch(module):
         _require_trusted_package(module, name)
@@ -52,8 +52,8 @@ def function_of(stored: Mapping[str, Any] | None) -> Callable[[Any], Any]:
 
 
 def _require_trusted_package(module: str, name: str) -> None:
-    if module.partition(".")[0] == "hone":  # a file may name only the scores among hone's own functions
-        raise ValueError(f"{module}.{name} is not a score")
+    if module.partition(".")[0] == "hone":  # of hone's own functions a file may name only those in modules of scores
+        raise ValueError(f"{module}.{name} does not compute a score")
     try:
         require_trusted(f"{module}.{name}", "score", ())
     except UserError as error:

@@ -1,6 +1,7 @@
-"""The types that config values are checked against: a signature that says `Share` needs no range check in its body.
+"""The types of config values. A value is checked against its annotation: a `Share` needs no range check in the code.
 
-They are read from the source of a class before it is imported (see `signatures`), so this file stays light.
+`hone.config.signatures` reads the annotations from the source, before the annotated class is imported. So this module
+must not import anything heavy.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hone.core.durations import Duration
 @final
 @dataclass(frozen=True)
 class Words:
-    """What messages call a type that has a check of its own."""
+    """How messages describe a type that has its own check."""
 
     text: str
 
@@ -37,8 +38,8 @@ def _is_extent(value: object) -> bool:
 
 
 def _is_place(value: str) -> bool:
-    """Whether a file system could hold it, which goes for hub ids too."""
-    expanded = os.path.expanduser(value)  # noqa: PTH111 (that of Path raises where there is no such user)
+    """Return whether a file system accepts the path. Every id of the Hugging Face Hub passes too."""
+    expanded = os.path.expanduser(value)  # noqa: PTH111 (Path.expanduser raises for an unknown user)
     fits = len(expanded) < 4096 and all(len(os.fsencode(part)) < 256 for part in PurePath(expanded).parts)
     return bool(value.strip()) and fits and "\0" not in value and not expanded.startswith("~")
 
@@ -76,17 +77,17 @@ Length = Annotated[
 Extent = Annotated[
     str | int | float,
     Predicate(_is_extent),
-    Words('a duration above 0 that is no share ("500 steps", "2 epochs", "10_000 examples")'),
+    Words('a duration above 0 that is not a share ("500 steps", "2 epochs", "10_000 examples")'),
 ]
-Place = Annotated[str, Predicate(_is_place), Words("a path that a file system can hold")]
-Line = Annotated[str, Predicate(_is_line), Words("a word or more in one line")]
+Place = Annotated[str, Predicate(_is_place), Words("a path that a file system accepts")]
+Line = Annotated[str, Predicate(_is_line), Words("one line of text")]
 Project = Annotated[
     str,
     Predicate(_is_project),
-    Words("a name that W&B takes: 1 to 128 characters, none of them one of / \\ # ? % :"),
+    Words("a name that W&B accepts: 1 to 128 characters, none of them one of / \\ # ? % :"),
 ]
 Tag = Annotated[str, Predicate(_is_tag), Words("1 to 64 characters")]
-FolderName = Annotated[str, Predicate(_is_folder_name), Words("a name for a folder, with no way out of output_root")]
+FolderName = Annotated[str, Predicate(_is_folder_name), Words("a folder name that stays inside output_root")]
 
 ExactPrecision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]

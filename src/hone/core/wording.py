@@ -1,4 +1,4 @@
-"""Types and values in words, as messages about a config put them."""
+"""Describes types, config values, sizes and times in messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LISTS = (list, tuple, set)
 
 
 def as_typed(value: Any) -> str:
-    """A value as one would write it in an override."""
+    """Return a value as a user would type it in an override."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {as_typed(item)}" for key, item in value.items()) + "}"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
@@ -31,15 +31,17 @@ def as_typed(value: Any) -> str:
 
 
 def describe_type(kind: Any) -> str:
-    """'a number (above 0) or null'."""
+    """Describe a type in words: 'a number (above 0) or null'."""
     *others, last = _alternatives(kind)
-    if get_origin(kind) is Literal and others:
+    if not others:
+        return last
+    if get_origin(kind) is Literal:
         return "one of " + ", ".join([*others, last])
-    return ", ".join(others) + " or " * bool(others) + last
+    return ", ".join(others) + " or " + last
 
 
 def literals(kind: Any) -> Iterator[str]:
-    """The words that a type takes, for a suggestion."""
+    """Yield the literal values of a type, for a suggestion."""
     if get_origin(kind) is Literal:
         yield from map(str, get_args(kind))
     elif get_origin(kind) in (Union, types.UnionType, Annotated):
@@ -48,26 +50,29 @@ def literals(kind: Any) -> Iterator[str]:
 
 
 def takes_keys(kind: Any) -> bool:
-    """Whether a mapping is among the values of a type."""
+    """Return whether a value of the type may be a mapping."""
     if get_origin(kind) in (Union, types.UnionType):
         return any(map(takes_keys, get_args(kind)))
     return kind is dict or get_origin(kind) in (dict, Mapping)
 
 
 def _alternatives(kind: Any) -> list[str]:
+    """Return the descriptions of a type, one for each part of a union and each literal value."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return list(dict.fromkeys(words for part in arguments if part is not Any for words in _alternatives(part)))
+        words = [alternative for part in arguments if part is not Any for alternative in _alternatives(part)]
+        return list(dict.fromkeys(words))
     if origin is Literal:
         return list(map(str, arguments))
     if origin is Callable:
         return ["a section with a class in _target_"]
     if origin is Annotated:
-        return [_bounded(*arguments)]
+        return [_annotated(*arguments)]
     return [_PLAIN.get(kind) or _collection(kind) or str(getattr(kind, "__name__", "something else"))]
 
 
 def _collection(kind: Any) -> str | None:
+    """Describe a mapping as '{key: a number}' and a list as '[text, …]'."""
     inside = [describe_type(part) for part in get_args(kind)]
     if takes_keys(kind):
         key, value = inside or ("key", "value")
@@ -77,16 +82,20 @@ def _collection(kind: Any) -> str | None:
     return None
 
 
-def _bounded(base: Any, *metadata: Any) -> str:
-    """'a number (at least 0, below 1)'."""
-    own = next((item.text for item in metadata if isinstance(item, Words)), None)
-    known = [(item, *_BOUNDS[type(item)]) for item in metadata if type(item) in _BOUNDS]
-    bounds = ", ".join(f"{words} {getattr(item, name)}" for item, words, name in known)
-    return own or (f"{describe_type(base)} ({bounds})" if bounds else describe_type(base))
+def _annotated(base: Any, *metadata: Any) -> str:
+    """Describe an annotated type by its `Words` or its bounds: 'a number (at least 0, below 1)'."""
+    bounds = []
+    for item in metadata:
+        if isinstance(item, Words):
+            return item.text
+        if type(item) in _BOUNDS:
+            words, attribute = _BOUNDS[type(item)]
+            bounds.append(f"{words} {getattr(item, attribute)}")
+    return f"{describe_type(base)} ({', '.join(bounds)})" if bounds else describe_type(base)
 
 
 def bytes_in_words(size: float) -> str:
-    """'3.4 GB'; in powers of 1000, as disks are sold."""
+    """Format a size as '3.4 GB', in powers of 1000."""
     for unit in ("bytes", "kB", "MB"):
         if size < 999.5:
             return f"{size:.0f} {unit}"
@@ -95,7 +104,7 @@ def bytes_in_words(size: float) -> str:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """'0.034 s', '12 s', '3 min', '2.5 h'."""
+    """Format a duration as '0.034 s', '12 s', '3 min' or '2.5 h'."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     if seconds < 120:

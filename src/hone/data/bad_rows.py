@@ -9,7 +9,7 @@ from typing import Any, final
 
 from datasets import Dataset
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import RowError, UserError, join_names
 from hone.core.task import Fault
 from hone.data.source import Source
@@ -38,7 +38,7 @@ class BadRowSummary:
         self.rows += len(rows)
         if not faults:
             return rows
-        ids = values(rows, "id")
+        ids = read_column(rows, "id")
         for fault in faults:
             self._count((fault.role, fault.problem), ids[fault.row])
         bad = {fault.row for fault in faults}

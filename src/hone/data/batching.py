@@ -8,7 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from hone.core.columns import Index
+from hone.core.columns import RowIndices
 from hone.core.value_types import Count, NotNegative, Switch
 
 CountedBy = Literal["examples", "tokens"]
@@ -33,7 +33,7 @@ class Batching(ABC):
         return 1
 
     @abstractmethod
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
         """Returns every row once, in batches of `size`; some may be smaller."""
 
     @final
@@ -42,7 +42,7 @@ class Batching(ABC):
         return device_type == "cpu" if self.split == "auto" else self.split
 
     @final
-    def divide(self, rows: Index, lengths: Index, size: int) -> list[Index]:
+    def divide(self, rows: RowIndices, lengths: RowIndices, size: int) -> list[RowIndices]:
         """Returns consecutive pieces of `size` rows, or of `size` tokens with padding included."""
         return _divide_by_tokens(rows, lengths, size) if self.by == "tokens" else _divide_by_rows(rows, size)
 
@@ -56,7 +56,7 @@ class Random(Batching):
     split: Switch = "auto"
     by: CountedBy = "examples"
 
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
         return self.divide(rng.permutation(len(lengths)), lengths, size)
 
 
@@ -79,15 +79,15 @@ class Buckets(Batching):
     def span(self) -> int:
         return self.pool
 
-    def epoch(self, lengths: Index, size: int, rng: np.random.Generator) -> list[Index]:
-        batches: list[Index] = []
+    def epoch(self, lengths: RowIndices, size: int, rng: np.random.Generator) -> list[RowIndices]:
+        batches: list[RowIndices] = []
         for pool in self.divide(rng.permutation(len(lengths)), lengths, self.pool * size):
             noisy = lengths[pool] * (1 + rng.uniform(-self.noise, self.noise, len(pool)))
             batches += self.divide(pool[np.argsort(noisy, kind="stable")], lengths, size)
         return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def split_by_length(lengths: Index) -> list[Index]:
+def split_by_length(lengths: RowIndices) -> list[RowIndices]:
     """Divides a padded batch into parts of similar length and returns the places of each part's rows.
 
     The division with the lowest cost is chosen. The parts' gradients add up to those of the batch.
@@ -107,11 +107,11 @@ def split_by_length(lengths: Index) -> list[Index]:
     return [order[start:stop] for start, stop in zip(bounds[1:], bounds[:-1], strict=True)]
 
 
-def _divide_by_rows(rows: Index, size: int) -> list[Index]:
+def _divide_by_rows(rows: RowIndices, size: int) -> list[RowIndices]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _divide_by_tokens(rows: Index, lengths: Index, size: int) -> list[Index]:
+def _divide_by_tokens(rows: RowIndices, lengths: RowIndices, size: int) -> list[RowIndices]:
     """A piece ends before the row with which its width times its rows would exceed `size`."""
     starts, longest = [0], 0
     for place, length in enumerate(lengths[rows].tolist()):

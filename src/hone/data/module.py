@@ -12,7 +12,7 @@ from datasets import Dataset
 from lightning import LightningDataModule
 
 from hone.core import seeds
-from hone.core.columns import Index, columns, draw_rows, lengths
+from hone.core.columns import RowIndices, draw_rows, read_columns, row_lengths
 from hone.core.task import Batch, Task
 from hone.data.batching import Batching, split_by_length
 from hone.data.plan import EncodedRows, Feed, LoadedFeed, MicroBatch, StepPlan, sorted_batches
@@ -36,7 +36,7 @@ class Step:
 class Batches:
     """Batches made on demand. Like a data loader, it has a length and can be iterated repeatedly."""
 
-    def __init__(self, plan: list[Index], make: Callable[[int, Index], Batch]) -> None:
+    def __init__(self, plan: list[RowIndices], make: Callable[[int, RowIndices], Batch]) -> None:
         self.plan = plan
         self.make = make
 
@@ -83,7 +83,7 @@ class DataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.splits = {split: rows.with_format("arrow") for split, rows in encoded.items()}
-        self.lengths = {split: lengths(rows) for split, rows in self.splits.items()}
+        self.lengths = {split: row_lengths(rows) for split, rows in self.splits.items()}
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
         self.stream = stream
@@ -141,7 +141,7 @@ class DataModule(LightningDataModule):
         count = min(self.task.shown, len(rows))
         return self._collate(rows, np.arange(count), seeds.stream(0, "collate")) if count else None
 
-    def _plan(self, lengths: Index) -> StepPlan:
+    def _plan(self, lengths: RowIndices) -> StepPlan:
         return StepPlan(lengths, self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world)
 
     def _epoch(self) -> int:
@@ -159,10 +159,10 @@ class DataModule(LightningDataModule):
     def _train_batch(self, step: int, place: int, micro: MicroBatch, source: EncodedRows) -> Batch:
         return self._collate(source.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))
 
-    def _collate(self, rows: Dataset, places: Index, rng: np.random.Generator) -> Batch:
-        return self.task.collate(columns(rows, places), rng)
+    def _collate(self, rows: Dataset, places: RowIndices, rng: np.random.Generator) -> Batch:
+        return self.task.collate(read_columns(rows, places), rng)
 
-    def _step(self, number: int, micros: list[MicroBatch], batches: list[Batch], lengths: Index) -> Step:
+    def _step(self, number: int, micros: list[MicroBatch], batches: list[Batch], lengths: RowIndices) -> Step:
         pairs = zip(micros, batches, strict=True)
         sizes = [lengths[micro.rows] for micro in micros if micro.counts]
         return Step(

@@ -13,7 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone.core import seeds
-from hone.core.columns import Index
+from hone.core.columns import RowIndices
 from hone.data.batching import Batching, Random
 
 
@@ -22,7 +22,7 @@ from hone.data.batching import Batching, Random
 class MicroBatch:
     """The rows of one forward pass."""
 
-    rows: Index
+    rows: RowIndices
     counts: bool
     """Whether the rows count. A process without rows of its own repeats one that does not count."""
 
@@ -33,7 +33,7 @@ class EncodedRows:
     """Encoded rows and their lengths; micro-batches name rows by their place here."""
 
     rows: Dataset
-    lengths: Index
+    lengths: RowIndices
 
 
 PlannedStep = tuple[list[MicroBatch], EncodedRows]
@@ -45,7 +45,7 @@ PlannedStep = tuple[list[MicroBatch], EncodedRows]
 class StepPlan:
     """Plans the steps of one process among `world`; an optimiser step never crosses the end of an epoch."""
 
-    lengths: Index
+    lengths: RowIndices
     batching: Batching
     batch_size: int
     accumulate: int
@@ -81,12 +81,12 @@ class StepPlan:
         micros = [self._take_share(batch) for batch in batches]
         return [micros[start : start + self.accumulate] for start in range(0, len(micros), self.accumulate)]
 
-    def _take_share(self, batch: Index) -> MicroBatch:
+    def _take_share(self, batch: RowIndices) -> MicroBatch:
         share = batch[self.rank :: self.world]
         return MicroBatch(share, True) if len(share) else MicroBatch(batch[:1], False)
 
 
-def sorted_batches(lengths: Index, size: int, batching: Batching | None = None) -> list[Index]:
+def sorted_batches(lengths: RowIndices, size: int, batching: Batching | None = None) -> list[RowIndices]:
     """Returns batches for evaluation, longest rows first: little padding, and the largest batch fails at once."""
     order = np.argsort(-lengths, kind="stable")
     return (batching or Random()).divide(order, lengths, size)

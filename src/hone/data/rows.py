@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from datasets import Dataset
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import BadRowSummary, report_bad_rows
@@ -111,7 +111,7 @@ def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
     """
     classes: list[tuple[str, ...]] = [()] * len(rows)
     if "label" in rows.column_names:
-        classes = [_classes(label) for label in values(rows, "label")]
+        classes = [_classes(label) for label in read_column(rows, "label")]
     spare, seen = [], set[str]()
     for row in np.random.default_rng(_DATA_SEED).permutation(len(rows)):
         if seen.issuperset(classes[row]):

@@ -15,7 +15,7 @@ from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
 from hone.core import cache, seeds
-from hone.core.columns import lengths
+from hone.core.columns import row_lengths
 from hone.core.errors import RunError, UserError
 from hone.core.paths import cache_key
 from hone.core.task import Facts, Task
@@ -200,7 +200,7 @@ class StreamFeed(Feed):
                 "dataset.streaming=true: the task makes several rows from one, so their number is unknown in advance."
             )
         arrow = encoded.with_format("arrow")
-        return EncodedRows(arrow, lengths(arrow))
+        return EncodedRows(arrow, row_lengths(arrow))
 
 
 @contextmanager

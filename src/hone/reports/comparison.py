@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from hone.core.contributions import Saved
+from hone.core.contributions import SavedContributions
 from hone.core.errors import UserError
 from hone.reports.groups import Group, Metric, deciding, grouped
 from hone.reports.keys import differing, told_apart
@@ -16,7 +16,7 @@ from hone.reports.runs import SEED, Entry, read_run, run_folders, told_by_origin
 from hone.reports.significance import SeedTest, compare_seeds, holm, seeds_needed
 from hone.reports.sweep import Sweep, read_sweep
 from hone.runs.folder import Folder
-from hone.runs.sweep_file import FILE as SWEEP
+from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 LEVEL = 0.05
 BY_EXAMPLE = 20
@@ -71,7 +71,7 @@ class Reading:
     """A reader that reads the records of each run only once."""
 
     def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Saved | None] = {}
+        self.records: dict[tuple[str, str], SavedContributions | None] = {}
 
     def compare(self, best: Group, other: Group) -> ExampleTest | None:
         """Pair the runs by their common seeds, or in order if they have none. None means that the examples differ."""
@@ -88,24 +88,24 @@ class Reading:
             best.metric.higher_is_better,
         )
 
-    def _records(self, group: Group, seeds: Sequence[str]) -> list[Saved | None]:
+    def _records(self, group: Group, seeds: Sequence[str]) -> list[SavedContributions | None]:
         by_seed = {entry.seed: entry for entry in group.counted}
         chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
         return [self._read(entry, group.metric.name) for entry in chosen]
 
-    def _read(self, entry: Entry, metric: str) -> Saved | None:
+    def _read(self, entry: Entry, metric: str) -> SavedContributions | None:
         place = (str(entry.folder), metric)
         if place not in self.records:
             self.records[place] = _saved(entry, metric)
         return self.records[place]
 
 
-def _saved(entry: Entry, metric: str) -> Saved | None:
+def _saved(entry: Entry, metric: str) -> SavedContributions | None:
     """The data set counts as well: rows that differ in their inputs alone are other examples."""
     if entry.folder is None:
         return None
     split, _, name = metric.partition("/")
-    saved = Saved.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
+    saved = SavedContributions.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
     return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")
 
 

@@ -18,8 +18,8 @@ from hone.core.errors import UserError
 from hone.core.paths import nearest_path, relative_to_cwd
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
-from hone.runs.identity import has_effect, relevant
-from hone.runs.sweep_file import FILE as SWEEP
+from hone.runs.identity import has_effect, relevant_settings
+from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 SEED = "seed"
 NOTHING = "–"
@@ -144,9 +144,9 @@ def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
     found: dict[Path, None] = {}
     for place in places:
         if is_address(place):
-            from hone.tracking.wandb.download import fetched_runs  # only this case needs W&B's client and its server
+            from hone.tracking.wandb.download import download_runs  # only this case needs W&B's client and its server
 
-            found |= dict.fromkeys(fetched_runs(place, curves))
+            found |= dict.fromkeys(download_runs(place, curves))
             continue
         path = Path(place).expanduser()
         if not path.is_dir():
@@ -178,7 +178,7 @@ def read_run(path: Path) -> Entry:
     return Entry(
         label=path.name,
         state=str(record.get("state") or "unknown"),
-        settings=flat(relevant(config)),
+        settings=flat(relevant_settings(config)),
         folder=path,
         identity=str(record.get("identity") or path.name),
         reason=str(record.get("reason") or ""),

@@ -13,7 +13,7 @@ import yaml
 from hone.core.errors import UserError
 from hone.reports.groups import Metric
 from hone.reports.runs import Entry, read_json, read_run
-from hone.runs.sweep_file import FILE as SWEEP
+from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 
 @final

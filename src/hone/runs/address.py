@@ -1,4 +1,4 @@
-"""Addresses in W&B as users type them: `wandb:entity/project/…`."""
+"""Addresses in W&B as users type them: `wandb:entity/project/…`. They are parsed here without asking a server."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _MODEL = "/name:alias, such as wandb:me/hone/model-1a2b3c4d:best"
 
 
 def is_address(place: str) -> bool:
+    """Return whether a place is an address in W&B and not a path."""
     return place.startswith(PREFIX)
 
 
 @final
 @dataclass(frozen=True)
 class Address:
-    """`rest` is what follows the project: a run, a group, a sweep, a model with its alias, or nothing."""
+    """A project in W&B, or something in it."""
 
     text: str
     entity: str
     project: str
     rest: str
+    """What follows the project: a run, a group, a sweep, a model with its alias, or nothing."""
 
     @classmethod
     def read(cls, text: str, expected: str) -> Self:
@@ -59,7 +61,7 @@ class ModelAddress:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Parse an address. Nothing is asked or downloaded."""
+        """Parse an address. Nothing is downloaded."""
         project = Address.read(text, _MODEL)
         name, _, alias = project.rest.partition(":")
         if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):

@@ -1,4 +1,4 @@
-"""A run's folder: where each thing lies in it, who may write in it, and how a new one or an unfinished one is found."""
+"""A run's folder: the names of its files, the lock that admits one process, and how a folder is made or found again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import IO, final
 from hone.core.errors import UserError
 
 _ATTEMPTS = 10
+"""How often a process tries to get the lock."""
 
 
 @final
@@ -64,7 +65,7 @@ class Folder:
 
     @property
     def contributions(self) -> Path:
-        """What each record adds to each metric."""
+        """What each record contributes to each metric, for `hone compare`."""
         return self.path / "contributions"
 
     @property
@@ -72,19 +73,19 @@ class Folder:
         return self.path / "model"
 
     def candidate(self, step: int) -> Folder:
-        """Of the model that was the best at a step, for a tracker that keeps them all."""
+        """Return the folder for the model that was the best at a step, for a tracker that keeps every best model."""
         return Folder(self.path / "artifact" / f"step-{step:08d}")
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """While this is open no other process writes here; the kernel gives the claim up if this one dies."""
+        """Lock the folder, so that no other process runs here. The kernel releases the lock if this process dies."""
         with (self.path / ".lock").open("w") as lock:
             if not _locked(lock):
-                raise UserError(f"{self.path}: another process is running this very run.")
+                raise UserError(f"{self.path}: another process is running this run.")
             yield
 
     def is_claimed(self) -> bool:
-        """Whether a process is at this run."""
+        """Return whether a process is running this run."""
         try:
             with (self.path / ".lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -95,17 +96,17 @@ class Folder:
         return False
 
 
-def own_folder(path: Path) -> Folder:
-    """The folder of a cell of a sweep, whose name says which run it is."""
+def cell_folder(path: Path) -> Folder:
+    """Make the folder of one cell of a sweep, unless it exists. Its name is the identity of the run."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: the run's folder cannot be made: {error.strerror}.") from error
+        raise UserError(f"{path}: cannot make the run's folder: {error.strerror}.") from error
     return Folder(path.resolve())
 
 
 def new_folder(root: Path, name: str, identity: str) -> Folder:
-    """A folder that no other run has, even one that starts in the same second."""
+    """Make a folder that no other run has, even one that starts in the same second."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     parent = root / name
     for suffix in ("", *(f"-{secrets.token_hex(2)}" for _ in range(100))):
@@ -115,21 +116,19 @@ def new_folder(root: Path, name: str, identity: str) -> Folder:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(
-                f"output_root={root}: the run's folder cannot be made: {error.strerror} ({path})."
-            ) from error
+            raise UserError(f"output_root={root}: cannot make the run's folder: {error.strerror} ({path}).") from error
         return Folder(path.resolve())
-    raise UserError(f"{parent}: no free folder name.")
+    raise UserError(f"{parent}: cannot find a free name for the run's folder.")
 
 
-def newest(root: Path, name: str, identity: str) -> Folder | None:
-    """The newest run of this identity; a finished one is as good an answer as one to go on with."""
+def newest_run(root: Path, name: str, identity: str) -> Folder | None:
+    """Return the newest run with this identity, finished or not, or None."""
     candidates = sorted((root / name).glob(f"*-{identity}*/run.json"), reverse=True)
     return next((Folder(path.parent.resolve()) for path in candidates if is_run(path)), None)
 
 
 def require_writable(root: Path) -> None:
-    """Raises UserError, before any work, where runs could not be stored."""
+    """Raise UserError, before any work is done, if runs cannot be stored here."""
     try:
         existing = next(_existing(root))
     except OSError as error:
@@ -137,11 +136,11 @@ def require_writable(root: Path) -> None:
     if not existing.is_dir():
         raise UserError(f"output_root={root}: {existing} is a file, not a folder.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"output_root={root}: {existing} cannot be written to.")
+        raise UserError(f"output_root={root}: {existing} is not writable.")
 
 
 def _locked(file: IO[str]) -> bool:
-    """Asks more than once: somebody may just be looking whether the lock is free."""
+    """Try to lock the file, several times: another process may hold it for the moment of an `is_claimed`."""
     for _ in range(_ATTEMPTS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,11 +152,13 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _existing(path: Path) -> Iterator[Path]:
+    """Yield the path and its parents that exist, the innermost first."""
     absolute = path.expanduser().absolute()
     return (place for place in (absolute, *absolute.parents) if place.exists())
 
 
 def is_run(path: Path) -> bool:
+    """Return whether a `run.json` describes a run. It is false for a damaged file."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["state"])
     except (OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Which run a config describes: a hash of all in it that can change the result."""
+"""The identity of a run: a hash of the settings that can change its result."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ _WITHOUT_EFFECT = {
     "accelerator", "gradient_checkpointing", "log_every", "name", "notes", "output_root", "resume", "save_every",
     "strategy", "sweep", "tracker", "trust",
 }  # fmt: skip
+"""The keys that cannot change a result."""
 
 
-def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a config that can change a result."""
+def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that can change a result."""
     return {key: value for key, value in config.items() if has_effect(key)}
 
 
 def has_effect(key: str) -> bool:
-    """Whether a key of the config, or a group, can change a result."""
+    """Return whether a key or a group of the config can change a result."""
     return re.split(r"[./@]", key)[0] not in _WITHOUT_EFFECT
 
 
-def identity(config: Mapping[str, Any]) -> str:
-    """Eight characters, the same for the same run."""
-    return hashlib.sha256(json.dumps(relevant(config), sort_keys=True, default=str).encode()).hexdigest()[:8]
+def identity_of(config: Mapping[str, Any]) -> str:
+    """Return eight characters that are equal for configs with equal results."""
+    text = json.dumps(relevant_settings(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The keys that two configs do not agree on, with both values."""
-    found = []
+    """List the keys in which two configs differ, as 'key: their value → our value'."""
+    lines = []
     for key in sorted({*ours, *theirs}):
-        mine, other = ours.get(key), theirs.get(key)
-        if isinstance(mine, Mapping) and isinstance(other, Mapping):
-            found += differences(mine, other, f"{prefix}{key}.")
-        elif mine != other:
-            found.append(f"{prefix}{key}: {other} → {mine}")
-    return found
+        our_value, their_value = ours.get(key), theirs.get(key)
+        if isinstance(our_value, Mapping) and isinstance(their_value, Mapping):
+            lines += differences(our_value, their_value, f"{prefix}{key}.")
+        elif our_value != their_value:
+            lines.append(f"{prefix}{key}: {their_value} → {our_value}")
+    return lines
 
 
 def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with local paths that hold from any folder; a hub id is no path here and stays."""
+    """Return the config with absolute local paths, valid from any folder. An id of the Hub is not a path and stays."""
     absolute = dict(config)
     for section, keys in {"dataset": ("path", "labels"), "checkpoint": ("path", "tokenizer")}.items():
         node = dict(config[section])

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one line per logged row, flushed before any tracker gets the row."""
+"""The journal of a run, `metrics.jsonl`: one line per logged row, written before any tracker gets the row."""
 
 from __future__ import annotations
 
@@ -13,26 +13,24 @@ from hone.runs.record import write_atomically
 
 @final
 class Journal:
-    """Append-only, except that `rewind` drops the rows that a resumed run will log again."""
+    """A file that rows are appended to. Only `rewind` removes rows: those that a resumed run will log again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._count = len(list(read(path)))
+        self._count = len(list(read_rows(path)))
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, row: Mapping[str, Any]) -> int:
         """Write the row and return its number, from 0. Once this returns, the row survives the process."""
-        finite = {
-            key: value if not isinstance(value, float) or math.isfinite(value) else None for key, value in row.items()
-        }
-        self._file.write(json.dumps(finite) + "\n")
+        valid = {key: None if _is_not_finite(value) else value for key, value in row.items()}
+        self._file.write(json.dumps(valid) + "\n")
         self._file.flush()
         self._count += 1
         return self._count - 1
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
-        """Drop the rows after a step, the rows of final scores and a torn last line. Return the rows that are left."""
-        kept = [row for row in read(self.path) if row["step"] <= step and not _is_final(row)]
+        """Drop the rows after a step, the rows of final scores and an incomplete last line. Return the other rows."""
+        kept = [row for row in read_rows(self.path) if row["step"] <= step and not _is_final(row)]
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = self.path.open("a", encoding="utf-8")
@@ -43,13 +41,18 @@ class Journal:
         self._file.close()
 
 
+def _is_not_finite(value: Any) -> bool:
+    """Return whether a value is NaN or infinite, which JSON cannot represent."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _is_final(row: Mapping[str, Any]) -> bool:
-    """Whether the row holds scores of the best weights, which are logged anew whenever a run gets to its end."""
+    """Return whether the row has scores of the best weights, which are logged again whenever a run reaches its end."""
     return any(name.startswith("test/") for name in row)
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a journal, without a line that was cut off by a kill."""
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a journal. An incomplete line, left by a process that was killed, is skipped."""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
             yield json.loads(line)

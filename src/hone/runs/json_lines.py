@@ -1,4 +1,4 @@
-"""A file of JSON lines that several processes add to: a line is there whole or not at all, whoever is killed."""
+"""A file of JSON lines that several processes append to. A line is complete or absent, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from hone.runs.identity import differences
 
 @final
 @dataclass(frozen=True)
-class Lines:
-    """Append-only."""
+class JsonLines:
+    """The file. It only grows."""
 
     path: Path
 
     @contextmanager
-    def alone(self) -> Iterator[Draft]:
-        """While this is open nobody else adds a line; the kernel ends it when the process dies."""
+    def locked(self) -> Iterator[LockedLines]:
+        """Lock the file, so that no other process appends to it. The kernel releases the lock if this process dies."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             _drop_torn_tail(descriptor)
-            yield Draft(descriptor)
+            yield LockedLines(descriptor)
         finally:
             os.close(descriptor)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        with self.alone() as draft:
-            draft.append(row)
+        with self.locked() as file:
+            file.append(row)
 
     def rows(self) -> list[dict[str, Any]]:
-        """All whole lines; one that is still being written, or was cut off at the end, is none."""
+        """Return all complete lines. A last line without a line end is being written, or its writer was killed."""
         content = self.path.read_bytes() if self.path.is_file() else b""
         lines = content[: content.rfind(b"\n") + 1].splitlines()
         return [self._read(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -52,21 +52,21 @@ class Lines:
             row = None
         if not isinstance(row, dict):
             raise UserError(
-                f"{self.path}, line {number}: this is no line of ours, something has damaged the file. "
-                f"Delete that line ({number}) to go on without what it said."
+                f"{self.path}, line {number}: this line is damaged. "
+                f"Delete that line ({number}) to go on without its content."
             )
         return row
 
 
 @final
 @dataclass(frozen=True)
-class Draft:
-    """The file, while it is ours alone."""
+class LockedLines:
+    """The file while this process holds its lock."""
 
     descriptor: int
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """One write; when this returns the line survives the machine."""
+        """Write one line in one call. Once this returns, the line survives a crash of the machine."""
         line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         if os.write(self.descriptor, line) < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -74,32 +74,28 @@ class Draft:
 
 
 def _drop_torn_tail(descriptor: int) -> None:
-    """What is behind the last line end was never whole, and nobody has been told that it was written."""
+    """Cut off what follows the last line end: its writer was killed before it could report the line as written."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
 
 
-_REMEDY = "Give the command as it was, or begin another sweep: sweep.name=…"
-
-
-def require_same(lines: Lines, about: Mapping[str, Any]) -> None:
-    """Writes it into a new file, and holds an old one to it."""
-    with lines.alone() as draft:
-        rows = lines.rows()
-        if not rows:
-            draft.append({"about": about})
+def begin_or_require_same(lines: JsonLines, about: Mapping[str, Any]) -> None:
+    """Write what the file is about into a new file, or check it against an existing one."""
+    with lines.locked() as file:
+        if not lines.rows():
+            file.append({"about": about})
             return
-    held(lines, about)
+    require_unchanged(lines, about)
 
 
-def held(lines: Lines, about: Mapping[str, Any]) -> None:
-    """Holds an old one to it."""
+def require_unchanged(lines: JsonLines, about: Mapping[str, Any]) -> None:
+    """Raise UserError if an existing file is about another sweep."""
     rows = lines.rows()
     before = rows[0].get("about", {}) if rows else about
     changed = differences(about, before)
     if changed:
         raise UserError(
-            f"{lines.path}: this sweep was begun as another one, and its runs cannot be compared with those asked for "
-            f"now: {'; '.join(changed[:6])}. {_REMEDY}"
+            f"{lines.path}: this sweep was begun with other settings, so its runs and new ones cannot be compared: "
+            f"{'; '.join(changed[:6])}. Repeat the command as it was, or begin another sweep: sweep.name=…"
         )

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, versions, hardware."""
+"""Where a result comes from: the commit, the versions of packages, and the hardware."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def git() -> dict[str, Any]:
-    """The commit of the folder the command was given in, and whether it had changes."""
+def git_state() -> dict[str, Any]:
+    """Return the commit of the current folder, and whether it has uncommitted changes."""
     sha = _git("rev-parse", "HEAD")
     return {"sha": sha or None, "dirty": bool(_git("status", "--porcelain")) if sha else None}
 
 
 def git_diff() -> str:
-    """Those changes."""
+    """Return the uncommitted changes as a diff."""
     return _git("diff", "HEAD")
 
 
 @cache
-def versions() -> dict[str, str]:
-    """What the result depends on."""
-    found = {"python": platform.python_version()}
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def hardware() -> dict[str, Any]:
-    """The machine."""
+def describe_hardware() -> dict[str, Any]:
+    """Describe the machine."""
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
@@ -63,11 +63,12 @@ def _cpu_name() -> str:
 
 
 def _git(*arguments: str) -> str:
+    """Return the output of a git command, or '' if there is no git or no repository."""
     try:
-        done = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607
             capture_output=True, text=True, timeout=10, check=True, errors="replace",
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return result.stdout.strip()

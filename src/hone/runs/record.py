@@ -1,4 +1,4 @@
-"""`run.json`, the machine-readable truth about a run: the same keys in every state, never half-written."""
+"""`run.json`, the machine-readable record of a run. It has the same keys in every state and is never half-written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEYS = (
 
 @final
 class Record:
-    """A dictionary on disk; every change is written through a rename."""
+    """A dictionary on disk. Every change replaces the file as a whole."""
 
     def __init__(self, path: Path, values: dict[str, Any]) -> None:
         self.path = path
@@ -36,16 +36,16 @@ class Record:
         return self.values[key]
 
     def update(self, **changes: Any) -> None:
-        """Sets some keys and writes the file."""
+        """Set some keys and write the file."""
         for key in changes:
             if key not in _KEYS:
                 raise KeyError(key)
         self.values |= changes
-        write_atomically(self.path, json.dumps(finite(self.values), indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.path, json.dumps(nan_to_null(self.values), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """The file has the old content or the new, whatever happens in between."""
+    """Replace a file so that it has either the old or the new content, even after a crash of the machine."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -55,11 +55,12 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def now() -> str:
+    """Return the present time in UTC, as records store it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def find_run(folder: str) -> Path:
-    """Return a run's folder on this disk, which must hold a run."""
+    """Return the absolute path of a run's folder. Raise UserError if there is no run."""
     path = Path(folder).expanduser()
     if (path / "run.json").is_file():
         return path.resolve()
@@ -79,22 +80,23 @@ def require_run(place: str) -> None:
 
 
 def saved_overrides(folder: str) -> list[str]:
-    """What the command of a run was given; not what it trusted, for that only the user can say."""
+    """Return the overrides of a run's command, except `trust`, which only the user may give."""
     if is_address(folder):
-        raise UserError(f"resume={folder}: a run goes on in its own folder; W&B has its model, not its checkpoints.")
+        raise UserError(
+            f"resume={folder}: a run can only be resumed from its own folder; W&B has its model, not its checkpoints."
+        )
     record = Record.load(find_run(folder) / "run.json")
-    return [
-        word for word in record["overrides"] or [] if word.lstrip("+~").partition("=")[0] not in ("trust", "resume")
-    ]
+    words = record["overrides"] or []
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in ("trust", "resume")]
 
 
-def finite(value: Any) -> Any:
-    """JSON has no words for what is not a number."""
+def nan_to_null(value: Any) -> Any:
+    """Return the value with null for every NaN and infinity, which JSON cannot represent."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: nan_to_null(item) for key, item in value.items()}
+    return [nan_to_null(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def scores_of_split(scores: Mapping[str, float], split: str) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""The checkpoints of a run: written beside, made durable, renamed into place; verified before they are believed.
+"""The checkpoints of a run. Each is written to a draft folder, synced, and renamed; each is verified before it is used.
 
     checkpoints/step-00000400/weights.safetensors  optimizer.safetensors  state.json  manifest.json
 
-The manifest holds the size and SHA-256 of every other file and is written last. There is no pickle.
+The manifest has the size and the SHA-256 of every other file and is written last. No file is a pickle.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from hone.core.errors import RunError
 log = logging.getLogger(__name__)
 
 _KEPT = 2
+"""The number of newest checkpoints to keep."""
 
 
 @final
 @dataclass(frozen=True)
 class Snapshot:
-    """One moment of a training: named tensors by file, and numbers."""
+    """The state of a training at one step: named tensors by file, and everything else in `state`."""
 
     step: int
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -39,14 +40,14 @@ class Snapshot:
 
 @final
 class Snapshots:
-    """The step folders of one run; the two newest stay, and the best of what each of them has seen."""
+    """The step folders of one run. The two newest are kept, and the best step that each of them refers to."""
 
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder = folder
         self.identity = identity
 
     def save(self, snapshot: Snapshot) -> None:
-        """Durable when this returns; until then the ones before it stay as they are."""
+        """Write a snapshot. It is durable once this returns; until then the earlier ones stay untouched."""
         self.folder.mkdir(exist_ok=True)
         draft = self.folder / ".draft"
         shutil.rmtree(draft, ignore_errors=True)
@@ -57,6 +58,7 @@ class Snapshots:
         files = {file.name: _stamp(file) for file in sorted(draft.iterdir())}
         manifest = {"step": snapshot.step, "identity": self.identity, "files": files}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        # The content must reach the disk before the rename does, or a crash could leave a name with empty files.
         for file in (*(draft / name for name in files), draft / "manifest.json", draft):
             _sync(file)
         place = self._place(snapshot.step)
@@ -66,7 +68,7 @@ class Snapshots:
         self._rotate()
 
     def newest(self) -> Snapshot | None:
-        """The newest one that is whole. None when there never was one; if all are damaged, that is an error."""
+        """Return the newest undamaged snapshot, or None if there is none at all. If all are damaged, raise RunError."""
         steps = self._steps()
         for step in reversed(steps):
             snapshot = self.load(step)
@@ -77,7 +79,7 @@ class Snapshots:
         return None
 
     def load(self, step: int) -> Snapshot | None:
-        """The snapshot of a step, or None with a warning when it is not what was written."""
+        """Return the snapshot of a step, or None (with a warning) if its files are not those that were written."""
         place = self._place(step)
         problem = self._problem(place)
         if problem:
@@ -88,6 +90,7 @@ class Snapshots:
         return Snapshot(step, tensors, state)
 
     def _problem(self, place: Path) -> str | None:
+        """Describe what is wrong with a step folder, or return None."""
         try:
             manifest = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
             if manifest["identity"] != self.identity:
@@ -100,7 +103,7 @@ class Snapshots:
         return None
 
     def _rotate(self) -> None:
-        """Deletes what neither is among the newest nor is the best that one of those remembers."""
+        """Delete all snapshots but the newest, and the best step that each of these refers to."""
         steps = self._steps()
         newest = steps[-_KEPT:]
         kept = {*newest, *(self._best_of(step) for step in newest)}
@@ -123,7 +126,7 @@ class Snapshots:
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps that there are snapshots of, which need not be whole."""
+    """Return the steps that have a folder. Its snapshot may be damaged."""
     return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
 
 

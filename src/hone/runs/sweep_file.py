@@ -1,4 +1,4 @@
-"""A sweep's own file, and the words that it was begun with."""
+"""What a sweep has on disk, `sweep.json`, and what it has in it: cells and how their runs stand."""
 
 from __future__ import annotations
 
@@ -11,72 +11,33 @@ from typing import Any, final
 from hone.core.errors import UserError, did_you_mean
 from hone.core.redact import BLANK
 
-FILE = "sweep.json"
-VERSION = 1
-"""Of the form of that file."""
-
-
-def find_sweep(folder: str) -> dict[str, Any]:
-    """What a sweep's folder says of it."""
-    path = Path(folder).expanduser()
-    told = _read(path)
-    if told is not None:
-        return told
-    parent = path if path.is_dir() else path.parent
-    others = sorted(str(each.parent) for each in parent.glob(f"**/{FILE}")) if parent.is_dir() else []
-    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {FILE}).{did_you_mean(path, others)}")
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """None where there is nothing that can be read."""
-    try:
-        told = json.loads((path / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(told, dict):
-        return None
-    if told.get("version") != VERSION:
-        raise UserError(
-            f"{path / FILE}: written by another version of hone (form {told.get('version')}, here {VERSION}). "
-            "The runs in its folder are whole: give the sweep another sweep.name, or move that file away."
-        )
-    return told
-
-
-def saved_words(folder: str) -> list[str]:
-    """What `hone train -m` was given."""
-    words = [str(word) for word in find_sweep(folder).get("words") or ()]
-    blank = next((word for word in words if BLANK in word), None)
-    if blank is not None or not words:
-        raise UserError(f"{folder}: its command has a secret that was not stored ({blank}); repeat it yourself.")
-    return words
-
-
-def stored_by_tracker(folder: Path) -> dict[str, Any] | None:
-    """Return what the tracker has stored about the run that stands for the sweep as a whole."""
-    return (_read(folder) or {}).get("tracker")
+SWEEP_FILE = "sweep.json"
+FORMAT_VERSION = 1
+"""The version of the file's format."""
+DONE = ("finished", "failed", "pruned", "impossible")
+"""The states in which a cell is done."""
 
 
 @final
 @dataclass(frozen=True)
 class Cell:
-    """What distinguishes one run of a sweep from the others: `key=value` words, in Hydra's grammar."""
+    """What distinguishes one run of a sweep from the others: `key=value` words in Hydra's grammar."""
 
     number: int
     words: tuple[str, ...]
     again: bool = False
-    """Asked for once more: its run was stopped, and is to go on."""
+    """Whether the cell was stopped before, and its run is to be continued."""
 
     @property
     def values(self) -> dict[str, str]:
-        """The words by their keys."""
+        """The values of the words by their keys."""
         return {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in self.words)}
 
 
 @final
 @dataclass(frozen=True)
 class Outcome:
-    """How the run of a cell stands: the state that `run.json` has, its reason, and the number that is optimised."""
+    """How the run of a cell stands: the state and the reason in `run.json`, and the value that the sweep optimises."""
 
     state: str
     reason: str | None = None
@@ -88,7 +49,7 @@ class Outcome:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
-        """What a run says of itself."""
+        """Return the outcome that a run's own record reports."""
         best = record.get("best") or {}
         return cls(
             record["state"],
@@ -101,29 +62,26 @@ class Outcome:
         )
 
 
-DONE = ("finished", "failed", "pruned", "impossible")
-
-
 @final
 @dataclass
-class Entry:
-    """Changes while the sweep goes on."""
+class CellState:
+    """A cell with its run and its outcome, which change while the sweep goes on."""
 
     cell: Cell
     identity: str
     folder: Path
     outcome: Outcome
-    here: bool = False
-    """Whether this very command ran it."""
+    ran_now: bool = False
+    """Whether the present command ran it."""
     stale: str | None = None
-    """What has changed since it was finished."""
+    """What has changed since the run finished, if anything has."""
 
     @property
     def state(self) -> str:
         return self.outcome.state
 
-    def story(self) -> dict[str, Any]:
-        """For `sweep.json`."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the cell in `sweep.json`."""
         return {
             "identity": self.identity,
             "number": self.cell.number,
@@ -135,3 +93,49 @@ class Entry:
             "seconds": self.outcome.seconds,
             "folder": str(self.folder),
         }
+
+
+def find_sweep(folder: str) -> dict[str, Any]:
+    """Return the content of a sweep's file. Raise UserError if the folder is not that of a sweep."""
+    path = Path(folder).expanduser()
+    content = _read(path)
+    if content is not None:
+        return content
+    parent = path if path.is_dir() else path.parent
+    files = parent.glob(f"**/{SWEEP_FILE}") if parent.is_dir() else ()
+    hint = did_you_mean(path, sorted(str(file.parent) for file in files))
+    raise UserError(f"{folder}: no sweep there (a sweep's folder holds {SWEEP_FILE}).{hint}")
+
+
+def saved_words(folder: str) -> list[str]:
+    """Return the words that a sweep was started with, after `hone train`."""
+    words = [str(word) for word in find_sweep(folder).get("words") or ()]
+    if not words:
+        raise UserError(f"{folder}: {SWEEP_FILE} does not have the sweep's command; repeat the command yourself.")
+    blank = next((word for word in words if BLANK in word), None)
+    if blank is not None:
+        raise UserError(f"{folder}: its command has a secret that was not stored ({blank}); repeat it yourself.")
+    return words
+
+
+def stored_by_tracker(folder: Path) -> dict[str, Any] | None:
+    """Return what the tracker has stored about the run that represents the whole sweep."""
+    return (_read(folder) or {}).get("tracker")
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """Return the content of the file, or None if it is missing or damaged."""
+    path = folder / SWEEP_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    version = content.get("version")
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"{path}: written by another version of hone (its format is {version}, this one reads {FORMAT_VERSION}). "
+            "The runs in its folder are not affected: choose another sweep.name, or move that file away."
+        )
+    return content

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import RunError, UserError
-from hone.core.process import load, loaded
+from hone.core.process import import_modules, loaded_modules
 from hone.sweeps.jobs import Ready
 from hone.sweeps.process import Work
 from hone.sweeps.sampler import Aim
@@ -42,7 +42,7 @@ def check_cells(
     """
     work = partial(_check_all, ready, skip, elsewhere, note)
     result, *_ = run_in_processes(workers, ready[0], work, "The runs could not be checked")
-    load(result["modules"])
+    import_modules(result["modules"])
     aim = Aim(result["aim"][0], result["aim"][1]) if result["aim"] else None
     # The keys were turned into text on their way through JSON.
     mistakes = {int(place): message for place, message in result["mistakes"].items()}
@@ -77,7 +77,7 @@ def _check_all(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note |
 
     Quick checks of all jobs come first; only then are rows encoded.
     """
-    modules_before, preflight, aim = loaded(), Preflight(elsewhere), None
+    modules_before, preflight, aim = loaded_modules(), Preflight(elsewhere), None
     mistakes: dict[int, str] = {}
     notes: dict[int, Any] = {}
     for place, run in enumerate(ready):
@@ -96,5 +96,5 @@ def _check_all(ready: Sequence[Ready], skip: bool, elsewhere: bool, note: Note |
         except UserError as error:
             mistakes[place] = str(error)
     aim = aim if len(mistakes) < len(ready) else None
-    modules = sorted(loaded() - modules_before)
+    modules = sorted(loaded_modules() - modules_before)
     return {"state": "finished", "aim": aim, "mistakes": mistakes, "notes": notes, "modules": modules}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
 
-from hone.runs.json_lines import Lines, require_same
+from hone.runs.json_lines import JsonLines, begin_or_require_same
 
 _ROUNDING = 1e-9
 
@@ -65,12 +65,12 @@ class Reports:
     higher_is_better: bool
 
     @property
-    def lines(self) -> Lines:
-        return Lines(self.folder / "reports.jsonl")
+    def lines(self) -> JsonLines:
+        return JsonLines(self.folder / "reports.jsonl")
 
     def open(self, about: Mapping[str, Any]) -> None:
         """Begin the file, or raise UserError if it was begun for runs with other shared settings."""
-        require_same(self.lines, about)
+        begin_or_require_same(self.lines, about)
 
     def add(self, run: str, step: int, share: float, value: float) -> None:
         self.lines.append({"run": run, "step": step, "share": share, "value": value if math.isfinite(value) else None})

@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Any, Literal, final
 
 from hone.core.errors import UserError
-from hone.core.process import load
+from hone.core.process import import_modules
 from hone.core.value_types import Rerun
 from hone.reports.page import write_page
-from hone.runs.sweep_file import Cell, Entry, Outcome
+from hone.runs.sweep_file import Cell, CellState, Outcome
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.ledger import Ledger, SweepFile
 from hone.sweeps.sampler import Search
@@ -77,7 +77,7 @@ class Driver:
         self.search, self.roster, self.ledger, self.workers = search, roster, ledger, workers
         self.screen, self.sweep_file = screen, sweep_file
         self.staleness = Staleness()
-        self.entries: dict[str, Entry] = {}  # by identity
+        self.entries: dict[str, CellState] = {}  # by identity
         self.elsewhere: set[str] = set()  # identities of runs that another driver is running
         self.stopped_by: int | None = None  # the first signal that asked the sweep to stop
         self.begun = self.page_written = time.monotonic()
@@ -105,7 +105,7 @@ class Driver:
                 identity = self.roster.ready(cell).identity
                 outcome = self.ledger.outcome(identity)
                 if outcome is not None:
-                    self.entries[identity] = Entry(cell, identity, self.ledger.folder / identity, outcome)
+                    self.entries[identity] = CellState(cell, identity, self.ledger.folder / identity, outcome)
 
     def _start_runs(self) -> bool:
         """Start runs while workers are free; return whether more runs may follow."""
@@ -127,12 +127,12 @@ class Driver:
         try:
             ready = self.roster.ready(cell)
         except UserError as error:
-            entry = Entry(cell, f"impossible-{cell.number}", self.ledger.folder, Outcome("impossible", str(error)))
+            entry = CellState(cell, f"impossible-{cell.number}", self.ledger.folder, Outcome("impossible", str(error)))
             self.entries[entry.identity] = entry
             self.search.tell(cell, entry.outcome)
             return
         outcome = self.ledger.outcome(ready.identity) or Outcome("waiting")
-        entry = Entry(cell, ready.identity, self.ledger.folder / ready.identity, outcome)
+        entry = CellState(cell, ready.identity, self.ledger.folder / ready.identity, outcome)
         self.entries[ready.identity] = entry
         if entry.state == "running":
             self.elsewhere.add(ready.identity)
@@ -141,24 +141,24 @@ class Driver:
         else:
             self._start(entry, ready)
 
-    def _must_renew(self, entry: Entry, ready: Ready) -> bool:
+    def _must_renew(self, entry: CellState, ready: Ready) -> bool:
         """Whether a finished run is repeated because its result would be another one today."""
         if entry.state == "finished":
             entry.stale = self.staleness.reason(ready.job, entry.folder)
         return self.rerun == "stale" and entry.stale is not None
 
-    def _start(self, entry: Entry, ready: Ready) -> None:
-        if not entry.here and not entry.cell.again and (self.rerun == "all" or entry.stale):
+    def _start(self, entry: CellState, ready: Ready) -> None:
+        if not entry.ran_now and not entry.cell.again and (self.rerun == "all" or entry.stale):
             self.ledger.set_aside(entry.identity)
             entry.stale = None
-        entry.here, entry.outcome = True, Outcome("running")
+        entry.ran_now, entry.outcome = True, Outcome("running")
         logs = self.ledger.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.workers.start(entry.identity, ready, logs / f"{entry.identity}.txt")
 
-    def _end(self, entry: Entry, result: Mapping[str, Any], seconds: float) -> None:
+    def _end(self, entry: CellState, result: Mapping[str, Any], seconds: float) -> None:
         """Handle the end of a run. Its own record counts, unless its process failed without recording that."""
-        load(result.get("modules", ()))  # what this run had to import, later runs inherit
+        import_modules(result.get("modules", ()))  # what this run had to import, later runs inherit
         recorded = self.ledger.outcome(entry.identity)
         if recorded is not None and recorded.state == "running":  # another driver has started it first
             self.elsewhere.add(entry.identity)
@@ -172,7 +172,7 @@ class Driver:
             entry.outcome = recorded
         self._publish(entry)
 
-    def _publish(self, entry: Entry) -> None:
+    def _publish(self, entry: CellState) -> None:
         """Pass the outcome of a run on to the search, the screen, the sweep's file and the report."""
         self.search.tell(entry.cell, entry.outcome)
         self.screen.ended(entry)

@@ -13,7 +13,7 @@ from typing import Any, final
 from hone.config.job import Job
 from hone.core.errors import UserError
 from hone.data.rows import Rows, load_rows
-from hone.runs.provenance import versions
+from hone.runs.provenance import package_versions
 from hone.runs.sweep_file import Cell
 from hone.training.parts import RunParts
 from hone.training.stage_cache import StageCache
@@ -83,7 +83,7 @@ def preload_rows(ready: Iterable[Ready]) -> None:
     importlib.import_module("hone.training.run")  # imports what runs need and checks do not
     torch.set_num_threads(1)
     get_checkpoint_conversion_mapping("")  # the first call compiles patterns that are needed to save a model
-    versions()
+    package_versions()
     for run in ready:
         if not run.job.config["dataset"].get("streaming"):
             with suppress(Exception):  # the check has just loaded them; if that fails now, the run will say why

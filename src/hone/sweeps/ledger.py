@@ -15,7 +15,7 @@ from typing import final
 
 from hone.runs.folder import Folder
 from hone.runs.record import Record, now, write_atomically
-from hone.runs.sweep_file import FILE, VERSION, Entry, Outcome
+from hone.runs.sweep_file import FORMAT_VERSION, SWEEP_FILE, CellState, Outcome
 from hone.sweeps.sampler import Aim
 from hone.tracking.bookkeeping import Stored
 
@@ -115,10 +115,10 @@ class SweepFile:
     started: str = field(default_factory=now)
     begun: float = field(default_factory=time.monotonic)
 
-    def write(self, entries: Collection[Entry], state: str) -> None:
+    def write(self, entries: Collection[CellState], state: str) -> None:
         """Write the current state of the sweep and of its cells."""
         content = {
-            "version": VERSION,
+            "version": FORMAT_VERSION,
             "name": self.folder.name,
             "command": self.command,
             "words": list(self.words),
@@ -130,6 +130,6 @@ class SweepFile:
             "seconds": round(time.monotonic() - self.begun, 2),
             "state": state,
             "tracker": self.tracker,
-            "cells": [entry.story() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
+            "cells": [entry.to_json() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
-        write_atomically(self.folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / SWEEP_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

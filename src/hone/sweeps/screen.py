@@ -24,7 +24,7 @@ from hone.reports.comparison import Comparison
 from hone.reports.failures import Failure, failures
 from hone.reports.page import PAGE
 from hone.reports.tables import show
-from hone.runs.sweep_file import Entry
+from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
 _TAIL_BYTES = 4096
@@ -37,11 +37,11 @@ class Screen(ABC):
     """Shows what the driver reports."""
 
     @abstractmethod
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         """Show the current state; `working` has the seconds of the active runs, by identity."""
 
     @abstractmethod
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         """Show that a run has ended."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class LiveScreen(Screen):
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.live.start()
 
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         table = Table.grid(padding=(0, 2))
         for entry in entries:
             if entry.identity in working:
@@ -71,7 +71,7 @@ class LiveScreen(Screen):
                 table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), progress)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         self.live.console.print(_ended_line(entry), markup=False)
 
     def close(self) -> None:
@@ -82,10 +82,10 @@ class LiveScreen(Screen):
 class PlainScreen(Screen):
     """One line per run that has ended."""
 
-    def show(self, entries: Collection[Entry], working: Mapping[str, float], total: int) -> None:
+    def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         """A log has no line that could be redrawn."""
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: CellState) -> None:
         print(_ended_line(entry), file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
@@ -114,7 +114,7 @@ def _last_rows(path: Path) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict) and "step" in row]
 
 
-def _ended_line(entry: Entry) -> str:
+def _ended_line(entry: CellState) -> str:
     outcome = entry.outcome
     value = f"{outcome.value:.4f}" if outcome.value is not None else "–"
     seconds = f"{outcome.seconds:.1f} s" if outcome.seconds is not None else ""
@@ -122,7 +122,7 @@ def _ended_line(entry: Entry) -> str:
     return f"{outcome.state:9} {value:>8} {seconds:>8}  {' '.join(entry.cell.words)}{reason}"
 
 
-def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> str:
+def _summary(entries: Collection[CellState], aim: Aim, total: int, begun: float) -> str:
     """Return the last line of the live table: runs by state, the best value, and the time left."""
     counts = Counter(entry.state for entry in entries)
     left = total - sum(counts.values()) + counts["waiting"]
@@ -132,7 +132,7 @@ def _summary(entries: Collection[Entry], aim: Aim, total: int, begun: float) -> 
     if values:
         best = max(values) if aim.higher_is_better else min(values)
         parts.append(f"best {aim.metric} {best:.4f}")
-    ended = sum(entry.here and entry.state != "running" for entry in entries)
+    ended = sum(entry.ran_now and entry.state != "running" for entry in entries)
     if ended and left >= 0:
         seconds_per_run = (time.monotonic() - begun) / ended
         runs_left = left + counts["running"] / 2  # active runs are half done, on average

@@ -77,7 +77,7 @@ class SampledSearch(Search):
         return [trial.cell for trial in self.study.trials()]
 
     def ask(self) -> Cell | None:
-        with self.study.lines.alone() as draft:
+        with self.study.lines.locked() as draft:
             trials = self.study.trials()
             cell = self._old_cell(trials)
             if cell is not None:
@@ -95,7 +95,7 @@ class SampledSearch(Search):
         share = curve.share if curve else 0.0
         if outcome.state == "finished":
             share = 1.0
-        with self.study.lines.alone() as draft:
+        with self.study.lines.locked() as draft:
             record_end(draft, cell, outcome, share)
 
     @property

@@ -33,11 +33,11 @@ class Staleness:
 
     @cached_property
     def git(self) -> dict[str, Any]:
-        return provenance.git()
+        return provenance.git_state()
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        return provenance.versions()
+        return provenance.package_versions()
 
     def _changed_code(self, before: Mapping[str, Any]) -> str | None:
         if before.get("sha") == self.git["sha"]:

@@ -11,7 +11,7 @@ from typing import Any, final
 from hone.config.build import build
 from hone.config.job import Invocation
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError
-from hone.runs.sweep_file import Cell, Entry, stored_by_tracker
+from hone.runs.sweep_file import Cell, CellState, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.ledger import Ledger, SweepFile
@@ -115,7 +115,7 @@ def _make_sweep_file(request: SweepRequest, aim: Aim) -> SweepFile:
     )
 
 
-def _report(sweep_file: SweepFile, entries: Collection[Entry], state: str, ready: Ready, workers: Workers) -> None:
+def _report(sweep_file: SweepFile, entries: Collection[CellState], state: str, ready: Ready, workers: Workers) -> None:
     """Score the chosen config, write the report, log the sweep to the tracker, and print the result."""
     from hone.reports.comparison import of_sweep
     from hone.reports.page import PAGE, write_report
@@ -138,10 +138,10 @@ def _report(sweep_file: SweepFile, entries: Collection[Entry], state: str, ready
     print_result(comparison, folder, test, _remarks(entries))
 
 
-def _remarks(entries: Collection[Entry]) -> dict[str, str]:
+def _remarks(entries: Collection[CellState]) -> dict[str, str]:
     """Return what the result says of runs of earlier commands."""
     remarks = {}
-    before = sum(not entry.here and entry.state == "finished" for entry in entries)
+    before = sum(not entry.ran_now and entry.state == "finished" for entry in entries)
     if before:
         remarks["before"] = f"{before} runs were finished before this command"
     stale = [entry for entry in entries if entry.stale]

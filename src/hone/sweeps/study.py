@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, final
 
-from hone.runs.json_lines import Draft, Lines, require_same
-from hone.runs.record import finite
+from hone.runs.json_lines import JsonLines, LockedLines, begin_or_require_same
+from hone.runs.record import nan_to_null
 from hone.runs.sweep_file import Cell, Outcome
 
 
@@ -49,11 +49,11 @@ class Trial:
 class Study:
     """Reads the file anew at each call, because other drivers add lines to it."""
 
-    lines: Lines
+    lines: JsonLines
 
     def open(self, about: Mapping[str, Any]) -> None:
         """Begin the study, or continue it; raise UserError if it was begun with other settings."""
-        require_same(self.lines, about)
+        begin_or_require_same(self.lines, about)
 
     def trials(self) -> list[Trial]:
         """Return the trials in the order of their numbers."""
@@ -73,16 +73,16 @@ def _update(trial: Trial | None, row: Mapping[str, Any]) -> Trial:
     return replace(trial, outcome=None, driver=row["driver"])
 
 
-def record_draw(draft: Draft, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
+def record_draw(draft: LockedLines, cell: Cell, memory: Mapping[str, Any], driver: str) -> None:
     """Record that a driver runs a new cell."""
     draft.append({"cell": cell.number, "words": cell.words, "memory": dict(memory), "driver": driver})
 
 
-def record_take(draft: Draft, cell: Cell, driver: str) -> None:
+def record_take(draft: LockedLines, cell: Cell, driver: str) -> None:
     """Record that a driver runs a cell again."""
     draft.append({"cell": cell.number, "driver": driver})
 
 
-def record_end(draft: Draft, cell: Cell, outcome: Outcome, share: float) -> None:
+def record_end(draft: LockedLines, cell: Cell, outcome: Outcome, share: float) -> None:
     """Record the outcome of a cell."""
-    draft.append({"cell": cell.number, "outcome": finite(asdict(outcome)), "share": share})
+    draft.append({"cell": cell.number, "outcome": nan_to_null(asdict(outcome)), "share": share})

@@ -11,7 +11,7 @@ from typing import Any
 
 from hone.config.build import build
 from hone.config.check import check_node
-from hone.config.settings import Evaluate
+from hone.config.settings import EvaluateSettings
 from hone.core.value_types import Accelerator
 from hone.reports.groups import Group
 from hone.runs.folder import Folder
@@ -33,7 +33,7 @@ def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str
     from hone.training.saving import save_split
 
     run = finished.load_finished_run(str(folder), trust)
-    settings = Evaluate(
+    settings = EvaluateSettings(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
         accelerator=accelerator, precision=None, trust=list(trust),
     )  # fmt: skip

@@ -23,7 +23,7 @@ from hone.reports.keys import values_of
 from hone.reports.page import PAGE
 from hone.reports.sweep import read_sweep
 from hone.runs.record import write_atomically
-from hone.runs.sweep_file import FILE, find_sweep, stored_by_tracker
+from hone.runs.sweep_file import SWEEP_FILE, find_sweep, stored_by_tracker
 from hone.sweeps.test_scores import known_test_scores
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
 from hone.tracking.exhibits import Table
@@ -115,4 +115,4 @@ class SweepUpload(Upload):
 
     def _store(self, stored: Stored) -> None:
         content = find_sweep(str(self.folder)) | {"tracker": stored}
-        write_atomically(self.folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / SWEEP_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -55,13 +55,13 @@ class TrackedRun:
     def amend(self, info: RunInfo, folder: Folder, state: str, summary: Mapping[str, Any]) -> None:
         """Report scores that were added after the run had ended. A tracker that has all the rest gets them now; for any
         other they are marked, and `hone sync` sends them with the rest."""
-        known = [member for member in self._named() if member.memory]
-        if not known:
+        started = [member for member in self._named() if member.memory]
+        if not started:
             return
-        for member in known:
+        for member in started:
             member.memory = {**member.memory, "amended": True}
         self._save()
-        current = Several(**{member.name: member for member in known if member.name in self._was_sent})
+        current = Several(**{member.name: member for member in started if member.name in self._was_sent})
         current.start(info)
         current.keep(folder)
         current.finish(state, 0, summary)
@@ -117,7 +117,7 @@ def final_summary(record: Record) -> dict[str, Any]:
 
 
 def _parts(stored: Stored) -> dict[str, dict[str, Any]]:
-    """By tracker, without the name."""
+    """Return what each tracker has stored, by its name."""
     if stored is None:
         return {}
     parts = stored["parts"] if stored["name"] == _SEVERAL else [stored]
@@ -125,6 +125,7 @@ def _parts(stored: Stored) -> dict[str, dict[str, Any]]:
 
 
 def _joined(parts: Mapping[str, Mapping[str, Any]]) -> Stored:
+    """Return what is stored for these trackers; the inverse of `_parts`."""
     named = [{"name": name, **part} for name, part in parts.items()]
     return {"name": _SEVERAL, "parts": named} if len(named) > 1 else next(iter(named), None)
 

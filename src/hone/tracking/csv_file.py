@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.value_types import Index
-from hone.runs import journal
 from hone.runs.folder import Folder
+from hone.runs.journal import read_rows
 from hone.runs.record import write_atomically
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.tracker import RunInfo, Tracker
@@ -18,7 +18,7 @@ from hone.tracking.tracker import RunInfo, Tracker
 
 @final
 class CsvTracker(Tracker):
-    """Appends whole rows. A row with a new column has the file written again from the journal."""
+    """Appends complete rows. When a row has a new column, the whole file is written again from the journal."""
 
     def __init__(self, examples: Index = 32) -> None:
         self.examples = examples
@@ -51,10 +51,10 @@ class CsvTracker(Tracker):
         write_atomically(path, _text([table.columns, *table.rows]))
 
     def page(self, name: str, html: str) -> None:
-        """The run's folder has its pages anyway."""
+        """Do nothing: the run's folder has the page anyway."""
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
-        """Each row is on the disk already."""
+        """Do nothing: each row is on disk already."""
 
     def advice(self) -> str | None:
         return None
@@ -67,13 +67,14 @@ class CsvTracker(Tracker):
 
     def _remake(self) -> None:
         """Write the file again from the journal, which has the row that is being logged too."""
-        rows = [numbers for row in journal.read(self._folder.journal) if (numbers := _numbers(row))]
+        rows = [numbers for row in read_rows(self._folder.journal) if (numbers := _numbers(row))]
         self.columns = list(dict.fromkeys(column for row in rows for column in row))
-        write_atomically(self.path, _text([self.columns, *([row.get(name) for name in self.columns] for row in rows)]))
+        cells = [[row.get(column) for column in self.columns] for row in rows]
+        write_atomically(self.path, _text([self.columns, *cells]))
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row's plain values, or nothing if it has none besides its place."""
+    """Return the row's plain values, or {} if there are none besides step and time."""
     values = {name: value for name, value in row.items() if not isinstance(value, list | dict)}
     return values if values.keys() - {"step", "time"} else {}
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 Row = Sequence[Any]
 
 _WIDEST_GRID = 32
-"""Classes; a larger confusion matrix is a list of its cells."""
+"""The number of classes up to which a confusion matrix is drawn as a grid. A larger one is a list of its cells."""
 
 
 class Exhibit(ABC):
@@ -67,7 +67,7 @@ class Matrix(Exhibit):
     counts: Sequence[Sequence[int]]
 
     most: ClassVar[int] = 1000
-    """Cells of the table. If there are more, the empty ones and then the smallest are left out."""
+    """The largest number of cells in the table. If there are more, the empty and then the smallest are left out."""
 
     def table(self) -> Table:
         cells = [
@@ -86,14 +86,15 @@ def as_markdown(exhibit: Exhibit) -> str:
         rows = [[name, *counts] for name, counts in zip(exhibit.names, exhibit.counts, strict=True)]
         return _markdown_table(Table(["true ↓ predicted →", *exhibit.names], rows))
     if isinstance(exhibit, Bars):
-        most, plain = max([*exhibit.values, 1e-12]), exhibit.table()
+        most = max([*exhibit.values, 1e-12])  # not 0, for the division
+        plain = exhibit.table()
         bars = [[name, value, "█" * round(20 * value / most)] for name, value in plain.rows]
         return _markdown_table(Table([*plain.columns, ""], bars))
     return _markdown_table(exhibit.table())
 
 
 def _markdown_table(table: Table) -> str:
-    """One line per row; nothing in a cell can break out of it."""
+    """Write one line per row. The content of a cell is escaped, so that it cannot break the table."""
     head, *lines = [f"| {' | '.join(map(_cell, row))} |" for row in (table.columns, *table.rows)]
     return "\n".join([head, "|---" * len(table.columns) + "|", *lines])
 

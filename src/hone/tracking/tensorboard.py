@@ -1,7 +1,7 @@
-"""TensorBoard: an event file in the run's folder, in which every event is whole once the call returns.
+"""TensorBoard: an event file in the run's folder. Every event is on disk once the call that writes it returns.
 
-tensorboardX's `SummaryWriter` promises less: `flush` does not wait for the queue between it and its writer, so that an
-event may reach the disk much later, or not at all if the run is killed. Its `EventsWriter` is that writer itself."""
+tensorboardX's `SummaryWriter` does not guarantee that: its `flush` does not wait for its queue, so an event may reach
+the disk much later, or never if the run is killed. `EventsWriter` is the writer behind that queue."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class TensorBoardTracker(Tracker):
         self.root = run.root
         # The suffix keeps apart two files of one run that is resumed within a second.
         self.writer = EventsWriter(str(run.folder / "events"), f".{secrets.token_hex(4)}")
-        self._close = weakref.finalize(self, self.writer.close)  # at the latest when a failure has it dropped
+        self._close = weakref.finalize(
+            self, self.writer.close
+        )  # closes it too when the tracker is dropped after a failure
         self._write(summary=hparams(dict(_hyperparameters(run.config)), {})[1])
         if run.notes:
             self._text("notes", as_markdown(Table([run.name], [[run.notes]])), 0)
@@ -67,7 +69,7 @@ class TensorBoardTracker(Tracker):
             self._text(name, as_markdown(exhibit), step or 0)
 
     def page(self, name: str, html: str) -> None:
-        """TensorBoard shows no pages; the run's folder has them anyway."""
+        """Do nothing: TensorBoard shows no pages, and the run's folder has the page anyway."""
 
     def finish(self, state: str, exit_code: int, summary: Mapping[str, Any]) -> None:
         self._scalars(dict(_conclusions(summary)), int(summary.get("best/step") or 0), None)
@@ -90,12 +92,12 @@ class TensorBoardTracker(Tracker):
 
         self._write(step, summary=text(name, content))
 
-    def _write(self, step: int = 0, moment: float | None = None, **what: Any) -> None:
+    def _write(self, step: int = 0, moment: float | None = None, **content: Any) -> None:
         from tensorboardX.proto.event_pb2 import Event
 
         if self.writer is None:  # the run never started
             return
-        self.writer.write_event(Event(wall_time=moment or time.time(), step=step, **what))
+        self.writer.write_event(Event(wall_time=moment or time.time(), step=step, **content))
         self.writer.flush()
 
 
@@ -112,7 +114,7 @@ def _hyperparameters(config: Mapping[str, Any], place: str = "") -> Iterator[tup
 
 
 def _conclusions(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield what no row of the journal has: the best evaluation and its scores."""
+    """Yield the best evaluation and its scores, which no row of the journal has."""
     for name, value in summary.items():
         if isinstance(value, int | float) and not name.startswith(("baseline/", "test/")):
             yield f"best/{name}" if name.startswith("validation/") else name, value

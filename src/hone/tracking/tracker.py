@@ -66,7 +66,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the journal so far when a run goes on. Some of its rows may not have arrived before the run stopped."""
+        """Take the journal so far when a run is resumed. Some rows may not have arrived before the run stopped."""
 
     @abstractmethod
     def log(self, number: int, row: Mapping[str, Any]) -> None:
@@ -183,7 +183,7 @@ class Several(Tracker):
         return "\n".join(line for line in lines if line) or None
 
     def _each(self, action: Callable[[Tracker], object]) -> None:
-        """Only what the user asked for, such as `required=true`, may end the run."""
+        """Call each tracker. Only a `UserError`, such as that of `required=true`, ends the run."""
         for name, tracker in list(self.trackers.items()):
             try:
                 action(tracker)

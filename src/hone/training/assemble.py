@@ -8,7 +8,7 @@ from typing import Any, final
 
 from lightning.fabric import Fabric
 
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core import seeds
 from hone.core.progress_bar import console
 from hone.core.scores import metrics_of, signatures_of
@@ -60,7 +60,7 @@ class Assembled:
         }
 
 
-def assemble(parts: RunParts, settings: Train, fabric: Fabric, cache: StageCache) -> Assembled:
+def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, cache: StageCache) -> Assembled:
     """Prepare the run, load its weights, and build everything that training needs."""
     prepared = prepare(parts, settings, cache)
     task = prepared.task
@@ -101,7 +101,9 @@ def make_train_state(
     return TrainState(module, wrapped, ready, scheduler, average, packing, compilation)
 
 
-def _make_data(fabric: Fabric, parts: RunParts, settings: Train, prepared: Prepared, network: Any) -> DataModule:
+def _make_data(
+    fabric: Fabric, parts: RunParts, settings: TrainSettings, prepared: Prepared, network: Any
+) -> DataModule:
     encoded = parts.head.precompute(prepared.encoded, network, prepared.task, fabric.device)
     return DataModule(
         encoded, prepared.task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,

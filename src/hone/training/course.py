@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.durations import Clock, Duration
 from hone.core.errors import UserError
 
@@ -23,7 +23,7 @@ class Course:
     evaluate_rows: int | None = None
 
     @classmethod
-    def of(cls, settings: Train, steps_per_epoch: int, examples: int) -> Course:
+    def of(cls, settings: TrainSettings, steps_per_epoch: int, examples: int) -> Course:
         length = Duration(settings.epochs, "epochs") if settings.epochs else Duration.parse(settings.steps)
         if length.unit == "percent":
             raise UserError(f"steps={settings.steps}: a percentage of what? Give steps, epochs or examples.")

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.config.job import Job
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.errors import HoneError
 from hone.core.hardware import device_of, require_devices
 from hone.core.process import keep_memory
@@ -141,7 +141,9 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
     return fabric
 
 
-def open_fabric(settings: Train, resumed: Folder | None, rounds_at_random: bool) -> tuple[Fabric, ExactPrecision]:
+def open_fabric(
+    settings: TrainSettings, resumed: Folder | None, rounds_at_random: bool
+) -> tuple[Fabric, ExactPrecision]:
     """Launch Fabric for a run. A resumed run keeps the precision that it began with."""
     before = Record.load(resumed.record)["precision"] if resumed else None
     precision = resolve_precision(settings.precision, settings.accelerator, before)

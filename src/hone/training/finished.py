@@ -13,7 +13,7 @@ from transformers import PretrainedConfig
 
 from hone.config.build import build
 from hone.config.check import check_node
-from hone.config.settings import Evaluate
+from hone.config.settings import EvaluateSettings
 from hone.core.errors import UserError, join_names
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
@@ -57,9 +57,9 @@ def _local(place: str) -> Path:
     """Return the run's folder; one whose model is in W&B is downloaded first, unless the cache has it."""
     if not is_address(place):
         return find_run(place)
-    from hone.tracking.wandb.models import fetched_run  # only this case needs W&B's client and its server
+    from hone.tracking.wandb.models import download_model_run  # only this case needs W&B's client and its server
 
-    return fetched_run(place)
+    return download_model_run(place)
 
 
 def beside(run: str, folder: Folder, name: str) -> Path:
@@ -98,7 +98,7 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
     return Rows({split: rows.splits[split]}, rows.facts)
 
 
-def records_of(run: FinishedRun, rows: Rows, settings: Evaluate) -> Columns:
+def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Columns:
     """Return what the run predicts for these rows."""
     precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
     fabric = make_fabric(settings.accelerator, precision)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hone.config.job import Job
-from hone.config.settings import Train
+from hone.config.settings import TrainSettings
 from hone.core.errors import UserError
 from hone.core.hardware import require_devices
 from hone.core.value_types import ExactPrecision
@@ -99,7 +99,9 @@ class Disk:
             )
 
 
-def disk_of(parts: RunParts, settings: Train, precision: ExactPrecision, prepared: Prepared, outline: Outline) -> Disk:
+def disk_of(
+    parts: RunParts, settings: TrainSettings, precision: ExactPrecision, prepared: Prepared, outline: Outline
+) -> Disk:
     """Estimate the disk space from the shapes of the weights and of the optimiser's state."""
     dtype, weights = weight_dtype(precision), trainable_weights(prepared.blank)
     trainable = of_tensors(weights, dtype)

@@ -9,8 +9,8 @@ from typing import Any, final
 
 from datasets import Dataset
 
-from hone.config.settings import Train
-from hone.core.columns import lengths
+from hone.config.settings import TrainSettings
+from hone.core.columns import row_lengths
 from hone.core.errors import RowError, UserError, did_you_mean, join_names
 from hone.core.scores import metrics_of
 from hone.core.task import Task
@@ -36,7 +36,7 @@ class Prepared:
     encoded: Mapping[str, Dataset]
 
 
-def prepare(parts: RunParts, settings: Train, cache: StageCache, strict: bool = False) -> Prepared:
+def prepare(parts: RunParts, settings: TrainSettings, cache: StageCache, strict: bool = False) -> Prepared:
     """Load and encode the rows and build the blank network. `strict` also compares the network with the shapes of
     weights on this machine, without loading them."""
     prepared = prepare_without_encoding(parts, settings, cache, strict)
@@ -46,7 +46,7 @@ def prepare(parts: RunParts, settings: Train, cache: StageCache, strict: bool = 
     return replace(prepared, rows=rows, encoded=encoded)
 
 
-def prepare_without_encoding(parts: RunParts, settings: Train, cache: StageCache, strict: bool) -> Prepared:
+def prepare_without_encoding(parts: RunParts, settings: TrainSettings, cache: StageCache, strict: bool) -> Prepared:
     """Do the quick stages alone, for a first look at many jobs."""
     if parts.dataset.streaming:
         _require_all_rows(parts)
@@ -78,7 +78,7 @@ def _bind_task(parts: RunParts, rows: Rows) -> Task:
     return task
 
 
-def _build_blank(parts: RunParts, settings: Train, task: Task, strict: bool) -> tuple[Any, LayerMap]:
+def _build_blank(parts: RunParts, settings: TrainSettings, task: Task, strict: bool) -> tuple[Any, LayerMap]:
     blank, layer_map = build_blank_network(parts.checkpoint, parts.head, parts.adapter, task, strict)
     _check_optimizer(parts, blank, layer_map)
     enable_recomputation(blank, settings.gradient_checkpointing)
@@ -116,7 +116,7 @@ def _require_all_rows(parts: RunParts) -> None:
 
 
 def _require_room(rows: Dataset, batch_size: int) -> None:
-    longest = int(lengths(rows).max())
+    longest = int(row_lengths(rows).max())
     if longest > batch_size:
         raise UserError(
             f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "

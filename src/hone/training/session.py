@@ -20,8 +20,8 @@ from hone.core.progress_bar import make_display
 from hone.core.redact import redact, redact_text
 from hone.reports.gallery import Gallery
 from hone.runs import provenance
-from hone.runs.folder import Folder, is_run, new_folder, newest, own_folder
-from hone.runs.identity import differences, relevant
+from hone.runs.folder import Folder, cell_folder, is_run, new_folder, newest_run
+from hone.runs.identity import differences, relevant_settings
 from hone.runs.journal import Journal
 from hone.runs.record import Record, find_run, now, write_atomically
 from hone.runs.snapshots import Snapshots
@@ -86,7 +86,7 @@ def _make_progress(
 
 def _new_folder(job: Job) -> Folder:
     if job.invocation.sweep is not None:
-        return own_folder(job.invocation.sweep / job.identity)
+        return cell_folder(job.invocation.sweep / job.identity)
     return new_folder(Path(job.settings.output_root), job.name, job.identity)
 
 
@@ -155,7 +155,11 @@ def _new_record(folder: Folder, job: Job) -> Record:
         "choices": dict(job.invocation.parts),
         "folder": str(folder.path),
     }
-    machine = {"git": provenance.git(), "versions": provenance.versions(), "hardware": provenance.hardware()}
+    machine = {
+        "git": provenance.git_state(),
+        "versions": provenance.package_versions(),
+        "hardware": provenance.describe_hardware(),
+    }
     return Record(folder.record, begun | machine)
 
 
@@ -179,11 +183,11 @@ def find_run_to_resume(job: Job) -> Folder | None:
     if resume is None:
         return None
     if resume == "auto":
-        return newest(Path(job.settings.output_root), job.name, job.identity)
+        return newest_run(Path(job.settings.output_root), job.name, job.identity)
     folder = Folder(find_run(resume))
     if Record.load(folder.record)["identity"] != job.identity:
         saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-        changed = differences(relevant(job.config), relevant(saved))
+        changed = differences(relevant_settings(job.config), relevant_settings(saved))
         raise UserError(
             f"resume={resume}: that run has another config, and resuming would mix the two: {'; '.join(changed[:8])}. "
             "Keep those keys as they were, or start a new run."

@@ -10,8 +10,8 @@ from typing import Self, final
 import numpy as np
 from datasets import Dataset
 
-from hone.config.settings import Train
-from hone.core.columns import Index, lengths
+from hone.config.settings import TrainSettings
+from hone.core.columns import RowIndices, row_lengths
 from hone.core.task import Task
 from hone.data.plan import EncodedRows, MicroBatch, StepPlan
 from hone.data.streaming import CanonicalRow
@@ -44,7 +44,7 @@ class Outline:
     sampled: float
 
     @classmethod
-    def of(cls, parts: RunParts, settings: Train, prepared: Prepared) -> Self:
+    def of(cls, parts: RunParts, settings: TrainSettings, prepared: Prepared) -> Self:
         pools = {split: _pool(parts, prepared, split) for split in prepared.rows.sizes}
         batching = (parts.batch, settings.batch_size, settings.accumulate, settings.seed)
         plan = StepPlan(pools["train"].lengths, *batching, 0, settings.devices)
@@ -95,14 +95,14 @@ def _pool(parts: RunParts, prepared: Prepared, split: str) -> EncodedRows:
         rows = _encode_sample(prepared.task, list(islice(stream.rows(), _SAMPLE)))
     ready = rows.with_format("arrow")
     one = np.ones(len(ready), dtype=np.int64)  # of features
-    return EncodedRows(ready, one if parts.head.precomputes else lengths(ready))
+    return EncodedRows(ready, one if parts.head.precomputes else row_lengths(ready))
 
 
 def _encode_sample(task: Task, rows: list[CanonicalRow]) -> Dataset:
     return Dataset.from_dict(task.encode({role: [row[role] for row in rows] for role in rows[0]}))
 
 
-def _count_tokens(micros: list[MicroBatch], of_rows: Index) -> tuple[int, int]:
+def _count_tokens(micros: list[MicroBatch], of_rows: RowIndices) -> tuple[int, int]:
     """Return the number of tokens without and with padding."""
     sizes = [of_rows[micro.rows] for micro in micros if micro.counts]
     return sum(int(rows.sum()) for rows in sizes), sum(len(rows) * int(rows.max()) for rows in sizes)

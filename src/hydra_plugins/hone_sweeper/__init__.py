@@ -1,1 +1,1 @@
-"""Hydra imports these modules at the start of every program that uses it, so they hold next to nothing."""
+"""Hone's plugin for Hydra. Every program that uses Hydra imports it at its start, so it has next to no code."""

@@ -6,6 +6,8 @@ from hydra.plugins.sweeper import Sweeper
 
 
 class HoneSweeper(Sweeper):
+    """Runs the cells of `hone train -m` and `hone plan -m`."""
+
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         self.context = (task_function, hydra_context, config)
 

@@ -13,7 +13,7 @@ from hone.commands.plan.probe import measured
 from hone.commands.plan.screen import screen
 from hone.config import build
 from hone.config.job import Invocation, Job
-from hone.config.settings import Plan
+from hone.config.settings import PlanSettings
 from hone.core.hardware import device_of
 from hone.core.log import capture_log, quieten_libraries
 from hone.models.network import count_parameters
@@ -119,7 +119,7 @@ def _against(job: Feasible, expected: Estimate) -> str:
     return ""
 
 
-def main(settings: Plan, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: PlanSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Finds out and tells."""
     options = build.build(parts["plan"], Options, "plan", settings.trust)
     config = with_absolute_paths({**asdict(settings), **{name: node for name, node in parts.items() if name != "plan"}})

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from hone.core import hardware as machine
-from hone.core.columns import Index
+from hone.core.columns import RowIndices
 from hone.core.hardware import device_of
 from hone.data.batching import split_by_length as cut_up
 from hone.data.plan import sorted_batches
@@ -47,7 +47,7 @@ def sizes_evaluated(job: Feasible) -> int:
     return len({_area(lengths[rows]) for lengths in pools for rows in sorted_batches(lengths, size, batching)})
 
 
-def pieces(job: Feasible, rows: Index, packed: bool) -> list[Index]:
+def pieces(job: Feasible, rows: RowIndices, packed: bool) -> list[RowIndices]:
     """The rows of each forward pass that a batch is cut into."""
     splits = job.parts.batch.splits_on(device_of(job.job.settings.accelerator))
     if packed or not (splits and job.prepared.task.independent_rows):
@@ -55,7 +55,7 @@ def pieces(job: Feasible, rows: Index, packed: bool) -> list[Index]:
     return [rows[piece] for piece in cut_up(job.outline.pools["train"].lengths[rows])]
 
 
-def _area(lengths: Index) -> int:
+def _area(lengths: RowIndices) -> int:
     return len(lengths) * int(np.max(lengths))
 
 

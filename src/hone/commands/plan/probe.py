@@ -63,4 +63,4 @@ def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
             bench.takes(next(bench.data.steps(number)))
     bench.evaluates("validation", [0])
     on_gpu = bench.fabric.device.type == "cuda"
-    return int(torch.cuda.max_memory_reserved()) if on_gpu else machine.peak()
+    return int(torch.cuda.max_memory_reserved()) if on_gpu else machine.peak_memory()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hone.commands.plan.kernels import pieces
 from hone.commands.plan.paper import Paper
 from hone.core import seeds
-from hone.core.columns import Index, columns
+from hone.core.columns import RowIndices, read_columns
 from hone.core.task import Batch
 from hone.data.module import Step
 from hone.data.plan import EncodedRows, sorted_batches
@@ -90,11 +90,11 @@ class Rehearsal:
         light, heavy = self.batch(pool, rows[:1]), self.batch(pool, rows)
         return [_step([light], 1), _step([heavy] * passes, len(rows))]
 
-    def _heaviest(self, packed: bool) -> tuple[Index, int]:
+    def _heaviest(self, packed: bool) -> tuple[RowIndices, int]:
         """The rows of a pass, and how many passes the batch is cut into."""
         lengths, job = self.job.outline.pools["train"].lengths, self.job
 
-        def area(rows: Index) -> int:
+        def area(rows: RowIndices) -> int:
             return int(lengths[rows].sum()) if packed else len(rows) * int(lengths[rows].max())
 
         batches = [micro.rows for _, micro in job.outline.heaviest()]
@@ -113,8 +113,8 @@ class Rehearsal:
         module.train()
         return counter.peak() - before, len(counter.products)
 
-    def batch(self, pool: EncodedRows, rows: Index) -> Batch:
-        batch = self.job.prepared.task.collate(columns(pool.rows, rows), seeds.stream(0, "collate"))
+    def batch(self, pool: EncodedRows, rows: RowIndices) -> Batch:
+        batch = self.job.prepared.task.collate(read_columns(pool.rows, rows), seeds.stream(0, "collate"))
         if self.job.parts.head.precomputes:
             width = int(self.blank.backbone.config.hidden_size)
             batch["inputs"] = {"features": torch.zeros(len(rows), width)}

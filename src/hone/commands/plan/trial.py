@@ -16,7 +16,7 @@ from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import cache_key
 from hone.core.value_types import Rerun
 from hone.models.network import count_parameters
-from hone.runs.identity import relevant
+from hone.runs.identity import relevant_settings
 from hone.runs.snapshots import steps_in
 from hone.sweeps.check_cells import run_in_processes
 from hone.sweeps.driver import what_to_do
@@ -121,7 +121,7 @@ class Survey:
 
 def kind(config: Mapping[str, Any]) -> str:
     """The same for runs that take the same time a step and the same memory."""
-    part = {name: value for name, value in relevant(config).items() if name not in _AS_DEAR}
+    part = {name: value for name, value in relevant_settings(config).items() if name not in _AS_DEAR}
     return cache_key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
 
 

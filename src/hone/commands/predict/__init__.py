@@ -16,9 +16,9 @@ from hone.commands.predict.rows import Asked, Broken, Row, read, typed
 from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
-from hone.config.settings import Predict
+from hone.config.settings import PredictSettings
 from hone.core import seeds
-from hone.core.columns import columns, lengths
+from hone.core.columns import read_columns, row_lengths
 from hone.core.errors import UserError
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.progress_bar import console
@@ -33,7 +33,7 @@ _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
 
 
-def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) -> None:
+def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Loads, reads, predicts and writes."""
     quieten_libraries()
     with capture_log(), open_sink(settings.output) as sink, _progress() as told:
@@ -53,7 +53,7 @@ def main(settings: Predict, parts: Mapping[str, Any], invocation: Invocation) ->
         asked.tell(done)
 
 
-def _model(settings: Predict, parts: Mapping[str, Any]) -> Model:
+def _model(settings: PredictSettings, parts: Mapping[str, Any]) -> Model:
     named = [name for name, node in parts.items() if node is not None]
     if settings.options and settings.run is None:
         raise UserError(f"options: are for a run's task; without a run say task.{next(iter(settings.options))}=….")
@@ -70,7 +70,7 @@ def _model(settings: Predict, parts: Mapping[str, Any]) -> Model:
     )
 
 
-def _rows(settings: Predict, asked: Asked) -> Iterator[Row | Broken]:
+def _rows(settings: PredictSettings, asked: Asked) -> Iterator[Row | Broken]:
     if settings.input is not None:
         return read(settings.input, asked.required[0])
     inputs = settings.inputs or {}
@@ -83,8 +83,8 @@ def _outcomes(
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The number of each row and what is predicted of it, in the order of the rows."""
     rows = Dataset.from_dict(encoded).with_format("arrow")
-    plan = sorted_batches(lengths(rows), batch_size)
-    batches = Batches(plan, lambda _, places: task.collate(columns(rows, places), seeds.stream(0, "collate")))
+    plan = sorted_batches(row_lengths(rows), batch_size)
+    batches = Batches(plan, lambda _, places: task.collate(read_columns(rows, places), seeds.stream(0, "collate")))
     records = task.merge(run_through(fabric, network, batches))
     for place in sorted(range(len(records["id"])), key=lambda place: int(records["id"][place])):
         record = {name: values[place] for name, values in records.items()}

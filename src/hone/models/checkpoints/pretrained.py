@@ -50,9 +50,9 @@ class Pretrained(Checkpoint):
         """The hub id or the folder that transformers loads."""
         if not is_address(self.path):
             return self.path
-        from hone.tracking.wandb.models import fetched  # only this case needs W&B's client
+        from hone.tracking.wandb.models import download_model  # only this case needs W&B's client
 
-        return str(fetched(self.path).model)
+        return str(download_model(self.path).model)
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         try:

@@ -14,7 +14,7 @@ from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.core import cache
-from hone.core.columns import columns
+from hone.core.columns import read_columns
 from hone.core.errors import UserError
 from hone.core.paths import cache_key
 from hone.core.task import Task
@@ -92,7 +92,7 @@ def _compute_features(encoded: Dataset, network: Any, task: Task, device: torch.
     network.eval().to(device)
     features = np.empty((len(encoded), network.backbone.config.hidden_size), dtype=np.float32)
     for places in sorted_batches(lengths, _BATCH):
-        batch = task.collate(columns(rows, places), np.random.default_rng(0))
+        batch = task.collate(read_columns(rows, places), np.random.default_rng(0))
         inputs = {name: value.to(device) for name, value in batch["inputs"].items()}
         features[places] = network.featurise(**inputs).float().cpu().numpy()
     network.train(was_training).to("cpu")

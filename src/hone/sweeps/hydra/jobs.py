@@ -17,7 +17,7 @@ from hone.config.hydra_private import HYDRA, error_of
 from hone.config.job import Job
 from hone.config.mistakes import explain, with_fitting_tasks
 from hone.core.errors import HoneError, UserError, one_line
-from hone.core.process import loaded
+from hone.core.process import loaded_modules
 from hone.core.redact import redact_text
 from hone.runs.identity import with_absolute_paths
 from hone.runs.sweep_file import Cell
@@ -47,7 +47,7 @@ class Jobs:
             raise explain(error, self.application.command, line) from error
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = cell.number
-        settings, parts, invocation = self.application.prepared(config)
+        settings, parts, invocation = self.application.prepare(config)
         invocation = replace(invocation, cell=cell.words)
         if invocation.sweep is not None and settings.resume not in (None, "auto"):
             raise UserError(
@@ -65,7 +65,7 @@ def _run(context: HydraContext, config: DictConfig, job: Job, memory: StageCache
     """Do what the process of a run does, and return how it ended."""
     from hone.training import run as train
 
-    modules_before = loaded()
+    modules_before = loaded_modules()
     setup_globals()  # on another machine Hydra is not set up yet
     version.setbase(HYDRA)
     try:
@@ -77,7 +77,7 @@ def _run(context: HydraContext, config: DictConfig, job: Job, memory: StageCache
         code = getattr(end, "code", None)
         reason = type(end).__name__ if code in (None, "") else f"{type(end).__name__}: {code}"
         return {"state": "failed", "reason": reason}
-    modules = sorted(loaded() - modules_before)
+    modules = sorted(loaded_modules() - modules_before)
     if job_return.status is JobStatus.COMPLETED:
         return {"state": "finished", "value": job_return.return_value, "modules": modules}
     return _failure(with_fitting_tasks(error_of(job_return))) | {"modules": modules}

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from hone.config.application import Application
 from hone.config.build import build
 from hone.config.check import check_node, sweep_function
-from hone.config.command_line import as_typed_in
+from hone.config.command_line import without_open_columns
 from hone.config.job import Invocation, default_name
 from hone.config.tree import options
 from hone.core.errors import UserError, did_you_mean, join_names
@@ -85,15 +85,15 @@ def _make_request(
         space=space,
         make=ready,
         folder=folder,
-        invocation=Invocation.of(["-m", *map(as_typed_in, words)], config.hydra.runtime.choices),
-        launcher=launcher_of(config, settings, application.line.vouched),
+        invocation=Invocation.of(["-m", *map(without_open_columns, words)], config.hydra.runtime.choices),
+        launcher=launcher_of(config, settings, application.line.trusted),
         options=_plain(config.get(application.command) or {}),
     )
 
 
 def _build_settings(config: DictConfig, application: Application) -> SweepSettings:
-    node = check_node(_plain(config.sweep), "sweep", application.line.vouched)
-    settings: SweepSettings = build(node, SweepSettings, "sweep", application.line.vouched)
+    node = check_node(_plain(config.sweep), "sweep", application.line.trusted)
+    settings: SweepSettings = build(node, SweepSettings, "sweep", application.line.trusted)
     return settings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hone.core.value_types import Count, Index, Rerun
-from hone.runs.json_lines import Lines, held
+from hone.runs.json_lines import JsonLines, require_unchanged
 from hone.runs.sweep_file import Cell
 from hone.sweeps.sampler import Aim, Sampler, Search
 from hone.sweeps.search import RevivalQueue, SampledSearch, shared_settings
@@ -37,7 +37,7 @@ class SequentialSampler(Sampler):
         return [trial.cell for trial in _study(folder).trials()]
 
     def require_same_study(self, space: Space, aim: Aim, folder: Path) -> None:
-        held(_study(folder).lines, _study_settings(space, aim))
+        require_unchanged(_study(folder).lines, _study_settings(space, aim))
 
     def search(self, space: Space, aim: Aim, pruner: Pruner, folder: Path, rerun: Rerun) -> Search:
         revivals, study = RevivalQueue(pruner, folder, aim), _study(folder)
@@ -58,7 +58,7 @@ class SequentialSampler(Sampler):
 
 
 def _study(folder: Path) -> Study:
-    return Study(Lines(folder / "study.jsonl"))
+    return Study(JsonLines(folder / "study.jsonl"))
 
 
 def _study_settings(space: Space, aim: Aim) -> Mapping[str, Any]:

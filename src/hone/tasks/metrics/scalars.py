@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hone.core.metric import MEAN_LOSS, Array, Columns, SumMetric, ratio, share
+from hone.core.metric import MEAN_LOSS, Array, Columns, SumMetric, ratio, ratio_codes
 
 _CONSTANT = 1e-12
 """A standard deviation below this share of the mean is attributed to rounding."""
@@ -24,7 +24,7 @@ def _correct(records: Columns) -> Any:
 
 def _correct_words(records: Columns) -> Array:
     correct = [np.equal(*pair).sum() for pair in zip(records["prediction"], records["label"], strict=True)]
-    return share(correct, [len(label) for label in records["label"]])
+    return ratio_codes(correct, [len(label) for label in records["label"]])
 
 
 def _errors(records: Columns) -> Any:
@@ -80,11 +80,11 @@ def perplexity(sums: Array) -> Any:
 
 
 def _bits_and_bytes(records: Columns) -> Array:
-    return share(np.asarray(records["loss"]) / math.log(2), records["bytes"])
+    return ratio_codes(np.asarray(records["loss"]) / math.log(2), records["bytes"])
 
 
 def _hits(records: Columns) -> Array:
-    return share(records["hits"], records["targets"])
+    return ratio_codes(records["hits"], records["targets"])
 
 
 PERPLEXITY = SumMetric(MEAN_LOSS.codes, perplexity, higher_is_better=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.task import Facts
 from hone.tasks.targets.base import Target
 from hone.tasks.targets.multi_label import MultiLabel
@@ -22,7 +22,7 @@ def target_class(kind: str) -> type[Target]:
 
 def guess_kind(rows: Dataset) -> str:
     """Guess the kind from the labels: lists mean several labels, floats a number, anything else one label."""
-    labels = [label for label in values(rows, "label") if label is not None]
+    labels = [label for label in read_column(rows, "label") if label is not None]
     if labels and all(isinstance(label, list | tuple) for label in labels):
         return "multi_label"
     if labels and all(isinstance(label, float) for label in labels):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.metric import Metric
 from hone.core.task import Columns, Facts, Fault
 from hone.tasks.metrics import classes
@@ -48,7 +48,7 @@ class MultiLabel(Target):
 
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        lists = [row for row in values(rows, "label") if row is not None]
+        lists = [row for row in read_column(rows, "label") if row is not None]
         counts = Counter(class_name(label) for row in lists for label in row if label is not None)
         labels = class_names(counts, names)
         return Facts("multi_label", labels, tuple(counts[name] for name in labels), {"rows": len(lists)})
@@ -59,7 +59,7 @@ class MultiLabel(Target):
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, labels in enumerate(values(rows, "label")):
+        for row, labels in enumerate(read_column(rows, "label")):
             if not isinstance(labels, list | tuple):
                 yield Fault(row, "label", f"expected a list of labels, not {labels!r}")
                 continue

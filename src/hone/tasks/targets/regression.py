@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError, join_names
 from hone.core.metric import Metric
 from hone.core.task import Columns, Facts, Fault
@@ -40,7 +40,7 @@ class Regression(Target):
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if names is not None:
             raise UserError(f"The labels are numbers to predict, so the names {join_names(names, 8)} cannot be used.")
-        numbers = [number for number in map(_number, values(rows, "label")) if math.isfinite(number)]
+        numbers = [number for number in map(_number, read_column(rows, "label")) if math.isfinite(number)]
         return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 
     @classmethod
@@ -51,7 +51,7 @@ class Regression(Target):
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, label in enumerate(values(rows, "label")):
+        for row, label in enumerate(read_column(rows, "label")):
             if label is None:
                 yield Fault(row, "label", "the label is missing")
             elif not math.isfinite(_number(label)):

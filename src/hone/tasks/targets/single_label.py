@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.metric import Metric
 from hone.core.task import Columns, Facts, Fault
 from hone.tasks.metrics import classes
@@ -47,7 +47,7 @@ class SingleLabel(Target):
 
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        counts = Counter(class_name(label) for label in values(rows, "label") if label is not None)
+        counts = Counter(class_name(label) for label in read_column(rows, "label") if label is not None)
         labels = class_names(counts, names)
         return Facts("single_label", labels, tuple(counts[name] for name in labels))
 
@@ -57,7 +57,7 @@ class SingleLabel(Target):
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, label in enumerate(values(rows, "label")):
+        for row, label in enumerate(read_column(rows, "label")):
             if isinstance(label, list | dict):
                 yield Fault(row, "label", f"expected one label, not {label!r} (lists are for task.kind=multi_label)")
                 continue

@@ -18,7 +18,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError
 from hone.core.metric import Metric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
@@ -61,12 +61,12 @@ class TextEmbedding(Task):
                 f"dataset.columns.label: expected a similarity score for each pair, and these are {odd}. For pairs "
                 f"that belong together set dataset.columns.label=null, and keep no other pairs."
             )
-        return Facts("scores", numbers=_range(values(rows, "label")))
+        return Facts("scores", numbers=_range(read_column(rows, "label")))
 
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if facts.kind != "scores":
             return facts
-        return Facts("scores", numbers=_range([*facts.numbers.values(), *values(rows, "label")]))
+        return Facts("scores", numbers=_range([*facts.numbers.values(), *read_column(rows, "label")]))
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         for role in _PARTS:

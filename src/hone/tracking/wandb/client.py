@@ -1,4 +1,4 @@
-"""W&B's client as our runs use it: which mode, which key, which run, and how its server is asked."""
+"""How hone uses W&B's client: the mode, the key, opening a run, and requests to the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMER = {"dryrun": "offline", "run": "online"}
 """Old words for modes, which W&B still accepts."""
 
 _SWEEP, _RUN = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
-"""W&B's agent says in the environment which run of which sweep a command is; the client then believes nothing else."""
+"""Environment variables in which W&B's agent names the run and the sweep. They override what hone passes."""
 
 _PATIENCE = 20
 """Seconds for one answer of the server."""
@@ -35,10 +35,15 @@ _NO_KEY = "W&B has no key: run wandb login, or set WANDB_API_KEY"
 
 def usable_mode(wanted: Literal["auto", "online", "offline"], required: bool) -> Mode:
     """Choose the mode: the environment decides first, then the config, then whether a key is available."""
-    mode = _mode_of_environment() or (wanted if wanted != "auto" else "online" if has_key() else "offline")
+    mode: Mode
+    from_environment = _mode_of_environment()
+    if from_environment is not None:
+        mode, reason = from_environment, f"WANDB_MODE={from_environment}"
+    elif wanted != "auto":
+        mode, reason = wanted, f"tracker.mode={wanted}"
+    else:
+        mode, reason = "online" if has_key() else "offline", _NO_KEY
     if required and mode != "online":
-        reason = f"WANDB_MODE={mode}" if _mode_of_environment() else _NO_KEY
-        reason = f"tracker.mode={wanted}" if wanted == "offline" and not _mode_of_environment() else reason
         raise UserError(f"tracker.required=true, but {reason}.")
     return mode
 
@@ -63,8 +68,8 @@ def has_key() -> bool:
 
 
 @contextmanager
-def asking(place: str) -> Iterator[Any]:
-    """Give W&B's API; whatever fails inside is reported with the place that the user named."""
+def wandb_api(place: str) -> Iterator[Any]:
+    """Yield W&B's API. Any error inside is reported with the place that the user named."""
     api = connect(place)
     try:
         yield api
@@ -91,6 +96,7 @@ def connect(place: str = "") -> Any:
 
 
 def _explain(error: Exception) -> str:
+    """Say in words what an error of the client means."""
     message = str(error).lower()
     if "not found" in message or "could not find" in message:
         return f"W&B does not have it ({one_line(error)}). Check the spelling on its page, and what your key may read."
@@ -114,8 +120,8 @@ def agent_ignored() -> Iterator[None]:
         os.environ |= hidden
 
 
-def fitting(name: str) -> str:
-    """Shorten the name of a run or group to what the server accepts; an offline run would learn of it when synced."""
+def shorten_name(name: str) -> str:
+    """Shorten the name of a run or group to what the server accepts, which an offline run would learn only later."""
     if len(name) <= _LONGEST:
         return name
     mark = hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -157,8 +163,8 @@ def open_run(
         with redacted_command():
             return wandb.init(
                 id=memory["id"],
-                name=fitting(run.name),
-                group=fitting(run.group),
+                name=shorten_name(run.name),
+                group=shorten_name(run.group),
                 job_type=run.job_type,
                 notes=run.notes or None,
                 config=dict(run.config),

@@ -1,4 +1,4 @@
-"""Runs in W&B, downloaded as folders like those they came from: one run, a group, a sweep or a whole project."""
+"""Downloads runs from W&B as folders like the original ones: one run, a group, a sweep or a whole project."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ import yaml
 from hone.core.errors import UserError, join_names
 from hone.runs.address import Address
 from hone.runs.folder import Folder
-from hone.tracking.wandb.client import asking, fitting
+from hone.tracking.wandb.client import shorten_name, wandb_api
 from hone.tracking.wandb.files import PLACE, RECORD
 
 _EXPECTED = "[/run, /group:NAME or /sweep:ID]"
 _AT_ONCE = 8
+"""The number of runs to download at the same time."""
 _KINDS = ("group", "sweep")
 _STATES = {"running": "running", "pending": "running", "finished": "finished"}
 
 
-def fetched_runs(text: str, curves: bool) -> list[Path]:
+def download_runs(text: str, curves: bool) -> list[Path]:
     """Download runs as they are in W&B now and return their folders. Learning curves take longer and are optional."""
     address = Address.read(text, _EXPECTED)
-    with asking(text) as api:
+    with wandb_api(text) as api:
         runs = _find(api, address)
         ours = [run for run in runs if "id" in run.config.get("provenance", {})]
         if not ours:
@@ -46,7 +47,7 @@ def _find(api: Any, address: Address) -> list[Any]:
         return [api.run(f"{address.path}/{address.rest}")]
     if kind not in _KINDS or not name:
         raise UserError(f"{address.text}: expected wandb:entity/project{_EXPECTED}.")
-    runs = list(api.runs(address.path, filters={kind: fitting(name)}, lazy=False))
+    runs = list(api.runs(address.path, filters={kind: shorten_name(name)}, lazy=False))
     if kind == "group":
         return runs
     points = {run.group for run in runs if run.job_type == "sweep"}  # each point of W&B's sweep may be a sweep of ours
@@ -54,7 +55,7 @@ def _find(api: Any, address: Address) -> list[Any]:
 
 
 def _fetch(cache: Path, curves: bool, run: Any) -> Path:
-    """Download the run again in any case: it may have gone on since the last time."""
+    """Download a run, even if it is in the cache: it may have gone on since the last time."""
     draft = cache / f".{run.id}-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -74,9 +75,9 @@ def _fetch(cache: Path, curves: bool, run: Any) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     name = Path(str(json.loads(inner.record.read_text(encoding="utf-8"))["id"])).name
     place.mkdir()
-    fetched = inner.path.rename(place / name)
+    folder = inner.path.rename(place / name)
     shutil.rmtree(draft)
-    return fetched
+    return folder
 
 
 def _write(folder: Folder, record: Mapping[str, Any], config: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""Tables and charts in W&B, and `exhibits.jsonl`, which keeps them for when they have to be sent again.
+"""Tables and charts in W&B, and `exhibits.jsonl`, which stores them in case they have to be sent again.
 
-Each waits for the journal's next row and becomes part of that row."""
+An exhibit waits for the journal's next row and becomes part of that row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.runs import journal
+from hone.runs.journal import read_rows
 from hone.runs.record import write_atomically
 from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix, Table
 
 _KINDS: Mapping[str, type[Exhibit]] = {"Table": Table, "Bars": Bars, "Histogram": Histogram, "Matrix": Matrix}
-"""By the word for each in `exhibits.jsonl`."""
+"""The kinds of exhibits by their names in `exhibits.jsonl`."""
 
 _PRESETS: Mapping[type[Exhibit], tuple[str, tuple[str, ...]]] = {
     Bars: ("wandb/bar/v0", ("label", "value")),
@@ -28,7 +28,7 @@ _PRESETS: Mapping[type[Exhibit], tuple[str, tuple[str, ...]]] = {
 
 @final
 @dataclass(frozen=True)
-class Shown:
+class NumberedExhibit:
     """An exhibit, and the number of the journal's row that it is part of."""
 
     number: int
@@ -38,28 +38,29 @@ class Shown:
 
 
 @final
-class Catalogue:
+class ExhibitFile:
     """`exhibits.jsonl`: append-only like the journal, except for `rewind`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, shown: Shown) -> None:
-        line = {**vars(shown), "kind": type(shown.exhibit).__name__, "exhibit": vars(shown.exhibit)}
+    def add(self, numbered: NumberedExhibit) -> None:
+        """Append an exhibit to the file."""
+        line = {**vars(numbered), "kind": type(numbered.exhibit).__name__, "exhibit": vars(numbered.exhibit)}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=_plain) + "\n")
 
     def rewind(self, number: int) -> None:
-        """Drop what a run that goes on after this many rows will show again; what it showed at its start stays."""
-        kept = [line for line in journal.read(self.path) if line["number"] < number or line["step"] is None]
+        """Drop the exhibits that a run resumed after this many rows will show again. Those without a step stay."""
+        kept = [line for line in read_rows(self.path) if line["number"] < number or line["step"] is None]
         if self.path.is_file():
             write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def shown(self) -> Iterator[Shown]:
+    def read(self) -> Iterator[NumberedExhibit]:
         """Yield the exhibits in the order of their rows; of two with the same name in one row, the later one."""
-        newest = {(line["number"], line["name"]): line for line in journal.read(self.path)}
+        newest = {(line["number"], line["name"]): line for line in read_rows(self.path)}
         for (number, name), line in sorted(newest.items(), key=lambda item: item[0][0]):
-            yield Shown(number, name, _KINDS[line["kind"]](**line["exhibit"]), line["step"])
+            yield NumberedExhibit(number, name, _KINDS[line["kind"]](**line["exhibit"]), line["step"])
 
 
 def define_axes(run: Any) -> None:

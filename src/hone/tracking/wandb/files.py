@@ -29,13 +29,13 @@ def send_files(run: Any, folder: Folder) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the log in the client's folder can be read to the run's end. W&B's own reader checks each record; what it
-    remarks on, damage above all, counts as a no."""
+    """Whether the log in the client's folder can be read to the run's end. W&B's own reader checks each record; any
+    message of it, above all about damage, counts as a no."""
     words = [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(folder)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode or done.stderr.strip():
+    result = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode or result.stderr.strip():
         return False
-    return json.loads(done.stdout)["exit_code"] is not None
+    return json.loads(result.stdout)["exit_code"] is not None
 
 
 def _files(folder: Folder) -> list[Path]:

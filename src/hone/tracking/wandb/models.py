@@ -1,4 +1,4 @@
-"""Data sets and models as W&B artifacts: sent with the run that uses or makes them, and models downloaded again."""
+"""Data sets and models as W&B artifacts: they are sent with the run that uses or makes them, and models downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 from hone.core.errors import UserError
 from hone.runs.address import ModelAddress
 from hone.runs.folder import Folder
-from hone.tracking.wandb.client import asking
+from hone.tracking.wandb.client import wandb_api
 from hone.tracking.wandb.workarounds import use_artifact
 
 _ABOUT = "run"
@@ -69,15 +69,16 @@ def about_model(folder: Folder) -> dict[str, Any]:
 
 
 @cache
-def fetched(text: str) -> Folder:
+def download_model(text: str) -> Folder:
     """Return the folder of a model in W&B, downloaded once; its `model` is what transformers loads. A version that is
     in the cache needs no server."""
     address = ModelAddress.read(text)
     name, alias, project = address.name, address.alias, address.project
-    kept = sorted(project.cache.glob(f"{name}/{alias}-*")) if re.fullmatch(r"v\d+", alias) else []
-    if kept:
-        return Folder(kept[0])
-    with asking(text) as api:
+    # Only a version (v3) never changes its content; another alias (best) may mean another version by now.
+    cached = sorted(project.cache.glob(f"{name}/{alias}-*")) if re.fullmatch(r"v\d+", alias) else []
+    if cached:
+        return Folder(cached[0])
+    with wandb_api(text) as api:
         artifact = api.artifact(f"{project.path}/{name}:{alias}")
         place = project.cache / name / f"{artifact.version}-{artifact.digest[:8]}"
         if not place.is_dir():
@@ -85,9 +86,9 @@ def fetched(text: str) -> Folder:
     return Folder(place)
 
 
-def fetched_run(text: str) -> Path:
-    """Return the same folder for an artifact that describes its run, as a folder of that run."""
-    folder = fetched(text)
+def download_model_run(text: str) -> Path:
+    """Download a model, and return its folder as that of the run that made it, which the artifact must describe."""
+    folder = download_model(text)
     if not folder.record.is_file():
         raise UserError(
             f"{text}: this model does not say which run of hone made it, so its task is unknown; to predict with it, "

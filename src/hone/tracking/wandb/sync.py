@@ -1,7 +1,7 @@
-"""What `hone sync` uploads: a run that W&B does not have, or not all of it.
+"""How `hone sync` uploads a run that W&B lacks completely or in part.
 
-A run goes up by W&B's own file if that is whole, because the file has more: the machine's load, for one. In any other
-case it is logged again from its journal, which is always whole."""
+If W&B's own file of the run is complete, that file is uploaded, because it has more: the machine's load, for example.
+Otherwise the run is logged again from its journal, which is always complete."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import yaml
 from hone.config.build import build
 from hone.config.check import check_node
 from hone.core.errors import RunError
-from hone.runs import journal
 from hone.runs.folder import Folder
+from hone.runs.journal import read_rows
 from hone.runs.record import Record
 from hone.tracking.bookkeeping import Stored, TrackedRun, final_summary, run_info, stored_for
 from hone.tracking.tracker import Tracker
@@ -92,7 +92,7 @@ class RunUpload(Upload):
     def _send_journal(self, tracked: TrackedRun) -> None:
         tracked.begin(run_info(self.record, self.config, self.folder.path.parent.parent))
         tracked.tracker.uses(self.record["data"])
-        tracked.tracker.catch_up([row for row in journal.read(self.folder.journal) if "step" in row])
+        tracked.tracker.catch_up([row for row in read_rows(self.folder.journal) if "step" in row])
         tracked.tracker.keep(self.folder)
         # A run that claims to be running although no process holds its folder was killed, and has no exit code.
         state = "interrupted" if self.record["state"] == "running" else str(self.record["state"])
@@ -143,14 +143,14 @@ def _decide_by_file(folder: Path) -> tuple[Way, str]:
 def _send_file(folder: Path) -> None:
     """Upload with `wandb sync`, whose exit code is 0 whatever happens: only its output tells."""
     try:
-        done = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "wandb", "sync", "--include-synced", str(folder)],
             capture_output=True, text=True, timeout=_PATIENCE, check=False,
             env={**os.environ, "WANDB_SILENT": "false"},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise RunError(f"W&B did not take it within {_PATIENCE:.0f} seconds.") from error
-    lines = (done.stdout + done.stderr).strip().splitlines()
+    lines = (result.stdout + result.stderr).strip().splitlines()
     errors = [line for line in lines if "ERROR" in line]
     if errors or not any("Finished syncing" in line for line in lines):
         raise RunError(f"wandb sync: {(errors or lines or ['it printed nothing'])[-1]}")

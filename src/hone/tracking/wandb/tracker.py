@@ -20,7 +20,7 @@ from hone.tracking.exhibits import Exhibit
 from hone.tracking.tracker import RunInfo, Tracker
 from hone.tracking.wandb import models
 from hone.tracking.wandb.client import Mode, agent_run, is_deleted, memory_of, open_run, place_of, usable_mode
-from hone.tracking.wandb.exhibits import Catalogue, Shown, define_axes, log_exhibit, log_page
+from hone.tracking.wandb.exhibits import ExhibitFile, NumberedExhibit, define_axes, log_exhibit, log_page
 from hone.tracking.wandb.files import send_files
 from hone.tracking.wandb.outbox import Outbox, first_line
 from hone.tracking.wandb.workarounds import abandon, ask_nothing, find_loss
@@ -60,9 +60,10 @@ class WandbTracker(Tracker):
         self._has_every_row = False  # whether all rows of the run go through this process
         self._fell_back = False  # from a server that failed; the client's service may still hold on to it
         self.root = Path()
-        self.catalogue = Catalogue(Path())
+        self.exhibits = ExhibitFile(Path())
         self.number: int | None = None  # of the journal's next row, if there is a journal
-        self._waiting: dict[str, Shown] = {}  # for that row: W&B would make a row of its own of an exhibit alone
+        # The exhibits that wait for that row. W&B would make a separate row of an exhibit that is logged alone.
+        self._waiting: dict[str, NumberedExhibit] = {}
         os.environ.pop("WANDB_SERVICE", None)  # our parent's service would hold on to a run of ours that was killed
         os.environ.setdefault("WANDB_SILENT", "true")  # we report what matters
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it delays the exit where no server answers
@@ -73,7 +74,7 @@ class WandbTracker(Tracker):
 
     def start(self, run: RunInfo) -> None:
         self.root, mode = run.root, usable_mode(self.mode, self.required)
-        self.catalogue = Catalogue(Folder(run.folder).exhibits)
+        self.exhibits = ExhibitFile(Folder(run.folder).exhibits)
         self._is_new = "mode" not in self.memory
         if "id" not in self.memory:  # it was disabled before, or nothing was reserved
             self.memory = {**self.memory, **(agent_run() or _new_id())}
@@ -93,22 +94,23 @@ class WandbTracker(Tracker):
             self.memory = memory_of(self.run, mode)
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Send what the server lacks. Offline nothing is repeated: the client has a file per start, and those before
-        have the rows before."""
+        """Send what the server lacks. Offline nothing is repeated: the client has one file per start, and the earlier
+        files have the earlier rows."""
         self.number, self._has_every_row = len(rows), not rows
-        self.catalogue.rewind(len(rows))
+        self.exhibits.rewind(len(rows))
         if self.run is None or self.run.offline:
             return
-        exhibits = {number: list(each) for number, each in groupby(self.catalogue.shown(), lambda each: each.number)}
+        stored = self.exhibits.read()  # in the order of their rows, as groupby needs them
+        by_row = {number: list(group) for number, group in groupby(stored, lambda exhibit: exhibit.number)}
         for number in range(self.run.starting_step, len(rows) + 1):
-            self._waiting = {each.name: each for each in exhibits.get(number, ())}
+            self._waiting = {exhibit.name: exhibit for exhibit in by_row.get(number, ())}
             if number < len(rows):
                 self.log(number, rows[number])
 
     def log(self, number: int, row: Mapping[str, Any]) -> None:
-        """W&B ignores a number that it has already."""
-        for each in self._waiting.values():
-            self._log(partial(log_exhibit, **vars(each)))
+        """Log the row with the exhibits that wait for it. W&B ignores a row number that it has already."""
+        for exhibit in self._waiting.values():
+            self._log(partial(log_exhibit, **vars(exhibit)))
         numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
         self._log(lambda run: run.log(numbers, step=number, commit=True))
         self._waiting, self.number = {}, number + 1
@@ -117,8 +119,8 @@ class WandbTracker(Tracker):
         if self.number is None:
             self._log(partial(log_exhibit, number=None, name=name, exhibit=exhibit, step=step))
             return
-        self._waiting[name] = Shown(self.number, name, exhibit, step)
-        self.catalogue.add(self._waiting[name])
+        self._waiting[name] = NumberedExhibit(self.number, name, exhibit, step)
+        self.exhibits.add(self._waiting[name])
 
     def page(self, name: str, html: str) -> None:
         self._log(partial(log_page, number=self.number, name=name, html=html))
@@ -188,7 +190,7 @@ class WandbTracker(Tracker):
             return None
 
     def _log(self, action: Callable[[Any], None]) -> None:
-        """Queue a row, or an exhibit that belongs to the next row; they keep their order, and no step waits for it."""
+        """Queue a row, or an exhibit that belongs to the next row. They keep their order, and no step waits."""
         if self.run is not None:
             self._rows.send(partial(self._safely, action))
 
@@ -198,7 +200,7 @@ class WandbTracker(Tracker):
             self._outbox.send(partial(action, self.run))
 
     def _safely(self, action: Callable[[Any], None]) -> None:
-        """A failure is reported once, and then W&B gets no more rows."""
+        """Send a row. A failure is reported once, and then W&B gets no more rows."""
         if self.run is None:
             return
         try:

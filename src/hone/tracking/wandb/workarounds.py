@@ -1,7 +1,7 @@
 """Everything here relies on something that W&B's client does not promise: private names, and how its log is worded.
 
-All of it was seen in wandb 0.31.0. `PRIVATE_NAMES` lists the names; `tests/test_wandb_private.py` fails by name when
-one of them is gone, and tests what the functions here achieve."""
+All of it was seen in wandb 0.31.0. `PRIVATE_NAMES` lists the names; `tests/tracking/test_wandb_private.py` fails by
+name when one of them is gone, and tests what the functions here achieve."""
 
 from __future__ import annotations
 

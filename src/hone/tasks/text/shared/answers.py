@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from datasets import Dataset
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.task import Fault
 
 AnswerSpan = dict[str, Any]
@@ -99,7 +99,7 @@ def readable_answers(rows: Dataset) -> Iterator[list[Answer]]:
 
 def answer_faults(rows: Dataset) -> Iterator[Fault]:
     """Yield the rows whose answers are missing, malformed, or not in the context at their offsets."""
-    for row, ((value, start), context) in enumerate(zip(_raw_answers(rows), values(rows, "context"), strict=True)):
+    for row, ((value, start), context) in enumerate(zip(_raw_answers(rows), read_column(rows, "context"), strict=True)):
         try:
             answers = read_answers(value, start)
         except ValueError as error:
@@ -111,8 +111,8 @@ def answer_faults(rows: Dataset) -> Iterator[Fault]:
 
 
 def _raw_answers(rows: Dataset) -> Iterator[tuple[Any, Any]]:
-    starts = values(rows, "answer_start") if "answer_start" in rows.column_names else [None] * len(rows)
-    return zip(values(rows, "answers"), starts, strict=True)
+    starts = read_column(rows, "answer_start") if "answer_start" in rows.column_names else [None] * len(rows)
+    return zip(read_column(rows, "answers"), starts, strict=True)
 
 
 def find_best_spans(begin: Floats, end: Floats, offsets: Any, count: int, longest: int) -> list[tuple[float, int, int]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from datasets import Dataset
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import did_you_mean, join_names
 from hone.core.task import Fault
 from hone.tasks.targets.classes import class_name
@@ -112,7 +112,7 @@ def _choices_problem(choices: Any) -> str | None:
 
 
 def _read_rows(rows: Dataset) -> Iterator[ChoiceRow]:
-    names = values(rows, "names") if "names" in rows.column_names else repeat(None)
-    labels = values(rows, "label") if "label" in rows.column_names else repeat(None)
+    names = read_column(rows, "names") if "names" in rows.column_names else repeat(None)
+    labels = read_column(rows, "label") if "label" in rows.column_names else repeat(None)
     # `repeat` never ends, so the columns cannot be zipped strictly.
-    return zip(values(rows, "choices"), names, labels, strict=False)
+    return zip(read_column(rows, "choices"), names, labels, strict=False)

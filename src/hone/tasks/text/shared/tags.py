@@ -9,7 +9,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import PretrainedConfig
 
-from hone.core.columns import values
+from hone.core.columns import read_column
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.metric import Metric
 from hone.core.task import Facts, Fault
@@ -23,7 +23,7 @@ from hone.tasks.targets.kinds import label_names
 def find_tags(rows: Dataset, names: tuple[str, ...] | None, kind: str, earlier: Facts | None = None) -> Facts:
     """Return the tags of these and `earlier` rows, and how often they occur; the kind `auto` is guessed from them."""
     counts = Counter(dict(zip(earlier.labels, earlier.counts, strict=True)) if earlier else {})
-    lists = [row for row in values(rows, "label") if isinstance(row, list)]
+    lists = [row for row in read_column(rows, "label") if isinstance(row, list)]
     counts.update(class_name(tag) for row in lists for tag in row if tag is not None)
     labels = class_names(counts, names)
     if names is None and mark_spans(labels):  # O first, then by type and mark
@@ -58,7 +58,7 @@ def split_words(words: Any) -> list[str]:
 
 def word_faults(rows: Dataset) -> Iterator[Fault]:
     """Yield the rows without words or with something other than words."""
-    for row, words in enumerate(values(rows, "words")):
+    for row, words in enumerate(read_column(rows, "words")):
         problem = _word_problem(words)
         if problem:
             yield Fault(row, "words", problem)
@@ -77,7 +77,7 @@ def _word_problem(words: Any) -> str | None:
 
 def tag_faults(rows: Dataset, facts: Facts) -> Iterator[Fault]:
     """Yield the rows whose tags do not match their words or are unknown."""
-    for row, (words, tags) in enumerate(zip(values(rows, "words"), values(rows, "label"), strict=True)):
+    for row, (words, tags) in enumerate(zip(read_column(rows, "words"), read_column(rows, "label"), strict=True)):
         problem = _tag_problem(words, tags, facts)
         if problem:
             yield Fault(row, "label", problem)
