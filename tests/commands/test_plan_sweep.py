@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL, Hone, record
-from hone.commands.plan.sweep import Load, queued
+from hone.commands.plan.sweep import Workload, simulate_queue
 from hone.sweeps.sweep import Budget
 
 WORDS = ("-m", *SMALL, "limit=32", "sweep.name=grid")
@@ -48,8 +48,8 @@ def test_it_tells_how_each_run_stands_and_what_comes_of_it_and_touches_nothing(h
     assert files() == before
 
     shown = hone("plan", *WORDS, wider, "sweep.rerun=nothing")
-    assert "5: 1 to run, 1 to go on where they stopped, 2 done already, 1 impossible" in shown.out
-    assert "done, but would be others today: torch was 0.1" in shown.out
+    assert "5: 1 to run, 1 to resume, 2 done already, 1 impossible" in shown.out
+    assert "done, but would differ today: torch was 0.1" in shown.out
     assert files() == before
 
 
@@ -101,6 +101,6 @@ def test_what_is_asked_of_the_plan_cannot_vary(hone: Hone) -> None:
     [(None, 5, 8.0), ("3 trials", 3, 5.0), ("4 seconds", 3, 5.0), ("10 steps", 2, 4.0)],
 )
 def test_runs_follow_each_other_until_the_budget_is_spent(budget: str | None, runs: int, seconds: float) -> None:
-    loads = [Load(10, 3.0), Load(10, 4.0), Load(10, 2.0), Load(10, 4.0), Load(10, 2.0)]
-    found = queued(loads, 2, Budget.parse(budget))
+    loads = [Workload(10, 3.0), Workload(10, 4.0), Workload(10, 2.0), Workload(10, 4.0), Workload(10, 2.0)]
+    found = simulate_queue(loads, 2, Budget.parse(budget))
     assert (found.runs, found.steps, found.seconds) == (runs, 10 * runs, seconds)
