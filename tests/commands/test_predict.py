@@ -220,7 +220,7 @@ def test_candidates_need_a_network_that_knows_entailment(hone: Hone, run: Path, 
     there = ("checkpoint=hub", f"checkpoint.path={nli}", "text=x")
     refused(hone("predict", *there, "zero_shot=[a]"), "at least two labels")
     refused(hone("predict", *there, "zero_shot=[a,b]", "hypothesis=nothing"), "no braces")
-    refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "there is zero_shot")
+    refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "given: zero_shot")
     refused(hone("predict", *there, f"zero_shot=[a,{'x' + ' x' * 200}]"), "zero_shot='x x", "Choose a shorter label")
 
 

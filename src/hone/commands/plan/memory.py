@@ -1,8 +1,9 @@
 """The memory that a run will take, by what takes it, estimated from shapes before any weights are loaded.
 
 Tensors are counted to the byte (`rehearsal.py`). What the process takes beyond them is not: the constants here were
-fitted by hand, on one kind of machine (Linux with glibc, two cores with bf16 units), to the peaks that `make bench-memory`
-measures. There the estimates are within a fifth; elsewhere run it again, or measure with `plan.probe=true`.
+fitted by hand to the peaks that `make bench-memory` measures, on one kind of machine (Linux with glibc, a few cores
+with bf16 units). That benchmark fails where an estimate is off by more than a fifth. On a machine of another kind run
+it again, or measure with `plan.probe=true`. It does not cover GPUs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hone.commands.plan.rehearsal import Rehearsal, StepBytes
 
 _SLACK = {"packed": 1.1, "padded": 1.25, "recomputed": 2.4, "gpu": 1.1}
-"""Memory that the allocator takes per byte in use: the more sizes come and go, the fewer fit into freed gaps. Fitted."""
+"""Memory taken per byte in use: the more sizes come and go, the fewer fit into freed gaps. Fitted."""
 _NOT_REUSED = 0.5
 """The share of evaluations' tensors and of compiled kernels that finds no room in memory that was freed. Fitted."""
 _LATER = 25_000_000

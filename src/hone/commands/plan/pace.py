@@ -79,11 +79,8 @@ class StepTimer:
 
 def measure_pace(feasible: Feasible) -> Pace:
     """Scale the time per token of what was tried to all tokens of the run."""
-    timer, outline, devices = (
-        StepTimer.of(feasible.job, feasible.precision),
-        feasible.outline,
-        feasible.job.settings.devices,
-    )
+    timer = StepTimer.of(feasible.job, feasible.precision)
+    outline, devices = feasible.outline, feasible.job.settings.devices
     epoch = _seconds_per_training_token(timer) * outline.tokens["train"] / devices
     step = epoch / outline.course.clock.steps_per_epoch
     per_token = _seconds_per_evaluation_token(timer) / devices

@@ -117,15 +117,16 @@ class Rehearsal:
     def _heaviest_pass(self, packed: bool) -> tuple[Index, int]:
         """Return the rows of the largest forward pass, and the number of passes that its batch is split into."""
         lengths = self.feasible.outline.pools["train"].lengths
-        largest, rows_and_count = -1, None
+        candidates: list[tuple[Index, int]] = []
         for _, micro in self.feasible.outline.heaviest():
             passes = forward_passes(self.feasible, micro.rows, packed)
-            for rows in passes:
-                tokens = int(lengths[rows].sum()) if packed else len(rows) * int(lengths[rows].max())
-                if tokens > largest:
-                    largest, rows_and_count = tokens, (rows, len(passes))
-        assert rows_and_count is not None
-        return rows_and_count
+            candidates += [(rows, len(passes)) for rows in passes]
+
+        def tokens(candidate: tuple[Index, int]) -> int:
+            rows, _ = candidate
+            return int(lengths[rows].sum()) if packed else len(rows) * int(lengths[rows].max())
+
+        return max(candidates, key=tokens)
 
     def _evaluate(self, module: nn.Module) -> tuple[int, int]:
         """Return the peak of an evaluation of the longest rows, and the number of its products of matrices."""
@@ -155,6 +156,9 @@ def _make_fabric(feasible: Feasible) -> Fabric:
     accelerator = feasible.job.settings.accelerator
     fabric = FabricWithoutValues(accelerator=accelerator, devices=1, **precision_plugins(precision, accelerator))
     fabric.launch()
+    # Nor can torch convert such weights, which have the precision's type already. Fabric has no switch for that, so
+    # this one object, which nothing else uses, gets a conversion that does nothing.
+    fabric.strategy.precision.convert_module = lambda module: module  # type: ignore[method-assign]
     return fabric
 
 

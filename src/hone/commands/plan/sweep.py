@@ -213,7 +213,7 @@ class QueueTotals:
 
 
 def simulate_queue(loads: Sequence[Workload], workers: int, budget: Budget) -> QueueTotals:
-    """Let the workers take the runs in the given order, each the next one when it is free, until the budget is spent."""
+    """Let each worker take the next run in the given order when it is free, until the budget is spent."""
     free_at = [0.0] * workers  # a heap: the worker that is free first comes first
     started = list[tuple[float, int]]()  # when each run ends, and its steps
     for number, load in enumerate(loads):
