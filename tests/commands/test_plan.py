@@ -26,7 +26,7 @@ from hone.config.tree import CONF, options
 from hone.core import hardware
 from hone.core.errors import UserError
 from hone.tasks.text.text_classification import TextClassification
-from hone.training import preflight
+from hone.training import preflight, prepare
 from hone.training.fast.packing import Padded, candidate
 from hone.training.optim.optimizers import Optimizer
 from hone.training.parts import RunParts
@@ -36,7 +36,7 @@ NO_TRIAL = "plan.time=false"
 
 
 def job_of(*overrides: str) -> Job:
-    """What `hone train` would be told."""
+    """The job of `hone train` with these overrides."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed: Any = OmegaConf.to_container(compose("train", [*SMALL, *overrides]), resolve=True)
     settings, parts = check("train", composed)
@@ -48,8 +48,8 @@ def planned(hone: Hone, *words: str) -> dict[str, Any]:
     done = hone("plan", *SMALL, *words, "plan.format=json")
     assert done.code == 0, done.said
     assert not Path("outputs").exists()
-    told: dict[str, Any] = json.loads(done.out)
-    return told
+    plan: dict[str, Any] = json.loads(done.out)
+    return plan
 
 
 def test_what_it_tells_comes_true(hone: Hone) -> None:
@@ -61,22 +61,22 @@ def test_what_it_tells_comes_true(hone: Hone) -> None:
         "adapter=top_layers",
         "adapter.count=1",
     )
-    told = planned(hone, *words, NO_TRIAL)
+    plan = planned(hone, *words, NO_TRIAL)
     done = hone("train", *SMALL, *words)
     assert done.code == 0, done.said
     run = record(only_run())
     checkpoints = sorted(only_run().glob("checkpoints/step-*"))
     weighed = sum(file.stat().st_size for file in checkpoints[-1].glob("*.safetensors"))
-    assert told["identity"] == run["identity"]
-    assert told["name"] == run["group"]
-    assert told["parameters"] == run["parameters"]
-    assert told["data"]["rows"] == run["data"]["rows"]
-    assert told["course"]["steps"] == run["steps"] == 5
-    assert told["course"]["evaluations"] == done.err.count("validation loss")
-    assert run["best"]["metric"] == f"validation/{told['monitor']['name']}"
-    assert told["disk"]["checkpoint"] == pytest.approx(weighed, rel=0.05)
-    assert told["time"] is None
-    assert told["memory"]["measured"] is None
+    assert plan["identity"] == run["identity"]
+    assert plan["name"] == run["group"]
+    assert plan["parameters"] == run["parameters"]
+    assert plan["data"]["rows"] == run["data"]["rows"]
+    assert plan["course"]["steps"] == run["steps"] == 5
+    assert plan["course"]["evaluations"] == done.err.count("validation loss")
+    assert run["best"]["metric"] == f"validation/{plan['monitor']['name']}"
+    assert plan["disk"]["checkpoint"] == pytest.approx(weighed, rel=0.05)
+    assert plan["time"] is None
+    assert plan["memory"]["measured"] is None
 
 
 def test_a_table_for_people(hone: Hone) -> None:
@@ -162,6 +162,16 @@ def test_weights_that_do_not_fit_are_refused_without_being_loaded(
     assert said in plan.err
 
 
+def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
+    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    words = (*SMALL, "checkpoint=hub", f"checkpoint.path={only_run() / 'model'}", NO_TRIAL)
+    same, other = hone("plan", *words), hone("plan", *words, "head=mean")
+    assert "weights:" not in same.out
+    assert other.code == 0, other.said
+    assert "newly initialised weights: 2 (head.bias, head.weight)" in other.out
+    assert "unused weights of the checkpoint: " in other.out
+
+
 def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
     done = hone("plan", *SMALL)
@@ -178,29 +188,29 @@ def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pyt
 
 
 def test_many_jobs_share_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    prepare = preflight.prepare
-    monkeypatch.setattr(preflight, "prepare", lambda *args, **options: (made.append(1), prepare(*args, **options))[1])
+    loaded = []
+    load_rows = prepare.load_rows
+    monkeypatch.setattr(prepare, "load_rows", lambda *args: (loaded.append(1), load_rows(*args))[1])
     flight = Preflight()
     for lr in (1e-3, 1e-4):
         for seed in (0, 1):
             flight.check(job_of(f"optimizer.lr={lr}", f"seed={seed}", "batch_size=8"))
-    assert len(made) == 1
+    assert len(loaded) == 1
     with pytest.raises(UserError, match=r"adapter\.count=9"):
         flight.check(job_of("adapter=top_layers", "adapter.count=9"))
     assert flight.check(job_of("limit=40")).outline.course.steps == 3
-    assert len(made) == 2
+    assert len(loaded) == 2
 
 
 def test_what_many_jobs_cannot_have_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that is out of reach is waited for once."""
     asked = []
 
-    def prepare(*args: Any, **options: Any) -> None:
+    def load_rows(*args: Any) -> None:
         asked.append(args)
         raise UserError("out of reach")
 
-    monkeypatch.setattr(preflight, "prepare", prepare)
+    monkeypatch.setattr(prepare, "load_rows", load_rows)
     flight = Preflight()
     for seed in (0, 1):
         with pytest.raises(UserError, match="out of reach"):

@@ -150,6 +150,10 @@ def test_where_no_row_can_be_used_that_is_a_mistake(hone: Hone, run: Path) -> No
         ((), "nothing to predict"),
         (("input=none.csv",), "no such file"),
         (("input=a.csv",), "no column 'text'"),
+        (
+            ("input=a.csv", "columns={text: [body, title]}"),
+            "no column 'body' for the role 'text', no column 'title' for the role 'text'. The columns are words",
+        ),
         (("input=a.csv", "columns={txt: words}"), "Did you mean text?"),
         (("input=a.xlsx",), "unknown format"),
         (("text=x", "output=a.xlsx"), "unknown format"),
