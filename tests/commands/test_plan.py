@@ -168,8 +168,8 @@ def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
     same, other = hone("plan", *words), hone("plan", *words, "head=mean")
     assert "weights:" not in same.out
     assert other.code == 0, other.said
-    assert "newly initialised weights: 2 (head.bias, head.weight)" in other.out
-    assert "unused weights of the checkpoint: " in other.out
+    assert "newly initialised weights: 2 (classifier.1.bias, classifier.1.weight)" in other.out
+    assert "unused weights of the checkpoint: 4 (" in other.out
 
 
 def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
