@@ -17,18 +17,16 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from conftest import SMALL, Hone, only_run, record
-from hone.commands.plan.pace import Bench
+from hone.commands.plan.pace import StepTimer
 from hone.commands.plan.paper import Paper
 from hone.commands.plan.rehearsal import Rehearsal
 from hone.config.check import check
 from hone.config.job import Invocation, Job
 from hone.config.tree import CONF, options
-from hone.core import hardware as machine
+from hone.core import hardware
 from hone.core.errors import UserError
 from hone.tasks.text.text_classification import TextClassification
-from hone.training import preflight as disk
-from hone.training import preflight as sizes
-from hone.training import prepare as draft
+from hone.training import preflight, prepare
 from hone.training.fast.packing import Padded, propose_packing
 from hone.training.optim.optimizers import Optimizer
 from hone.training.parts import RunParts
@@ -38,7 +36,7 @@ NO_TRIAL = "plan.time=false"
 
 
 def job_of(*overrides: str) -> Job:
-    """What `hone train` would be told."""
+    """The job of `hone train` with these overrides."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed: Any = OmegaConf.to_container(compose("train", [*SMALL, *overrides]), resolve=True)
     settings, parts = check("train", composed)
@@ -50,8 +48,8 @@ def planned(hone: Hone, *words: str) -> dict[str, Any]:
     done = hone("plan", *SMALL, *words, "plan.format=json")
     assert done.code == 0, done.said
     assert not Path("outputs").exists()
-    told: dict[str, Any] = json.loads(done.out)
-    return told
+    plan: dict[str, Any] = json.loads(done.out)
+    return plan
 
 
 def test_what_it_tells_comes_true(hone: Hone) -> None:
@@ -63,22 +61,22 @@ def test_what_it_tells_comes_true(hone: Hone) -> None:
         "adapter=top_layers",
         "adapter.count=1",
     )
-    told = planned(hone, *words, NO_TRIAL)
+    plan = planned(hone, *words, NO_TRIAL)
     done = hone("train", *SMALL, *words)
     assert done.code == 0, done.said
     run = record(only_run())
     checkpoints = sorted(only_run().glob("checkpoints/step-*"))
     weighed = sum(file.stat().st_size for file in checkpoints[-1].glob("*.safetensors"))
-    assert told["identity"] == run["identity"]
-    assert told["name"] == run["group"]
-    assert told["parameters"] == run["parameters"]
-    assert told["data"]["rows"] == run["data"]["rows"]
-    assert told["course"]["steps"] == run["steps"] == 5
-    assert told["course"]["evaluations"] == done.err.count("validation loss")
-    assert run["best"]["metric"] == f"validation/{told['monitor']['name']}"
-    assert told["disk"]["checkpoint"] == pytest.approx(weighed, rel=0.05)
-    assert told["time"] is None
-    assert told["memory"]["measured"] is None
+    assert plan["identity"] == run["identity"]
+    assert plan["name"] == run["group"]
+    assert plan["parameters"] == run["parameters"]
+    assert plan["data"]["rows"] == run["data"]["rows"]
+    assert plan["course"]["steps"] == run["steps"] == 5
+    assert plan["course"]["evaluations"] == done.err.count("validation loss")
+    assert run["best"]["metric"] == f"validation/{plan['monitor']['name']}"
+    assert plan["disk"]["checkpoint"] == pytest.approx(weighed, rel=0.05)
+    assert plan["time"] is None
+    assert plan["memory"]["measured"] is None
 
 
 def test_a_table_for_people(hone: Hone) -> None:
@@ -88,7 +86,7 @@ def test_a_table_for_people(hone: Hone) -> None:
         "6 in 1 epochs of 6",
         "96 train",
         "f1_macro, higher is better",
-        "264,966 learn",
+        "264,966 trainable",
         "about",
         "activations",
     ):
@@ -164,15 +162,25 @@ def test_weights_that_do_not_fit_are_refused_without_being_loaded(
     assert said in plan.err
 
 
+def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
+    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    words = (*SMALL, "checkpoint=hub", f"checkpoint.path={only_run() / 'model'}", NO_TRIAL)
+    same, other = hone("plan", *words), hone("plan", *words, "head=mean")
+    assert "weights:" not in same.out
+    assert other.code == 0, other.said
+    assert "newly initialised weights: 2 (classifier.1.bias, classifier.1.weight)" in other.out
+    assert "unused weights of the checkpoint: 4 (" in other.out
+
+
 def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
     done = hone("plan", *SMALL)
     assert done.code == 2
     assert "output_root=outputs: the run's checkpoints" in done.err
 
 
 def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "available", lambda: -machine.resident_memory())
+    monkeypatch.setattr(hardware, "available_memory", lambda: -hardware.resident_memory())
     done = hone("plan", *SMALL)
     assert done.code == 0
     assert "not tried" in done.out
@@ -180,29 +188,29 @@ def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pyt
 
 
 def test_many_jobs_share_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    prepare = draft.prepare
-    monkeypatch.setattr(draft, "prepare", lambda *told: (made.append(1), prepare(*told))[1])
+    loaded = []
+    load_rows = prepare.load_rows
+    monkeypatch.setattr(prepare, "load_rows", lambda *args: (loaded.append(1), load_rows(*args))[1])
     flight = Preflight()
     for lr in (1e-3, 1e-4):
         for seed in (0, 1):
             flight.check(job_of(f"optimizer.lr={lr}", f"seed={seed}", "batch_size=8"))
-    assert len(made) == 1
+    assert len(loaded) == 1
     with pytest.raises(UserError, match=r"adapter\.count=9"):
         flight.check(job_of("adapter=top_layers", "adapter.count=9"))
     assert flight.check(job_of("limit=40")).outline.course.steps == 3
-    assert len(made) == 2
+    assert len(loaded) == 2
 
 
 def test_what_many_jobs_cannot_have_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that is out of reach is waited for once."""
     asked = []
 
-    def prepare(*told: Any) -> None:
-        asked.append(told)
+    def load_rows(*args: Any) -> None:
+        asked.append(args)
         raise UserError("out of reach")
 
-    monkeypatch.setattr(draft, "prepare", prepare)
+    monkeypatch.setattr(prepare, "load_rows", load_rows)
     flight = Preflight()
     for seed in (0, 1):
         with pytest.raises(UserError, match="out of reach"):
@@ -232,7 +240,7 @@ def test_what_an_optimiser_keeps_is_known_from_shapes(option: str) -> None:
         weight.grad = torch.ones_like(weight)
     optimizer.step()
     state = [value for kept in optimizer.state.values() for value in kept.values() if isinstance(value, Tensor)]
-    assert sizes.of_state(made, weights) == sizes.of_tensors(state)
+    assert preflight.of_state(made, weights) == preflight.of_tensors(state)
 
 
 class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
@@ -272,27 +280,27 @@ def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: 
     feasible = Preflight().check(job)
     rehearsal = Rehearsal(feasible)
     packing = propose_packing(rehearsal.blank, feasible.prepared.layer_map, rehearsal.specimen())[0]
-    taken = rehearsal.taken(Padded() if "batch.pack=false" in words else packing)
+    taken = rehearsal.run(Padded() if "batch.pack=false" in words else packing)
 
-    bench = Bench.of(job, feasible.precision)
-    module = bench.train_state.module
-    known = [*module.parameters(), *module.buffers(), *bench.train_state.average.state().values()]
-    with bench.train_state.fast_paths(), Weighed(known) as weighed:
+    timer = StepTimer.of(job, feasible.precision)
+    module = timer.train_state.module
+    known = [*module.parameters(), *module.buffers(), *timer.train_state.average.state().values()]
+    with timer.train_state.fast_paths(), Weighed(known) as weighed:
         for _ in range(2):
-            bench.takes(next(bench.data.steps(1)))
-    assert taken.moving + taken.optimizer == pytest.approx(weighed.peak, rel=0.02)
-    assert taken.average == sizes.of_tensors(bench.train_state.average.state().values())
+            timer.time_step(next(timer.data.steps(1)))
+    assert taken.step_peak + taken.optimizer == pytest.approx(weighed.peak, rel=0.02)
+    assert taken.average == preflight.of_tensors(timer.train_state.average.state().values())
 
 
 def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:
-    """It is private: where this fails, `planning/paper.py` needs the new name of it."""
+    """It is private: where this fails, `commands/plan/paper.py` needs the new name of it."""
     tracker = import_module("torch.distributed._tools.mem_tracker").MemTracker
     for name in ("track_external", "reset_mod_stats", "get_tracker_snapshot"):
         assert callable(getattr(tracker, name, None)), f"MemTracker.{name} is gone"
     fake = import_module("torch._subclasses.fake_tensor")
     for name in ("FakeTensor", "FakeTensorMode", "unset_fake_temporarily"):
         assert hasattr(fake, name), f"{name} is gone"
-    with Paper(torch.device("cpu")).counted(torch.nn.Linear(8, 8)) as counter:
+    with Paper(torch.device("cpu")).count_bytes(torch.nn.Linear(8, 8)) as counter:
         before = counter.now()
         kept = torch.zeros(1000)
         assert counter.now() - before == kept.nbytes
@@ -311,7 +319,7 @@ def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
     done = hone("plan", *SMALL, NO_TRIAL)
     assert done.code == 0, done.said
     assert "depends on values that an estimate does not have (DataDependentOutput" in done.out
-    assert "a process of its own took the heaviest steps" in done.out
+    assert "a separate process took the heaviest steps" in done.out
     assert "measured" in done.out
     assert "activations" not in done.out.partition("measured")[0]
     assert "Traceback" not in done.said

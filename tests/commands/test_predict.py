@@ -150,6 +150,10 @@ def test_where_no_row_can_be_used_that_is_a_mistake(hone: Hone, run: Path) -> No
         ((), "nothing to predict"),
         (("input=none.csv",), "no such file"),
         (("input=a.csv",), "no column 'text'"),
+        (
+            ("input=a.csv", "columns={text: [body, title]}"),
+            "no column 'body' for the role 'text', no column 'title' for the role 'text'. The columns are words",
+        ),
         (("input=a.csv", "columns={txt: words}"), "Did you mean text?"),
         (("input=a.xlsx",), "unknown format"),
         (("text=x", "output=a.xlsx"), "unknown format"),
@@ -218,9 +222,9 @@ def test_candidates_that_nobody_trained_on(classes: str, several: bool, hone: Ho
 def test_candidates_need_a_network_that_knows_entailment(hone: Hone, run: Path, nli: Path) -> None:
     refused(hone("predict", f"run={run}", "zero_shot=[a,b]", "text=x"), "trained on entailment", "sadness")
     there = ("checkpoint=hub", f"checkpoint.path={nli}", "text=x")
-    refused(hone("predict", *there, "zero_shot=[a]"), "at least two labels")
+    refused(hone("predict", *there, "zero_shot=[a]"), "at least two different labels")
     refused(hone("predict", *there, "zero_shot=[a,b]", "hypothesis=nothing"), "no braces")
-    refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "there is zero_shot")
+    refused(hone("predict", *there, "zero_shot=[a,b]", "task=text_classification"), "given: zero_shot")
     refused(hone("predict", *there, f"zero_shot=[a,{'x' + ' x' * 200}]"), "zero_shot='x x", "Choose a shorter label")
 
 

@@ -118,7 +118,7 @@ class EvaluateSettings:
 class PredictSettings:
     """The settings of `hone predict`."""
 
-    made_of: ClassVar[str | None] = "hone.commands.predict.model.Elsewhere"
+    made_of: ClassVar[str | None] = "hone.commands.predict.model.PredictParts"
 
     run: Place | None
     inputs: dict[str, list[Any]] | None

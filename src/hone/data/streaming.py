@@ -56,7 +56,7 @@ class Stream:
     incoming: RawStream
     source: Source
     task: Task
-    survey: StreamSurvey
+    survey_rows: StreamSurvey
     limit: int | None
 
     @property

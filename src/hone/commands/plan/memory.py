@@ -1,4 +1,10 @@
-"""The memory that a run takes, by what takes it; from shapes alone, so that it is known before anything is loaded."""
+"""The memory that a run will take, by what takes it, estimated from shapes before any weights are loaded.
+
+Tensors are counted to the byte (`rehearsal.py`). What the process takes beyond them is not: the constants here were
+fitted by hand to the peaks that `make bench-memory` measures, on one kind of machine (Linux with glibc, a few cores
+with bf16 units). That benchmark fails where an estimate is off by more than a fifth. On a machine of another kind run
+it again, or measure with `plan.probe=true`. It does not cover GPUs.
+"""
 
 from __future__ import annotations
 
@@ -10,44 +16,27 @@ import torch.nn.functional as F
 from torch import nn
 
 from hone.commands.plan import kernels
-from hone.core import hardware as machine
+from hone.core import hardware
 from hone.core.errors import HoneError, one_line
-from hone.core.hardware import device_of
-from hone.training import preflight as sizes
+from hone.training import preflight
 from hone.training.fast.packing import Packing, Padded, propose_packing, require_packed
 from hone.training.preflight import Feasible
 
 if TYPE_CHECKING:
-    from hone.commands.plan.rehearsal import Rehearsal, Taken
+    from hone.commands.plan.rehearsal import Rehearsal, StepBytes
 
+_SLACK = {"packed": 1.1, "padded": 1.25, "recomputed": 2.4, "gpu": 1.1}
+"""Memory taken per byte in use: the more sizes come and go, the fewer fit into freed gaps. Fitted."""
+_NOT_REUSED = 0.5
+"""The share of evaluations' tensors and of compiled kernels that finds no room in memory that was freed. Fitted."""
 _LATER = 25_000_000
-"""What evaluations and files bring into a process."""
-_WIDTH = 192
-"""Of the layer that warms a process up."""
-
-
-@final
-@dataclass(frozen=True)
-class Allocator:
-    """What it takes over what is in use, found by measuring: sizes come and go, and few fit into the gaps of others."""
-
-    slack: float
-    """Times as much as training has in use at most."""
-    anew: float
-    """The share of an evaluation that finds no room in what training has left."""
-
-
-_PACKED, _PADDED = Allocator(1.1, 0.5), Allocator(1.25, 0.5)
-"""Packed batches come in fewer sizes."""
-_RECOMPUTED, _ON_GPUS = Allocator(2.4, 0.5), Allocator(1.1, 0.0)
-_KERNELS_ANEW = 0.5
-"""The share of compiled kernels that finds no room in memory that was freed."""
+"""Bytes that evaluations and written files bring into a process later. Fitted."""
 
 
 @final
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one process: of all of it on a CPU, of what is on the device on a GPU."""
+    """Bytes of one process: all of it on a CPU, its share of the device on a GPU."""
 
     process: int
     """Python, libraries and rows."""
@@ -57,9 +46,9 @@ class Memory:
     optimizer: int
     average: int
     activations: int | None
-    """What is kept for the backward pass, and whatever else comes and goes; None where only a real step shows it."""
+    """What is kept for the backward pass and all other temporary tensors; None where only a real step shows it."""
     best: int
-    """The weights of the best checkpoint, which are read back in the end."""
+    """The weights of the best checkpoint, which are loaded again at the end."""
 
     @property
     def total(self) -> int:
@@ -75,104 +64,116 @@ class Estimate:
     padded: str
     unknown: str
     room: int
-    """What is available for it."""
+    """Bytes available to the run."""
 
     @property
     def fits(self) -> bool:
         return self.memory.total <= self.room
 
 
-def estimate(job: Feasible) -> Estimate:
-    """Rehearses the heaviest step of the run; a network whose forward pass depends on values cannot be rehearsed."""
-    device = device_of(job.job.settings.accelerator)
-    process = _process(job) if device == "cpu" else 0
+def estimate(feasible: Feasible) -> Estimate:
+    """Rehearse the heaviest step of the run; a network whose forward pass depends on values cannot be rehearsed."""
+    device = hardware.device_of(feasible.job.settings.accelerator)
+    process = _process_bytes(feasible) if device == "cpu" else 0
 
-    from hone.commands.plan.rehearsal import Rehearsal  # with it, much of torch that no training needs
+    # Imported late: it brings in much of torch that a run never loads, and the process was just measured without it.
+    from hone.commands.plan.rehearsal import Rehearsal
 
-    rehearsal, padded, unknown = Rehearsal(job), "", ""
+    rehearsal, padded, unknown = Rehearsal(feasible), "", ""
     try:
-        taken, padded = _rehearsed(job, rehearsal)
+        step, padded = _rehearse(feasible, rehearsal)
     except HoneError:
         raise
-    except Exception as error:  # networks are built in too many ways to foresee
-        taken, unknown = None, one_line(error)
-    memory = _lasting(job, process) if taken is None else _memory(job, process, taken, packed=not padded)
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else machine.available_memory() + machine.resident_memory()
-    return Estimate(memory, padded, unknown, free)
+    except Exception as error:  # networks fail without values in more ways than can be listed
+        memory, unknown = _memory_without_activations(feasible, process), one_line(error)
+    else:
+        memory = _memory(feasible, process, step, packed=not padded)
+    return Estimate(memory, padded, unknown, _room(device))
 
 
-def _rehearsed(job: Feasible, rehearsal: Rehearsal) -> tuple[Taken, str]:
-    """What the step takes, packed if the run would find that it can be, and why it is padded."""
-    wanted = job.parts.batch.pack
-    packing, reason = _packing(job, rehearsal)
-    try:
-        taken = rehearsal.taken(packing)
-    except Exception as error:
-        if isinstance(packing, Padded):
-            raise
-        taken, reason = rehearsal.taken(Padded()), one_line(error)
-    require_packed(wanted, reason)
-    return taken, reason
+def _room(device: str) -> int:
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return hardware.available_memory() + hardware.resident_memory()
 
 
-def _packing(job: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
-    """As the run would find it, but for the comparison of losses."""
-    if job.parts.batch.pack is False:
-        return Padded(), "batch.pack=false"
-    if rehearsal.fabric.device.type != "cpu":
-        return Padded(), "packing is for CPUs so far"
-    return propose_packing(rehearsal.blank, job.prepared.layer_map, rehearsal.specimen())
-
-
-def _memory(job: Feasible, process: int, taken: Taken, packed: bool) -> Memory:
-    on_cpu = device_of(job.job.settings.accelerator) == "cpu"
-    allocator = _allocator(job, packed) if on_cpu else _ON_GPUS
-    training = allocator.slack * taken.moving + allocator.anew * taken.reading
-    moving = round(max(training, allocator.slack * taken.reading))
-    best = (
-        sizes.of_tensors(sizes.trainable_weights(job.prepared.blank), sizes.weight_dtype(job.precision))
-        if on_cpu
-        else 0
-    )
-    trained, evaluated = taken.products
-    count = trained * kernels.sizes_trained(job, packed) + evaluated * kernels.sizes_evaluated(job) if on_cpu else 0
-    compiled = round(_KERNELS_ANEW * kernels.kept(count))
-    return Memory(
-        process, compiled, taken.weights, taken.gradients, taken.optimizer, taken.average,
-        activations=max(0, moving - taken.gradients), best=best,
-    )  # fmt: skip
-
-
-def _allocator(job: Feasible, packed: bool) -> Allocator:
-    if job.job.settings.gradient_checkpointing:
-        return _RECOMPUTED
-    return _PACKED if packed else _PADDED
-
-
-def _lasting(job: Feasible, process: int) -> Memory:
-    """What is known from the shapes of the weights alone."""
-    network, kept_as = job.prepared.blank, sizes.weight_dtype(job.precision)
-    learned = sizes.of_tensors(sizes.trainable_weights(network), kept_as)
-    state = sizes.of_state(job.parts.optimizer, sizes.trainable_weights(network), kept_as)
-    average = learned if job.parts.optimizer.ema is not None else 0
-    weights = sizes.of_tensors([*network.parameters(), *network.buffers()], kept_as)
-    return Memory(process, 0, weights, learned, state, average, activations=None, best=learned if process else 0)
-
-
-def _process(job: Feasible) -> int:
-    """As this one is, once it has done some computing, and with the rows that it reads by and by."""
+def _process_bytes(feasible: Feasible) -> int:
+    """Return the size of this process after some computing, plus the rows that a run reads in the course of time."""
     _warm_up()
-    shares = {"train": min(job.outline.epochs, 1.0)}
-    rows = sum(shares.get(split, 1.0) * rows.data.nbytes for split, rows in job.prepared.encoded.items())
-    return int(machine.resident_memory() + round(rows) + _LATER)
+    train_share = min(feasible.outline.epochs, 1.0)
+    rows = 0.0
+    for split, encoded in feasible.prepared.encoded.items():
+        rows += encoded.data.nbytes * (train_share if split == "train" else 1.0)
+    return int(hardware.resident_memory() + round(rows) + _LATER)
 
 
 def _warm_up() -> None:
-    """Loads what the first step of any training leaves in memory for good."""
-    layer = nn.TransformerEncoderLayer(_WIDTH, 4, _WIDTH, batch_first=True)
+    """Take a tiny training step, to load what the first step of any training keeps in memory for good."""
+    width = 192
+    layer = nn.TransformerEncoderLayer(width, 4, width, batch_first=True)
     optimizer = torch.optim.AdamW(layer.parameters(), fused=True)
-    for low in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            read = layer(torch.zeros(2, 8, _WIDTH))[:, 0].float()
-            F.cross_entropy(read, torch.zeros(2, dtype=torch.int64)).backward()
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            logits = layer(torch.zeros(2, 8, width))[:, 0].float()
+            F.cross_entropy(logits, torch.zeros(2, dtype=torch.int64)).backward()
         optimizer.step()
+
+
+def _rehearse(feasible: Feasible, rehearsal: Rehearsal) -> tuple[StepBytes, str]:
+    """Return the bytes of the step, packed where the run would pack, and otherwise the reason why it is padded."""
+    packing, reason = _find_packing(feasible, rehearsal)
+    try:
+        step = rehearsal.run(packing)
+    except Exception as error:
+        if isinstance(packing, Padded):
+            raise
+        step, reason = rehearsal.run(Padded()), one_line(error)
+    require_packed(feasible.parts.batch.pack, reason)
+    return step, reason
+
+
+def _find_packing(feasible: Feasible, rehearsal: Rehearsal) -> tuple[Packing, str]:
+    """Choose as the run does, except that the run also compares the losses of packed and padded batches."""
+    if feasible.parts.batch.pack is False:
+        return Padded(), "batch.pack=false"
+    if rehearsal.fabric.device.type != "cpu":
+        return Padded(), "packing is for CPUs so far"
+    return propose_packing(rehearsal.blank, feasible.prepared.layer_map, rehearsal.specimen())
+
+
+def _memory(feasible: Feasible, process: int, step: StepBytes, packed: bool) -> Memory:
+    network = feasible.prepared.blank
+    slack, compiled, best, evaluation = _SLACK["gpu"], 0, 0, 0.0
+    if hardware.device_of(feasible.job.settings.accelerator) == "cpu":
+        slack = _slack_on_cpu(feasible, packed)
+        compiled = round(_NOT_REUSED * kernels.kernel_bytes(_count_kernels(feasible, step, packed)))
+        best = preflight.of_tensors(preflight.trainable_weights(network), preflight.weight_dtype(feasible.precision))
+        evaluation = _NOT_REUSED * step.evaluation_peak
+    peak = round(max(slack * step.step_peak + evaluation, slack * step.evaluation_peak))
+    return Memory(
+        process, compiled, step.weights, step.gradients, step.optimizer, step.average,
+        activations=max(0, peak - step.gradients), best=best,
+    )  # fmt: skip
+
+
+def _slack_on_cpu(feasible: Feasible, packed: bool) -> float:
+    if feasible.job.settings.gradient_checkpointing:
+        return _SLACK["recomputed"]
+    return _SLACK["packed" if packed else "padded"]
+
+
+def _count_kernels(feasible: Feasible, step: StepBytes, packed: bool) -> int:
+    """Each product of 16-bit matrices has one kernel per batch size that it meets."""
+    training = step.training_products * kernels.count_training_sizes(feasible, packed)
+    return training + step.evaluation_products * kernels.count_evaluation_sizes(feasible)
+
+
+def _memory_without_activations(feasible: Feasible, process: int) -> Memory:
+    """Return what the shapes of the weights alone tell."""
+    network, dtype = feasible.prepared.blank, preflight.weight_dtype(feasible.precision)
+    trainable = preflight.of_tensors(preflight.trainable_weights(network), dtype)
+    state = preflight.of_state(feasible.parts.optimizer, preflight.trainable_weights(network), dtype)
+    average = trainable if feasible.parts.optimizer.ema is not None else 0
+    weights = preflight.of_tensors([*network.parameters(), *network.buffers()], dtype)
+    best = trainable if process else 0
+    return Memory(process, 0, weights, trainable, state, average, activations=None, best=best)

@@ -1,4 +1,4 @@
-"""How long a run would take, by its first few steps and a batch of its validation split."""
+"""How long a run would take, judged by its first few steps and by one batch of its validation split."""
 
 from __future__ import annotations
 
@@ -22,11 +22,27 @@ from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
 from hone.training.step import make_finite_check
 
+_SECONDS = 5.0
+"""Steps are timed for this long, within these numbers of them."""
+_FEWEST, _MOST = 2, 20
+
 
 @final
 @dataclass(frozen=True)
-class Bench:
-    """A process by itself, whatever number of them the run would have."""
+class Pace:
+    """Rough times in seconds: steps differ, and starting up and saving take time as well."""
+
+    step: float
+    epoch: float
+    evaluation: float
+    """One evaluation during training, which may read only a part of the validation split."""
+    total: float
+
+
+@final
+@dataclass(frozen=True)
+class StepTimer:
+    """A run that is set up in a single process, however many the real run would have, to time its parts."""
 
     job: Job
     fabric: Fabric
@@ -41,22 +57,16 @@ class Bench:
         assembled = assemble(parts, settings, fabric, StageCache())
         return cls(job, fabric, assembled.data, assembled.state)
 
-    def takes(self, step: Step) -> float:
-        """The seconds of a step."""
+    def time_step(self, step: Step) -> float:
+        """Return the seconds that a training step takes."""
         begun, targets = time.perf_counter(), max(sum(step.targets), 1e-12)
-        loss, _ = train_step(
-            self.fabric,
-            self.train_state,
-            make_finite_check(self.fabric, self.train_state),
-            step,
-            targets,
-            self.job.settings.clip_norm,
-        )
-        float(loss)  # a GPU is waited for
+        finite_check = make_finite_check(self.fabric, self.train_state)
+        loss, _ = train_step(self.fabric, self.train_state, finite_check, step, targets, self.job.settings.clip_norm)
+        float(loss)  # waits for a GPU to finish
         return time.perf_counter() - begun
 
-    def evaluates(self, split: str, places: Iterable[int]) -> tuple[float, int]:
-        """The seconds that some batches of a split take, and the tokens in them, padding included."""
+    def time_evaluation(self, split: str, places: Iterable[int]) -> tuple[float, int]:
+        """Return the seconds that some batches of a split take, and the number of their tokens, padding included."""
         batches, lengths = self.data.batches(split), self.data.lengths[split]
         chosen = [batches.plan[place] for place in places]
         begun = time.perf_counter()
@@ -64,50 +74,37 @@ class Bench:
         return time.perf_counter() - begun, sum(len(rows) * int(lengths[rows].max()) for rows in chosen)
 
 
-_SECONDS = 5.0
-_FEWEST, _MOST = 2, 20
-
-
-@final
-@dataclass(frozen=True)
-class Pace:
-    """In seconds, roughly: steps differ, and starting and storing take time too."""
-
-    step: float
-    epoch: float
-    evaluation: float
-    """Of the validation split, as far as it is looked at during the training."""
-    total: float
-
-
-def pace_of(job: Feasible) -> Pace:
-    """By the tokens of what was tried, and of all there is."""
-    bench, outline, rows = Bench.of(job.job, job.precision), job.outline, job.prepared.rows.sizes["validation"]
-    epoch = _training(bench) * outline.tokens["train"] / job.job.settings.devices
+def measure_pace(feasible: Feasible) -> Pace:
+    """Scale the time per token of what was tried to all tokens of the run."""
+    timer = StepTimer.of(feasible.job, feasible.precision)
+    outline, devices = feasible.outline, feasible.job.settings.devices
+    epoch = _seconds_per_training_token(timer) * outline.tokens["train"] / devices
     step = epoch / outline.course.clock.steps_per_epoch
-    read = _evaluation(bench) / job.job.settings.devices
-    whole = read * outline.tokens["validation"]
-    part = whole * min(1.0, (outline.course.evaluate_rows or rows) / rows)
-    concluded = whole + read * outline.tokens.get("test", 0)
-    return Pace(step, epoch, part, step * outline.course.steps + outline.evaluations * part + concluded)
+    per_token = _seconds_per_evaluation_token(timer) / devices
+    validation = per_token * outline.tokens["validation"]
+    rows = feasible.prepared.rows.sizes["validation"]
+    evaluation = validation * min(1.0, (outline.course.evaluate_rows or rows) / rows)
+    final_scores = validation + per_token * outline.tokens.get("test", 0)
+    total = step * outline.course.steps + outline.evaluations * evaluation + final_scores
+    return Pace(step, epoch, evaluation, total)
 
 
-def _training(bench: Bench) -> float:
-    """Seconds a token; the first step warms up and does not count."""
+def _seconds_per_training_token(timer: StepTimer) -> float:
+    """The first step warms up and does not count."""
     seconds = tokens = 0.0
-    with bench.train_state.fast_paths():
-        steps = bench.data.steps(1)
-        bench.takes(next(steps))
+    with timer.train_state.fast_paths():
+        steps = timer.data.steps(1)
+        timer.time_step(next(steps))
         for count, step in enumerate(steps, start=1):
-            seconds, tokens = seconds + bench.takes(step), tokens + step.tokens
+            seconds, tokens = seconds + timer.time_step(step), tokens + step.tokens
             if count >= _FEWEST and (seconds > _SECONDS or count >= _MOST):
                 break
     return seconds / max(tokens, 1.0)
 
 
-def _evaluation(bench: Bench) -> float:
-    """Seconds a token: of a batch that is neither among the longest nor among the shortest."""
-    middle = len(bench.data.batches("validation").plan) // 2
-    bench.evaluates("validation", [0])
-    seconds, tokens = bench.evaluates("validation", [middle])
+def _seconds_per_evaluation_token(timer: StepTimer) -> float:
+    """Batches are sorted by length: the first warms up, and the middle one stands for all."""
+    middle = len(timer.data.batches("validation").plan) // 2
+    timer.time_evaluation("validation", [0])
+    seconds, tokens = timer.time_evaluation("validation", [middle])
     return seconds / max(tokens, 1)

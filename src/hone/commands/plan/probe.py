@@ -1,6 +1,6 @@
-"""The memory that a run takes, measured: a process of its own takes the run's heaviest steps and tells its peak.
+"""The memory of a run, measured: a separate process takes the run's heaviest steps and reports its peak.
 
-Nothing heavy is imported here: the process first keeps out what it does not need, as the command does.
+Nothing heavy is imported at the top: the new process first keeps out what it does not need, as the command does.
 """
 
 from __future__ import annotations
@@ -16,51 +16,52 @@ from hone.core.errors import HoneError, RunError
 from hone.core.value_types import ExactPrecision
 
 
-def measured(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
-    """The most bytes it had, of its own memory or of a GPU's."""
+def measure_peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
+    """Return the most bytes that the process held, in its own memory or on a GPU."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell, args=(job, precision, steps, theirs))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_peak, args=(job, precision, steps, sender))
     process.start()
-    theirs.close()
+    sender.close()  # else `recv` would wait forever for a process that has died
     try:
-        told = ours.recv()
+        peak = receiver.recv()
     except EOFError:
         process.join()
-        raise RunError(f"plan.probe=true: the process that took the steps {_end(process.exitcode)}") from None
+        raise RunError(f"plan.probe=true: the process that took the steps {_cause(process.exitcode)}") from None
     process.join()
-    if isinstance(told, HoneError):
-        raise told
-    return int(told)
+    if isinstance(peak, HoneError):
+        raise peak
+    return int(peak)
 
 
-def _end(code: int | None) -> str:
-    if code == -signal.SIGKILL:
+def _cause(exit_code: int | None) -> str:
+    if exit_code == -signal.SIGKILL:
         return "was killed: there was not enough memory for it."
-    return f"ended with {code}."
+    return f"ended with {exit_code}."
 
 
-def _tell(job: Job, precision: ExactPrecision, steps: Sequence[int], told: Any) -> None:
+def _send_peak(job: Job, precision: ExactPrecision, steps: Sequence[int], sender: Any) -> None:
+    """The work of the new process: it sends the peak, or the error that prevented it."""
     try:
-        told.send(_peak(job, precision, steps))
+        sender.send(_peak(job, precision, steps))
     except HoneError as error:
-        told.send(type(error)(*error.args))
+        sender.send(type(error)(*error.args))
 
 
 def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
-    """Each step twice, for an optimiser has more to remember after its first; then the longest validation rows."""
+    """Take each step twice, as an optimiser has state only after its first step, and evaluate the longest rows."""
     import torch
 
-    from hone.commands.plan.pace import Bench
-    from hone.core import hardware as machine
+    from hone.commands.plan.pace import StepTimer
+    from hone.core import hardware
     from hone.core.log import quieten_libraries
 
     quieten_libraries()
-    logging.getLogger("hone").setLevel(logging.ERROR)  # it was all said before
-    bench = Bench.of(job, precision)
-    with bench.train_state.fast_paths():
+    logging.getLogger("hone").setLevel(logging.ERROR)  # the command has printed all warnings already
+    timer = StepTimer.of(job, precision)
+    with timer.train_state.fast_paths():
         for number in (*steps, *steps):
-            bench.takes(next(bench.data.steps(number)))
-    bench.evaluates("validation", [0])
-    on_gpu = bench.fabric.device.type == "cuda"
-    return int(torch.cuda.max_memory_reserved()) if on_gpu else machine.peak_memory()
+            timer.time_step(next(timer.data.steps(number)))
+    timer.time_evaluation("validation", [0])
+    on_gpu = timer.fabric.device.type == "cuda"
+    return int(torch.cuda.max_memory_reserved()) if on_gpu else hardware.peak_memory()

@@ -1,4 +1,4 @@
-"""What runs cost, found out as `hone plan` does for one of each kind, in a process like those of the sweep."""
+"""What the runs of a sweep cost: one run of each kind is planned as `hone plan` does, in a process like the sweep's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Self, final
 
-from hone.commands.plan import Options, forecast
+from hone.commands.plan import PlanOptions, forecast
 from hone.config.job import Job
 from hone.core.errors import HoneError
 from hone.core.log import capture_log, quieten_libraries
@@ -26,103 +26,109 @@ from hone.sweeps.staleness import Staleness
 from hone.sweeps.workers import LocalWorkers
 from hone.training.preflight import Feasible
 
+_COST_NOTHING = {"seed", "epochs", "steps", "scheduler", "clip_norm", "monitor", "patience", "evaluate_every"}
+"""Keys that change neither the time of a step nor the memory of a run."""
+_HAVE_RATES = ("checkpoint", "optimizer")
+"""Sections in which all fractions are rates, such as a learning rate, that change neither."""
+
 
 @final
 @dataclass(frozen=True)
-class Cost:
-    """Of the runs of a kind; times in seconds, memory in bytes."""
+class RunCost:
+    """What one run of a kind costs, with times in seconds and memory in bytes."""
 
     memory: int
-    """Of one run: measured if that was asked for, else estimated."""
+    """Measured if that was asked for, else estimated."""
     room: int
     device: str
     step: float | None
     """None where no steps were tried."""
     evaluation: float
     concluding: float
+    """The scores at the end of the run."""
     advice: str
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], advice: str) -> Self:
-        memory, time, course = found["memory"], found["time"], found["course"]
+    def of(cls, plan: Mapping[str, Any], advice: str) -> Self:
+        memory, time, course = plan["memory"], plan["time"], plan["course"]
         taken = memory["measured"] or memory["total"]
         if time is None:
-            return cls(taken, memory["room"], found["device"], None, 0.0, 0.0, advice)
-        moving = time["step"] * course["steps"] + time["evaluation"] * course["evaluations"]
-        last = max(0.0, time["total"] - moving)
-        return cls(taken, memory["room"], found["device"], time["step"], time["evaluation"], last, advice)
+            return cls(taken, memory["room"], plan["device"], None, 0.0, 0.0, advice)
+        training = time["step"] * course["steps"] + time["evaluation"] * course["evaluations"]
+        concluding = max(0.0, time["total"] - training)
+        return cls(taken, memory["room"], plan["device"], time["step"], time["evaluation"], concluding, advice)
 
-    def seconds(self, note: Mapping[str, Any]) -> float | None:
-        """Of what a run has left to do."""
+    def remaining_seconds(self, row: Mapping[str, Any]) -> float | None:
+        """Return the seconds that a run still takes; `row` is its `RunSurvey.describe`."""
         if self.step is None:
             return None
-        left: int = note["steps"] - note["done"]
-        evaluations: float = note["evaluations"] * left / max(note["steps"], 1)
-        return self.step * left + self.evaluation * evaluations + self.concluding
+        steps: int = row["steps"] - row["done"]
+        evaluations: float = row["evaluations"] * steps / max(row["steps"], 1)
+        return self.step * steps + self.evaluation * evaluations + self.concluding
 
 
-def tried(ready: Ready, options: Options, pool: LocalWorkers, copies: int) -> Cost:
-    """With a worker's share of the machine, while as many others are at work: the mean of them counts."""
-    work, complaint = partial(_try, ready.job, options), "A run of each kind could not be tried"
-    said = run_in_processes(pool, ready, work, complaint, copies if options.time else 1)
-    found = [words["found"] for words in said]
-    times = [each["time"] for each in found if each["time"]]
-    mean = {name: fmean(time[name] for time in times) for name in times[0]} if times else None
-    return Cost.of(found[0] | {"time": mean}, said[0]["advice"])
+def measure_cost(ready: Ready, options: PlanOptions, pool: LocalWorkers, copies: int) -> RunCost:
+    """Plan a run with a worker's share of the machine.
+
+    Where steps are timed, `copies` processes do the same at once, as the workers of the sweep will slow each other
+    down, and the mean of their times counts.
+    """
+    work, complaint = partial(_forecast, ready.job, options), "A run of each kind could not be tried"
+    results = run_in_processes(pool, ready, work, complaint, copies if options.time else 1)
+    plan, advice = results[0]["found"], results[0]["advice"]
+    times = [result["found"]["time"] for result in results if result["found"]["time"]]
+    mean_time = {name: fmean(time[name] for time in times) for name in times[0]} if times else None
+    return RunCost.of(plan | {"time": mean_time}, advice)
 
 
-def _try(job: Job, options: Options) -> Mapping[str, Any]:
+def _forecast(job: Job, options: PlanOptions) -> Mapping[str, Any]:
+    """The work of such a process."""
     quieten_libraries()
     try:
         with capture_log():
-            found, advice = forecast(job, options)
+            plan, advice = forecast(job, options)
     except HoneError as error:
         return {"state": "failed", "reason": str(error)}
-    return {"state": "finished", "found": found, "advice": advice}
-
-
-_AS_DEAR = {"seed", "epochs", "steps", "scheduler", "clip_norm", "monitor", "patience", "evaluate_every"}
-"""What changes neither the time of a step nor the memory of a run."""
-_RATES = ("checkpoint", "optimizer")
-"""Sections whose fractions are rates, and change neither."""
+    return {"state": "finished", "found": plan, "advice": advice}
 
 
 @final
-class Survey:
-    """Goes into the process that checks the runs."""
+class RunSurvey:
+    """Describes what the sweep would do with each run; it is sent into the process that checks the runs."""
 
     def __init__(self, folder: Path, rerun: Rerun) -> None:
         self.ledger, self.rerun, self.staleness = Ledger(folder), rerun, Staleness()
 
-    def note(self, run: Feasible) -> Mapping[str, Any]:
-        """Plain values; steps that are stored already need not be taken again."""
-        identity = run.job.identity
-        known, folder = self.ledger.outcome(identity), self.ledger.run_folder(identity)
-        stale = self.staleness.reason(run.job, folder.path) if known and known.state == "finished" else None
-        does = what_to_do(known, self.rerun, stale is not None)
-        anew = self.rerun == "all" or stale is not None
-        steps, done = run.outline.course.steps, 0
-        if does in ("resume", "again") and not anew:
+    def describe(self, feasible: Feasible) -> Mapping[str, Any]:
+        """Return plain values. `done` are the steps that a resumed run would not have to take again."""
+        identity = feasible.job.identity
+        outcome, folder = self.ledger.outcome(identity), self.ledger.run_folder(identity)
+        is_finished = outcome is not None and outcome.state == "finished"
+        stale = self.staleness.reason(feasible.job, folder.path) if is_finished else None
+        does = what_to_do(outcome, self.rerun, stale is not None)
+        from_start = self.rerun == "all" or stale is not None
+        steps, done = feasible.outline.course.steps, 0
+        if does in ("resume", "again") and not from_start:
             done = min(max(steps_in(folder.snapshots), default=0), steps)
         return {
             "does": does,
-            "state": known.state if known else None,
-            "reason": stale or (known.reason if known else None),
+            "state": outcome.state if outcome else None,
+            "reason": stale or (outcome.reason if outcome else None),
             "stale": stale,
-            "kind": kind(run.job.config),
+            "kind": kind_of(feasible.job.config),
             "steps": steps,
             "done": done,
-            "evaluations": run.outline.evaluations,
-            "parameters": count_parameters(run.prepared.blank),
-            "disk": run.disk.needed,
-            "free": run.disk.free,
+            "evaluations": feasible.outline.evaluations,
+            "parameters": count_parameters(feasible.prepared.blank),
+            "disk": feasible.disk.needed,
+            "free": feasible.disk.free,
         }
 
 
-def kind(config: Mapping[str, Any]) -> str:
-    """The same for runs that take the same time a step and the same memory."""
-    part = {name: value for name, value in relevant_settings(config).items() if name not in _AS_DEAR}
-    return cache_key("kind", part | {name: _without_fractions(part[name]) for name in _RATES})
+def kind_of(config: Mapping[str, Any]) -> str:
+    """Return a key that is equal for runs with the same time per step and the same memory."""
+    costly = {name: value for name, value in relevant_settings(config).items() if name not in _COST_NOTHING}
+    return cache_key("kind", costly | {name: _without_fractions(costly[name]) for name in _HAVE_RATES})
 
 
 def _without_fractions(node: Any) -> Any:

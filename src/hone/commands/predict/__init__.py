@@ -1,4 +1,4 @@
-"""`hone predict`: texts or a file of rows through a trained model, in order, in bounded memory."""
+"""`hone predict`: run texts or a file of rows through a trained model, in order and in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from hone.commands.predict import model
-from hone.commands.predict.model import Model
-from hone.commands.predict.rows import Asked, Broken, Row, read, typed
+from hone.commands.predict.inputs import BrokenRow, Row, read_rows, typed_rows
+from hone.commands.predict.model import TrainedModel
+from hone.commands.predict.rows import RowEncoder
 from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
@@ -34,54 +35,60 @@ _CHUNK = 1024
 
 
 def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Loads, reads, predicts and writes."""
+    """Load the model, then read, predict and write chunk by chunk."""
     quieten_libraries()
-    with capture_log(), open_sink(settings.output) as sink, _progress() as told:
-        found = _model(settings, parts)
-        asked = Asked(found.task, settings.columns or {}, settings.on_bad_row, found.learned_from)
-        precision = resolve_precision(settings.precision or found.precision, settings.accelerator)
+    with capture_log(), open_sink(settings.output) as sink, _progress_bar() as show_progress:
+        trained = _load_model(settings, parts)
+        encoder = RowEncoder(trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles)
+        precision = resolve_precision(settings.precision or trained.precision, settings.accelerator)
         fabric = devices.make_fabric(settings.accelerator, precision)
-        network = predictor(fabric, found.network, found.task)
+        network = predictor(fabric, trained.network, trained.task)
         done = 0
-        for chunk in asked.chunks(_rows(settings, asked), _CHUNK):
-            encoded = asked.encoded(chunk)
+        for chunk in encoder.chunks(_read(settings, encoder), _CHUNK):
+            encoded = encoder.encode(chunk)
             if encoded:
-                outcomes = list(_outcomes(fabric, network, found.task, encoded, settings.batch_size))
-                sink.write([_together(chunk[number], outcome) for number, outcome in outcomes])
+                outcomes = list(_predict(fabric, network, trained.task, encoded, settings.batch_size))
+                sink.write([_merge(chunk[number], outcome) for number, outcome in outcomes])
                 done += len(outcomes)
-            told(done)
-        asked.tell(done)
+            show_progress(done)
+        encoder.report_skipped(done)
 
 
-def _model(settings: PredictSettings, parts: Mapping[str, Any]) -> Model:
-    named = [name for name, node in parts.items() if node is not None]
+def _load_model(settings: PredictSettings, parts: Mapping[str, Any]) -> TrainedModel:
+    """Load a run's model, a checkpoint's, or either for zero-shot classification, whichever the settings ask for."""
+    given = [name for name, node in parts.items() if node is not None]
     if settings.options and settings.run is None:
-        raise UserError(f"options: are for a run's task; without a run say task.{next(iter(settings.options))}=….")
-    if settings.zero_shot is not None and (settings.run is None) != (named == []) and "task" not in named:
+        option = next(iter(settings.options))
+        raise UserError(f"options: only for the task of a run. Without a run, give task.{option}=… instead.")
+    if settings.zero_shot is not None and (settings.run is None) != (given == []) and "task" not in given:
         zero_shot = ZeroShot(settings.zero_shot, settings.hypothesis, settings.several)
-        return model.of_entailment(settings.run, parts, zero_shot, settings.trust)
-    if settings.run is not None and not named:
-        return model.of_run(settings.run, settings.options or {}, settings.trust)
-    if settings.run is None and len(named) == len(parts) and settings.zero_shot is None:
-        return model.of_checkpoint(parts, settings.trust)
-    said = ", ".join(name for name in ("run", "zero_shot", *named) if name in named or getattr(settings, name, None))
+        return model.load_for_zero_shot(settings.run, parts, zero_shot, settings.trust)
+    if settings.run is not None and not given:
+        return model.load_run(settings.run, settings.options or {}, settings.trust)
+    if settings.run is None and len(given) == len(parts) and settings.zero_shot is None:
+        return model.load_checkpoint(parts, settings.trust)
+    if settings.zero_shot is not None:
+        given.insert(0, "zero_shot")
+    if settings.run is not None:
+        given.insert(0, "run")
     raise UserError(
-        f"Say run=DIR, checkpoint=… with task=…, or either with zero_shot=[…]; there is {said or 'neither'}."
+        "Give run=DIR, or checkpoint=… with task=…, or either run=DIR or checkpoint=… with zero_shot=[…]; "
+        f"given: {', '.join(given) or 'none of them'}."
     )
 
 
-def _rows(settings: PredictSettings, asked: Asked) -> Iterator[Row | Broken]:
+def _read(settings: PredictSettings, encoder: RowEncoder) -> Iterator[Row | BrokenRow]:
     if settings.input is not None:
-        return read(settings.input, asked.required[0])
+        return read_rows(settings.input, encoder.required[0])
     inputs = settings.inputs or {}
-    asked.require_known(inputs)
-    return map(asked.with_lists, typed(inputs))
+    encoder.require_roles(inputs)
+    return map(encoder.parse_lists, typed_rows(inputs))
 
 
-def _outcomes(
+def _predict(
     fabric: Fabric, network: Any, task: Predictive, encoded: Columns, batch_size: int
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The number of each row and what is predicted of it, in the order of the rows."""
+    """Yield the number of each row and its prediction, in the order of the rows."""
     rows = Dataset.from_dict(encoded).with_format("arrow")
     plan = sorted_batches(row_lengths(rows), batch_size)
     batches = Batches(plan, lambda _, places: task.collate(read_columns(rows, places), seeds.stream(0, "collate")))
@@ -91,14 +98,14 @@ def _outcomes(
         yield int(record["id"]), task.outcome(record)
 
 
-def _together(row: Row, outcome: Mapping[str, Any]) -> Row:
-    """What was read and what is predicted; where both have a name, the prediction's tells what it is."""
+def _merge(row: Row, outcome: Mapping[str, Any]) -> Row:
+    """Join what was read with what is predicted; a prediction whose name is taken becomes `predicted_…`."""
     return {**row, **{f"predicted_{name}" if name in row else name: value for name, value in outcome.items()}}
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """How many rows are done, for people who wait for a file."""
+def _progress_bar() -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows how many rows are done, if standard error is a terminal."""
     columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("predicting", total=None)

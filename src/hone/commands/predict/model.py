@@ -1,4 +1,4 @@
-"""A task and a network that was trained for it: those of a run, or of a checkpoint from elsewhere."""
+"""A task and a network that was trained for it: those of a run, or of a checkpoint that no run of hone made."""
 
 from __future__ import annotations
 
@@ -20,69 +20,75 @@ from hone.training import finished
 
 @final
 @dataclass(frozen=True)
-class Model:
-    """Ready to predict."""
-
-    task: Predictive
-    network: Any
-    precision: Precision
-    learned_from: tuple[str, ...] = ()
-    """The roles that it can do without, and was trained with."""
-
-
-@final
-@dataclass(frozen=True)
-class Elsewhere:
-    """A checkpoint that no run of ours made, and what it was trained for; nothing where a run is given."""
+class PredictParts:
+    """The sections of `conf/predict.yaml`: a checkpoint and the task that it was trained for; None where a run is
+    given."""
 
     checkpoint: Checkpoint | None = None
     task: Task | None = None
 
 
-def of_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> Model:
-    """The best weights of a finished run, with some of its task's options changed."""
-    found = finished.load_finished_run(run, trust, options)
-    found.task.configure_generation(found.network)
-    learned_from = tuple(role for role in found.task.optional_roles if found.source.columns.get(role))
-    return Model(found.task, found.network, found.record["precision"], learned_from)
+@final
+@dataclass(frozen=True)
+class TrainedModel:
+    """A task and its network, ready to predict."""
+
+    task: Predictive
+    network: Any
+    precision: Precision
+    learned_roles: tuple[str, ...] = ()
+    """The optional roles that the network was trained with."""
 
 
-def of_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> Model:
-    """Weights that were trained elsewhere, head and all."""
+def load_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> TrainedModel:
+    """Load the best weights of a finished run; `options` replace some of its task's options."""
+    trained = finished.load_finished_run(run, trust, options)
+    trained.task.configure_generation(trained.network)
+    learned_roles = tuple(role for role in trained.task.optional_roles if trained.source.columns.get(role))
+    return TrainedModel(trained.task, trained.network, trained.record["precision"], learned_roles)
+
+
+def load_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> TrainedModel:
+    """Load a checkpoint that already has a trained head for the task."""
     checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
     task: Task = build(parts["task"], Task, "task", trust)
     config = checkpoint.config({})
-    _require_head(checkpoint, task, config)
+    _require_trained_head(checkpoint, task, config)
     facts = task.facts_from_config(config)
-    equipped = task.bind(checkpoint.processor(task.auto_processor, facts), facts)
-    equipped.read_config(config)
-    network = checkpoint.network(task.auto_model, network_config(checkpoint, equipped))
-    equipped.configure_generation(network)
-    return Model(equipped, network.eval(), "auto")
+    bound_task = task.bind(checkpoint.processor(task.auto_processor, facts), facts)
+    bound_task.read_config(config)
+    network = checkpoint.network(task.auto_model, network_config(checkpoint, bound_task))
+    bound_task.configure_generation(network)
+    return TrainedModel(bound_task, network.eval(), "auto")
 
 
-def of_entailment(run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot, trust: Iterable[str]) -> Model:
-    """A classifier of text pairs, of a run or from elsewhere, that is asked whether candidate labels follow."""
+def load_for_zero_shot(
+    run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot, trust: Iterable[str]
+) -> TrainedModel:
+    """Load a classifier of text pairs, of a run or a checkpoint, that tests which candidate labels a text entails."""
     if run is not None:
-        found = finished.load_finished_run(run, trust)
-        zero_shot.bind(found.task.processor, found.network.config)
-        return Model(zero_shot, found.network, found.record["precision"])
+        trained = finished.load_finished_run(run, trust)
+        zero_shot.bind(trained.task.processor, trained.network.config)
+        return TrainedModel(zero_shot, trained.network, trained.record["precision"])
     checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
     config = checkpoint.config({})
-    _require_head(checkpoint, zero_shot, config)
+    _require_trained_head(checkpoint, zero_shot, config)
     zero_shot.bind(checkpoint.processor(zero_shot.auto_processor, facts_from_config(config)), config)
-    return Model(zero_shot, checkpoint.network(zero_shot.auto_model, config).eval(), "auto")
+    return TrainedModel(zero_shot, checkpoint.network(zero_shot.auto_model, config).eval(), "auto")
 
 
-def _require_head(checkpoint: Checkpoint, task: Predictive, config: Any) -> None:
-    """A head that was never trained would answer at random."""
-    fits = {cls.__name__ for cls in auto_classes(task.auto_model, config)}
-    if not fits:
+def _require_trained_head(checkpoint: Checkpoint, task: Predictive, config: Any) -> None:
+    """Raise UserError for a head that was never trained, as its predictions would be random."""
+    fitting = {cls.__name__ for cls in auto_classes(task.auto_model, config)}
+    if not fitting:
         raise UserError(f"checkpoint: transformers has no {task.auto_model} for a {config.model_type} checkpoint.")
+    if task.auto_model == "AutoModel":  # it has no head
+        return
     trained = set(config.architectures or ())
-    for_both = {name for name in trained if name.endswith("ForPreTraining")} if "MaskedLM" in task.auto_model else set()
-    if task.auto_model != "AutoModel" and not trained & fits and not for_both:
+    if "MaskedLM" in task.auto_model and any(name.endswith("ForPreTraining") for name in trained):
+        return  # such a network holds the head for masked words beside another one
+    if not trained & fitting:
         raise UserError(
-            f"checkpoint: {checkpoint.name} was trained as {join_names(sorted(trained))}, and its {min(fits)} would have a "
-            f"random head. Train it first (hone train) and say run=DIR, or choose a checkpoint that has this head."
+            f"checkpoint: {checkpoint.name} was trained as {join_names(sorted(trained))}, and its {min(fitting)} would "
+            f"have a random head. Train it first (hone train) and give run=DIR, or choose a checkpoint with this head."
         )

@@ -1,169 +1,64 @@
-"""Which columns a prediction needs, and the rows that have them: numbered, in chunks, bad ones named or left out."""
+"""From rows to what the network reads: find the columns of each role, number the rows, report or skip bad ones."""
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-from pathlib import Path
-from typing import Any, TextIO, final
+from typing import Any, final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Dataset
 
-from hone.core.errors import RowError, UserError, did_you_mean, join_names
-from hone.core.paths import nearest_path
+from hone.commands.predict.inputs import BrokenRow, Row
+from hone.core.errors import RowError, UserError, closest_choice, did_you_mean, join_names
 from hone.core.task import Columns, Predictive
 from hone.core.value_types import OnBadRow
 from hone.data.bad_rows import find_bad_rows
 
-Row = dict[str, Any]
-STANDARD_INPUT = "-"
-
-
-@final
-@dataclass(frozen=True)
-class Broken:
-    """A row that cannot be read, and why."""
-
-    problem: str
-
-
-def typed(words: Mapping[str, Sequence[str]]) -> Iterator[Row]:
-    """The texts of the command line, by role."""
-    counts = {role: len(texts) for role, texts in words.items()}
-    if len(set(counts.values())) > 1:
-        said = ", ".join(f"{count} × {role}=" for role, count in counts.items())
-        raise UserError(f"{said}: every row needs each of them, so give as many of one as of the other.")
-    return (dict(zip(words, texts, strict=True)) for texts in zip(*words.values(), strict=True))
-
-
-def read(place: str, first_role: str) -> Iterator[Row | Broken]:
-    """The rows of a file as it goes; where lines are bare text, the text is called `first_role`."""
-    if place == STANDARD_INPUT:
-        return _lines(sys.stdin, first_role)
-    path = Path(place).expanduser()
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(
-            f"input={place}: unknown format {path.suffix!r}; hone reads {join_names(_READERS)}, and - (stdin)."
-        )
-    if not path.is_file():
-        raise UserError(f"input={place}: no such file.{nearest_path(path)}")
-    return _told(reader(path, first_role), place)
-
-
-def _told(rows: Iterator[Row | Broken], place: str) -> Iterator[Row | Broken]:
-    """A file that is not what its name says is a mistake of the user's."""
-    try:
-        yield from rows
-    except UnicodeError as error:
-        raise UserError(f"input={place}: not readable as text (hone reads UTF-8): {error}") from error
-    except (OSError, pa.ArrowException, csv.Error) as error:
-        raise UserError(f"input={place}: not readable: {error}") from error
-
-
-def _json_lines(path: Path, first_role: str) -> Iterator[Row | Broken]:
-    with path.open(encoding="utf-8-sig") as file:
-        yield from (_object(line) for line in file if line.strip())
-
-
-def _texts(path: Path, first_role: str) -> Iterator[Row | Broken]:
-    with path.open(encoding="utf-8-sig") as file:
-        yield from ({first_role: line.rstrip("\r\n")} for line in file)
-
-
-def _separated(mark: str) -> Callable[[Path, str], Iterator[Row | Broken]]:
-    def rows(path: Path, first_role: str) -> Iterator[Row | Broken]:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file, delimiter=mark):
-                if None in row:
-                    yield Broken("more fields than the header has")
-                elif None in row.values():
-                    yield Broken("fewer fields than the header has")
-                else:
-                    yield row
-
-    return rows
-
-
-def _parquet(path: Path, first_role: str) -> Iterator[Row | Broken]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
-
-
-def _lines(file: TextIO, first_role: str) -> Iterator[Row | Broken]:
-    """JSON objects or bare texts, as the first line looks."""
-    lines = (line for line in file if line.strip())
-    for first in lines:
-        are_objects = first.lstrip().startswith("{")
-        for line in chain([first], lines):
-            yield _object(line) if are_objects else {first_role: line.rstrip("\r\n")}
-
-
-def _object(line: str) -> Row | Broken:
-    try:
-        row = json.loads(line.strip())
-    except ValueError as error:
-        return Broken(f"no JSON ({error})")
-    return row if isinstance(row, dict) else Broken("no JSON object")
-
-
-_READERS: dict[str, Callable[[Path, str], Iterator[Row | Broken]]] = {
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".csv": _separated(","),
-    ".tsv": _separated("\t"),
-    ".parquet": _parquet,
-    ".txt": _texts,
-}
-
-
 log = logging.getLogger(__name__)
 
 _SHOWN = 5
+"""Skipped rows that are named; the others are counted."""
 
 
 @final
 @dataclass
-class Asked:
-    """`columns` says what the input calls a role, where that is not the role's own name; several make a list."""
+class RowEncoder:
+    """Encodes rows for a task. `columns` says what the input calls a role if not by its name; several make a list."""
 
     task: Predictive
     columns: Mapping[str, str | list[str]]
     on_bad_row: OnBadRow
-    learned_from: tuple[str, ...] = ()
-    """The roles that the model can do without, and learned from."""
+    learned_roles: tuple[str, ...] = ()
+    """The optional roles that the model was trained with."""
     skipped: list[str] = field(default_factory=list)
-    left_out: int = 0
-    begun: bool = False
+    skipped_count: int = 0
+    saw_a_row: bool = False
 
     def __post_init__(self) -> None:
         self.required = [role for role in self.task.roles if role not in self.task.targets]
-        self.known = [*self.required, *(role for role in self.task.optional_roles if role not in self.task.targets)]
-        self.require_known(self.columns)
+        optional = [role for role in self.task.optional_roles if role not in self.task.targets]
+        self.roles = [*self.required, *optional]
+        self.require_roles(self.columns)
 
-    def require_known(self, roles: Iterable[str]) -> None:
-        """Raises UserError for what the task does not read."""
+    def require_roles(self, roles: Iterable[str]) -> None:
+        """Raise UserError for a role that the task does not read."""
         for role in roles:
-            if role not in self.known:
-                hint = did_you_mean(role, self.known)
-                raise UserError(f"{role}: to predict, the task reads {join_names(self.known)}.{hint}")
+            if role not in self.roles:
+                hint = did_you_mean(role, self.roles)
+                raise UserError(f"{role}: to predict, the task reads {join_names(self.roles)}.{hint}")
 
-    def chunks(self, rows: Iterable[Row | Broken], size: int) -> Iterator[dict[int, Row]]:
-        """The readable rows by their number in the input, so many at a time."""
+    def chunks(self, rows: Iterable[Row | BrokenRow], size: int) -> Iterator[dict[int, Row]]:
+        """Yield `size` readable rows at a time, by their number in the input."""
         chunk: dict[int, Row] = {}
         for number, row in enumerate(rows):
-            if isinstance(row, Broken):
+            if isinstance(row, BrokenRow):
                 self._skip(number, row.problem)
                 continue
-            self._require_columns(row)
+            if not self.saw_a_row:
+                self.saw_a_row = True
+                self._check_first_row(row)
             chunk[number] = row
             if len(chunk) == size:
                 yield chunk
@@ -171,96 +66,117 @@ class Asked:
         if chunk:
             yield chunk
 
-    def with_lists(self, row: Row) -> Row:
-        """A row that was typed, where lists can only be written in JSON."""
-        return {role: _listed(text) if role in self.task.lists else text for role, text in row.items()}
+    def parse_lists(self, row: Row) -> Row:
+        """Convert a typed row, in which lists can only be written as JSON."""
+        return {role: _parse_list(text) if role in self.task.lists else text for role, text in row.items()}
 
-    def encoded(self, chunk: Mapping[int, Row]) -> Columns:
-        """As the task reads them; without rows that it cannot read, where that is allowed."""
-        readable = self._without(chunk, self._faults(chunk))
+    def encode(self, chunk: Mapping[int, Row]) -> Columns:
+        """Encode a chunk without the rows that the task cannot read, where these may be skipped."""
+        readable = self._skip_rows(chunk, self._faults(chunk))
         try:
             return self._encode(readable)
         except RowError:
+            # Only the processor could tell: search for the bad rows by encoding ever smaller parts.
             rows = list(readable.items())
-            found = find_bad_rows(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
-            problems = {rows[place][0]: f"{error.role}: {error.problem}" for place, error in found}
-            return self._encode(self._without(readable, problems))
+            bad_rows = find_bad_rows(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
+            problems = {rows[place][0]: f"{error.role}: {error.problem}" for place, error in bad_rows}
+            return self._encode(self._skip_rows(readable, problems))
 
-    def tell(self, done: int) -> None:
-        """How many rows were left out, and why the first of them."""
-        if not self.left_out:
+    def report_skipped(self, done: int) -> None:
+        """Report how many rows were skipped, and why the first of them; raise UserError if no row was predicted."""
+        if not self.skipped_count:
             return
-        more = f"\n  and {self.left_out - _SHOWN} more" if self.left_out > _SHOWN else ""
-        told = "\n  ".join(self.skipped) + more
+        more = f"\n  and {self.skipped_count - _SHOWN} more" if self.skipped_count > _SHOWN else ""
+        problems = "\n  ".join(self.skipped) + more
         if not done:
-            raise UserError(f"input: none of {self.left_out} rows can be used:\n  {told}")
-        log.warning("%d rows cannot be used and are left out:\n  %s", self.left_out, told)
+            raise UserError(f"input: none of {self.skipped_count} rows can be used:\n  {problems}")
+        log.warning("%d rows cannot be used and are left out:\n  %s", self.skipped_count, problems)
 
     def _skip(self, number: int, problem: str) -> None:
-        """Ends the command, unless the user agreed to go on without such rows."""
-        said = f"row {number} (counting from 0): {problem}"
+        """Note a bad row, or end the command if bad rows may not be skipped."""
+        message = f"row {number} (counting from 0): {problem}"
         if self.on_bad_row == "error":
-            raise UserError(f"input: {said}. Mend or remove it, or leave such rows out with on_bad_row=skip.")
-        self.left_out += 1
-        self.skipped = [*self.skipped, said][:_SHOWN]
+            raise UserError(f"input: {message}. Fix or remove it, or skip such rows with on_bad_row=skip.")
+        self.skipped_count += 1
+        if len(self.skipped) < _SHOWN:
+            self.skipped.append(message)
 
-    def _without(self, chunk: Mapping[int, Row], problems: Mapping[int, str]) -> dict[int, Row]:
+    def _skip_rows(self, chunk: Mapping[int, Row], problems: Mapping[int, str]) -> dict[int, Row]:
         for number in sorted(problems):
             self._skip(number, problems[number])
         return {number: row for number, row in chunk.items() if number not in problems}
 
     def _encode(self, chunk: Mapping[int, Row]) -> Columns:
-        return self.task.encode(self.task.without_targets(self._roles(chunk) | {"id": list(chunk)})) if chunk else {}
+        if not chunk:
+            return {}
+        return self.task.encode(self.task.without_targets(self._by_role(chunk) | {"id": list(chunk)}))
 
     def _faults(self, chunk: Mapping[int, Row]) -> dict[int, str]:
-        """What is wrong with rows, by their numbers."""
+        """Return what is wrong with rows, by their numbers."""
         numbers = list(chunk)
         try:
-            rows = Dataset.from_dict(self._roles(chunk))
-        except (TypeError, ValueError, OverflowError) as error:  # what pyarrow says of values that make no column
+            rows = Dataset.from_dict(self._by_role(chunk))
+        except (TypeError, ValueError, OverflowError) as error:  # pyarrow's errors for values that make no column
             if len(chunk) == 1:
                 return {numbers[0]: f"its values are of several types, or no text ({error})"}
-            return {number: said for one in numbers for number, said in self._faults({one: chunk[one]}).items()}
-        found = list(self.task.find_faults(rows, self.task.facts))[::-1]  # of several in one row the first is told
-        return {numbers[fault.row]: f"{', '.join(self._names(fault.role))}: {fault.problem}" for fault in found}
+            faults: dict[int, str] = {}
+            for number in numbers:
+                faults |= self._faults({number: chunk[number]})
+            return faults
+        problems: dict[int, str] = {}
+        for fault in self.task.find_faults(rows, self.task.facts):
+            names = ", ".join(self._column_names(fault.role))
+            problems.setdefault(numbers[fault.row], f"{names}: {fault.problem}")  # the first fault of each row
+        return problems
 
-    def _roles(self, chunk: Mapping[int, Row]) -> Columns:
-        here = [
-            role for role in self.known if role in self.required or any(self._has(role, row) for row in chunk.values())
-        ]
-        return {role: [self._value(role, row) for row in chunk.values()] for role in here}
+    def _by_role(self, chunk: Mapping[int, Row]) -> Columns:
+        """Return the values of each required role, and of each optional one that some row of the chunk has."""
+        rows = chunk.values()
+        present = [role for role in self.roles if role in self.required or any(self._has(role, row) for row in rows)]
+        return {role: [self._value(role, row) for row in rows] for role in present}
 
     def _value(self, role: str, row: Row) -> Any:
-        values = [row.get(name) for name in self._names(role)]
+        values = [row.get(name) for name in self._column_names(role)]
         value = values[0] if isinstance(self.columns.get(role, role), str) else values
-        return _listed(value) if role in self.task.lists and isinstance(value, str) else value
+        return _parse_list(value) if role in self.task.lists and isinstance(value, str) else value
 
-    def _require_columns(self, row: Row) -> None:
-        """The first row must have them; where one of the others lacks some, that is a fault of its own."""
-        if self.begun:
-            return
-        self.begun = True
-        needed = [(role, column) for role in self.required for column in self._names(role)]
-        for role, column in needed:
-            if column not in row:
-                raise UserError(
-                    f"input: no column {column!r} for the role {role!r}.{did_you_mean(column, row)} It has {join_names(row)}; "
-                    f"say which with columns={{{role}: …}}."
-                )
-        answered = self.task.without_targets({role: [] for role in self.known if self._has(role, row)})
-        if missed := [role for role in self.learned_from if role not in answered and role not in self.task.targets]:
-            log.warning("The model learned from %s as well, and the input has none.", join_names(missed))
+    def _check_first_row(self, row: Row) -> None:
+        """Raise UserError where the first row lacks columns; for other rows that is a fault of the row."""
+        missing = {
+            role: [name for name in self._column_names(role) if name not in row]
+            for role in self.required
+            if not self._has(role, row)
+        }
+        if missing:
+            raise UserError(f"input: {_describe_missing(missing, list(row))}")
+        present = self.task.without_targets({role: [] for role in self.roles if self._has(role, row)})
+        absent = [role for role in self.learned_roles if role not in present and role not in self.task.targets]
+        if absent:
+            log.warning("The model learned from %s as well, which the input does not have.", join_names(absent))
 
     def _has(self, role: str, row: Row) -> bool:
-        return all(name in row for name in self._names(role))
+        return all(name in row for name in self._column_names(role))
 
-    def _names(self, role: str) -> list[str]:
+    def _column_names(self, role: str) -> list[str]:
         names = self.columns.get(role) or role
         return [names] if isinstance(names, str) else names
 
 
-def _listed(text: str) -> Any:
-    """A list that was written in JSON; any other text as it is."""
+def _describe_missing(missing: Mapping[str, list[str]], existing: list[str]) -> str:
+    """Name all missing columns with their roles, the existing ones, and the setting that names the right ones."""
+    pairs = [(role, name) for role, names in missing.items() for name in names]
+    problem = ", ".join(f"no column {name!r} for the role {role!r}" for role, name in pairs)
+    close = (closest_choice(name, existing) or closest_choice(role, existing) for role, name in pairs)
+    hint = " and ".join(dict.fromkeys(name for name in close if name))
+    setting = ", ".join(f"{role}: …" for role in missing)
+    return (
+        f"{problem}.{f' Did you mean {hint}?' if hint else ''} The columns are {join_names(existing)}; "
+        f"name the right ones with columns={{{setting}}}."
+    )
+
+
+def _parse_list(text: str) -> Any:
+    """Return a list that was written in JSON; any other text stays as it is."""
     if not text.lstrip().startswith("["):
         return text
     try:

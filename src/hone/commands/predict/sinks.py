@@ -1,4 +1,4 @@
-"""Where predictions go: standard output or a file, which appears whole or not at all."""
+"""Where predictions are written: standard output, or a file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any, TextIO, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.commands.predict.rows import Row
+from hone.commands.predict.inputs import Row
 from hone.core.errors import RunError, UserError, join_names
 from hone.runs.folder import require_writable
 
 
 class Sink(ABC):
-    """Takes in rows, a chunk at a time."""
+    """Writes rows, a chunk at a time."""
 
     @abstractmethod
     def write(self, rows: Sequence[Row]) -> None: ...
@@ -31,8 +31,8 @@ class Sink(ABC):
 
 
 @final
-class JsonLines(Sink):
-    """A JSON object a line, at once where somebody reads along."""
+class JsonLinesSink(Sink):
+    """Writes one JSON object per line, and each chunk at once, for programs that read along."""
 
     def __init__(self, file: TextIO) -> None:
         self.file = file
@@ -47,8 +47,8 @@ class JsonLines(Sink):
 
 
 @final
-class Csv(Sink):
-    """What is no text or number becomes JSON."""
+class CsvSink(Sink):
+    """Writes a table; values that are lists or mappings are written as JSON."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("w", encoding="utf-8", newline="")
@@ -66,8 +66,8 @@ class Csv(Sink):
 
 
 @final
-class Parquet(Sink):
-    """The first chunk tells the types of the columns."""
+class ParquetSink(Sink):
+    """Writes a Parquet file; the first chunk determines the types of the columns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -79,11 +79,9 @@ class Parquet(Sink):
         try:
             table = pa.Table.from_pylist(list(rows), schema=self.writer.schema if self.writer else None)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise RunError(
-                f"output={self.path.name}: a row does not have the types of the first ones: {error}"
-            ) from error
+            raise RunError(f"output={self.path.name}: a row has other types than the first rows: {error}") from error
         if self.writer is None:
-            table = table.cast(pa.schema([_typed(field) for field in table.schema]))
+            table = table.cast(pa.schema([_with_type(field) for field in table.schema]))
             self.writer = pq.ParquetWriter(self.path, table.schema)
         self.writer.write_table(table)
 
@@ -95,38 +93,38 @@ class Parquet(Sink):
 
 @contextmanager
 def open_sink(place: str | None) -> Iterator[Sink]:
-    """The sink for a file's name; a file that is there is replaced once all is written."""
+    """Yield the sink for a file name; an existing file is replaced only when everything is written."""
     if place is None:
-        yield JsonLines(sys.stdout)
+        yield JsonLinesSink(sys.stdout)
         return
     path = Path(place).expanduser()
     if path.suffix.lower() not in _SINKS:
         raise UserError(f"output={place}: unknown format {path.suffix!r}; hone writes {join_names(_SINKS)}.")
     if path.is_dir():
-        raise UserError(f"output={place}: is a folder.")
+        raise UserError(f"output={place}: this is a folder; name a file in it.")
     require_writable(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{os.getpid()}-{path.name}")
-    sink: Sink = _SINKS[path.suffix.lower()](draft)
+    unfinished = path.with_name(f".{os.getpid()}-{path.name}")
+    sink: Sink = _SINKS[path.suffix.lower()](unfinished)
     try:
         with closing(sink):
             yield sink
-        draft.replace(path)
+        unfinished.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 
-def _typed(field: pa.Field) -> pa.Field:
-    """A column without any value so far may yet have texts."""
+def _with_type(field: pa.Field) -> pa.Field:
+    """A column without any value so far becomes text, which later chunks may have."""
     return pa.field(field.name, pa.string()) if pa.types.is_null(field.type) else field
 
 
-def _json_lines(path: Path) -> Sink:
-    return JsonLines(path.open("w", encoding="utf-8"))
+def _open_json_lines(path: Path) -> Sink:
+    return JsonLinesSink(path.open("w", encoding="utf-8"))
 
 
-_SINKS: dict[str, Any] = {".jsonl": _json_lines, ".csv": Csv, ".parquet": Parquet}
+_SINKS: dict[str, Any] = {".jsonl": _open_json_lines, ".csv": CsvSink, ".parquet": ParquetSink}

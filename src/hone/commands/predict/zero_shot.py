@@ -18,12 +18,12 @@ from hone.tasks.text.shared import padding
 from hone.tasks.text.shared.texts import text_faults
 
 _NEGATIONS = ("not", "non", "no")
-"""The beginnings of the name of the other class of two, such as not_entailment."""
+"""How the class opposed to entailment may begin if there are only two, such as not_entailment."""
 
 
 @final
 class ZeroShot(Predictive):
-    """The network reads each text once per candidate, with the `hypothesis` that has the candidate in its braces."""
+    """Reads each text once per candidate label, paired with the `hypothesis` in which the label replaces the braces."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
     facts = Facts("text")
@@ -31,23 +31,23 @@ class ZeroShot(Predictive):
 
     def __init__(self, candidates: Sequence[str], hypothesis: str, several: bool) -> None:
         if len(set(candidates)) < max(len(candidates), 2):
-            raise UserError(f"zero_shot={join_names(candidates)}: expected at least two labels, none of them twice.")
+            raise UserError(f"zero_shot={join_names(candidates)}: expected at least two different labels.")
         if "{}" not in hypothesis:
-            raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} in which to put a label.")
+            raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} that a label could replace.")
         self.candidates, self.hypothesis, self.several = list(candidates), hypothesis, several
 
     def bind(self, processor: Any, config: PretrainedConfig) -> None:
-        """Sets the tokenizer and finds the classes for and against a candidate by their names."""
+        """Set the tokenizer, and find the classes for and against entailment by their names."""
         self.processor = processor
         names = [name.lower() for name in label_names(config)]
-        entails = next((place for place, name in enumerate(names) if name.startswith("entail")), None)
-        opposes = next((place for place, name in enumerate(names) if _opposes(name)), None)
-        if entails is None or opposes is None:
+        entailment = next((place for place, name in enumerate(names) if name.startswith("entail")), None)
+        opposite = next((place for place, name in enumerate(names) if _is_opposite(name)), None)
+        if entailment is None or opposite is None:
             raise UserError(
-                f"zero_shot: the classes of this network are {join_names(names)}. Choose a network trained on entailment, "
-                f"with classes named entailment and contradiction, or entailment and not_entailment."
+                f"zero_shot: the classes of this network are {join_names(names)}. Choose a network trained on "
+                f"entailment, with classes named entailment and contradiction, or entailment and not_entailment."
             )
-        self.places = [entails, opposes]
+        self.places = [entailment, opposite]
         self._require_room()
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
@@ -78,6 +78,7 @@ class ZeroShot(Predictive):
         ids, rows = np.unique(predictions["id"], return_inverse=True)
         logits = np.empty((len(ids), len(self.candidates), 2), dtype=np.float32)
         logits[rows, np.asarray(predictions["candidate"])] = predictions["logits"]
+        # If several labels may apply, entailment competes with its opposite; if not, the labels compete.
         compared = logits if self.several else logits[:, :, 0]
         scores = np.exp(compared - compared.max(axis=-1, keepdims=True))
         scores /= scores.sum(axis=-1, keepdims=True)
@@ -89,20 +90,21 @@ class ZeroShot(Predictive):
         return {"label": best, "score": scores[best], "scores": scores}
 
     def _require_room(self) -> None:
-        """Raises UserError where a candidate alone fills the network's input: only the text is cut."""
-        limit, own = int(self.processor.model_max_length), self.processor.num_special_tokens_to_add(pair=True)
+        """Raise UserError where a candidate alone fills the network's input, as only the text is truncated."""
+        limit = int(self.processor.model_max_length)
+        special_tokens = self.processor.num_special_tokens_to_add(pair=True)
         for label in self.candidates:
             claim = self.processor(self._claim(label), add_special_tokens=False, verbose=False)["input_ids"]
-            if len(claim) + own >= limit:
+            if len(claim) + special_tokens >= limit:
                 raise UserError(
                     f"zero_shot={textwrap.shorten(label, 60)!r}: with the hypothesis around it, this label has "
-                    f"{len(claim)} tokens, and the network takes {limit} with the text. Choose a shorter label."
+                    f"{len(claim)} tokens, and the network takes {limit} including the text. Choose a shorter label."
                 )
 
     def _claim(self, label: str) -> str:
         return self.hypothesis.replace("{}", label)
 
 
-def _opposes(name: str) -> bool:
-    """Whether a class, by its name, is the opposite of entailment: contradiction, or not_entailment."""
+def _is_opposite(name: str) -> bool:
+    """Return whether a class name means the opposite of entailment: contradiction, or not_entailment."""
     return name.startswith("contradict") or (name.startswith(_NEGATIONS) and "entail" in name)

@@ -1,0 +1,121 @@
+"""The rows that `hone predict` reads: typed on the command line, or from a file or standard input, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hone.core.errors import UserError, join_names
+from hone.core.paths import nearest_path
+
+STANDARD_INPUT = "-"
+_PARQUET_BATCH = 1024
+Row = dict[str, Any]
+
+
+@final
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that cannot be read, and why."""
+
+    problem: str
+
+
+def typed_rows(inputs: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    """Yield the rows of the command line, which gives the texts of each role."""
+    counts = {role: len(texts) for role, texts in inputs.items()}
+    if len(set(counts.values())) > 1:
+        given = ", ".join(f"{count} × {role}=" for role, count in counts.items())
+        raise UserError(f"{given}: every row needs each of them, so give the same number of each.")
+    return (dict(zip(inputs, texts, strict=True)) for texts in zip(*inputs.values(), strict=True))
+
+
+def read_rows(place: str, first_role: str) -> Iterator[Row | BrokenRow]:
+    """Yield the rows of a file, or of standard input; where lines are bare texts, they are called `first_role`."""
+    if place == STANDARD_INPUT:
+        return _read_lines(sys.stdin, first_role)
+    path = Path(place).expanduser()
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(
+            f"input={place}: unknown format {path.suffix!r}; hone reads {join_names(_READERS)}, and - (stdin)."
+        )
+    if not path.is_file():
+        raise UserError(f"input={place}: no such file.{nearest_path(path)}")
+    return _with_errors_reported(reader(path, first_role), place)
+
+
+def _with_errors_reported(rows: Iterator[Row | BrokenRow], place: str) -> Iterator[Row | BrokenRow]:
+    """Raise UserError where the content of a file does not match its name."""
+    try:
+        yield from rows
+    except UnicodeError as error:
+        raise UserError(f"input={place}: not readable as text (hone reads UTF-8): {error}") from error
+    except (OSError, pa.ArrowException, csv.Error) as error:
+        raise UserError(f"input={place}: not readable: {error}") from error
+
+
+def _read_json_lines(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
+    with path.open(encoding="utf-8-sig") as file:
+        yield from (_parse_object(line) for line in file if line.strip())
+
+
+def _read_texts(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
+    with path.open(encoding="utf-8-sig") as file:
+        yield from ({first_role: line.rstrip("\r\n")} for line in file)
+
+
+def _read_separated(delimiter: str) -> Callable[[Path, str], Iterator[Row | BrokenRow]]:
+    def read(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file, delimiter=delimiter):
+                if None in row:  # DictReader's key for surplus fields, and its value for missing ones
+                    yield BrokenRow("more fields than the header has")
+                elif None in row.values():
+                    yield BrokenRow("fewer fields than the header has")
+                else:
+                    yield row
+
+    return read
+
+
+def _read_parquet(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
+            yield from batch.to_pylist()
+
+
+def _read_lines(file: TextIO, first_role: str) -> Iterator[Row | BrokenRow]:
+    """Yield JSON objects or bare texts, whichever the first line is."""
+    lines = (line for line in file if line.strip())
+    for first in lines:
+        are_objects = first.lstrip().startswith("{")
+        for line in chain([first], lines):
+            yield _parse_object(line) if are_objects else {first_role: line.rstrip("\r\n")}
+
+
+def _parse_object(line: str) -> Row | BrokenRow:
+    try:
+        row = json.loads(line.strip())
+    except ValueError as error:
+        return BrokenRow(f"no JSON ({error})")
+    return row if isinstance(row, dict) else BrokenRow("no JSON object")
+
+
+_READERS: dict[str, Callable[[Path, str], Iterator[Row | BrokenRow]]] = {
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".csv": _read_separated(","),
+    ".tsv": _read_separated("\t"),
+    ".parquet": _read_parquet,
+    ".txt": _read_texts,
+}
