@@ -15,7 +15,7 @@ from hone.training.pruning import Pruner
 
 @final
 @dataclass(frozen=True)
-class SweepSettings:
+class Sweep:
     """`conf/sweep/grid.yaml` says what each key means."""
 
     sampler: Sampler

@@ -23,7 +23,7 @@ from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
 from hone.sweeps.space import Space
 from hone.sweeps.start import SweepRequest
-from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.sweep import Budget, Sweep
 from hone.sweeps.workers import LocalWorkers
 
 
@@ -80,7 +80,7 @@ def sweep(command: SweepRequest) -> int:
 
 
 def foresee(
-    sweep: SweepSettings, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
+    sweep: Sweep, space: Space, make: Callable[[Cell], Ready], folder: Path, options: Options, where: Where
 ) -> None:
     """Prints what the sweep would do."""
     budget, roster = Budget.parse(sweep.budget), Roster(make)
@@ -122,7 +122,7 @@ Row = dict[str, Any]
 class Outlook:
     """Bytes, seconds, and null for what was not asked for or cannot be known; `examples` are cells as may be drawn."""
 
-    sweep: SweepSettings
+    sweep: Sweep
     space: Space
     folder: Path
     options: Options
