@@ -29,7 +29,7 @@ from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import load_rows
 from hone.models.checkpoints.tiny import TinyBert
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.training import finished
 from hone.training import run as train
 from hone.training.parts import RunParts
@@ -180,7 +180,7 @@ def test_every_option_composes_and_is_what_it_should_be(group: str, option: str)
     settings, parts = checked(*chosen(group, option))
     run_parts = RunParts.of(parts, settings.trust)
     assert {field.name for field in fields(run_parts)} | {"sweep"} == parts.keys()
-    assert build(parts["sweep"], SweepSettings, "sweep", settings.trust)
+    assert build(parts["sweep"], Sweep, "sweep", settings.trust)
     if group == "sweep":  # named after what is particular to it
         targets = [parts["sweep"][part]["_target_"] for part in ("sampler", "pruner")]
         assert option.replace("_", "") in [target.rpartition(".")[2].lower() for target in targets]

@@ -51,7 +51,7 @@ MISTAKES = {
     ("hydra/launcher=ray", "sweep.trials_per_gpu=2"): "leave it at 1",
     ("hydra/launcher=basic",): "hydra/launcher=basic: a launcher of Hydra's",
     ("hydra/launcher=slurm_loca",): "Did you mean slurm_local? The options are local, ray, slurm, slurm_local.",
-    ("hydra.launcher._target_=hone.sweeps.sweep.SweepSettings",): "hydra.launcher.",
+    ("hydra.launcher._target_=hone.sweeps.sweep.Sweep",): "hydra.launcher.",
     ("hydra/sweeper=basic",): "hydra/sweeper=basic: hone train -m works with hydra/sweeper=hone alone",
 }
 
@@ -161,7 +161,7 @@ from pathlib import Path
 from typing import final
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.process import Slot
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.sweeps.workers import LocalWorkers
 
 @final
@@ -170,10 +170,10 @@ class Noted(Launcher):
     threads: int
     elsewhere = False
 
-    def require(self, sweep: SweepSettings) -> None:
+    def require(self, sweep: Sweep) -> None:
         Path("required").touch()
 
-    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> LocalWorkers:
         Path("used").write_text(folder.name)
         return LocalWorkers([Slot(self.threads)], None)
 """

@@ -29,7 +29,7 @@ from hone.sweeps.samplers.optuna_samplers import Nsga2, Random, Tpe
 from hone.sweeps.samplers.sequential import SequentialSampler
 from hone.sweeps.space import Choice, Condition, Interval, Space
 from hone.sweeps.study import Study
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.training.pruning import Never
 from simulation import AIM, Drive, hill, plane
 
@@ -48,7 +48,7 @@ def sampler(option: str, trials: int, seed: int = 0) -> SequentialSampler:
     words = [f"sweep/sampler={option}", f"sweep.sampler.trials={trials}", f"sweep.sampler.seed={seed}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node: Any = OmegaConf.to_container(compose("train", words).sweep, resolve=True)
-    made = build(check_node(node, "sweep", ()), SweepSettings, "sweep", ()).sampler
+    made = build(check_node(node, "sweep", ()), Sweep, "sweep", ()).sampler
     assert isinstance(made, SequentialSampler)
     return made
 

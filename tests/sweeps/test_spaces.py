@@ -16,7 +16,7 @@ from hone.sweeps.hydra.axes import read_space
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Choice, Interval, Space
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.training.pruning import Never
 from simulation import AIM
 
@@ -29,7 +29,7 @@ def space_of(
     tied: Sequence[Sequence[str]] = (),
     conditions: Mapping[str, str] = NOTHING,
 ) -> Space:
-    sweep = SweepSettings(
+    sweep = Sweep(
         Grid(), Never(), space, [list(names) for names in tied], conditions, None, 1, 1, None, "failed", False, None
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):

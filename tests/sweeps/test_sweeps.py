@@ -90,7 +90,7 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
 def test_mistakes_are_told(hone: Hone) -> None:
     mistakes = {
         ("-m",): "no key has several",
-        ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected more than nothing",
+        ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected a positive amount",
         ("-m", "seed=0,1", "sweep.workers=64"): "this machine has",
         ("-m", "seed=0,1", "monitor=nothing"): "nobody computes that",
     }

@@ -1,2 +1,3 @@
-"""From the cells of a sweep to processes: drivers, ledgers, samplers, pruners, launchers. What Hydra has to do with it
-is in `sweeps.hydra`. What happens inside one run belongs in `training`."""
+"""Sweeps: the space, samplers, pruners, launchers, and the driver that turns cells into runs.
+
+What depends on Hydra is in `sweeps.hydra`. What happens inside one run belongs in `training`."""

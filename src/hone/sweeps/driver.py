@@ -175,7 +175,7 @@ class Driver:
     def _publish(self, entry: CellState) -> None:
         """Pass the outcome of a run on to the search, the screen, the sweep's file and the report."""
         self.search.tell(entry.cell, entry.outcome)
-        self.screen.ended(entry)
+        self.screen.report_end(entry)
         self.sweep_file.write(self.entries.values(), "running")
         if time.monotonic() - self.page_written > _PAGE_EVERY:
             self.page_written = time.monotonic()

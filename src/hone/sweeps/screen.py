@@ -41,7 +41,7 @@ class Screen(ABC):
         """Show the current state; `working` has the seconds of the active runs, by identity."""
 
     @abstractmethod
-    def ended(self, entry: CellState) -> None:
+    def report_end(self, entry: CellState) -> None:
         """Show that a run has ended."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class LiveScreen(Screen):
                 table.add_row(f"{working[entry.identity]:6.0f} s", entry.identity, " ".join(entry.cell.words), progress)
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
-    def ended(self, entry: CellState) -> None:
+    def report_end(self, entry: CellState) -> None:
         self.live.console.print(_ended_line(entry), markup=False)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class PlainScreen(Screen):
     def show(self, entries: Collection[CellState], working: Mapping[str, float], total: int) -> None:
         """A log has no line that could be redrawn."""
 
-    def ended(self, entry: CellState) -> None:
+    def report_end(self, entry: CellState) -> None:
         print(_ended_line(entry), file=sys.stderr, flush=True)
 
     def close(self) -> None: ...

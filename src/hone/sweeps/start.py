@@ -20,7 +20,7 @@ from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
 from hone.sweeps.screen import make_screen
 from hone.sweeps.space import Space
-from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.sweep import Budget, Sweep
 from hone.sweeps.workers import LocalWorkers, Workers
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
@@ -32,7 +32,7 @@ from hone.tracking.wandb.client import agent_ignored
 class SweepRequest:
     """What a command with `-m` asks for."""
 
-    sweep: SweepSettings
+    sweep: Sweep
     space: Space
     make: Callable[[Cell], Ready]
     """Makes a cell a run that is ready to start."""

@@ -1,4 +1,4 @@
-"""The settings of a sweep, which are the section `sweep` of a config, and the budget among them."""
+"""The section `sweep` of a config: what a sweep runs, how, and its budget."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from hone.core.value_types import Count, FolderName, Positive, Rerun, Workers
 from hone.sweeps.sampler import Sampler
 from hone.training.pruning import Pruner
 
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+_BUDGET = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")
+
 
 @final
 @dataclass(frozen=True)
-class SweepSettings:
+class Sweep:
     """`conf/sweep/grid.yaml` says what each key means."""
 
     sampler: Sampler
@@ -30,10 +33,6 @@ class SweepSettings:
     rerun: Rerun
     skip_impossible: bool
     budget: str | None
-
-
-_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
-_BUDGET = re.compile(r"\s*([\d_.]+)\s*(trial|step|second|minute|hour|day)s?\s*")
 
 
 @final
@@ -54,7 +53,7 @@ class Budget:
         amount = float(match[1].replace("_", "")) if match and match[1].count(".") < 2 else 0.0
         if not match or amount <= 0:
             raise UserError(
-                f'sweep.budget={text}: expected more than nothing, such as "20 trials", "2 hours" or "50_000 steps".'
+                f'sweep.budget={text}: expected a positive amount, such as "20 trials", "2 hours" or "50_000 steps".'
             )
         unit = match[2]
         if unit in _SECONDS:

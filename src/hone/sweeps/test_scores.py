@@ -24,11 +24,9 @@ from hone.tracking.tracker import Tracker, guarded
 
 def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
     """Score a finished run on its test split and record that, as a run outside a sweep does itself."""
+    # Imported late: a sweep is checked, or uploaded, without these modules.
     from hone.core.contributions import Contributions
-    from hone.core.scores import (
-        baseline_scores,
-        metrics_of,
-    )  # imported late: a sweep is checked, or uploaded, without these
+    from hone.core.scores import baseline_scores, metrics_of
     from hone.training import finished
     from hone.training.saving import save_split
 

@@ -23,7 +23,7 @@ from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
 from hone.sweeps.space import Space
 from hone.sweeps.start import SweepRequest
-from hone.sweeps.sweep import Budget, SweepSettings
+from hone.sweeps.sweep import Budget, Sweep
 from hone.sweeps.workers import LocalWorkers
 
 _TO_DO = ("run", "resume", "again")
@@ -76,7 +76,7 @@ class SweepPlanner:
     Where a sampler still draws cells, the possible ones that are not certain are examples of what it may draw.
     """
 
-    sweep: SweepSettings
+    sweep: Sweep
     space: Space
     folder: Path
     options: PlanOptions

@@ -1,1 +1,1 @@
-"""How a sweep meets Hydra: axes from the command line, composition of the cells, the sweeper and launchers."""
+"""What depends on Hydra: the sweeper, the axes of the command line, and the composition of the cells' configs."""

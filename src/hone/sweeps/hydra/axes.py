@@ -15,10 +15,10 @@ from hydra.errors import HydraException
 from hone.config.hydra_private import without_shuffling
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 
 
-def read_space(words: Sequence[str], sweep: SweepSettings, loader: ConfigLoader) -> tuple[list[str], Space]:
+def read_space(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tuple[list[str], Space]:
     """Return the overrides that all runs share, and the space. The command line wins over `sweep.space`."""
     parser = OverridesParser.create(config_loader=loader)
     typed = parser.parse_overrides(list(words))

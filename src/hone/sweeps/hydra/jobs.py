@@ -53,9 +53,8 @@ class Jobs:
             raise UserError(
                 f"resume={settings.resume}: a sweep continues all of its runs; to resume a single run, leave out -m."
             )
-        parts = {
-            name: node for name, node in parts.items() if name != "plan"
-        }  # the options of hone plan are not part of a run
+        # The options of hone plan are not part of a run.
+        parts = {name: node for name, node in parts.items() if name != "plan"}
         job = Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation)
         memory = StageCache(job, self.store)
         return Ready(tuple(words), job, memory, partial(_run, self.context, config, job, memory))

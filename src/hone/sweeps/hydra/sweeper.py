@@ -26,13 +26,13 @@ from hone.sweeps.jobs import Ready
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.space import Space
 from hone.sweeps.start import SweepRequest
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.tracking.wandb.client import agent_run
 
 _HYDRA_TARGETS = ("hydra.", "hydra_plugins.")
 
 
-def launcher_of(config: DictConfig, sweep: SweepSettings, trust: frozenset[str]) -> Launcher:
+def launcher_of(config: DictConfig, sweep: Sweep, trust: frozenset[str]) -> Launcher:
     """Build the launcher that a config names, and check that it works for this sweep."""
     choice = str(config.hydra.runtime.choices.get("hydra/launcher"))
     node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
@@ -91,9 +91,9 @@ def _make_request(
     )
 
 
-def _build_settings(config: DictConfig, application: Application) -> SweepSettings:
+def _build_settings(config: DictConfig, application: Application) -> Sweep:
     node = check_node(_plain(config.sweep), "sweep", application.line.trusted)
-    settings: SweepSettings = build(node, SweepSettings, "sweep", application.line.trusted)
+    settings: Sweep = build(node, Sweep, "sweep", application.line.trusted)
     return settings
 
 

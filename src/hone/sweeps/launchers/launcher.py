@@ -12,7 +12,7 @@ from typing import final
 from hone.core.errors import UserError
 from hone.sweeps.launchers.remote import RemoteWorkers
 from hone.sweeps.process import find_slots
-from hone.sweeps.sweep import SweepSettings
+from hone.sweeps.sweep import Sweep
 from hone.sweeps.workers import LocalWorkers, Workers
 
 
@@ -23,11 +23,11 @@ class Launcher(ABC):
     """Whether the runs may be on other machines, with other devices than this one."""
 
     @abstractmethod
-    def require(self, sweep: SweepSettings) -> None:
+    def require(self, sweep: Sweep) -> None:
         """Raise UserError if a package or a program is missing, or if this launcher does not support a setting."""
 
     @abstractmethod
-    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> Workers:
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> Workers:
         """Return the workers that run the cells. `folder` is the sweep's; `devices` is the number that a run needs."""
 
 
@@ -45,7 +45,7 @@ class RemoteLauncher(Launcher):
         """Return workers that run at most `limit` cells at a time, each for at most `timeout` seconds."""
 
     @final
-    def require(self, sweep: SweepSettings) -> None:
+    def require(self, sweep: Sweep) -> None:
         if sweep.workers == "auto" and sweep.sampler.learns:
             raise UserError(
                 "sweep.workers=auto: this launcher takes all cells at once, so the sampler could not learn from the "
@@ -59,7 +59,7 @@ class RemoteLauncher(Launcher):
         self.require_installed()
 
     @final
-    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> RemoteWorkers:
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> RemoteWorkers:
         limit = sys.maxsize if sweep.workers == "auto" else sweep.workers
         return self.remote(limit, sweep.trial_timeout, folder)
 
@@ -80,8 +80,8 @@ class LocalLauncher(Launcher):
 
     elsewhere = False
 
-    def require(self, sweep: SweepSettings) -> None:
+    def require(self, sweep: Sweep) -> None:
         """Whether this machine has the devices is checked later, when torch has counted them."""
 
-    def workers(self, sweep: SweepSettings, folder: Path, devices: int) -> LocalWorkers:
+    def workers(self, sweep: Sweep, folder: Path, devices: int) -> LocalWorkers:
         return LocalWorkers(find_slots(sweep.workers, sweep.trials_per_gpu, devices), sweep.trial_timeout)
