@@ -1,9 +1,9 @@
-"""How hone does beside a plain loop, `transformers.Trainer` and `lightning.Trainer`, in turns on one machine.
+"""Compares hone with a plain loop, `transformers.Trainer` and `lightning.Trainer`, in turns on one machine.
 
     python benchmarks/bench.py [--data FOLDER] [--scenes batch-16 evaluation …] [--turns 3] [--nine] [--short]
 
-FOLDER holds train.jsonl and validation.jsonl with `text` and a numbered `label`; without it we use the built-in texts.
-Every contender is a process of its own; the table has ratios of medians, and the least and the greatest of the turns.
+FOLDER holds train.jsonl and validation.jsonl with `text` and a numbered `label`; the default is built-in texts.
+Every contender is a separate process; the table has ratios of medians, and the least and greatest ratio of the turns.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import startup
 import sweep
 import tracking
 from report import Figure
-from turns import Stage
+from turns import Setup
 
-SCENES: dict[str, Callable[[Stage], list[Figure]]] = {
+SCENES: dict[str, Callable[[Setup], list[Figure]]] = {
     "batch-16": speed.batch_16,
     "batch-64": speed.batch_64,
     "long": speed.long_tailed,
@@ -38,61 +38,65 @@ SCENES: dict[str, Callable[[Stage], list[Figure]]] = {
     "overhead": overhead.measure,
     "tracking": tracking.measure,
 }
-SHORT: dict[str, Callable[[Stage], list[Figure]]] = {"batch-16": speed.short, "evaluation": evaluation.short}
+SHORT: dict[str, Callable[[Setup], list[Figure]]] = {"batch-16": speed.short, "evaluation": evaluation.short}
 SMALL, VALIDATION = 1000, 200
-"""Rows of a trial of the sweep."""
+"""Rows of one trial of the sweep."""
 
 
 def main() -> None:
-    told = arguments()
-    scenes = {**(SHORT if told.short else SCENES), **({"sweep": sweep.nine} if told.nine else {})}
+    args = parse_arguments()
+    scenes = {**(SHORT if args.short else SCENES), **({"sweep": sweep.nine} if args.nine else {})}
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        stage = prepared(told, Path(scratch))
-        print(f"checkpoint {stage.checkpoint.parent.name}/{stage.checkpoint.name}, {stage.turns} turns")
-        for name in told.scenes or scenes:
-            figures += scenes[name](stage)
-            if told.output:  # at once: what is measured stays, should a later scene fail
-                report.merge(told.output, figures)
-    print(f"\n{report.table(figures)}")
-    sys.exit(told.short and not all(each.met for each in figures))
+        setup = prepare(args, Path(scratch))
+        print(f"checkpoint {setup.checkpoint.parent.name}/{setup.checkpoint.name}, {setup.turns} turns")
+        for name in args.scenes or scenes:
+            figures += scenes[name](setup)
+            if args.output:  # at once, so that it is stored even if a later scene fails
+                report.merge(args.output, figures)
+    print(f"\n{report.format_table(figures)}")
+    sys.exit(args.short and not all(each.met for each in figures))
 
 
-def prepared(told: argparse.Namespace, root: Path) -> Stage:
-    """The rows that the scenes read, and the checkpoint."""
+def prepare(args: argparse.Namespace, root: Path) -> Setup:
+    """Write the rows that the scenes read, and find or make the checkpoint."""
     os.environ["HONE_CACHE"] = str(root / "hone")
-    tweets = told.data or rows.write_tweets(root / "tweets", 3000)
+    tweets = args.data or rows.write_tweets(root / "tweets", 3000)
     data = {
         "tweets": tweets,
         "long": rows.write_long(root / "long", 1000),
-        "evaluated": rows.cut(tweets, root / "evaluated", test=evaluation.ROWS),
-        "small": rows.cut(tweets, root / "small", train=SMALL, validation=VALIDATION),
+        "evaluated": rows.write_subset(tweets, root / "evaluated", test=evaluation.ROWS),
+        "small": rows.write_subset(tweets, root / "small", train=SMALL, validation=VALIDATION),
     }
-    checkpoint = (None if told.short else rows.minilm()) or rows.shaped_like_minilm(root / "checkpoint")
-    return Stage(root, data, checkpoint, told.turns)
+    checkpoint = (None if args.short else rows.find_minilm()) or rows.make_minilm_lookalike(root / "checkpoint")
+    return Setup(root, data, checkpoint, args.turns)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with train.jsonl and validation.jsonl")
-    parser.add_argument("--scenes", nargs="+", choices=SCENES, help="some of them; all, if not told")
-    parser.add_argument("--turns", type=int, default=3, help="turns that count, of each contender")
+    parser.add_argument("--scenes", nargs="+", choices=SCENES, help="the scenes to run; default: all")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each contender that count")
     parser.add_argument("--nine", action="store_true", help="the whole sweep, not a third of it")
-    parser.add_argument("--short", action="store_true", help="two scenes with guards, without the real checkpoint")
-    parser.add_argument("--output", type=Path, help="a JSON file that takes the figures in")
-    told = parser.parse_args()
-    told.data = told.data and told.data.resolve()
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="two quick scenes that guard against regressions, without the real checkpoint",
+    )
+    parser.add_argument("--output", type=Path, help="a JSON file to add the figures to")
+    args = parser.parse_args()
+    args.data = args.data and args.data.resolve()
     faults = (
-        "--turns: at least 1." if told.turns < 1 else None,
-        "--short has no --data, no --scenes and no --nine."
-        if told.short and (told.data or told.scenes or told.nine)
+        "--turns: at least 1." if args.turns < 1 else None,
+        "--short cannot be combined with --data, --scenes or --nine."
+        if args.short and (args.data or args.scenes or args.nine)
         else None,
-        rows.fault(told.data, ("train", "validation"), SMALL) if told.data else None,
-        report.fault(told.output) if told.output else None,
+        rows.find_fault(args.data, ("train", "validation"), SMALL) if args.data else None,
+        report.find_fault(args.output) if args.output else None,
     )
     for fault in filter(None, faults):
         parser.error(fault)
-    return told
+    return args
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who is compared in training: each function trains in its own way until the gate ends it.
+"""The contenders in training: each function trains in its own way until the gate ends it.
 
 All fine-tune the same checkpoint on the same rows with AdamW, a linear schedule and gradients clipped at 1.
 """
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 LR = 1e-4
 
 
-def hone(told: dict[str, Any], gate: Gate) -> None:
-    """The command, as a user gives it."""
-    train(gate, *hone_words(told), *told["words"])
+def hone(settings: dict[str, Any], gate: Gate) -> None:
+    """The command as a user would run it."""
+    train(gate, *hone_arguments(settings), *settings["words"])
 
 
 def train(gate: Gate, *words: str) -> None:
-    """`hone train`, which asks the gate after each step."""
+    """Run `hone train`, which waits at the gate after each step."""
     from hone.cli import main
     from hone.training.listeners import RunListeners
 
-    told_of = RunListeners.step
+    original_step = RunListeners.step
 
     def gated(self: RunListeners, step: int) -> None:
-        told_of(self, step)
+        original_step(self, step)
         gate.step()
 
     RunListeners.step = gated  # type: ignore[method-assign]
@@ -35,27 +35,28 @@ def train(gate: Gate, *words: str) -> None:
     main()
 
 
-def hone_words(told: dict[str, Any]) -> list[str]:
-    """What all commands of hone have in common here."""
+def hone_arguments(settings: dict[str, Any]) -> list[str]:
+    """Return the arguments that all commands of hone share."""
     return [
-        "dataset=local", f"dataset.path={told['data']}", "checkpoint=hub", f"checkpoint.path={told['checkpoint']}",
-        f"batch_size={told['batch_size']}", f"optimizer.lr={LR}", "epochs=999", "evaluate_every=null", "tracker=none",
-        f"output_root={told['scratch']}",
+        "dataset=local", f"dataset.path={settings['data']}",
+        "checkpoint=hub", f"checkpoint.path={settings['checkpoint']}",
+        f"batch_size={settings['batch_size']}", f"optimizer.lr={LR}", "epochs=999", "evaluate_every=null",
+        "tracker=none", f"output_root={settings['scratch']}",
     ]  # fmt: skip
 
 
-def plain(told: dict[str, Any], gate: Gate) -> None:
-    """A loop anybody would write: random batches, padded to the longest row, fused AdamW."""
+def plain(settings: dict[str, Any], gate: Gate) -> None:
+    """A plain loop: random batches, padded to the longest row, fused AdamW."""
     import torch
     from torch.utils.data import DataLoader
     from transformers import DataCollatorWithPadding
 
-    model, tokenizer, rows = prepared(told)
+    model, tokenizer, rows = prepare(settings)
     decayed = [weight for weight in model.parameters() if weight.ndim > 1]
     others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=LR, fused=True)
-    loader = DataLoader(rows, told["batch_size"], shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
+    loader = DataLoader(rows, settings["batch_size"], shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / (999 * len(loader))))
     model.train()
     for _ in range(999):
@@ -68,7 +69,7 @@ def plain(told: dict[str, Any], gate: Gate) -> None:
             gate.step()
 
 
-def trainer(told: dict[str, Any], gate: Gate) -> None:
+def trainer(settings: dict[str, Any], gate: Gate) -> None:
     """`transformers.Trainer`, by default or with the arguments given."""
     from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
@@ -76,11 +77,11 @@ def trainer(told: dict[str, Any], gate: Gate) -> None:
         def on_step_end(self, *arguments: Any, **options: Any) -> None:
             gate.step()
 
-    model, tokenizer, rows = prepared(told)
+    model, tokenizer, rows = prepare(settings)
     arguments = TrainingArguments(
-        told["scratch"], num_train_epochs=999, per_device_train_batch_size=told["batch_size"], learning_rate=LR,
+        settings["scratch"], num_train_epochs=999, per_device_train_batch_size=settings["batch_size"], learning_rate=LR,
         weight_decay=0.01, report_to="none", use_cpu=True, disable_tqdm=True,
-        **{"save_strategy": "no", **told["options"]},
+        **{"save_strategy": "no", **settings["options"]},
     )  # fmt: skip
     Trainer(
         model=model, args=arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer),
@@ -88,14 +89,14 @@ def trainer(told: dict[str, Any], gate: Gate) -> None:
     ).train()  # fmt: skip
 
 
-def lightning(told: dict[str, Any], gate: Gate) -> None:
+def lightning(settings: dict[str, Any], gate: Gate) -> None:
     """`lightning.Trainer` with automatic optimisation."""
     import lightning as L
     import torch
     from torch.utils.data import DataLoader
     from transformers import DataCollatorWithPadding
 
-    model, tokenizer, rows = prepared(told)
+    model, tokenizer, rows = prepare(settings)
 
     class Wrapped(L.LightningModule):
         def __init__(self) -> None:
@@ -111,7 +112,7 @@ def lightning(told: dict[str, Any], gate: Gate) -> None:
         def on_train_batch_end(self, *arguments: Any) -> None:
             gate.step()
 
-    loader = DataLoader(rows, told["batch_size"], shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
+    loader = DataLoader(rows, settings["batch_size"], shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
     L.Trainer(
         max_epochs=999, accelerator="cpu", gradient_clip_val=1.0, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
@@ -119,21 +120,21 @@ def lightning(told: dict[str, Any], gate: Gate) -> None:
 
 
 def accuracy(out: Any) -> dict[str, float]:
-    """What Trainer makes of predictions."""
+    """Return the scores of predictions, for Trainer."""
     return {"accuracy": float((out.predictions.argmax(-1) == out.label_ids).mean())}
 
 
-def prepared(told: dict[str, Any], split: str = "train") -> tuple[Any, Any, Any]:
-    """Model, tokenizer and encoded rows for those who are not hone."""
+def prepare(settings: dict[str, Any], split: str = "train") -> tuple[Any, Any, Any]:
+    """Return model, tokenizer and encoded rows for the contenders other than hone."""
     from datasets import load_dataset
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    files = {name: f"{told['data']}/{name}.jsonl" for name in {"train", split}}
-    rows = load_dataset("json", data_files=files, cache_dir=told["cache"])
-    tokenizer = AutoTokenizer.from_pretrained(told["checkpoint"])
+    files = {name: f"{settings['data']}/{name}.jsonl" for name in {"train", split}}
+    rows = load_dataset("json", data_files=files, cache_dir=settings["cache"])
+    tokenizer = AutoTokenizer.from_pretrained(settings["checkpoint"])
     encoded = rows[split].map(
         lambda batch: tokenizer(batch["text"], truncation=True, max_length=512), batched=True, remove_columns="text"
     )
     labels = len(set(rows["train"]["label"]))
-    model = AutoModelForSequenceClassification.from_pretrained(told["checkpoint"], num_labels=labels)
+    model = AutoModelForSequenceClassification.from_pretrained(settings["checkpoint"], num_labels=labels)
     return model, tokenizer, encoded.rename_column("label", "labels")

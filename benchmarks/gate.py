@@ -1,7 +1,7 @@
-"""A turnstile in a contender's loop, so that contenders take turns on a machine; run as `gate.py MODULE.FUNCTION JSON`.
+"""A gate in a contender's loop, so that contenders take turns on a machine; run as `gate.py MODULE.FUNCTION JSON`.
 
-The driver starts a contender as a process of its own and says `go 12` on its standard input; twelve steps later the
-contender answers with a line of JSON and waits. The first step is reported by itself: until then it starts up.
+The driver starts a contender as a separate process and writes `go 12` to its standard input; twelve steps later the
+contender answers with a line of JSON and waits. The first step is reported by itself, as it ends the start-up.
 """
 
 from __future__ import annotations
@@ -17,29 +17,31 @@ from typing import final
 
 @final
 class Gate:
-    """Called by a contender after each step."""
+    """Counts a contender's steps; `step` is called after each and returns when the next may begin."""
 
     def __init__(self) -> None:
         self.chunk = self.left = 1
         self.begun = time.perf_counter()
-        self.voice = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else the contender prints goes elsewhere
+        self.answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+        os.dup2(
+            sys.stderr.fileno(), sys.stdout.fileno()
+        )  # keeps everything else that the contender prints out of the answers
 
     def step(self) -> None:
         self.left -= 1
         if self.left == 0:
             self._report()
-            self.chunk = self.left = self._told()
+            self.chunk = self.left = self._wait_for_steps()
             self.begun = time.perf_counter()
 
     def _report(self) -> None:
         seconds = time.perf_counter() - self.begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        self.voice.write(json.dumps({"seconds": seconds, "steps": self.chunk, "peak_mb": peak}) + "\n")
-        self.voice.flush()
+        self.answers.write(json.dumps({"seconds": seconds, "steps": self.chunk, "peak_mb": peak}) + "\n")
+        self.answers.flush()
 
     @staticmethod
-    def _told() -> int:
+    def _wait_for_steps() -> int:
         word, _, steps = sys.stdin.readline().partition(" ")
         if word != "go":
             os._exit(0)

@@ -1,4 +1,4 @@
-"""What the machine could do: its rate of large matrix products, and how many operations a row of training needs."""
+"""What the machine could do: its rate of large matrix products, and the operations that training on a row takes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from turns import Result
 SIZE = 2048
 REPEATS = 12
 PER_WEIGHT = 6
-"""Operations a weight and a token: a product and a sum, forward once and backward twice."""
+"""Operations per weight and token: a product and a sum, once forward and twice backward."""
 
 
 @cache
 def rates() -> dict[str, float]:
-    """Operations a second on all threads, the best of several: a limit is what is reached undisturbed."""
+    """Return operations per second on all threads. The best of several counts: a limit is an undisturbed rate."""
     import torch
 
-    found = {}
+    rates_by_type = {}
     for name, dtype in {"bf16": torch.bfloat16, "fp32": torch.float32}.items():
         left, right = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
         seconds = []
@@ -29,14 +29,14 @@ def rates() -> dict[str, float]:
             begun = time.perf_counter()
             left @ right
             seconds.append(time.perf_counter() - begun)
-        found[name] = 2 * SIZE**3 / min(seconds)
-    told = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in found.items())
-    print(f"\nthe machine's limit, billions of operations a second: {told}", flush=True)
-    return found
+        rates_by_type[name] = 2 * SIZE**3 / min(seconds)
+    text = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates_by_type.items())
+    print(f"\nthe machine's limit, billions of operations per second: {text}", flush=True)
+    return rates_by_type
 
 
 def own_precision() -> str:
-    """What hone computes with here, by default."""
+    """Return the type that hone computes with on this machine by default."""
     from hone.training.fabric import resolve_precision
 
     return "bf16" if resolve_precision("auto", "auto").startswith("bf16") else "fp32"
@@ -44,7 +44,7 @@ def own_precision() -> str:
 
 @cache
 def operations(checkpoint: Path, data: Path) -> float:
-    """Of training on one row of mean length; embeddings are looked up, and attention itself is left out."""
+    """Return the operations of training on a row of mean length, without embeddings (look-ups) and attention itself."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     from hone.models.layers import LayerMap
@@ -60,5 +60,5 @@ def operations(checkpoint: Path, data: Path) -> float:
 
 
 def share(name: str, result: Result, work: float, kind: str) -> Figure:
-    """How much of the limit a contender reaches with the tokens that are real; padding earns nothing."""
+    """Return the share of the limit that a contender reaches; only real tokens count, padding does not."""
     return Figure.compare(name, [speed * work for speed in result.speeds], [rates()[kind]] * len(result.speeds))

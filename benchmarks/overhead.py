@@ -1,4 +1,4 @@
-"""What a sweep costs beside its training: 24 trials of a few seconds, as a sweep and as processes one after another."""
+"""What a sweep costs besides its training: 24 trials of a few seconds, as a sweep and as successive processes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import time
 from pathlib import Path
 
 from report import Figure
-from turns import Stage
+from turns import Setup
 
 TRIALS = 24
 ALONE = 6
-"""Processes that are timed; the others would take as long."""
+"""Single processes that are timed; the others would take as long."""
 BATCH = 16
 WORDS = ("tracker=none", "epochs=4", "log_every=1", f"batch_size={BATCH}", "dataset.train=800")
 SHARE, COST = 0.45, 0.7
 
 
-def measure(stage: Stage) -> list[Figure]:
-    root = stage.root / "overhead"
-    _hone(*WORDS, "seed=100", f"output_root={root / 'warm'}")
-    alone = [_hone(*WORDS, f"seed={seed}", f"output_root={root / 'alone'}") for seed in range(ALONE)]
-    swept = _hone("-m", *WORDS, f"seed=range({TRIALS})", f"output_root={root / 'swept'}", "sweep.name=all")
+def measure(setup: Setup) -> list[Figure]:
+    root = setup.root / "overhead"
+    _time_command(*WORDS, "seed=100", f"output_root={root / 'warm'}")
+    alone = [_time_command(*WORDS, f"seed={seed}", f"output_root={root / 'alone'}") for seed in range(ALONE)]
+    swept = _time_command("-m", *WORDS, f"seed=range({TRIALS})", f"output_root={root / 'swept'}", "sweep.name=all")
     folder = root / "swept/all"
     cells = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["cells"]
     costs = [cell["seconds"] - _training(Path(cell["folder"])) for cell in cells]
@@ -48,7 +48,8 @@ def measure(stage: Stage) -> list[Figure]:
     ]
 
 
-def _hone(*words: str) -> float:
+def _time_command(*words: str) -> float:
+    """Return the seconds that `hone train` takes."""
     begun = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "hone", "train", *words], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -57,7 +58,7 @@ def _hone(*words: str) -> float:
 
 
 def _training(run: Path) -> float:
-    """The seconds of a run's optimiser steps."""
+    """Return the seconds of a run's optimiser steps."""
     rows = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     speeds = [float(row["train/samples_per_second"]) for row in rows if "train/samples_per_second" in row]
     return sum(BATCH / speed for speed in speeds)

@@ -1,4 +1,4 @@
-"""What a benchmark finds: a ratio, how far it varies, and the bar it is held to; as a table and in a JSON file."""
+"""The result of a benchmark: a ratio, its spread, and the bar that it must reach; as a table and in a JSON file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, final
 @final
 @dataclass(frozen=True)
 class Figure:
-    """One row. `lower` says that less is better, and so does the name, for those who read the file alone."""
+    """One row. `lower` means that less is better; the name says so too, for those who read only the file."""
 
     name: str
     ratio: float
@@ -31,7 +31,7 @@ class Figure:
         *,
         lower: bool = False,
     ) -> Figure:
-        """The ratio of the medians; its spread is that of the turns."""
+        """Return the ratio of the medians; its spread is that of the single turns."""
         ratio = statistics.median(ours) / statistics.median(theirs)
         turns = [mine / other for mine, other in zip(ours, theirs, strict=True)]
         return cls(name, ratio, (min(turns), max(turns)), bar, lower)
@@ -47,8 +47,8 @@ class Figure:
         return {"figure": self.name, "ratio": round(self.ratio, 3), "spread": spread, "bar": self.bar}
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """Every figure beside its bar."""
+def format_table(figures: Sequence[Figure]) -> str:
+    """Return a table of the figures and their bars."""
     width = max((len(each.name) for each in figures), default=0)
     lines = [f"{'':{width}}   ratio          spread     bar"]
     for each in figures:
@@ -59,25 +59,25 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def merge(path: Path, figures: Sequence[Figure]) -> None:
-    """Puts figures into the file; those that it has and that were not measured this time stay."""
+    """Write figures into the file; its other figures, which were not measured this time, stay."""
     entries = {entry["figure"]: entry for entry in _read(path)}
     entries |= {each.name: each.entry() for each in figures}
     path.write_text(json.dumps(list(entries.values()), indent=2) + "\n", encoding="utf-8")
 
 
-def fault(path: Path) -> str | None:
-    """What is wrong with a place for figures; asked before the minutes that it takes to have any."""
+def find_fault(path: Path) -> str | None:
+    """Return what is wrong with a file for figures, or None; asked before minutes are spent on measuring."""
     if not path.parent.is_dir():
-        return f"--output {path}: there is no folder {path.parent}."
+        return f"--output {path}: no folder {path.parent}."
     try:
         _read(path)
     except (OSError, ValueError, TypeError) as error:
-        return f"--output {path}: no file of figures to add to ({type(error).__name__}: {error})."
+        return f"--output {path}: this is not a file of figures ({type(error).__name__}: {error})."
     return None
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     if not all("figure" in entry for entry in entries):
-        raise ValueError("some entry names no figure")
+        raise ValueError("an entry has no figure")
     return entries

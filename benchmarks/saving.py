@@ -1,10 +1,10 @@
-"""Checkpoints: how much longer a step takes when every tenth is saved, weights and optimizer and all."""
+"""Checkpoints: how much longer a step takes when every tenth step saves weights, optimizer and all."""
 
 from __future__ import annotations
 
 from report import Figure
 from speed import HONE, TRAINER
-from turns import Entry, Result, Scene, Stage, play
+from turns import Entry, Result, Scene, Setup, play
 
 EVERY = 10
 HONE_SAVING = Entry("hone, saving", "contenders.hone", (f"save_every={EVERY}",))
@@ -14,17 +14,17 @@ TRAINER_SAVING = Entry(
 )  # fmt: skip
 
 
-def measure(stage: Stage) -> list[Figure]:
-    """A turn of 20 steps has two checkpoints, wherever it begins."""
+def measure(setup: Setup) -> list[Figure]:
+    """Compare with and without saving. A turn of 20 steps has two checkpoints, wherever it begins."""
     pairs = ((HONE, HONE_SAVING), (TRAINER, TRAINER_SAVING))
     entries = tuple(entry for pair in pairs for entry in pair)
-    results = play(Scene("saving every 10 steps, tweets, batch 16", "tweets", 16, 2 * EVERY, entries, ()), stage)
+    results = play(Scene("saving every 10 steps, tweets, batch 16", "tweets", 16, 2 * EVERY, entries, ()), setup)
     return [_cost(without.name, results[without.name], results[saving.name]) for without, saving in pairs]
 
 
 def _cost(name: str, without: Result, saving: Result) -> Figure:
-    """The time of a step is the inverse of the speed."""
+    """Return the ratio of the times of a step, which are the inverse of the speeds."""
     seconds = EVERY * 16 * (1 / saving.speed - 1 / without.speed)
     print(f"{name:24} {seconds:9.2f} s a checkpoint", flush=True)
-    told = f"saving every {EVERY} steps, batch 16, time of a step, lower is better: {name} with / without"
-    return Figure.compare(told, without.speeds, saving.speeds, lower=True)
+    figure = f"saving every {EVERY} steps, batch 16, time of a step, lower is better: {name} with / without"
+    return Figure.compare(figure, without.speeds, saving.speeds, lower=True)

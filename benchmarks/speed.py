@@ -1,4 +1,4 @@
-"""Training: hone beside a plain loop, `transformers.Trainer` and `lightning.Trainer`; what each takes of the memory."""
+"""Training: hone against a plain loop, `transformers.Trainer` and `lightning.Trainer`; speed and peak memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import limit
 from report import Figure
-from rows import count
-from turns import Entry, Result, Scene, Stage, compared, play
+from rows import count_rows
+from turns import Entry, Result, Scene, Setup, compare, play
 
 FP32 = "precision=32-true"
 POOLED = ("batch=buckets", "batch.pool=50")
@@ -24,36 +24,36 @@ LIGHTNING = Entry("lightning.Trainer", "contenders.lightning")
 MEMORY_BAR = 0.9
 
 
-def short(stage: Stage) -> list[Figure]:
-    """A guard against regressions, with bars far enough below what is usual that a noisy machine does not trip it."""
+def short(setup: Setup) -> list[Figure]:
+    """Guard against regressions, with bars so far below the usual ratios that a noisy machine does not trip them."""
     entries = (HONE, LOOP, PLAIN, TRAINER)
     scene = Scene(
         "tweets, batch 16", "tweets", 16, 8, entries, ((HONE, TRAINER, 1.5), (LOOP, PLAIN, 0.85))
     )  # fmt: skip
-    return compared(scene, play(scene, stage))
+    return compare(scene, play(scene, setup))
 
 
-def batch_16(stage: Stage) -> list[Figure]:
-    return _tweets(stage, batch_size=16, steps=12, bucketed=48, bars=(2.4, 3.3, 2.4, 1.6))
+def batch_16(setup: Setup) -> list[Figure]:
+    return _tweets(setup, batch_size=16, steps=12, bucketed=48, bars=(2.4, 3.3, 2.4, 1.6))
 
 
-def batch_64(stage: Stage) -> list[Figure]:
-    return _tweets(stage, batch_size=64, steps=5, bucketed=24, bars=(3.8, 5.0, 3.0, 2.5))
+def batch_64(setup: Setup) -> list[Figure]:
+    return _tweets(setup, batch_size=64, steps=5, bucketed=24, bars=(3.8, 5.0, 3.0, 2.5))
 
 
-def long_tailed(stage: Stage) -> list[Figure]:
+def long_tailed(setup: Setup) -> list[Figure]:
     scene = Scene("10 to 400 tokens, batch 16", "long", 16, 5, (HONE, PLAIN, TRAINER), ((HONE, TRAINER, 3.5),))
-    results = play(scene, stage)
+    results = play(scene, setup)
     kinds = [(HONE, limit.own_precision()), (PLAIN, "fp32"), (TRAINER, "fp32")]
-    return compared(scene, results) + _shares(scene, results, stage, kinds)
+    return compare(scene, results) + _shares(scene, results, setup, kinds)
 
 
 def _tweets(
-    stage: Stage, batch_size: int, steps: int, bucketed: int, bars: tuple[float, float, float, float]
+    setup: Setup, batch_size: int, steps: int, bucketed: int, bars: tuple[float, float, float, float]
 ) -> list[Figure]:
-    """Batches of like lengths take turns of many steps, or their speed is that of the lengths they happen to have."""
-    # The Trainer goes from the longest rows to the shortest, again and again: a turn is once.
-    cycle = max(1, min(count(stage.data["tweets"]) // (4 * batch_size), 50))
+    """Compare all contenders. Bucketed batches get turns of many steps, as their speed depends on their lengths."""
+    # Grouped by length, the Trainer goes from the longest rows to the shortest, over and over: a turn is one cycle.
+    cycle = max(1, min(count_rows(setup.data["tweets"]) // (4 * batch_size), 50))
     buckets, fp32 = replace(BUCKETS, steps=bucketed), replace(BUCKETS_FP32, steps=bucketed)
     grouped = replace(GROUPED, steps=cycle)
     scene = Scene(
@@ -64,20 +64,20 @@ def _tweets(
             (buckets, grouped, bars[3]), (LOOP, PLAIN, 0.98),
         ),
     )  # fmt: skip
-    results = play(scene, stage)
+    results = play(scene, setup)
     own = limit.own_precision()
     kinds = [(HONE, own), (BUCKETS, own), (BUCKETS_FP32, "fp32"), (PLAIN, "fp32"), (TRAINER, "fp32")]
-    return [*compared(scene, results), _memory(scene, results), *_shares(scene, results, stage, kinds)]
+    return [*compare(scene, results), _memory(scene, results), *_shares(scene, results, setup, kinds)]
 
 
 def _memory(scene: Scene, results: dict[str, Result]) -> Figure:
-    """One number a process: the most that it ever held."""
+    """Compare one number per process: its peak memory."""
     name = f"{scene.name}, peak memory, lower is better: hone / Trainer"
     return Figure.compare(name, [results[HONE.name].peak], [results[TRAINER.name].peak], MEMORY_BAR, lower=True)
 
 
-def _shares(scene: Scene, results: dict[str, Result], stage: Stage, kinds: Sequence[tuple[Entry, str]]) -> list[Figure]:
-    work = limit.operations(stage.checkpoint, stage.data[scene.data])
+def _shares(scene: Scene, results: dict[str, Result], setup: Setup, kinds: Sequence[tuple[Entry, str]]) -> list[Figure]:
+    work = limit.operations(setup.checkpoint, setup.data[scene.data])
     return [
         limit.share(f"{scene.name}, share of the machine's {kind} limit: {entry.name}", results[entry.name], work, kind)
         for entry, kind in kinds

@@ -1,4 +1,4 @@
-"""Start-up: from the command to the first optimiser step, with warm caches, hone beside a minimal Trainer script."""
+"""Start-up: from the command to the first optimiser step, with warm caches, against a minimal Trainer script."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import statistics
 
 from report import Figure
 from speed import HONE, TRAINER
-from turns import Contender, Entry, Stage
+from turns import Contender, Entry, Setup
 
 BAR = 0.75
 
 
-def measure(stage: Stage) -> list[Figure]:
-    """In turns; the first of each warms the caches and does not count."""
+def measure(setup: Setup) -> list[Figure]:
+    """Start both in turns; the first start of each warms the caches and does not count."""
     seconds: dict[str, list[float]] = {HONE.name: [], TRAINER.name: []}
-    for turn in range(stage.turns + 1):
+    for turn in range(setup.turns + 1):
         for entry in (HONE, TRAINER):
-            spent = _first_step(entry, stage)
-            seconds[entry.name] += [spent] if turn else []
+            elapsed = _first_step(entry, setup)
+            seconds[entry.name] += [elapsed] if turn else []
     print("\nstart-up, seconds to the first step")
     for name, each in seconds.items():
         print(f"{name:24} {statistics.median(each):9.1f}   {min(each):.1f} to {max(each):.1f}", flush=True)
@@ -25,7 +25,7 @@ def measure(stage: Stage) -> list[Figure]:
     return [Figure.compare(name, seconds[HONE.name], seconds[TRAINER.name], BAR, lower=True)]
 
 
-def _first_step(entry: Entry, stage: Stage) -> float:
-    contender = Contender(entry, stage.told("tweets", 16))
+def _first_step(entry: Entry, setup: Setup) -> float:
+    contender = Contender(entry, setup.settings("tweets", 16))
     contender.end()
     return contender.startup

@@ -1,8 +1,8 @@
-"""Every toy experiment: the score of random weights, the score after training, and how long that took.
+"""Runs every toy experiment: the score of random weights, the score after training, and the time that it took.
 
     python benchmarks/toys.py [NAME …] [--output outputs/toys.json]
 
-`before` is the same run with a single step at a learning rate of nothing. The scores are of the test split.
+`before` is the same run with a single step at a learning rate of almost zero. The scores are of the test split.
 """
 
 from __future__ import annotations
@@ -25,30 +25,32 @@ UNTRAINED = ("epochs=null", "steps=1", "optimizer.lr=1e-12", "evaluate_every=nul
 
 
 def main() -> None:
-    there = sorted(file.stem for file in (CONF / "experiment/toy").glob("*.yaml"))
+    available = sorted(file.stem for file in (CONF / "experiment/toy").glob("*.yaml"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(there)}; all, if not told")
-    parser.add_argument("--output", type=Path, default=Path("outputs/toys.json"), help="where the table goes as JSON")
-    told = parser.parse_args()
-    if unknown := set(told.names) - set(there):
-        parser.error(f"{', '.join(sorted(unknown))}: no such toy experiment; there are {', '.join(there)}.")
-    table = [entry(name) for name in told.names or there]
-    told.output.parent.mkdir(parents=True, exist_ok=True)
-    told.output.write_text(json.dumps(table, indent=2) + "\n")
-    Console().print(shown(table))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(available)}; default: all")
+    parser.add_argument(
+        "--output", type=Path, default=Path("outputs/toys.json"), help="the file to write the table to, as JSON"
+    )
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(available):
+        parser.error(f"{', '.join(sorted(unknown))}: no such toy experiment; available: {', '.join(available)}.")
+    table = [measure(name) for name in args.names or available]
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(table, indent=2) + "\n")
+    Console().print(make_table(table))
 
 
-def entry(name: str) -> dict[str, Any]:
-    """One line of the table."""
-    before, _ = trained(name, *UNTRAINED)
-    after, seconds = trained(name)
+def measure(name: str) -> dict[str, Any]:
+    """Return one line of the table."""
+    before, _ = train(name, *UNTRAINED)
+    after, seconds = train(name)
     metric = f"test/{after['best']['metric'].partition('/')[2]}"
     scores = [record["scores"][metric] for record in (before, after)]
     return {"task": name, "metric": metric, "before": scores[0], "after": scores[1], "seconds": round(seconds, 1)}
 
 
-def trained(name: str, *words: str) -> tuple[dict[str, Any], float]:
-    """What a run's record says, and how long the command took."""
+def train(name: str, *words: str) -> tuple[dict[str, Any], float]:
+    """Train, and return the run's record and the seconds that the command took."""
     print(f"{name} {' '.join(words)}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, "-m", "hone", "train", f"experiment=toy/{name}", "tracker=none", *words]
@@ -61,7 +63,7 @@ def trained(name: str, *words: str) -> tuple[dict[str, Any], float]:
         return json.loads(record.read_text()), seconds
 
 
-def shown(entries: list[dict[str, Any]]) -> Table:
+def make_table(entries: list[dict[str, Any]]) -> Table:
     table = Table("task", "metric", "before", "after", "seconds")
     for each in entries:
         table.add_row(

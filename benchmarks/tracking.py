@@ -1,4 +1,4 @@
-"""What W&B costs a run, offline: the steps of the default run with it and without, and the time of one row."""
+"""What W&B costs a run, offline: the steps of the default run with and without it, and the time of one row."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from report import Figure
-from turns import Entry, Scene, Stage, play
+from turns import Entry, Scene, Setup, play
 
 if TYPE_CHECKING:
     from gate import Gate
 
 STEPS, TURNS = 60, 15
 BLOCKS, WARM = 600, 20
-"""Stretches of ten steps in one run, and those at its beginning that do not count."""
+"""Blocks of ten steps in one run, and how many at its beginning do not count."""
 WANDB = ("tracker=wandb", "tracker.mode=offline")
 NONE = Entry("no tracker", "tracking.default", ("tracker=none",))
 TRACKED = Entry("W&B, every 10 steps", "tracking.default", WANDB)
 COST, CALL = 1.02, 0.5
 
 
-def measure(stage: Stage) -> list[Figure]:
-    """Two runs differ by more than this costs, so that one has W&B for every other ten steps alone."""
-    return [*_beside(stage), *_alternating(stage)]
+def measure(setup: Setup) -> list[Figure]:
+    """Compare two runs, and blocks within one run: two runs differ by more than W&B costs."""
+    return [*_beside(setup), *_alternating(setup)]
 
 
-def _beside(stage: Stage) -> list[Figure]:
-    """The same batches in the same turns; a third contender logs every step, and its calls are timed."""
-    noted = stage.root / "calls.txt"
+def _beside(setup: Setup) -> list[Figure]:
+    """Run the same batches in the same turns; a third contender logs every step, and its calls are timed."""
+    noted = setup.root / "calls.txt"
     timed = Entry("W&B, every step", "tracking.timed", (*WANDB, "log_every=1"), {"noted": str(noted)})
     scene = Scene("the default run", "tweets", 16, STEPS, (NONE, TRACKED, timed), ())
-    results = play(scene, replace(stage, turns=max(stage.turns, TURNS)))
+    results = play(scene, replace(setup, turns=max(setup.turns, TURNS)))
     calls = sorted(1000 * float(line) for line in noted.read_text(encoding="utf-8").split())
     slow = calls[len(calls) * 95 // 100]
     print(f"{'a row, milliseconds':24} {statistics.median(calls):9.3f}   95 % below {slow:.3f}", flush=True)
@@ -46,11 +46,11 @@ def _beside(stage: Stage) -> list[Figure]:
     ]
 
 
-def _alternating(stage: Stage) -> list[Figure]:
-    """Medians of each of the ten steps after a row, added up: few of them meet what else the machine does."""
-    noted = stage.root / "steps.txt"
+def _alternating(setup: Setup) -> list[Figure]:
+    """Let W&B log every other row, and add up the medians of the ten steps that follow: these are robust to noise."""
+    noted = setup.root / "steps.txt"
     entry = Entry("W&B, every other row", "tracking.alternating", WANDB, {"noted": str(noted)}, steps=10 * BLOCKS)
-    play(Scene("one run", "tweets", 16, 10 * BLOCKS, (entry,), ()), replace(stage, turns=1))
+    play(Scene("one run", "tweets", 16, 10 * BLOCKS, (entry,), ()), replace(setup, turns=1))
     muted, tracked = _blocks(noted)
     ratios = sorted(sum(one) / sum(other) for one, other in zip(tracked, muted, strict=False))
     alone, with_it = _by_place(muted), _by_place(tracked)
@@ -66,7 +66,7 @@ def _by_place(blocks: list[list[float]]) -> list[float]:
 
 
 def _blocks(noted: Path) -> list[list[list[float]]]:
-    """The ten steps after each row that W&B did not hear of, and after each that it did."""
+    """Return the ten steps after each row that W&B did not get, and after each that it got."""
     lines = [line.split() for line in noted.read_text(encoding="utf-8").splitlines()]
     blocks: dict[int, list[float]] = {}
     for (before, _), (after, rows) in pairwise(lines):
@@ -75,19 +75,19 @@ def _blocks(noted: Path) -> list[list[list[float]]]:
     return [[block for rows, block in whole.items() if rows % 2 == odd] for odd in (1, 0)]
 
 
-def default(told: dict[str, Any], gate: Gate) -> None:
-    """`hone train`, but for its end."""
+def default(settings: dict[str, Any], gate: Gate) -> None:
+    """`hone train`, without its end."""
     from contenders import train
 
-    train(gate, "epochs=999", "evaluate_every=null", f"output_root={told['scratch']}", *told["words"])
+    train(gate, "epochs=999", "evaluate_every=null", f"output_root={settings['scratch']}", *settings["words"])
 
 
-def timed(told: dict[str, Any], gate: Gate) -> None:
-    """Notes how long each row takes, after it has been taken."""
+def timed(settings: dict[str, Any], gate: Gate) -> None:
+    """Write the time that each row took into the file `noted`."""
     from hone.tracking.wandb.tracker import WandbTracker
 
     log = WandbTracker.log
-    with Path(told["options"]["noted"]).open("w", encoding="utf-8", buffering=1) as noted:
+    with Path(settings["options"]["noted"]).open("w", encoding="utf-8", buffering=1) as noted:
 
         def noting(self: WandbTracker, number: int, row: Any) -> None:
             begun = time.perf_counter()
@@ -95,16 +95,16 @@ def timed(told: dict[str, Any], gate: Gate) -> None:
             noted.write(f"{time.perf_counter() - begun}\n")
 
         WandbTracker.log = noting  # type: ignore[method-assign]
-        default(told, gate)
+        default(settings, gate)
 
 
-def alternating(told: dict[str, Any], gate: Gate) -> None:
-    """W&B hears of every second row; notes when each step ends, and after how many rows."""
+def alternating(settings: dict[str, Any], gate: Gate) -> None:
+    """Give W&B every second row, and write into `noted` when each step ends and after how many rows."""
     from hone.tracking.wandb.tracker import WandbTracker
     from hone.training.listeners import RunListeners
 
-    log, told_of, rows = WandbTracker.log, RunListeners.step, 0
-    with Path(told["options"]["noted"]).open("w", encoding="utf-8") as noted:
+    log, original_step, rows = WandbTracker.log, RunListeners.step, 0
+    with Path(settings["options"]["noted"]).open("w", encoding="utf-8") as noted:
 
         def every_second(self: WandbTracker, number: int, row: Any) -> None:
             nonlocal rows
@@ -114,7 +114,7 @@ def alternating(told: dict[str, Any], gate: Gate) -> None:
 
         def stepped(self: RunListeners, step: int) -> None:
             noted.write(f"{time.perf_counter()} {rows}\n")
-            told_of(self, step)
+            original_step(self, step)
 
         WandbTracker.log, RunListeners.step = every_second, stepped  # type: ignore[method-assign]
-        default(told, gate)
+        default(settings, gate)

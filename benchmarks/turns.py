@@ -1,4 +1,4 @@
-"""Contenders in turns on one machine: each is a process that goes a few steps when it is its turn, and then waits."""
+"""Runs contenders in turns on one machine: each is a process that takes a few steps in its turn and then waits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ HERE = Path(__file__).parent
 
 @final
 @dataclass(frozen=True)
-class Stage:
-    """What all scenes share: rows, a checkpoint, a place for files, and how many turns count."""
+class Setup:
+    """What all scenes share: rows, a checkpoint, a folder for files, and the number of turns that count."""
 
     root: Path
     data: Mapping[str, Path]
     checkpoint: Path
     turns: int
 
-    def told(self, data: str, batch_size: int) -> dict[str, Any]:
-        """What every contender is told."""
+    def settings(self, data: str, batch_size: int) -> dict[str, Any]:
+        """Return the settings that all contenders of a scene share."""
         return {
             "data": str(self.data[data]),
             "checkpoint": str(self.checkpoint),
@@ -42,7 +42,7 @@ class Stage:
 @final
 @dataclass(frozen=True)
 class Entry:
-    """One contender: the function that it runs, with its options, and the steps of its turn, if not the scene's."""
+    """One contender: the function that it runs, its options, and the steps of its turn if not the scene's."""
 
     name: str
     does: str
@@ -54,7 +54,7 @@ class Entry:
 @final
 @dataclass(frozen=True)
 class Scene:
-    """Contenders on the same rows, and the ratios that are of interest; a step handles `rows` (or a batch) of them."""
+    """Contenders on the same rows, and the ratios to report; a step handles `rows` of them, or else a batch."""
 
     name: str
     data: str
@@ -68,7 +68,7 @@ class Scene:
 @final
 @dataclass(frozen=True)
 class Result:
-    """What a contender reached: samples a second of each turn, seconds to its first step, megabytes at most."""
+    """What a contender reached: samples per second in each turn, seconds to its first step, megabytes at its peak."""
 
     speeds: list[float]
     startup: float
@@ -85,52 +85,52 @@ class Result:
 
 @final
 class Contender:
-    """A process that waits for its turn."""
+    """A process that waits between its turns."""
 
-    def __init__(self, entry: Entry, told: Mapping[str, Any]) -> None:
-        settings = json.dumps({**told, "words": entry.words, "options": entry.options})
+    def __init__(self, entry: Entry, settings: Mapping[str, Any]) -> None:
+        message = json.dumps({**settings, "words": entry.words, "options": entry.options})
         self.entry = entry
-        self.noise = tempfile.TemporaryFile("w+")  # noqa: SIM115 (a pipe that nobody reads would fill up)
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (an unread pipe would fill up and block)
         begun = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "gate.py"), entry.does, settings],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.noise, text=True,
+            [sys.executable, str(HERE / "gate.py"), entry.does, message],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.output, text=True,
         )  # fmt: skip
-        self.peak = float(self._answer()["peak_mb"])
+        self.peak = float(self._receive()["peak_mb"])
         self.startup = time.perf_counter() - begun
 
     def go(self, steps: int) -> float:
-        """Steps a second."""
-        self._say(f"go {steps}")
-        told = self._answer()
-        self.peak = told["peak_mb"]
-        return float(told["steps"] / told["seconds"])
+        """Let the contender take its turn, and return its steps per second."""
+        self._send(f"go {steps}")
+        answer = self._receive()
+        self.peak = answer["peak_mb"]
+        return float(answer["steps"] / answer["seconds"])
 
     def end(self) -> None:
-        self._say("end")
+        self._send("end")
         self.process.communicate()
-        self.noise.close()
+        self.output.close()
 
-    def _say(self, word: str) -> None:
+    def _send(self, word: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
 
-    def _answer(self) -> dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            self.noise.seek(0)
-            sys.exit(f"{self.entry.name} ended:\n{self.noise.read()[-3000:]}")
+            self.output.seek(0)
+            sys.exit(f"{self.entry.name} ended:\n{self.output.read()[-3000:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
 
-def play(scene: Scene, stage: Stage) -> dict[str, Result]:
-    """Everybody starts up one after the other; half a turn warms up and does not count."""
-    contenders = [Contender(entry, stage.told(scene.data, scene.batch_size)) for entry in scene.entries]
+def play(scene: Scene, setup: Setup) -> dict[str, Result]:
+    """Start the contenders one after the other and give each its turns; the first, half a turn, does not count."""
+    contenders = [Contender(entry, setup.settings(scene.data, scene.batch_size)) for entry in scene.entries]
     speeds: dict[str, list[float]] = {entry.name: [] for entry in scene.entries}
-    for turn in range(stage.turns + 1):
+    for turn in range(setup.turns + 1):
         for each in contenders:
             steps = each.entry.steps or scene.steps
             speed = each.go(steps if turn else (steps + 1) // 2) * (scene.rows or scene.batch_size)
@@ -143,8 +143,8 @@ def play(scene: Scene, stage: Stage) -> dict[str, Result]:
     return results
 
 
-def compared(scene: Scene, results: Mapping[str, Result]) -> list[Figure]:
-    """The scene's ratios."""
+def compare(scene: Scene, results: Mapping[str, Result]) -> list[Figure]:
+    """Return the ratios of the scene."""
     return [
         Figure.compare(
             f"{scene.name}: {ours.name} / {theirs.name}", results[ours.name].speeds, results[theirs.name].speeds, bar

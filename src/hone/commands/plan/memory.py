@@ -1,8 +1,8 @@
 """The memory that a run will take, by what takes it, estimated from shapes before any weights are loaded.
 
 Tensors are counted to the byte (`rehearsal.py`). What the process takes beyond them is not: the constants here were
-fitted by hand to the peaks that `make bench-memory` measures, on one kind of machine (Linux with glibc, a few cores
-with bf16 units). That benchmark fails where an estimate is off by more than a fifth. On a machine of another kind run
+fitted by hand to a few scenes of `make bench-memory`, on one kind of machine (Linux with glibc, a few cores with bf16
+units). That benchmark fails where an estimate is off by more than a fifth. On a machine of another kind run
 it again, or measure with `plan.probe=true`. It does not cover GPUs.
 """
 
