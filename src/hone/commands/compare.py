@@ -13,13 +13,13 @@ from hone.config.job import Invocation
 from hone.config.settings import Compare
 from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare
-from hone.reports.page import require_place, write_report
+from hone.reports.page import require_report_path, write_report
 from hone.reports.tables import FORMATS, show
 
 
 def main(settings: Compare, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Read, test and print. A format for programs has standard output to itself."""
-    place = require_place(Path(settings.report)) if settings.report else None
+    place = require_report_path(Path(settings.report)) if settings.report else None
     comparison = compare(
         settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=place is not None
     )

@@ -16,9 +16,15 @@ from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
 from hone.core.task import Columns
 from hone.data.rows import Rows
-from hone.reports.classes import calibration, calibration_table, confusion, confusion_table, expected_error
+from hone.reports.classes import (
+    calibration_bins,
+    calibration_table,
+    confusion_matrix,
+    confusion_table,
+    expected_calibration_error,
+)
 from hone.reports.examples import worst_table
-from hone.reports.run_screen import comparison_table
+from hone.reports.run_screen import score_table
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 from hone.training import finished
@@ -48,7 +54,7 @@ def _store(
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_records(records, folder / f"{split}.parquet")
-    matrix, bins = confusion(records, run.task.facts), calibration(records, run.task.facts)
+    matrix, bins = confusion_matrix(records, run.task.facts), calibration_bins(records, run.task.facts)
     story = {
         "run": run.record["id"],
         "split": split,
@@ -58,7 +64,7 @@ def _store(
         "signatures": signatures_of(run.task),
         "labels": list(run.task.facts.labels),
         "confusion": None if matrix is None else matrix.tolist(),
-        "calibration_error": expected_error(bins) if bins else None,
+        "calibration_error": expected_calibration_error(bins) if bins else None,
     }
     write_atomically(folder / f"{split}.json", json.dumps(story, indent=2, ensure_ascii=False) + "\n")
 
@@ -74,10 +80,10 @@ def _show(
     console = Console(highlight=False)
     about = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
     console.print(f"[bold]{about}[/bold]", soft_wrap=True)
-    console.print(comparison_table({"model": scores, "baseline": baseline}))
-    matrix = confusion(records, run.task.facts)
+    console.print(score_table({"model": scores, "baseline": baseline}))
+    matrix = confusion_matrix(records, run.task.facts)
     if matrix is not None:
         console.print(confusion_table(matrix, run.task.facts))
-        console.print(calibration_table(calibration(records, run.task.facts)))
+        console.print(calibration_table(calibration_bins(records, run.task.facts)))
     if settings.worst:
         console.print(worst_table(records, rows.splits[settings.split], run.task, settings.worst))

@@ -39,7 +39,7 @@ _FRAME = {
 """What stands around a text, and around two."""
 
 
-def train(settings: Settings, texts: Iterable[str]) -> Any:
+def train_tokenizer(settings: Settings, texts: Iterable[str]) -> Any:
     """A tokenizer that transformers saves and loads."""
     special = _SPECIAL[settings.special]
     least = len(special) + (256 if settings.algorithm == "bpe" else 0)
@@ -118,7 +118,7 @@ def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -
         folder = _folder(settings, made.dataset)
         rows = load_rows(made.dataset, made.task, settings.limit).splits["train"]
         roles = _roles(settings, rows)
-        tokenizer = train(settings, _texts(rows, roles))
+        tokenizer = train_tokenizer(settings, _texts(rows, roles))
         _store(tokenizer, folder)
         _tell(settings, tokenizer, folder, rows, roles)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 
 _BINS = 4
 
@@ -28,7 +28,7 @@ class Importance:
     binned: bool
 
 
-def importances(entries: Sequence[Entry], keys: Sequence[str], metric: str) -> list[Importance]:
+def importances(entries: Sequence[RunEntry], keys: Sequence[str], metric: str) -> list[Importance]:
     """The weightiest first; runs that are not finished, or have no score, do not count."""
     counted = [entry for entry in entries if entry.counts and not math.isnan(entry.value(metric))]
     scores = [entry.value(metric) for entry in counted]

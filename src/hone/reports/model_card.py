@@ -15,8 +15,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from hone.core.task import Task
 from hone.core.wording import as_typed
 from hone.runs.folder import Folder
-from hone.runs.record import Record
-from hone.training.results import flat
+from hone.runs.record import Record, scores_of_split
 
 _HERE = "this/folder"
 _ASIDE = ("output_root", "tracker", "resume", "notes", "sweep")
@@ -50,7 +49,7 @@ def _metadata(name: str, record: Record, public: Mapping[str, Any], pipeline: st
     results = [
         EvalResult(pipeline, data, data, metric, value, dataset_split=split)
         for split in ("validation", "test")
-        for metric, value in flat(record["scores"], split).items()
+        for metric, value in scores_of_split(record["scores"], split).items()
         if "/" not in metric
     ]
     return ModelCardData(

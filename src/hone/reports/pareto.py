@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 
 
 @final
@@ -17,10 +17,10 @@ class Front:
 
     objectives: Mapping[str, str]
     """`maximize` or `minimize`, by the name of the number."""
-    runs: tuple[Entry, ...]
+    runs: tuple[RunEntry, ...]
 
 
-def pareto_front(entries: Sequence[Entry]) -> Front | None:
+def pareto_front(entries: Sequence[RunEntry]) -> Front | None:
     """Find the front of the finished runs. A sweep with fewer than two objectives has none."""
     objectives = next((entry.objectives for entry in entries if len(entry.objectives) > 1), None)
     if objectives is None:
@@ -35,7 +35,7 @@ def pareto_front(entries: Sequence[Entry]) -> Front | None:
     return Front(objectives, tuple(sorted(best, key=lambda entry: costs[id(entry)])))
 
 
-def _costs(entry: Entry, objectives: Mapping[str, str]) -> tuple[float, ...]:
+def _costs(entry: RunEntry, objectives: Mapping[str, str]) -> tuple[float, ...]:
     """The numbers with the sign that makes less better."""
     return tuple(
         -entry.number_of(name) if direction == "maximize" else entry.number_of(name)

@@ -75,8 +75,8 @@ def compare_examples(
     pairing = Pairing(ours, theirs)
     rng = np.random.default_rng(seed)
     difference = float(pairing.difference(pairing.counts[None].astype(np.float64))[0])
-    again = np.concatenate([pairing.difference(weights) for weights in _bootstrap(pairing, draws, rng)])
-    swapped = np.concatenate([pairing.difference(kept, gone) for kept, gone in _exchanges(pairing, draws, rng)])
+    again = np.concatenate([pairing.difference(weights) for weights in _draw_bootstrap(pairing, draws, rng)])
+    swapped = np.concatenate([pairing.difference(kept, gone) for kept, gone in _draw_exchanges(pairing, draws, rng)])
     low, high = np.quantile(again, [0.025, 0.975])
     leads = (again > 0).mean() if higher_is_better else (again < 0).mean()
     p = _chance(difference, swapped)
@@ -92,15 +92,15 @@ def _chance(difference: float, swapped: Array) -> float:
     return min(math.erfc(abs(difference) / spread / math.sqrt(2)), (1 + _FEW) / (1 + len(swapped)))
 
 
-def _bootstrap(pairing: Pairing, draws: int, rng: np.random.Generator) -> Iterator[Array]:
-    for size in _portions(pairing, draws):
+def _draw_bootstrap(pairing: Pairing, draws: int, rng: np.random.Generator) -> Iterator[Array]:
+    for size in _portion_sizes(pairing, draws):
         if 3 * len(pairing.counts) < pairing.examples:
             yield rng.multinomial(pairing.examples, pairing.counts / pairing.examples, size=size).astype(np.float64)
         else:
-            yield _counted(pairing, rng, size)
+            yield _count_draws(pairing, rng, size)
 
 
-def _counted(pairing: Pairing, rng: np.random.Generator, size: int) -> Array:
+def _count_draws(pairing: Pairing, rng: np.random.Generator, size: int) -> Array:
     """The same distribution, quicker where few examples are alike."""
     kinds = len(pairing.counts)
     owner = np.repeat(np.arange(kinds), pairing.counts)
@@ -108,13 +108,13 @@ def _counted(pairing: Pairing, rng: np.random.Generator, size: int) -> Array:
     return np.bincount(drawn.ravel(), minlength=size * kinds).reshape(size, kinds).astype(np.float64)
 
 
-def _exchanges(pairing: Pairing, draws: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-    for size in _portions(pairing, draws):
+def _draw_exchanges(pairing: Pairing, draws: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+    for size in _portion_sizes(pairing, draws):
         kept = rng.binomial(pairing.counts, 0.5, size=(size, len(pairing.counts))).astype(np.float64)
         yield kept, pairing.counts - kept
 
 
-def _portions(pairing: Pairing, draws: int) -> Iterator[int]:
+def _portion_sizes(pairing: Pairing, draws: int) -> Iterator[int]:
     most = max(1, _AT_ONCE // pairing.examples)
     for start in range(0, draws, most):
         yield min(most, draws - start)

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hone.core.paths import relative_to_cwd
-from hone.runs.record import Record
-from hone.training.results import flat
+from hone.runs.record import Record, scores_of_split
 
 _FEW, _LOWEST = 4, 3
 
@@ -21,16 +20,16 @@ def final_screen(record: Record, advice: str | None) -> None:
     scores, baseline = record["scores"], record["baseline"]
     columns: dict[str, Mapping[str, float]] = {}
     for split in ("validation", "test"):
-        if flat(scores, split):
-            columns |= {split: flat(scores, split), f"{split} baseline": flat(baseline, split)}
+        if scores_of_split(scores, split):
+            columns |= {split: scores_of_split(scores, split), f"{split} baseline": scores_of_split(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
     console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
-    console.print(comparison_table(columns, best))
+    console.print(score_table(columns, best))
     for name, line in _facts(record, advice):
         console.print(f"[bold]{name:10}[/bold]  {line}")
 
 
-def comparison_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
+def score_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
     """Scores side by side; of those of many classes the lowest, and the one that decides: the files have all."""
     names, note = _chosen(columns, best)
     table = Table(caption=note, caption_justify="left")

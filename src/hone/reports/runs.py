@@ -22,13 +22,13 @@ from hone.runs.identity import has_effect, relevant
 from hone.runs.sweep_file import FILE as SWEEP
 
 SEED = "seed"
-NOTHING = "–"
+MISSING = "–"
 """The placeholder for a missing value."""
 
 
 @final
 @dataclass(frozen=True)
-class Entry:
+class RunEntry:
     """A run, or a cell of a sweep that has not started yet."""
 
     label: str
@@ -83,7 +83,7 @@ class Entry:
 
     @property
     def seed(self) -> str:
-        return str(self.settings.get(SEED, NOTHING))
+        return str(self.settings.get(SEED, MISSING))
 
 
 def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
@@ -99,7 +99,7 @@ def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
     return {name: str(value) for name, value in parts.items() if value}
 
 
-def told_by_origin(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+def separate_by_origin(entries: Sequence[RunEntry]) -> tuple[list[RunEntry], list[str]]:
     """Where the same run was made twice from different things, those count as keys; else they are only mentioned."""
     split = {name for name in _names(entries) for same in _repeated(entries) if len(_values(same, name)) > 1}
     told = [
@@ -120,16 +120,16 @@ def _digest(folder: Folder) -> str:
     return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6] if folder.diff.is_file() else "changes"
 
 
-def _names(entries: Sequence[Entry]) -> list[str]:
+def _names(entries: Sequence[RunEntry]) -> list[str]:
     return sorted({name for entry in entries for name in entry.origin})
 
 
-def _values(entries: Sequence[Entry], name: str) -> set[str]:
+def _values(entries: Sequence[RunEntry], name: str) -> set[str]:
     return {entry.origin[name] for entry in entries if name in entry.origin}
 
 
-def _repeated(entries: Sequence[Entry]) -> list[list[Entry]]:
-    by_identity: dict[str, list[Entry]] = {}
+def _repeated(entries: Sequence[RunEntry]) -> list[list[RunEntry]]:
+    by_identity: dict[str, list[RunEntry]] = {}
     for entry in entries:
         by_identity.setdefault(entry.identity, []).append(entry)
     return [same for same in by_identity.values() if len(same) > 1]
@@ -168,17 +168,17 @@ def _below(path: Path) -> Iterator[Path]:
         inner.sort()
 
 
-def read_run(path: Path) -> Entry:
+def read_run(path: Path) -> RunEntry:
     """Read run.json and config.yaml, even of a run that is still in progress."""
     folder = Folder(path)
     record = read_json(folder.record)
     best = record.get("best") or {}
     overrides = tuple(map(str, record.get("overrides") or ()))
     config = _config(folder)
-    return Entry(
+    return RunEntry(
         label=path.name,
         state=str(record.get("state") or "unknown"),
-        settings=flat(relevant(config)),
+        settings=flatten(relevant(config)),
         folder=path,
         identity=str(record.get("identity") or path.name),
         reason=str(record.get("reason") or ""),
@@ -209,21 +209,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Turn a nested config into dotted keys. Lists stay whole."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
+            found |= flatten(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
     return found
 
 
-def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
+def drop_repeats(entries: Iterable[RunEntry]) -> tuple[list[RunEntry], int]:
     """Keep one of several runs that agree in everything that can change a result. Also count the runs left out.
     A finished run is preferred, then a recent one."""
-    kept: dict[tuple[str, str], Entry] = {}
+    kept: dict[tuple[str, str], RunEntry] = {}
     total = 0
     for entry in sorted(entries, key=lambda entry: (entry.counts, entry.started)):
         kept[entry.identity, json.dumps(entry.origin, sort_keys=True)] = entry

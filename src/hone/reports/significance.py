@@ -41,7 +41,7 @@ def _fraction(a: float, b: float, x: float) -> float:
     return value
 
 
-def two_sided(t: float, freedom: float) -> float:
+def two_sided_p(t: float, freedom: float) -> float:
     """How often chance alone is at least as far from zero."""
     if not math.isfinite(t):
         return 0.0
@@ -51,16 +51,16 @@ def two_sided(t: float, freedom: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def quantile(share: float, freedom: float) -> float:
+def t_quantile(share: float, freedom: float) -> float:
     """The t below which this share of the distribution lies, by bisection."""
     if share < 0.5:
-        return -quantile(1 - share, freedom)
+        return -t_quantile(1 - share, freedom)
     low, high = 0.0, 1.0
-    while 1 - two_sided(high, freedom) / 2 < share and high < 1e150:
+    while 1 - two_sided_p(high, freedom) / 2 < share and high < 1e150:
         low, high = high, 2 * high
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if 1 - two_sided(middle, freedom) / 2 < share else (low, middle)
+        low, high = (middle, high) if 1 - two_sided_p(middle, freedom) / 2 < share else (low, middle)
     return (low + high) / 2
 
 
@@ -92,7 +92,7 @@ class Summary:
         """Half the interval's width."""
         if self.count < 2:
             return math.nan
-        return quantile((1 + _CONFIDENCE) / 2, self.count - 1) * self.deviation / math.sqrt(self.count)
+        return t_quantile((1 + _CONFIDENCE) / 2, self.count - 1) * self.deviation / math.sqrt(self.count)
 
     @property
     def best(self) -> float:
@@ -168,7 +168,7 @@ def _chance(difference: float, error: float, freedom: float, count: int) -> floa
     """Where nothing varies at all, as many coins as there are seeds have fallen alike: no t would be believed."""
     if error <= 1e-12 * abs(difference):
         return 2.0 ** (1 - count) if difference else 1.0
-    return two_sided(difference / error, freedom)
+    return two_sided_p(difference / error, freedom)
 
 
 def seeds_needed(difference: float, spread: float, level: float = _LEVEL) -> int | None:
@@ -182,11 +182,11 @@ def seeds_needed(difference: float, spread: float, level: float = _LEVEL) -> int
 
 
 def _shows(effect: float, count: int, level: float) -> bool:
-    reach = quantile(1 - level / 2, count - 1) + quantile(_POWER, count - 1)
+    reach = t_quantile(1 - level / 2, count - 1) + t_quantile(_POWER, count - 1)
     return abs(effect) * math.sqrt(count) >= reach
 
 
-def holm(values: Sequence[float | None], asked: int | None = None) -> list[float | None]:
+def correct_by_holm(values: Sequence[float | None], asked: int | None = None) -> list[float | None]:
     """The p values of several questions at once, by Holm's rule; `asked` where more were asked than are answered."""
     known = sorted((value, place) for place, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)

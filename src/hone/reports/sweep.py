@@ -11,14 +11,14 @@ from typing import Any, final
 import yaml
 
 from hone.core.errors import UserError
-from hone.reports.groups import Metric
-from hone.reports.runs import Entry, read_json, read_run
+from hone.reports.groups import RankingMetric
+from hone.reports.runs import RunEntry, read_json, read_run
 from hone.runs.sweep_file import FILE as SWEEP
 
 
 @final
 @dataclass(frozen=True)
-class Sweep:
+class StoredSweep:
     """`sweep.json`, read."""
 
     folder: Path
@@ -26,19 +26,21 @@ class Sweep:
     command: str
     keys: tuple[str, ...]
     sampler: str
-    metric: Metric | None
+    metric: RankingMetric | None
     state: str
     started: str
     seconds: float | None
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> StoredSweep:
     """Read the sweep and its cells. A cell that has a run has the run's scores, config and times."""
     story = read_json(folder / SWEEP)
-    metric = Metric(str(story["metric"]), bool(story.get("higher_is_better", True))) if story.get("metric") else None
+    metric = (
+        RankingMetric(str(story["metric"]), bool(story.get("higher_is_better", True))) if story.get("metric") else None
+    )
     cells = [cell for cell in story.get("cells") or () if isinstance(cell, dict)]
-    return Sweep(
+    return StoredSweep(
         folder=folder,
         name=str(story.get("name") or folder.name),
         command=str(story.get("command") or ""),
@@ -52,11 +54,11 @@ def read_sweep(folder: Path) -> Sweep:
     )
 
 
-def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None) -> Entry:
+def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None) -> RunEntry:
     """The run of a cell. The sweep's record of the cell wins over the run's own where both have a value."""
     state = str(cell.get("state") or "unknown")
     label = str(cell.get("identity") or cell.get("number") or "?")
-    run = _run_of(folder, cell) or Entry(label=label, state=state)
+    run = _run_of(folder, cell) or RunEntry(label=label, state=state)
     values = {str(key): _scalar(value) for key, value in (cell.get("values") or {}).items()}
     best = run.best
     if not best and metric is not None:
@@ -75,7 +77,7 @@ def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None) -> Entr
     )
 
 
-def _scores(run: Entry, cell: Mapping[str, Any], metric: Metric | None) -> dict[str, float]:
+def _scores(run: RunEntry, cell: Mapping[str, Any], metric: RankingMetric | None) -> dict[str, float]:
     """The run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
     scores = dict(run.scores)
     value = cell.get("value")
@@ -84,7 +86,7 @@ def _scores(run: Entry, cell: Mapping[str, Any], metric: Metric | None) -> dict[
     return scores
 
 
-def _run_of(folder: Path, cell: Mapping[str, Any]) -> Entry | None:
+def _run_of(folder: Path, cell: Mapping[str, Any]) -> RunEntry | None:
     """The run of a cell that has started. The cell names the run's folder, or else its identity does."""
     for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
@@ -93,7 +95,7 @@ def _run_of(folder: Path, cell: Mapping[str, Any]) -> Entry | None:
     return None
 
 
-def _read_or_none(path: Path) -> Entry | None:
+def _read_or_none(path: Path) -> RunEntry | None:
     """Try twice, since the run may be writing its files right now. Without them the sweep's own record is enough."""
     for _ in range(2):
         try:

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from hone.core.errors import join_names
 from hone.reports.comparison import Comparison, Contrast
-from hone.reports.groups import Group, Metric
-from hone.reports.runs import Entry
-from hone.reports.verdict import number, verdict
+from hone.reports.groups import Group, RankingMetric
+from hone.reports.runs import RunEntry
+from hone.reports.verdict import format_number, verdict
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -30,15 +30,15 @@ _LATEX = str.maketrans(
 )
 
 
-def rows(told: Comparison) -> list[Row]:
+def configuration_rows(told: Comparison) -> list[TableRow]:
     """A row a configuration, numbers at full length; None where there is nothing to say."""
     by_group = {id(contrast.group): contrast for contrast in told.contrasts}
     return [_row(told, group, by_group.get(id(group))) for group in told.groups]
 
 
-def _row(told: Comparison, group: Group, contrast: Contrast | None) -> Row:
+def _row(told: Comparison, group: Group, contrast: Contrast | None) -> TableRow:
     summary = group.summary
-    others = {name: group.of(Metric(name, True)).mean for name in other_scores(told)}
+    others = {name: group.summarize(RankingMetric(name, True)).mean for name in other_scores(told)}
     return {
         **group.values,
         "runs": len(group.entries),
@@ -63,7 +63,7 @@ def other_scores(told: Comparison) -> list[str]:
 
 
 def as_csv(told: Comparison) -> str:
-    found, text = rows(told), io.StringIO()
+    found, text = configuration_rows(told), io.StringIO()
     writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in found)
@@ -71,16 +71,16 @@ def as_csv(told: Comparison) -> str:
 
 
 def as_markdown(told: Comparison) -> str:
-    head, body = compact(told)
+    head, body = display_rows(told)
     lines = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def as_latex(told: Comparison) -> str:
     """A `booktabs` table."""
-    head, body = compact(told)
+    head, body = display_rows(told)
     lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
-    columns = "l" * len(told.apart) + "r" * (len(head) - len(told.apart))
+    columns = "l" * len(told.configuration_keys) + "r" * (len(head) - len(told.configuration_keys))
     parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([*parts, r"\end{tabular}"]) + "\n"
 
@@ -91,22 +91,22 @@ def as_json(told: Comparison) -> str:
         "keys": told.keys,
         "notes": list(told.notes),
         "verdict": verdict(told),
-        "configurations": rows(told),
+        "configurations": configuration_rows(told),
         "contrasts": [_contrast(contrast) for contrast in told.contrasts],
         "runs": [_run(told, entry) for entry in told.entries],
     }
     return json.dumps(story, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def compact(told: Comparison) -> tuple[list[str], list[list[str]]]:
+def display_rows(told: Comparison) -> tuple[list[str], list[list[str]]]:
     """For people: a heading and cells; nothing is bold, for whether that is deserved is said in words."""
     others = other_scores(told)
-    head = [*told.apart, "n", told.metric.name, "95 %", "best", "worst", "p seeds", "p examples", *others]
+    head = [*told.configuration_keys, "n", told.metric.name, "95 %", "best", "worst", "p seeds", "p examples", *others]
     body = []
-    for row in rows(told):
+    for row in configuration_rows(told):
         mean = f"{_told(row['mean'])} ± {_told(row['std'])}" if row["std"] is not None else _told(row["mean"])
         margin = "–" if row["high"] is None else f"± {_told(row['high'] - row['mean'])}"
-        cells = [*(row[key] for key in told.apart), str(row["finished"]), mean, margin]
+        cells = [*(row[key] for key in told.configuration_keys), str(row["finished"]), mean, margin]
         cells += [_told(row[name]) for name in ("best", "worst")]
         cells += [_chance(row[name]) for name in ("p_seeds", "p_examples")]
         body.append([*cells, *(_told(row[name]) for name in others)])
@@ -118,7 +118,7 @@ def _chance(value: float | None) -> str:
 
 
 def _told(value: float | None) -> str:
-    return "–" if value is None else number(value)
+    return "–" if value is None else format_number(value)
 
 
 def _known(value: float) -> float | None:
@@ -137,7 +137,7 @@ def _contrast(contrast: Contrast) -> Mapping[str, Any]:
     }
 
 
-def _run(told: Comparison, entry: Entry) -> Mapping[str, Any]:
+def _run(told: Comparison, entry: RunEntry) -> Mapping[str, Any]:
     return {
         "folder": entry.folder,
         "state": entry.state,
@@ -174,14 +174,14 @@ def show(told: Comparison) -> None:
 
 def _table(told: Comparison, width: int) -> Table:
     """Words may be folded, numbers not; what a narrow terminal has no room for is left out, the dispensable first."""
-    head, body = compact(told)
+    head, body = display_rows(told)
     columns = {name: [cells[place] for cells in body] for place, name in enumerate(head)}
     for name in [*reversed(other_scores(told)), "worst", "best", "95 %"]:
         if sum(_room(told, each, cells) for each, cells in columns.items()) > width:
             del columns[name]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name, cells in columns.items():
-        words = name in told.apart
+        words = name in told.configuration_keys
         justify: Literal["left", "right"] = "left" if words else "right"
         least = _room(told, name, cells) - _GAP if words else None
         table.add_column(
@@ -194,7 +194,7 @@ def _table(told: Comparison, width: int) -> Table:
 
 def _heading(told: Comparison, name: str) -> str:
     """A key as it is, the name of a number in short lines."""
-    if name in told.apart:
+    if name in told.configuration_keys:
         return name.replace(".", ".\n")
     short = name.removeprefix("validation/") if name == told.metric.name else name
     return short if short == "95 %" else short.replace(" ", "\n").replace("/", "/\n")
@@ -203,7 +203,7 @@ def _heading(told: Comparison, name: str) -> str:
 def _room(told: Comparison, name: str, cells: Sequence[str]) -> int:
     """What a column needs; one of words can do with less than it would like."""
     longest = max(map(len, [*_heading(told, name).split("\n"), *cells]))
-    return _GAP + (min(longest, _WORD) if name in told.apart else longest)
+    return _GAP + (min(longest, _WORD) if name in told.configuration_keys else longest)
 
 
 def _along(told: Comparison) -> list[str]:

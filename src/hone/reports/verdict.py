@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from hone.core.errors import join_names
 from hone.reports.comparison import LEVEL, Comparison, Contrast
 from hone.reports.groups import Group
-from hone.reports.keys import as_words, values_of
+from hone.reports.keys import label_of, values_of
 from hone.reports.pareto import pareto_front
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 
 _SAME = 1e-12
 """Means that differ by less, relatively, are equal: sums of floats depend on their order."""
@@ -31,15 +31,15 @@ def verdict(comparison: Comparison) -> list[str]:
     return [*sentences, *_front(comparison)]
 
 
-def score(group: Group) -> str:
+def format_score(group: Group) -> str:
     """`0.8123 ± 0.0041 (3 seeds)`."""
     summary = group.summary
     if summary.count == 1:
-        return f"{number(summary.mean)} (one seed)"
-    return f"{number(summary.mean)} ± {number(summary.deviation)} ({summary.count} seeds)"
+        return f"{format_number(summary.mean)} (one seed)"
+    return f"{format_number(summary.mean)} ± {format_number(summary.deviation)} ({summary.count} seeds)"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Four decimals, or four digits for large and tiny numbers."""
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.4g}"
 
@@ -68,15 +68,15 @@ def _tied(ranked: Sequence[Group]) -> list[Group]:
 def _leaders(ranked: Sequence[Group]) -> Iterator[str]:
     best, tied = ranked[0], _tied(ranked)
     if len(ranked) == 1:
-        yield f"Only one configuration has a score: {best.label}, {score(best)}."
+        yield f"Only one configuration has a score: {best.label}, {format_score(best)}."
     elif len(tied) == 1:
-        yield f"{best.label} leads with {score(best)}."
+        yield f"{best.label} leads with {format_score(best)}."
     elif len(tied) == len(ranked):
         every = "Both" if len(tied) == 2 else f"All {len(tied)}"
-        yield f"{every} configurations tie at {number(best.summary.mean)}: none leads."
+        yield f"{every} configurations tie at {format_number(best.summary.mean)}: none leads."
     else:
         labels = join_names([group.label for group in tied], _NAMED)
-        yield f"{len(tied)} configurations tie for the lead with {number(best.summary.mean)}: {labels}."
+        yield f"{len(tied)} configurations tie for the lead with {format_number(best.summary.mean)}: {labels}."
 
 
 def _collapse(comparison: Comparison) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _collapse(comparison: Comparison) -> Iterator[str]:
     if lost and len(lost) == len(counted):
         runs = "The only finished run" if len(lost) == 1 else f"All {len(lost)} finished runs"
         yield (
-            f"{runs} collapsed: no score is better than the baseline of {number(lost[0].baseline[metric.name])}, "
+            f"{runs} collapsed: no score is better than the baseline of {format_number(lost[0].baseline[metric.name])}, "
             "which a model reaches that ignores its input (for example, one that always predicts the same class)."
         )
     elif len(counted) > 2 and len(values) == 1:
@@ -115,9 +115,9 @@ def _front(comparison: Comparison) -> Iterator[str]:
     yield f"{which} on the Pareto front of {goals}: {names}{more}."
 
 
-def _title(comparison: Comparison, entry: Entry, objectives: Sequence[str]) -> str:
-    values = ", ".join(number(entry.number_of(name)) for name in objectives)
-    return f"{as_words(values_of(entry, comparison.keys))} ({values})"
+def _title(comparison: Comparison, entry: RunEntry, objectives: Sequence[str]) -> str:
+    values = ", ".join(format_number(entry.number_of(name)) for name in objectives)
+    return f"{label_of(values_of(entry, comparison.keys))} ({values})"
 
 
 def _against(contrasts: Sequence[Contrast], whose: str) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _undecided(undecided: Sequence[Contrast], tested: int, whose: str) -> Iterat
     """Name the nearest rival among those that may be as good as the best, and what would tell them apart."""
     nearest, needed = undecided[0], undecided[0].needed
     among = "" if tested == 1 else f" {_part(len(undecided), tested)} may be as good."
-    lead = number(abs(nearest.seeds.difference))
+    lead = format_number(abs(nearest.seeds.difference))
     yield (
         f"{whose.capitalize()} lead over {nearest.group.label} ({lead}) is inside the noise of the seeds: "
         f"p = {_p(nearest.p_seeds)}, {_kind(nearest)}.{among}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from hone.core.errors import UserError
 from hone.reports.comparison import Comparison, of_sweep
-from hone.reports.page.data import story
+from hone.reports.page.data import page_data
 from hone.reports.sweep import read_sweep
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
@@ -21,7 +21,7 @@ _HERE = Path(__file__).parent
 _DANGEROUS = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
 
-def assemble(data: Mapping[str, Any]) -> str:
+def render_page(data: Mapping[str, Any]) -> str:
     """Skeleton, style, data and scripts; a section of the page is a file in `sections/` and a place in the skeleton."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_DANGEROUS)
     return _skeleton().substitute(title=html.escape(str(data["title"])), data=text, **_parts())
@@ -55,11 +55,11 @@ def write_page(folder: Path) -> Path:
 def write_report(comparison: Comparison, place: Path) -> Path:
     """Write one file that needs only a browser."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, assemble(story(comparison)))
+    write_atomically(place, render_page(page_data(comparison)))
     return place
 
 
-def require_place(place: Path) -> Path:
+def require_report_path(place: Path) -> Path:
     """Raise UserError before any work if the page could not be stored."""
     if place.is_dir():
         raise UserError(f"report={place}: this is a folder; write report={place}/{PAGE}.")

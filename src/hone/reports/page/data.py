@@ -13,13 +13,13 @@ from typing import Any
 from hone.core.paths import relative_to_cwd
 from hone.core.redact import BLANK
 from hone.reports.comparison import Comparison
-from hone.reports.curves import Course, best_so_far, course, parts, rounded
+from hone.reports.curves import LearningCurves, best_so_far, read_curves, round_for_page, time_parts
 from hone.reports.failures import failures
 from hone.reports.groups import Group
 from hone.reports.importance import importances
 from hone.reports.keys import values_of
 from hone.reports.pareto import pareto_front
-from hone.reports.runs import SEED, Entry
+from hone.reports.runs import SEED, RunEntry
 from hone.reports.tables import other_scores
 from hone.reports.verdict import verdict
 from hone.runs.record import now
@@ -31,18 +31,18 @@ _PLAIN = re.compile(r"[\w./+-]+")
 _REMEDY = f" (replace {BLANK} with the secret that was not stored)"
 
 
-def commands(comparison: Comparison) -> list[dict[str, str]]:
+def next_commands(comparison: Comparison) -> list[dict[str, str]]:
     """What each command does, and the command."""
     about = comparison.about
-    commands = [("Run the sweep again: it continues where it stopped and repeats failed runs", about.command)]
+    lines = [("Run the sweep again: it continues where it stopped and repeats failed runs", about.command)]
     ranked = [group for group in comparison.groups if group.counted]
     if ranked:
         more = _more_seeds(ranked[0], _wanted(comparison))
         # Any other sampler has a study of its own, which refuses a changed command.
         if about.sampler == "grid":
-            commands += _wider(about.command, more)
-        commands += _of_the_best(ranked[0], more)
-    return [{"what": what + _REMEDY * (BLANK in line), "line": line} for what, line in commands if line]
+            lines += _wider(about.command, more)
+        lines += _of_the_best(ranked[0], more)
+    return [{"what": what + _REMEDY * (BLANK in line), "line": line} for what, line in lines if line]
 
 
 def _wider(command: str, more: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -64,7 +64,7 @@ def _of_the_best(best: Group, more: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "Export the best model as a folder with its model card", f"hone export {run}"
 
 
-def _with_seeds(entry: Entry, seeds: Sequence[str]) -> str:
+def _with_seeds(entry: RunEntry, seeds: Sequence[str]) -> str:
     """All overrides of the run, with these seeds and without those of its sweep. Several seeds make a sweep."""
     words = [word for word in entry.overrides if not _is_left_out(word)]
     several = ["-m"] if len(seeds) > 1 else []
@@ -106,13 +106,13 @@ _POINTS = 8000
 """The limit for all curves of one number together."""
 
 
-def story(comparison: Comparison) -> dict[str, Any]:
+def page_data(comparison: Comparison) -> dict[str, Any]:
     """Collect the data. Missing numbers are None."""
     names = _curve_names(comparison)
     most = min(max(_POINTS // max(len(comparison.entries), 1), 16), 150)
-    courses = [course(entry, names, most) for entry in comparison.entries]
+    courses = [read_curves(entry, names, most) for entry in comparison.entries]
     group_of = {id(entry): place for place, group in enumerate(comparison.groups) for entry in group.entries}
-    data: dict[str, Any] = plain(
+    data: dict[str, Any] = to_plain(
         {
             "title": comparison.about.title,
             "state": comparison.about.state,
@@ -121,7 +121,7 @@ def story(comparison: Comparison) -> dict[str, Any]:
             "seconds": _wall_time(comparison),
             "metric": asdict(comparison.metric),
             "others": other_scores(comparison),
-            "keys": comparison.apart,
+            "keys": comparison.configuration_keys,
             "has_seeds": SEED in comparison.keys,
             "states": Counter(entry.state for entry in comparison.entries),
             "verdict": verdict(comparison),
@@ -138,7 +138,7 @@ def story(comparison: Comparison) -> dict[str, Any]:
             "budget": best_so_far(comparison.entries, comparison.metric, comparison.about.started),
             "front": _front(comparison),
             "failures": [_failure(failure) for failure in failures(comparison.entries)],
-            "commands": commands(comparison),
+            "commands": next_commands(comparison),
         }
     )
     return data
@@ -158,7 +158,7 @@ def _curve_names(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys([wanted, "validation/loss", "train/loss"]))
 
 
-def _run(comparison: Comparison, entry: Entry, journal: Course, group: int) -> dict[str, Any]:
+def _run(comparison: Comparison, entry: RunEntry, journal: LearningCurves, group: int) -> dict[str, Any]:
     return {
         "name": entry.label,
         "number": entry.number,
@@ -166,14 +166,14 @@ def _run(comparison: Comparison, entry: Entry, journal: Course, group: int) -> d
         "state": entry.state,
         "reason": entry.reason[:500],
         "seed": entry.seed,
-        "values": values_of(entry, comparison.apart),
+        "values": values_of(entry, comparison.configuration_keys),
         "value": entry.value(comparison.metric.name),
         "others": [entry.value(name) for name in other_scores(comparison)],
         "seconds": entry.seconds,
         "folder": relative_to_cwd(entry.folder) if entry.folder else "",
         "command": entry.command,
         "curves": journal.curves,
-        "parts": parts(entry, journal),
+        "parts": time_parts(entry, journal),
     }
 
 
@@ -223,17 +223,17 @@ def _failure(failure: Any) -> dict[str, Any]:
     }
 
 
-def _title(entry: Entry) -> str:
+def _title(entry: RunEntry) -> str:
     number = "" if entry.number is None else f"#{entry.number} "
     return f"{number}{entry.label}"
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Round numbers to what a page shows, and turn NaN, which JSON lacks, into None."""
     if isinstance(value, float):
-        return rounded(value) if math.isfinite(value) else None
+        return round_for_page(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, str) or not isinstance(value, Sequence):
         return value
-    return [plain(item) for item in value]
+    return [to_plain(item) for item in value]
