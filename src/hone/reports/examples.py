@@ -39,12 +39,12 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
     table.add_column("", overflow="fold")
     roles = [name for name in rows.column_names if name != "id"]
     place_of = {row_id: place for place, row_id in enumerate(rows["id"][:])}
-    losses = losses_per_target(records) if "loss" in records else None
+    losses = losses_per_target(records) if "loss" in records else np.zeros(0)
     for place in worst_places(records, count):
         row = rows[place_of[int(records["id"][place])]]
         prediction = task.describe({name: values[place] for name, values in records.items()})
         lines = [*((role, shorten(row[role])) for role in roles), ("prediction", prediction)]
-        head = [(str(row["id"]), f"{losses[place]:.3f}" if losses is not None else "")]
+        head = [(str(row["id"]), f"{losses[place]:.3f}")]
         head += [("", "")] * (len(lines) - 1)
         for cells, (name, text) in zip(head, lines, strict=True):
             table.add_row(*cells, name, escape(text))
