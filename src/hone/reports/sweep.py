@@ -19,7 +19,7 @@ from hone.runs.sweep_file import FILE as SWEEP
 @final
 @dataclass(frozen=True)
 class StoredSweep:
-    """`sweep.json`, read."""
+    """The content of `sweep.json`, with the runs of its cells."""
 
     folder: Path
     name: str
@@ -35,27 +35,27 @@ class StoredSweep:
 
 def read_sweep(folder: Path) -> StoredSweep:
     """Read the sweep and its cells. A cell that has a run has the run's scores, config and times."""
-    story = read_json(folder / SWEEP)
-    metric = (
-        RankingMetric(str(story["metric"]), bool(story.get("higher_is_better", True))) if story.get("metric") else None
-    )
-    cells = [cell for cell in story.get("cells") or () if isinstance(cell, dict)]
+    stored = read_json(folder / SWEEP)
+    metric = None
+    if stored.get("metric"):
+        metric = RankingMetric(str(stored["metric"]), bool(stored.get("higher_is_better", True)))
+    cells = [cell for cell in stored.get("cells") or () if isinstance(cell, dict)]
     return StoredSweep(
         folder=folder,
-        name=str(story.get("name") or folder.name),
-        command=str(story.get("command") or ""),
-        keys=tuple(map(str, story.get("keys") or ())),
-        sampler=str(story.get("sampler") or ""),
+        name=str(stored.get("name") or folder.name),
+        command=str(stored.get("command") or ""),
+        keys=tuple(map(str, stored.get("keys") or ())),
+        sampler=str(stored.get("sampler") or ""),
         metric=metric,
-        state=str(story.get("state") or "unknown"),
-        started=str(story.get("started") or ""),
-        seconds=story.get("seconds"),
+        state=str(stored.get("state") or "unknown"),
+        started=str(stored.get("started") or ""),
+        seconds=stored.get("seconds"),
         entries=tuple(_entry(folder, cell, metric) for cell in cells),
     )
 
 
 def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None) -> RunEntry:
-    """The run of a cell. The sweep's record of the cell wins over the run's own where both have a value."""
+    """Read the run of a cell. Where both have a value, the sweep's record of the cell wins over the run's own."""
     state = str(cell.get("state") or "unknown")
     label = str(cell.get("identity") or cell.get("number") or "?")
     run = _run_of(folder, cell) or RunEntry(label=label, state=state)
@@ -78,7 +78,7 @@ def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None) 
 
 
 def _scores(run: RunEntry, cell: Mapping[str, Any], metric: RankingMetric | None) -> dict[str, float]:
-    """The run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
+    """Return the run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
     scores = dict(run.scores)
     value = cell.get("value")
     if metric is not None and isinstance(value, int | float) and cell.get("state") == "finished":
@@ -87,7 +87,7 @@ def _scores(run: RunEntry, cell: Mapping[str, Any], metric: RankingMetric | None
 
 
 def _run_of(folder: Path, cell: Mapping[str, Any]) -> RunEntry | None:
-    """The run of a cell that has started. The cell names the run's folder, or else its identity does."""
+    """Find the run of a cell that has started. The cell names the run's folder, or else its identity does."""
     for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
             if (path / "run.json").is_file():
@@ -109,7 +109,9 @@ def _scalar(value: Any) -> Any:
     """Read a value as Hydra does: 1e-3 and 0.001 are the same. A list or a mapping stays text."""
     if not isinstance(value, str):
         return value
+    if value in ("true", "false", "null"):
+        return yaml.safe_load(value)
     try:
-        return float(value) if not value.lstrip("-").isdigit() else int(value)
+        return int(value) if value.lstrip("-").isdigit() else float(value)
     except ValueError:
-        return value if value not in ("true", "false", "null") else yaml.safe_load(value)
+        return value
