@@ -75,7 +75,7 @@ def test_seeds_that_do_not_vary_prove_little() -> None:
 
 def test_holm() -> None:
     assert correct_by_holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
-    assert correct_by_holm([0.01, 0.04], asked=6) == pytest.approx([0.06, 0.2])
+    assert correct_by_holm([0.01, 0.04], tests=6) == pytest.approx([0.06, 0.2])
     assert correct_by_holm([0.5, 0.9]) == [1.0, 1.0]
 
 
