@@ -1,4 +1,4 @@
-"""`hone evaluate`: a finished run on a split: scores, a record an example, confusion, calibration, worst examples."""
+"""`hone evaluate`: score a finished run on a split, with its confusion matrix, calibration and worst examples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from hone.training.results import save_records
 
 
 def main(settings: Evaluate, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Loads, predicts, prints and stores."""
+    """Load the run, predict the split, and store and print the results."""
     quieten_libraries()
     with capture_log():
         run = finished.load_finished_run(settings.run, settings.trust)
@@ -55,7 +55,7 @@ def _store(
     folder.mkdir(parents=True, exist_ok=True)
     save_records(records, folder / f"{split}.parquet")
     matrix, bins = confusion_matrix(records, run.task.facts), calibration_bins(records, run.task.facts)
-    story = {
+    content = {
         "run": run.record["id"],
         "split": split,
         "rows": len(records["id"]),
@@ -66,7 +66,7 @@ def _store(
         "confusion": None if matrix is None else matrix.tolist(),
         "calibration_error": expected_calibration_error(bins) if bins else None,
     }
-    write_atomically(folder / f"{split}.json", json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / f"{split}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _show(
@@ -78,8 +78,8 @@ def _show(
     settings: Evaluate,
 ) -> None:
     console = Console(highlight=False)
-    about = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
-    console.print(f"[bold]{about}[/bold]", soft_wrap=True)
+    title = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
+    console.print(f"[bold]{title}[/bold]", soft_wrap=True)
     console.print(score_table({"model": scores, "baseline": baseline}))
     matrix = confusion_matrix(records, run.task.facts)
     if matrix is not None:
