@@ -52,8 +52,9 @@ def train_tokenizer(settings: Settings, texts: Iterable[str]) -> Any:
     special = _SPECIAL[settings.special]
     fixed = len(special) + (256 if settings.algorithm == "bpe" else 0)
     if settings.vocab_size < fixed:
+        reserved = "special tokens and bytes" if settings.algorithm == "bpe" else "special tokens"
         raise UserError(
-            f"vocab_size={settings.vocab_size}: special tokens and bytes alone take {fixed}; choose a larger number."
+            f"vocab_size={settings.vocab_size}: {fixed} entries are reserved for {reserved}; choose a larger number."
         )
     make = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}[settings.algorithm]
     tokenizer, trainer = make(settings, special)
