@@ -12,9 +12,9 @@ from rich.console import Console
 from hone.config.job import Invocation
 from hone.config.settings import Evaluate
 from hone.core.log import capture_log, quieten_libraries
+from hone.core.metric import Columns
 from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
-from hone.core.task import Columns
 from hone.data.rows import Rows
 from hone.reports.classes import (
     calibration_bins,

@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 from rich.table import Table
 
-from hone.core.task import Columns, Facts
+from hone.core.metric import Columns
+from hone.core.task import Facts
 
 _BINS = 10
 """The number of equally wide ranges of confidence."""

@@ -10,7 +10,7 @@ from typing import final
 
 from hone.core.contributions import Saved
 from hone.core.errors import UserError
-from hone.reports.groups import Group, RankingMetric, choose_metric, group_runs
+from hone.reports.groups import RankingMetric, RunGroup, choose_metric, group_runs
 from hone.reports.keys import differing_keys, distinguishing_keys
 from hone.reports.resampling import ExampleTest, compare_examples
 from hone.reports.runs import SEED, RunEntry, drop_repeats, read_run, run_folders, separate_by_origin
@@ -43,7 +43,7 @@ class About:
 class Contrast:
     """The comparison of a configuration with the best one. Its p-values are corrected for the number of pairs."""
 
-    group: Group
+    group: RunGroup
     seeds: SeedTest
     examples: ExampleTest | None
     p_seeds: float | None
@@ -72,7 +72,7 @@ class Comparison:
     keys: dict[str, list[str]]
     """The keys in which the runs differ, each with the keys that always change along with it."""
     metric: RankingMetric
-    groups: list[Group]
+    groups: list[RunGroup]
     contrasts: list[Contrast]
     notes: tuple[str, ...] = ()
 
@@ -127,7 +127,7 @@ def _make_comparison(
     return Comparison(about, tuple(entries), keys, metric, groups, compare_with_best(groups, by_example), tuple(notes))
 
 
-def compare_with_best(groups: Sequence[Group], by_example: int) -> list[Contrast]:
+def compare_with_best(groups: Sequence[RunGroup], by_example: int) -> list[Contrast]:
     """Test every configuration against the best one, in the order of the groups.
 
     Only the nearest `by_example` rivals are tested by examples, since reading the records takes time.
@@ -152,7 +152,7 @@ class ContributionReader:
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], Saved | None] = {}
 
-    def compare(self, best: Group, other: Group) -> ExampleTest | None:
+    def compare(self, best: RunGroup, other: RunGroup) -> ExampleTest | None:
         """Pair the runs by their common seeds, or in order if they have none. Return None if the examples differ."""
         common = [seed for seed in best.seeds if seed in other.seeds]
         pairs = list(zip(self._records(best, common), self._records(other, common), strict=False))
@@ -168,7 +168,7 @@ class ContributionReader:
             best.metric.higher_is_better,
         )
 
-    def _records(self, group: Group, seeds: Sequence[str]) -> list[Saved | None]:
+    def _records(self, group: RunGroup, seeds: Sequence[str]) -> list[Saved | None]:
         by_seed = {entry.seed: entry for entry in group.counted}
         chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
         return [self._read(entry, group.metric.name) for entry in chosen]

@@ -11,7 +11,8 @@ from datasets import Dataset
 from rich.markup import escape
 from rich.table import Table
 
-from hone.core.task import Columns, Task
+from hone.core.metric import Columns
+from hone.core.task import Task
 
 _SEED = 0
 """Every evaluation of every run draws the same random examples, so that they can be followed."""

@@ -8,8 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.metric import Columns
 from hone.core.redact import redact_text
-from hone.core.task import Columns, Task
+from hone.core.task import Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.reports.classes import confusion_matrix

@@ -26,7 +26,7 @@ class RankingMetric:
 
 @final
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """A configuration: the runs that share everything but the seed."""
 
     values: dict[str, str]
@@ -58,18 +58,18 @@ class Group:
         return {entry.seed: entry.value(self.metric.name) for entry in self.counted}
 
 
-def group_runs(entries: Sequence[RunEntry], keys: Sequence[str], metric: RankingMetric) -> list[Group]:
+def group_runs(entries: Sequence[RunEntry], keys: Sequence[str], metric: RankingMetric) -> list[RunGroup]:
     """Group runs by the values of these keys, seed aside. The best mean comes first; groups without a score come
     last."""
     names = [key for key in keys if key != SEED]
     by_values: dict[tuple[str, ...], list[RunEntry]] = {}
     for entry in entries:
         by_values.setdefault(tuple(value_of(entry, key) for key in names), []).append(entry)
-    groups = [Group(values_of(members[0], names), tuple(members), metric) for members in by_values.values()]
+    groups = [RunGroup(values_of(members[0], names), tuple(members), metric) for members in by_values.values()]
     return sorted(groups, key=_rank)
 
 
-def _rank(group: Group) -> tuple[bool, float]:
+def _rank(group: RunGroup) -> tuple[bool, float]:
     """Sort key: NaN does not sort, so it gets a rank of its own."""
     mean = group.summary.mean
     if math.isnan(mean):

@@ -23,8 +23,7 @@ def final_screen(record: Record, advice: str | None) -> None:
     columns: dict[str, Mapping[str, float]] = {}
     for split in ("validation", "test"):
         if scores_of_split(scores, split):
-            columns[split] = scores_of_split(scores, split)
-            columns[f"{split} baseline"] = scores_of_split(baseline, split)
+            columns |= {split: scores_of_split(scores, split), f"{split} baseline": scores_of_split(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
     console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
     console.print(score_table(columns, best))

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from hone.core.errors import join_names
 from hone.reports.comparison import Comparison, Contrast
-from hone.reports.groups import Group, RankingMetric
+from hone.reports.groups import RankingMetric, RunGroup
 from hone.reports.runs import RunEntry
 from hone.reports.verdict import format_number, verdict
 
@@ -40,7 +40,7 @@ def configuration_rows(comparison: Comparison) -> list[TableRow]:
     return [_row(comparison, group, by_group.get(id(group))) for group in comparison.groups]
 
 
-def _row(comparison: Comparison, group: Group, contrast: Contrast | None) -> TableRow:
+def _row(comparison: Comparison, group: RunGroup, contrast: Contrast | None) -> TableRow:
     summary = group.summary
     others = {name: group.summarize(RankingMetric(name, True)).mean for name in other_scores(comparison)}
     return {

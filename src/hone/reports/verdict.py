@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from hone.core.errors import join_names
 from hone.reports.comparison import LEVEL, Comparison, Contrast
-from hone.reports.groups import Group
+from hone.reports.groups import RunGroup
 from hone.reports.keys import label_of, values_of
 from hone.reports.pareto import pareto_front
 from hone.reports.runs import RunEntry
@@ -32,7 +32,7 @@ def verdict(comparison: Comparison) -> list[str]:
     return [*sentences, *_front(comparison)]
 
 
-def format_score(group: Group) -> str:
+def format_score(group: RunGroup) -> str:
     """Write a mean and its spread, as in `0.8123 ± 0.0041 (3 seeds)`."""
     summary = group.summary
     if summary.count == 1:
@@ -60,13 +60,13 @@ def _without_scores(comparison: Comparison) -> Iterator[str]:
         yield f"All runs ended without a result ({states}). The failures by cause say why."
 
 
-def _tied(ranked: Sequence[Group]) -> list[Group]:
+def _tied(ranked: Sequence[RunGroup]) -> list[RunGroup]:
     """Find the best configuration and those with the same mean."""
     best = ranked[0].summary.mean
     return [group for group in ranked if math.isclose(group.summary.mean, best, rel_tol=_SAME, abs_tol=_SAME)]
 
 
-def _leaders(ranked: Sequence[Group]) -> Iterator[str]:
+def _leaders(ranked: Sequence[RunGroup]) -> Iterator[str]:
     best, tied = ranked[0], _tied(ranked)
     if len(ranked) == 1:
         yield f"Only one configuration has a score: {best.label}, {format_score(best)}."

@@ -13,7 +13,7 @@ from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import Evaluate
 from hone.core.value_types import Accelerator
-from hone.reports.groups import Group
+from hone.reports.groups import RunGroup
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.sweeps.jobs import Ready
@@ -56,7 +56,7 @@ def _tell(folder: Folder, config: Mapping[str, Any], record: Record, trust: Iter
     tracked.amend(run_info(record, config, root), folder, record["state"], final_summary(record))
 
 
-def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str, float]:
+def test_scores(groups: Sequence[RunGroup], pool: Workers, one: Ready) -> dict[str, float]:
     """The means over the seeds of the best config, if all of them are there; `one` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
@@ -72,7 +72,7 @@ def test_scores(groups: Sequence[Group], pool: Workers, one: Ready) -> dict[str,
     return known_scores(groups)
 
 
-def known_scores(groups: Sequence[Group]) -> dict[str, float]:
+def known_scores(groups: Sequence[RunGroup]) -> dict[str, float]:
     """The same of runs that have been scored."""
     folders = [entry.folder for entry in groups[0].entries if entry.folder is not None] if groups else []
     found = [_scored(folder) for folder in folders]

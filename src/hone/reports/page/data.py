@@ -15,7 +15,7 @@ from hone.core.redact import BLANK
 from hone.reports.comparison import Comparison
 from hone.reports.curves import LearningCurves, best_so_far, read_curves, round_for_page, time_parts
 from hone.reports.failures import failures
-from hone.reports.groups import Group
+from hone.reports.groups import RunGroup
 from hone.reports.importance import importances
 from hone.reports.keys import values_of
 from hone.reports.pareto import pareto_front
@@ -55,7 +55,7 @@ def _with_more_seeds(command: str, more: Sequence[str]) -> Iterator[tuple[str, s
         yield f"Run the sweep with {_count_seeds(more)} for every configuration", wider
 
 
-def _for_best(best: Group, more: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _for_best(best: RunGroup, more: Sequence[str]) -> Iterator[tuple[str, str]]:
     """List the commands for the best run of the best configuration."""
     ascending = sorted(best.counted, key=lambda entry: entry.value(best.metric.name))
     entry = ascending[-1 if best.metric.higher_is_better else 0]
@@ -93,7 +93,7 @@ def _count_seeds(seeds: Sequence[str]) -> str:
     return f"{len(seeds)} more seed{'s' * (len(seeds) != 1)}"
 
 
-def _more_seeds(best: Group, count: int) -> list[str]:
+def _more_seeds(best: RunGroup, count: int) -> list[str]:
     """Choose the next seeds that the configuration has not had."""
     used = [int(seed) for seed in best.seeds if seed.isdigit()]
     first = max(used, default=-1) + 1
@@ -184,7 +184,7 @@ def _groups(comparison: Comparison) -> list[dict[str, Any]]:
     return [_group(group) | _tests(by_group.get(id(group))) for group in comparison.groups]
 
 
-def _group(group: Group) -> dict[str, Any]:
+def _group(group: RunGroup) -> dict[str, Any]:
     summary = group.summary
     return {
         "label": group.label,
