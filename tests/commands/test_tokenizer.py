@@ -73,7 +73,7 @@ def test_a_network_from_scratch_takes_it(hone: Hone, special: str, architecture:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("vocab_size=100",), "vocab_size=100: 261 are taken"),
+        (("vocab_size=100",), "vocab_size=100: 261 entries are reserved"),
         (("algorithm=bpee",), "Did you mean bpe?"),
         (("roles=[txt]",), "Did you mean text?"),
         (("output=there",), "overwrite=true"),

@@ -44,7 +44,7 @@ def run(finished: Path) -> Path:
         ("evaluate run=run split=tets", "Did you mean test?"),
         ("evaluate runn=run", "Did you mean run?"),
         ("evaluate run=run output=file", "file"),
-        ("export run=run output=folder", "output=folder: exists already|overwrite=true"),
+        ("export run=run output=folder", "output=folder: already exists|overwrite=true"),
         ("export run=run output=file overwrite=true", "output=file: is a file"),
     ],
 )

@@ -17,7 +17,7 @@ from hone.core.errors import UserError
 from hone.reports.failures import failures
 from hone.reports.importance import importances
 from hone.reports.page import write_page
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 from hone.reports.significance import compare_seeds
 
 
@@ -298,9 +298,9 @@ def test_importance_is_the_share_of_the_variance() -> None:
         big, small, none = place % 2, place // 2 % 2, place // 4 % 2
         score = 2 * big + small + 0.1 * rng.normal()
         settings = {"big": big, "small": str(small), "none": none, "own": place * 1.7}
-        entries.append(Entry(str(place), "finished", settings, scores={"validation/x": score}))
+        entries.append(RunEntry(str(place), "finished", settings, scores={"validation/x": score}))
     entries.append(
-        Entry("bad", "failed", {"big": 9, "small": "9", "none": 9, "own": 0}, scores={"validation/x": -50.0})
+        RunEntry("bad", "failed", {"big": 9, "small": "9", "none": 9, "own": 0}, scores={"validation/x": -50.0})
     )
     found = {each.key: each for each in importances(entries, ["none", "small", "big", "own", "gone"], "validation/x")}
     assert list(found)[:2] == ["big", "small"]
@@ -317,7 +317,7 @@ def test_failures_are_grouped_by_what_was_said() -> None:
     states = ["failed", "failed", "failed", "interrupted", "finished"]
     found = failures(
         [
-            Entry(str(place), state, reason=reason)
+            RunEntry(str(place), state, reason=reason)
             for place, (state, reason) in enumerate(zip(states, reasons, strict=True))
         ]
     )
@@ -326,4 +326,4 @@ def test_failures_are_grouped_by_what_was_said() -> None:
         ("failed", 1),
         ("interrupted", 1),
     ]
-    assert found[2].cause == "no reason is known"
+    assert found[2].cause == "no reason was recorded"

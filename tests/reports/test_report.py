@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from hone.reports.run_screen import comparison_table
+from hone.reports.run_screen import score_table
 
 
 def shown(scores: dict[str, float], best: str = "") -> tuple[list[str], str]:
     """The metrics in the table's order, and everything that is printed."""
     console = Console(width=100, file=io.StringIO(), record=True)
-    table = comparison_table({"test": scores, "test baseline": {}}, best)
+    table = score_table({"test": scores, "test baseline": {}}, best)
     console.print(table)
     return list(table.columns[0].cells), console.export_text()
 

@@ -4,6 +4,8 @@ import json
 import random
 import re
 import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import pytest
 
 from comparable import make_run, make_sweep
 from conftest import Hone, only_run, record
+from hone.config.job import Invocation, Job
+from hone.config.settings import TrainSettings
 from hone.reports.page import write_page
+from hone.runs.identity import with_absolute_paths
 
 WORDS = {"joy": ("glad", "sunny", "party"), "anger": ("rage", "shout", "slam"), "fear": ("dark", "shake", "hide")}
 LOCAL = (
@@ -46,28 +51,52 @@ def words_of(line: str) -> list[str]:
     return words
 
 
+def checked(hone: Hone, line: str) -> list[Job]:
+    """The runs that a command of the page would start: composed and checked as ever, but not trained."""
+    jobs: list[Job] = []
+
+    def sweep(request: Any) -> int:
+        jobs.extend(request.make(cell).job for cell in request.sweep.sampler.preview(request.space))
+        return 0
+
+    def run(settings: TrainSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
+        jobs.append(Job(settings, with_absolute_paths({**asdict(settings), **parts}), invocation))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hone.sweeps.start.check_and_run", sweep)
+        patch.setattr("hone.commands.train.main", run)
+        done = hone(*words_of(line))
+    assert done.code == 0, f"{line}\n{done.said}"
+    return jobs
+
+
 def test_every_command_of_a_sweep_over_local_files_runs(hone: Hone) -> None:
     """The data set lies in a folder whose name needs quotes, and the sweep's folder does, too."""
     write_data(Path("my data"))
-    done = hone("train", "-m", *LOCAL, "sweep.name='rates, first'", "optimizer.lr=1e-3,3e-3", "seed=0,1")
+    done = hone("train", "-m", *LOCAL, "sweep.name='rates, first'", "optimizer.lr=1e-3,3e-3", "seed=0")
     assert done.code == 0, done.said
     page = Path("outputs/rates, first/report.html")
-    printed = commands(page)
-    wider = next(line for what, line in printed.items() if what.endswith("for every configuration"))
-    alone = next(line for what, line in printed.items() if what.endswith("for the best configuration only"))
-    assert len(printed) == 6, printed
-    best = printed["Train the best run again"]
-    kept = [word for word in words_of(best)[1:] if not word.startswith(("seed=", "sweep"))]
-    assert {*LOCAL} <= {*kept}
-    assert [word for word in words_of(alone)[1:] if word != "-m" and not word.startswith("seed=")] == kept
-    for line in printed.values():
+    trained = {record(path.parent)["identity"]: path.parent for path in page.parent.glob("*/run.json")}
+    again, wider, alone, best, wrong, export = commands(page).values()
+
+    assert {job.identity for job in checked(hone, again)} == {*trained}
+    more = checked(hone, wider)
+    assert len(more) == 2 * 3, "two seeds more for each of two rates"
+    assert {job.identity for job in more} > {*trained}
+    assert {job.invocation.sweep for job in more} == {page.parent.absolute()}
+    [repeated] = checked(hone, best)
+    rest = checked(hone, alone)
+    assert {(job.settings.seed, job.config["optimizer"]["lr"]) for job in rest} == {
+        (seed, repeated.config["optimizer"]["lr"]) for seed in (1, 2)
+    }
+    for job in (*more, *rest, repeated):
+        assert job.config["dataset"]["path"] == str(Path("my data").absolute())
+    chosen = trained[repeated.identity]
+    for line in (wrong, export):
         done = hone(*words_of(line))
         assert done.code == 0, f"{line}\n{done.said}"
-    cells = json.loads((page.parent / "sweep.json").read_text())["cells"]
-    seeds = re.search(r"seed=([\d,]+)$", wider)
-    assert seeds
-    assert len(cells) == 2 * len(seeds[1].split(","))
-    assert {cell["state"] for cell in cells} == {"finished"}
+    assert (chosen / "evaluation" / "test.json").is_file()
+    assert (chosen / "export" / "README.md").is_file()
 
 
 @pytest.mark.parametrize(("seeds", "most"), [("0,1", 10), ("0", 2)])

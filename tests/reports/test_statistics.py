@@ -11,8 +11,16 @@ from scipy import special, stats
 from comparable import f1_macro
 from hone.core.contributions import Measure
 from hone.core.metric import SumMetric, code_rows, ratio, unchanged
-from hone.reports.resampling import Pairing, _bootstrap, _counted, compare_examples
-from hone.reports.significance import Summary, compare_seeds, holm, incomplete_beta, quantile, seeds_needed, two_sided
+from hone.reports.resampling import Pairing, _count_draws, _draw_bootstrap, compare_examples
+from hone.reports.significance import (
+    Summary,
+    compare_seeds,
+    correct_by_holm,
+    incomplete_beta,
+    seeds_needed,
+    t_quantile,
+    two_sided_p,
+)
 from hone.tasks.metrics.classes import single_label_metrics
 
 Records = dict[str, Any]
@@ -24,10 +32,10 @@ def seeds(values: Any) -> dict[str, float]:
 
 def test_student_is_that_of_scipy() -> None:
     for freedom, t in itertools.product((1, 2, 2.7, 5, 30, 400), (0, 1e-6, 0.3, 1, 2.5, 9, 200)):
-        assert two_sided(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-9)
-        assert two_sided(-t, freedom) == two_sided(t, freedom)
+        assert two_sided_p(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-9)
+        assert two_sided_p(-t, freedom) == two_sided_p(t, freedom)
     for freedom, share in itertools.product((1, 2, 7.5, 100), (0.025, 0.5, 0.8, 0.975, 0.9999)):
-        assert quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-8, abs=1e-8)
+        assert t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-8, abs=1e-8)
     for a, b, x in itertools.product((0.5, 3, 40), (0.5, 2, 90), (0, 1e-9, 0.2, 0.5, 0.97, 1)):
         assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-9, abs=1e-300)
 
@@ -66,9 +74,9 @@ def test_seeds_that_do_not_vary_prove_little() -> None:
 
 
 def test_holm() -> None:
-    assert holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
-    assert holm([0.01, 0.04], asked=6) == pytest.approx([0.06, 0.2])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert correct_by_holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
+    assert correct_by_holm([0.01, 0.04], tests=6) == pytest.approx([0.06, 0.2])
+    assert correct_by_holm([0.5, 0.9]) == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("effect", [0.3, 0.7, 1.5, 4.0])
@@ -100,7 +108,7 @@ def test_the_best_of_equal_configurations_is_seldom_called_better(configurations
         scores = rng.normal(size=(configurations, 5))
         best, *others = scores[np.argsort(-scores.mean(axis=1))]
         found = [compare_seeds(seeds(best), seeds(other)).p for other in others]
-        called += min(holm(found, configurations * (configurations - 1) // 2)) < 0.05  # type: ignore[type-var]  # there is a p for each
+        called += min(correct_by_holm(found, configurations * (configurations - 1) // 2)) < 0.05  # type: ignore[type-var]  # there is a p for each
     assert called / trials < 0.08
 
 
@@ -164,8 +172,8 @@ def test_alike_examples_are_drawn_as_single_ones_would_be() -> None:
     rng = np.random.default_rng(6)
     pairing = Pairing([right(0.7, rng, 400)], [right(0.6, rng, 400)])
     assert len(pairing.counts) == 4
-    together = np.concatenate(list(_bootstrap(pairing, 4000, rng)))
-    single = _counted(pairing, rng, 4000)
+    together = np.concatenate(list(_draw_bootstrap(pairing, 4000, rng)))
+    single = _count_draws(pairing, rng, 4000)
     assert together.sum(axis=1).tolist() == single.sum(axis=1).tolist() == [400.0] * 4000
     assert together.mean(axis=0) == pytest.approx(single.mean(axis=0), rel=0.02)
     assert np.cov(together.T) == pytest.approx(np.cov(single.T), abs=8)

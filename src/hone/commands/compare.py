@@ -1,4 +1,4 @@
-"""`hone compare`: show what differs between runs, how good each configuration is and what may be chance."""
+"""`hone compare`: show what differs between runs, how good each configuration is, and what may be chance."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from hone.config.job import Invocation
 from hone.config.settings import CompareSettings
 from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare
-from hone.reports.page import require_place, write_report
+from hone.reports.page import require_report_path, write_report
 from hone.reports.tables import FORMATS, show
 
 
 def main(settings: CompareSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Read, test and print. A format for programs has standard output to itself."""
-    place = require_place(Path(settings.report)) if settings.report else None
+    """Compare the runs and print the result. A format for programs has standard output to itself."""
+    report = require_report_path(Path(settings.report)) if settings.report else None
     comparison = compare(
-        settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=place is not None
+        settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=report is not None
     )
     if settings.format == "table":
         show(comparison)
     else:
         sys.stdout.write(FORMATS[settings.format](comparison))
-    if place is not None:
-        write_report(comparison, place)
-        Console(stderr=settings.format != "table", highlight=False, soft_wrap=True).print(
-            f"[bold]report[/bold]  {relative_to_cwd(place)}"
-        )
+    if report is not None:
+        write_report(comparison, report)
+        console = Console(stderr=settings.format != "table", highlight=False, soft_wrap=True)
+        console.print(f"[bold]report[/bold]  {relative_to_cwd(report)}")

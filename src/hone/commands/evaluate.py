@@ -1,4 +1,4 @@
-"""`hone evaluate`: a finished run on a split: scores, a record an example, confusion, calibration, worst examples."""
+"""`hone evaluate`: score a finished run on a split, with its confusion matrix, calibration and worst examples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from rich.console import Console
 from hone.config.job import Invocation
 from hone.config.settings import EvaluateSettings
 from hone.core.log import capture_log, quieten_libraries
+from hone.core.metric import Columns
 from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
-from hone.core.task import Columns
 from hone.data.rows import Rows
-from hone.reports.classes import calibration, calibration_table, confusion, confusion_table, expected_error
+from hone.reports.classes import (
+    calibration_bins,
+    calibration_table,
+    confusion_matrix,
+    confusion_table,
+    expected_calibration_error,
+)
 from hone.reports.examples import worst_table
-from hone.reports.run_screen import comparison_table
+from hone.reports.run_screen import score_table
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 from hone.training import finished
@@ -27,7 +33,7 @@ from hone.training.saving import save_records
 
 
 def main(settings: EvaluateSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Loads, predicts, prints and stores."""
+    """Load the run, predict the split, and store and print the results."""
     quieten_libraries()
     with capture_log():
         run = finished.load_finished_run(settings.run, settings.trust)
@@ -48,8 +54,8 @@ def _store(
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_records(records, folder / f"{split}.parquet")
-    matrix, bins = confusion(records, run.task.facts), calibration(records, run.task.facts)
-    story = {
+    matrix, bins = confusion_matrix(records, run.task.facts), calibration_bins(records, run.task.facts)
+    content = {
         "run": run.record["id"],
         "split": split,
         "rows": len(records["id"]),
@@ -58,9 +64,9 @@ def _store(
         "signatures": signatures_of(run.task),
         "labels": list(run.task.facts.labels),
         "confusion": None if matrix is None else matrix.tolist(),
-        "calibration_error": expected_error(bins) if bins else None,
+        "calibration_error": expected_calibration_error(bins) if bins else None,
     }
-    write_atomically(folder / f"{split}.json", json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / f"{split}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _show(
@@ -72,12 +78,12 @@ def _show(
     settings: EvaluateSettings,
 ) -> None:
     console = Console(highlight=False)
-    about = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
-    console.print(f"[bold]{about}[/bold]", soft_wrap=True)
-    console.print(comparison_table({"model": scores, "baseline": baseline}))
-    matrix = confusion(records, run.task.facts)
+    title = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
+    console.print(f"[bold]{title}[/bold]", soft_wrap=True)
+    console.print(score_table({"model": scores, "baseline": baseline}))
+    matrix = confusion_matrix(records, run.task.facts)
     if matrix is not None:
         console.print(confusion_table(matrix, run.task.facts))
-        console.print(calibration_table(calibration(records, run.task.facts)))
+        console.print(calibration_table(calibration_bins(records, run.task.facts)))
     if settings.worst:
         console.print(worst_table(records, rows.splits[settings.split], run.task, settings.worst))

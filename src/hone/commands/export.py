@@ -1,4 +1,4 @@
-"""`hone export`: a finished run's model with its card, ready to be loaded, shared or pushed."""
+"""`hone export`: write a finished run's model and its model card into a folder that can be loaded, shared or pushed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from hone.training.finished import beside, bind_task, require_model
 
 
 def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Copies the model folder and writes the card; what is there before stays unless told otherwise."""
+    """Copy the model and write its card. An existing folder is replaced only with overwrite=true."""
     folder, record = require_model(settings.run)
     config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     task = bind_task(folder, check_node(config["task"], "task", settings.trust), settings.trust)
     target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
     if target.exists() and not settings.overwrite:
-        raise UserError(f"output={target}: exists already; say overwrite=true to replace it, or another output=….")
+        raise UserError(
+            f"output={target}: already exists; say overwrite=true to replace it, or choose another output=…."
+        )
     if target.is_file():
-        raise UserError(f"output={target}: is a file, not a folder.")
+        raise UserError(f"output={target}: this is a file, not a folder.")
     require_writable(target.parent)
+    # The folder is written under another name and then renamed, so that it appears whole or not at all.
     draft = target.with_name(f".{target.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(folder.model, draft)
     (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
+    names = ", ".join(sorted(file.name for file in target.iterdir()))
     console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({', '.join(sorted(file.name for file in target.iterdir()))})"
-    )
+    console.print(f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({names})")

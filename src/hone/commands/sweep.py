@@ -1,4 +1,7 @@
-"""`hone sweep`: how a sweep stands, its page; `retry` is `hone train -m` with the words that it was begun with."""
+"""`hone sweep`: show the state of a sweep, or write its page.
+
+`hone sweep retry` becomes `hone train -m` with the sweep's own overrides before it would get here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from hone.sweeps.screen import print_result
 
 
 def main(settings: SweepSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Reads what the runs say of themselves; a driver may be at work meanwhile."""
+    """Read the files of the sweep and of its runs. The sweep may still be running."""
     folder = Path(settings.folder)
     page = write_page(folder)
     if settings.action == "status":

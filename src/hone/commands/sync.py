@@ -1,4 +1,4 @@
-"""`hone sync`: upload to W&B what was logged offline or did not arrive. What is there already is not sent again."""
+"""`hone sync`: upload to W&B what was logged offline or did not arrive. What has arrived is not sent again."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from hone.tracking.wandb.client import agent_ignored, connect
 from hone.tracking.wandb.sync import RunUpload, Upload
 
 _WAYS = {"nothing": "nothing to do", "file": "W&B's own file", "journal": "from the journal"}
-_AT_ONCE = 4
-"""Runs that are looked at together: W&B's reader, which checks the file of an offline run, takes a second to start."""
+_THREADS = 4
+"""The number of runs that are checked at once: W&B's reader, which checks the file of an offline run, takes a second to
+start."""
 
 
 @agent_ignored()
 def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Print one line per run. Runs that fail to upload are reported; the rest are still sent."""
-    uploads = _find(settings.folders or ["outputs"])
+    uploads = _find_uploads(settings.folders or ["outputs"])
     waiting = [upload for upload in uploads if upload.way != "nothing"]
     screen = Console(highlight=False, soft_wrap=True)
     for upload in uploads:
@@ -45,18 +46,19 @@ def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocatio
         except HoneError as error:
             failed += 1
             _report(screen, upload, f"failed: {error}")
-            connect()  # or each of the others would wait for a server that is gone
+            connect()  # fails at once if the server is gone; otherwise every other run would wait for it
     if failed:
         raise RunError(f"{failed} of {len(waiting)} runs did not arrive; the same command tries them again.")
 
 
 def _report(screen: Console, upload: Upload, state: str) -> None:
     way = f"{_WAYS[upload.way]} ({upload.why})"
-    screen.print(f"{relative_to_cwd(upload.place)}  {way}{f'  [bold]{state}[/bold]' if state else ''}", markup=True)
+    suffix = f"  [bold]{state}[/bold]" if state else ""
+    screen.print(f"{relative_to_cwd(upload.place)}  {way}{suffix}", markup=True)
 
 
-def _find(places: Sequence[str]) -> list[Upload]:
-    """Return every run in these places once, and then the sweeps."""
+def _find_uploads(places: Sequence[str]) -> list[Upload]:
+    """Find every run in these places once, then the sweeps, and decide how to upload each."""
     runs: dict[Path, None] = {}
     sweeps: dict[Path, None] = {}
     for place in places:
@@ -68,5 +70,5 @@ def _find(places: Sequence[str]) -> list[Upload]:
         sweeps |= dict.fromkeys(file.parent.resolve() for file in sorted(path.glob(f"**/{SWEEP_FILE}")))
     decisions: list[Callable[[], Upload]] = [partial(RunUpload.of, Folder(run)) for run in runs]
     decisions += [partial(SweepUpload.of, sweep) for sweep in sweeps]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(lambda decide: decide(), decisions))

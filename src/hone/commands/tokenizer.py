@@ -1,4 +1,4 @@
-"""`hone tokenizer`: trains a sub-word tokenizer on the training rows, for networks that begin from scratch."""
+"""`hone tokenizer`: train a sub-word tokenizer on the training rows, for networks that are trained from scratch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hone.config import build
 from hone.config.job import Invocation
-from hone.config.settings import TokenizerSettings
+from hone.config.settings import TokenizerSettings as Settings
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import relative_to_cwd
@@ -31,74 +32,81 @@ _SPECIAL: dict[str, dict[str, str]] = {
     "decoder": {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"},
     "seq2seq": {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"},
 }
-_FRAME = {
+"""The special tokens, by the kind of network and by role."""
+_TEMPLATES = {
     "encoder": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"),
     "decoder": ("<s> $A", "<s> $A $B"),
     "seq2seq": ("$A </s>", "$A </s> $B </s>"),
 }
-"""What stands around a text, and around two."""
+"""How special tokens frame a single text, and a pair of texts."""
+_ARCHITECTURES = {"encoder": "bert", "decoder": "llama", "seq2seq": "t5"}
+"""An architecture to suggest for each kind of tokenizer."""
+_TARGET_ROLES = {"label", "labels", "tags"}
+"""Roles whose text is a name of a class rather than language."""
+_SAMPLE = 1000
+"""The number of texts that measure how long a token is."""
 
 
-def train(settings: TokenizerSettings, texts: Iterable[str]) -> Any:
-    """A tokenizer that transformers saves and loads."""
+def train_tokenizer(settings: Settings, texts: Iterable[str]) -> Any:
+    """Train a tokenizer in the form that transformers saves and loads."""
     special = _SPECIAL[settings.special]
-    least = len(special) + (256 if settings.algorithm == "bpe" else 0)
-    if settings.vocab_size < least:
-        raise UserError(f"vocab_size={settings.vocab_size}: {least} are taken before any learning; give some more.")
-    blank, trainer = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}[settings.algorithm](settings, special)
-    blank.train_from_iterator(texts, trainer)
-    numbers = [(token, blank.token_to_id(token)) for token in special.values()]
-    blank.post_processor = TemplateProcessing(*_FRAME[settings.special], numbers)
+    fixed = len(special) + (256 if settings.algorithm == "bpe" else 0)
+    if settings.vocab_size < fixed:
+        reserved = "special tokens and bytes" if settings.algorithm == "bpe" else "special tokens"
+        raise UserError(
+            f"vocab_size={settings.vocab_size}: {fixed} entries are reserved for {reserved}; choose a larger number."
+        )
+    make = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}[settings.algorithm]
+    tokenizer, trainer = make(settings, special)
+    tokenizer.train_from_iterator(texts, trainer)
+    ids = [(token, tokenizer.token_to_id(token)) for token in special.values()]
+    tokenizer.post_processor = TemplateProcessing(*_TEMPLATES[settings.special], ids)
     names: dict[str, Any] = {f"{role}_token": token for role, token in special.items()}
-    reads: Any = {"model_input_names": ["input_ids", "attention_mask"]}
-    return PreTrainedTokenizerFast(tokenizer_object=blank, **names, **reads)
+    inputs: Any = {"model_input_names": ["input_ids", "attention_mask"]}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names, **inputs)
 
 
-def _bpe(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
-    """On bytes, as GPT-2's: every text can be spelt, and comes back as it was."""
-    blank = Tokenizer(models.BPE())
+def _bpe(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+    """Byte-level BPE, as in GPT-2: every text can be encoded and decodes to itself."""
+    tokenizer = Tokenizer(models.BPE())
     if settings.lowercase:
-        blank.normalizer = normalizers.Lowercase()
-    blank.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    blank.decoder = decoders.ByteLevel()
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=settings.vocab_size, min_frequency=settings.min_frequency, special_tokens=list(special.values()),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
     )  # fmt: skip
-    return blank, trainer
+    return tokenizer, trainer
 
 
-def _wordpiece(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
-    """Words and their continuations, as BERT's."""
-    blank = Tokenizer(models.WordPiece(unk_token=special["unk"]))
-    blank.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
-    blank.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    blank.decoder = decoders.WordPiece()
+def _wordpiece(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+    """Words and their continuations, as in BERT."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token=special["unk"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(
         vocab_size=settings.vocab_size, min_frequency=settings.min_frequency, special_tokens=list(special.values()),
         show_progress=False,
     )  # fmt: skip
-    return blank, trainer
+    return tokenizer, trainer
 
 
-def _unigram(settings: TokenizerSettings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
-    """The likeliest way to cut a text up, as SentencePiece's."""
-    blank = Tokenizer(models.Unigram())
+def _unigram(settings: Settings, special: dict[str, str]) -> tuple[Tokenizer, Any]:
+    """The most probable segmentation of a text, as in SentencePiece."""
+    tokenizer = Tokenizer(models.Unigram())
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if settings.lowercase else [])]
-    blank.normalizer = normalizers.Sequence(steps)
-    blank.pre_tokenizer = pre_tokenizers.Metaspace()
-    blank.decoder = decoders.Metaspace()
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
         vocab_size=settings.vocab_size,
         special_tokens=list(special.values()),
         unk_token=special["unk"],
         show_progress=False,
     )
-    return blank, trainer
-
-
-_LABELS = {"label", "labels", "tags"}
-"""Roles that may hold text which is no language."""
+    return tokenizer, trainer
 
 
 @final
@@ -110,43 +118,44 @@ class TokenizerParts:
     task: Task
 
 
-def main(settings: TokenizerSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
-    """Reads the rows, trains, stores a folder and says how to use it."""
+def main(settings: Settings, parts: Mapping[str, Any], invocation: Invocation) -> None:
+    """Train a tokenizer on the training rows, store it in a folder and print how to use it."""
     quieten_libraries()
     with capture_log():
-        made = build.build_parts(TokenizerParts, parts, settings.trust)
-        folder = _folder(settings, made.dataset)
-        rows = load_rows(made.dataset, made.task, settings.limit).splits["train"]
-        roles = _roles(settings, rows)
-        tokenizer = train(settings, _texts(rows, roles))
+        objects = build.build_parts(TokenizerParts, parts, settings.trust)
+        folder = _output_folder(settings, objects.dataset)
+        rows = load_rows(objects.dataset, objects.task, settings.limit).splits["train"]
+        roles = _choose_roles(settings, rows)
+        tokenizer = train_tokenizer(settings, _read_texts(rows, roles))
         _store(tokenizer, folder)
-        _tell(settings, tokenizer, folder, rows, roles)
+        _print_usage(settings, tokenizer, folder, rows, roles)
 
 
-def _folder(settings: TokenizerSettings, source: Source) -> Path:
+def _output_folder(settings: Settings, source: Source) -> Path:
     name = f"{source.name.replace('/', '-')}-{settings.algorithm}-{settings.vocab_size}"
     folder = Path(settings.output or f"tokenizers/{name}").expanduser()
     if folder.exists() and not settings.overwrite:
-        raise UserError(f"output={folder}: exists already; say overwrite=true to replace it, or another output=….")
+        raise UserError(
+            f"output={folder}: already exists; say overwrite=true to replace it, or choose another output=…."
+        )
     if folder.is_file():
-        raise UserError(f"output={folder}: is a file, not a folder.")
+        raise UserError(f"output={folder}: this is a file, not a folder.")
     require_writable(folder.parent)
     return folder
 
 
-def _roles(settings: TokenizerSettings, rows: Dataset) -> list[str]:
-    """The columns to learn from."""
-    there = [name for name, feature in rows.features.items() if _is_text(feature)]
+def _choose_roles(settings: Settings, rows: Dataset) -> list[str]:
+    """Choose the columns to learn from: those asked for, or all that hold text."""
+    available = [name for name, feature in rows.features.items() if _is_text(feature)]
     if settings.roles is None:
-        found = [name for name in there if name not in _LABELS]
-        if not found:
-            raise UserError(f"roles=null: no column holds text; there are {join_names(rows.column_names)}.")
-        return found
+        roles = [name for name in available if name not in _TARGET_ROLES]
+        if not roles:
+            raise UserError(f"roles=null: no column holds text. The columns are {join_names(rows.column_names)}.")
+        return roles
     for role in settings.roles:
-        if role not in there:
-            raise UserError(
-                f"roles: no column {role!r} that holds text.{did_you_mean(role, there)} There are {join_names(there)}."
-            )
+        if role not in available:
+            hint = did_you_mean(role, available)
+            raise UserError(f"roles: no column {role!r} holds text.{hint} Columns with text: {join_names(available)}.")
     return settings.roles
 
 
@@ -155,7 +164,7 @@ def _is_text(feature: Any) -> bool:
     return getattr(inner, "dtype", None) in ("string", "large_string")
 
 
-def _texts(rows: Dataset, roles: list[str]) -> Iterator[str]:
+def _read_texts(rows: Dataset, roles: list[str]) -> Iterator[str]:
     for batch in rows.select_columns(roles).iter(1000):
         for role in roles:
             for value in batch[role]:
@@ -163,7 +172,7 @@ def _texts(rows: Dataset, roles: list[str]) -> Iterator[str]:
 
 
 def _store(tokenizer: Any, folder: Path) -> None:
-    """A folder that appears whole or not at all."""
+    """Write the folder under another name and rename it, so that it appears whole or not at all."""
     draft = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     tokenizer.save_pretrained(draft)
@@ -171,17 +180,15 @@ def _store(tokenizer: Any, folder: Path) -> None:
     draft.rename(folder)
 
 
-def _tell(settings: TokenizerSettings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    texts = [text for text, _ in zip(_texts(rows, roles), range(1000), strict=False)]
+def _print_usage(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:
+    texts = list(islice(_read_texts(rows, roles), _SAMPLE))
     tokens = sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    console.print(
-        f"[bold]stored[/bold]  {relative_to_cwd(folder)}  ({len(tokenizer):,} tokens of {size / max(tokens, 1):.2f} bytes)"
-    )
+    place, mean = relative_to_cwd(folder), size / max(tokens, 1)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]stored[/bold]  {place}  ({len(tokenizer):,} tokens of {mean:.2f} bytes)")
     if settings.algorithm != "bpe":
         console.print(f"[bold]note[/bold]    {settings.algorithm} finds another vocabulary each time: keep this folder")
-    kind = {"encoder": "bert", "decoder": "llama", "seq2seq": "t5"}[settings.special]
-    console.print(
-        f"[bold]use[/bold]     checkpoint=scratch checkpoint.architecture={kind} checkpoint.tokenizer={relative_to_cwd(folder)}"
-    )
+    architecture = _ARCHITECTURES[settings.special]
+    words = f"checkpoint=scratch checkpoint.architecture={architecture} checkpoint.tokenizer={place}"
+    console.print(f"[bold]use[/bold]     {words}")

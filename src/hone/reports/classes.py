@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusion matrix and calibration of a classifier's predictions."""
 
 from __future__ import annotations
 
@@ -8,93 +8,96 @@ from typing import Any, final
 import numpy as np
 from rich.table import Table
 
-from hone.core.task import Columns, Facts
+from hone.core.metric import Columns
+from hone.core.task import Facts
+
+_BINS = 10
+"""The number of equally wide ranges of confidence."""
 
 
-def confusion(records: Columns, facts: Facts) -> np.ndarray[Any, Any] | None:
-    """Rows are true classes, columns predicted ones; None where a row has not exactly one of each."""
-    if facts.kind != "single_label" or "label" not in records:
+def _has_single_labels(records: Columns, facts: Facts) -> bool:
+    return facts.kind == "single_label" and "label" in records
+
+
+def confusion_matrix(records: Columns, facts: Facts) -> np.ndarray[Any, Any] | None:
+    """Count the predictions: rows are true classes, columns predicted ones. None unless every record has exactly one
+    true class."""
+    if not _has_single_labels(records, facts):
         return None
     size = len(facts.labels)
-    pairs = np.asarray(records["label"]) * size + np.asarray(records["prediction"])
-    return np.bincount(pairs, minlength=size * size).reshape(size, size)
+    cells = np.asarray(records["label"]) * size + np.asarray(records["prediction"])
+    return np.bincount(cells, minlength=size * size).reshape(size, size)
 
 
-def confusion_table(matrix: np.ndarray[Any, Any], facts: Facts, most: int = 12) -> Table:
-    """The matrix, or for many classes its most frequent mistakes."""
-    if len(facts.labels) > most:
-        return _mistakes(matrix, facts, most)
+def confusion_table(matrix: np.ndarray[Any, Any], facts: Facts, limit: int = 12) -> Table:
+    """Show the matrix, or only its `limit` most frequent mistakes if there are more classes than that."""
+    if len(facts.labels) > limit:
+        return _mistakes_table(matrix, facts, limit)
     table = Table(title="true class (row) and predicted class (column)", title_justify="left", title_style="bold")
     table.add_column("")
     for name in facts.labels:
         table.add_column(name, justify="right")
-    for place, name in enumerate(facts.labels):
-        cells = [
-            f"[bold]{count}[/bold]" if column == place else str(count) for column, count in enumerate(matrix[place])
-        ]
-        table.add_row(name, *cells)
+    for row, name in enumerate(facts.labels):
+        counts = map(str, matrix[row])
+        table.add_row(
+            name, *(f"[bold]{count}[/bold]" if column == row else count for column, count in enumerate(counts))
+        )
     return table
 
 
-def _mistakes(matrix: np.ndarray[Any, Any], facts: Facts, most: int) -> Table:
+def _mistakes_table(matrix: np.ndarray[Any, Any], facts: Facts, limit: int) -> Table:
     table = Table(title="the most frequent mistakes", title_justify="left", title_style="bold")
     for heading in ("true", "predicted", "count"):
         table.add_column(heading)
     wrong = matrix - np.diag(np.diag(matrix))
-    for place in np.argsort(wrong, axis=None)[::-1][:most]:
-        true, predicted = np.unravel_index(place, wrong.shape)
+    for cell in np.argsort(wrong, axis=None)[::-1][:limit]:
+        true, predicted = np.unravel_index(cell, wrong.shape)
         table.add_row(facts.labels[true], facts.labels[predicted], str(wrong[true, predicted]))
     return table
 
 
-_BINS = 10
-
-
 @final
 @dataclass(frozen=True)
-class Bin:
-    """The predictions of like confidence."""
+class CalibrationBin:
+    """The predictions whose confidence lies in one range."""
 
     low: float
     high: float
     count: int
     confidence: float
+    """The mean confidence."""
     accuracy: float
 
 
-def calibration(records: Columns, facts: Facts) -> list[Bin]:
-    """Predictions by the confidence in the chosen class; empty where there is no such thing."""
-    if facts.kind != "single_label" or "label" not in records:
+def calibration_bins(records: Columns, facts: Facts) -> list[CalibrationBin]:
+    """Group the predictions by the confidence in the predicted class, without empty groups. Empty unless every record
+    has exactly one true class."""
+    if not _has_single_labels(records, facts):
         return []
     confidence = np.asarray(records["scores"]).max(axis=1)
-    right = np.asarray(records["prediction"]) == np.asarray(records["label"])
-    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    return [
-        Bin(
-            at / _BINS,
-            (at + 1) / _BINS,
-            int(inside.sum()),
-            float(confidence[inside].mean()),
-            float(right[inside].mean()),
-        )
-        for at in range(_BINS)
-        if (inside := place == at).any()
-    ]
+    correct = np.asarray(records["prediction"]) == np.asarray(records["label"])
+    bin_of = np.minimum((confidence * _BINS).astype(int), _BINS - 1)  # a confidence of 1 belongs to the last bin
+    bins = []
+    for number in range(_BINS):
+        inside = bin_of == number
+        if inside.any():
+            means = float(confidence[inside].mean()), float(correct[inside].mean())
+            bins.append(CalibrationBin(number / _BINS, (number + 1) / _BINS, int(inside.sum()), *means))
+    return bins
 
 
-def expected_error(bins: list[Bin]) -> float:
-    """The mean distance of confidence and accuracy, each prediction weighing the same."""
-    total = sum(each.count for each in bins)
-    return sum(each.count * abs(each.confidence - each.accuracy) for each in bins) / total
+def expected_calibration_error(bins: list[CalibrationBin]) -> float:
+    """Average the distance of confidence and accuracy over all predictions."""
+    total = sum(item.count for item in bins)
+    return sum(item.count * abs(item.confidence - item.accuracy) for item in bins) / total
 
 
-def calibration_table(bins: list[Bin]) -> Table:
-    title = f"calibration (expected error {expected_error(bins):.4f})"
+def calibration_table(bins: list[CalibrationBin]) -> Table:
+    title = f"calibration (expected error {expected_calibration_error(bins):.4f})"
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("confidence", "rows", "mean confidence", "accuracy"):
         table.add_column(heading, justify="right")
-    for each in bins:
-        table.add_row(
-            f"{each.low:.1f}–{each.high:.1f}", str(each.count), f"{each.confidence:.3f}", f"{each.accuracy:.3f}"
-        )
+    for item in bins:
+        span = f"{item.low:.1f}–{item.high:.1f}"
+        table.add_row(span, str(item.count), f"{item.confidence:.3f}", f"{item.accuracy:.3f}")
     return table

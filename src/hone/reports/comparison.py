@@ -1,4 +1,5 @@
-"""Compare runs from one sweep or from anywhere: find their differences, group them by configuration and test them."""
+"""Compare runs of one sweep, or runs from anywhere: find their differences, group them by configuration, and test every
+configuration against the best one."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from typing import final
 
 from hone.core.contributions import SavedContributions
 from hone.core.errors import UserError
-from hone.reports.groups import Group, Metric, deciding, grouped
-from hone.reports.keys import differing, told_apart
+from hone.reports.groups import RankingMetric, RunGroup, choose_metric, group_runs
+from hone.reports.keys import differing_keys, distinguishing_keys
 from hone.reports.resampling import ExampleTest, compare_examples
-from hone.reports.runs import SEED, Entry, read_run, run_folders, told_by_origin, without_repeats
-from hone.reports.significance import SeedTest, compare_seeds, holm, seeds_needed
-from hone.reports.sweep import Sweep, read_sweep
+from hone.reports.runs import SEED, RunEntry, drop_repeats, read_run, run_folders, separate_by_origin
+from hone.reports.significance import SeedTest, compare_seeds, correct_by_holm, seeds_needed
+from hone.reports.sweep import StoredSweep, read_sweep
 from hone.runs.folder import Folder
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
@@ -25,98 +26,12 @@ BY_EXAMPLE = 20
 
 @final
 @dataclass(frozen=True)
-class Contrast:
-    """The comparison of a configuration with the best one. Its p-values are corrected for the number of questions."""
-
-    group: Group
-    seeds: SeedTest
-    examples: ExampleTest | None
-    p_seeds: float | None
-    p_examples: float | None
-    asked: int
-    """The number of pairs that could have been the question."""
-
-    @property
-    def needed(self) -> int | None:
-        """How many seeds each would show a true difference of this size, for any of the pairs."""
-        return seeds_needed(self.seeds.difference, self.seeds.spread, LEVEL / self.asked)
-
-    @property
-    def beaten(self) -> bool:
-        """Whether the best one is better beyond the noise of the seeds."""
-        return self.p_seeds is not None and self.p_seeds < LEVEL
-
-
-def contrasts(groups: Sequence[Group], by_example: int) -> list[Contrast]:
-    """Test in the order of the groups. Only the nearest `by_example` rivals are tested by examples, since reading the
-    records takes time."""
-    ranked = [group for group in groups if group.counted]
-    if len(ranked) < 2:
-        return []
-    best, *others = ranked
-    seeds = [compare_seeds(best.seeds, other.seeds) for other in others]
-    reading = Reading()
-    examples = [reading.compare(best, other) if rank < by_example else None for rank, other in enumerate(others)]
-    asked = len(ranked) * (len(ranked) - 1) // 2  # the best one was not known in advance: it could have been any pair
-    p_seeds = holm([test.p for test in seeds], asked)
-    p_examples = holm([test.p if test else None for test in examples], asked)
-    return [
-        Contrast(*parts)
-        for parts in zip(others, seeds, examples, p_seeds, p_examples, [asked] * len(others), strict=True)
-    ]
-
-
-@final
-class Reading:
-    """A reader that reads the records of each run only once."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], SavedContributions | None] = {}
-
-    def compare(self, best: Group, other: Group) -> ExampleTest | None:
-        """Pair the runs by their common seeds, or in order if they have none. None means that the examples differ."""
-        common = [seed for seed in best.seeds if seed in other.seeds]
-        sides = [self._records(group, common) for group in (best, other)]
-        pairs = list(zip(*sides, strict=False))
-        ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-        measured = [each for each in (*ours, *theirs) if each is not None]
-        if len(measured) < 2 * len(pairs) or not all(measured[0].same_examples(each) for each in measured):
-            return None
-        return compare_examples(
-            [each.measure for each in measured[: len(pairs)]],
-            [each.measure for each in measured[len(pairs) :]],
-            best.metric.higher_is_better,
-        )
-
-    def _records(self, group: Group, seeds: Sequence[str]) -> list[SavedContributions | None]:
-        by_seed = {entry.seed: entry for entry in group.counted}
-        chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
-        return [self._read(entry, group.metric.name) for entry in chosen]
-
-    def _read(self, entry: Entry, metric: str) -> SavedContributions | None:
-        place = (str(entry.folder), metric)
-        if place not in self.records:
-            self.records[place] = _saved(entry, metric)
-        return self.records[place]
-
-
-def _saved(entry: Entry, metric: str) -> SavedContributions | None:
-    """The data set counts as well: rows that differ in their inputs alone are other examples."""
-    if entry.folder is None:
-        return None
-    split, _, name = metric.partition("/")
-    saved = SavedContributions.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
-    return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")
-
-
-@final
-@dataclass(frozen=True)
 class About:
-    """The source of the runs."""
+    """What the head of a table or a page says about the compared runs."""
 
     title: str
     command: str = ""
-    """The command of the sweep, if the runs are a sweep."""
+    """The command of the sweep, if the runs belong to one."""
     sampler: str = ""
     state: str = "finished"
     started: str = ""
@@ -125,21 +40,45 @@ class About:
 
 @final
 @dataclass(frozen=True)
+class Contrast:
+    """The comparison of a configuration with the best one. Its p-values are corrected for the number of pairs."""
+
+    group: RunGroup
+    seeds: SeedTest
+    examples: ExampleTest | None
+    p_seeds: float | None
+    p_examples: float | None
+    pairs: int
+    """The number of pairs of configurations, any of which could have been the one that is compared."""
+
+    @property
+    def needed(self) -> int | None:
+        """The number of seeds per configuration that would show a true difference of this size, in any of the pairs."""
+        return seeds_needed(self.seeds.difference, self.seeds.spread, LEVEL / self.pairs)
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the best configuration is better beyond the noise of the seeds."""
+        return self.p_seeds is not None and self.p_seeds < LEVEL
+
+
+@final
+@dataclass(frozen=True)
 class Comparison:
-    """Everything that a table or the page shows."""
+    """Everything that a table or a page shows."""
 
     about: About
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
     keys: dict[str, list[str]]
-    """The keys in which the runs differ, each with the keys that only ever change along with it."""
-    metric: Metric
-    groups: list[Group]
+    """The keys in which the runs differ, each with the keys that always change along with it."""
+    metric: RankingMetric
+    groups: list[RunGroup]
     contrasts: list[Contrast]
     notes: tuple[str, ...] = ()
 
     @property
-    def apart(self) -> list[str]:
-        """The keys that distinguish configurations."""
+    def configuration_keys(self) -> list[str]:
+        """The keys that distinguish configurations: all but the seed."""
         return [key for key in self.keys if key != SEED]
 
 
@@ -149,44 +88,103 @@ def compare(
     """Compare the runs in and below these places. A single sweep keeps its own keys and metric."""
     if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).is_file():
         return of_sweep(read_sweep(Path(places[0]).expanduser()), metric, higher, by_example)
-    found = [read_run(path) for path in run_folders(places, curves)]
-    entries, repeats = without_repeats(found)
+    entries, repeats = drop_repeats(read_run(path) for path in run_folders(places, curves))
     if not entries:
         raise UserError(f"{', '.join(places)}: no run has started there.")
-    entries, notes = told_by_origin(entries)
+    entries, notes = separate_by_origin(entries)
     if repeats:
-        which = "1 run repeats another one exactly and is" if repeats == 1 else f"{repeats} runs repeat others and are"
-        notes.append(f"{which} left out.")
-    keys = told_apart(entries, differing(entries))
-    about = About(title=", ".join(places), command="", started=min(entry.started for entry in entries))
-    return _compared(about, entries, keys, _metric(entries, metric, higher, None), by_example, notes)
+        subject = (
+            "1 run repeats another one exactly and is" if repeats == 1 else f"{repeats} runs repeat others and are"
+        )
+        notes.append(f"{subject} left out.")
+    keys = distinguishing_keys(entries, differing_keys(entries))
+    about = About(title=", ".join(places), started=min(entry.started for entry in entries))
+    return _make_comparison(about, entries, keys, choose_metric(entries, metric, higher), by_example, notes)
 
 
 def of_sweep(
-    sweep: Sweep, metric: str | None = None, higher: bool | None = None, by_example: int = BY_EXAMPLE
+    sweep: StoredSweep, metric: str | None = None, higher: bool | None = None, by_example: int = BY_EXAMPLE
 ) -> Comparison:
     """Compare by the sweep's own keys and metric. Cells that failed or have not started are included."""
     about = About(sweep.name, sweep.command, sweep.sampler, sweep.state, sweep.started, sweep.seconds)
     keys: dict[str, list[str]] = {key: [] for key in sweep.keys}
     # A sweep that has just started has no metric yet, and its page still needs one.
     evaluated = any(entry.best for entry in sweep.entries)
-    usual = sweep.metric or (None if evaluated else Metric("validation/loss", higher_is_better=False))
-    chosen = _metric(sweep.entries, metric, higher, usual)
-    return _compared(about, sweep.entries, keys, chosen, by_example, told_by_origin(sweep.entries)[1])
+    default = sweep.metric or (None if evaluated else RankingMetric("validation/loss", higher_is_better=False))
+    ranking = choose_metric(sweep.entries, metric, higher, default)
+    return _make_comparison(about, sweep.entries, keys, ranking, by_example, separate_by_origin(sweep.entries)[1])
 
 
-def _compared(
+def _make_comparison(
     about: About,
-    entries: Sequence[Entry],
+    entries: Sequence[RunEntry],
     keys: dict[str, list[str]],
-    metric: Metric,
+    metric: RankingMetric,
     by_example: int,
     notes: Sequence[str],
 ) -> Comparison:
-    groups = grouped(entries, list(keys), metric)
-    return Comparison(about, tuple(entries), keys, metric, groups, contrasts(groups, by_example), tuple(notes))
+    groups = group_runs(entries, list(keys), metric)
+    return Comparison(about, tuple(entries), keys, metric, groups, compare_with_best(groups, by_example), tuple(notes))
 
 
-def _metric(entries: Sequence[Entry], asked: str | None, higher: bool | None, usual: Metric | None) -> Metric:
-    metric = deciding(entries, asked, usual)
-    return metric if higher is None else Metric(metric.name, higher)
+def compare_with_best(groups: Sequence[RunGroup], by_example: int) -> list[Contrast]:
+    """Test every configuration against the best one, in the order of the groups.
+
+    Only the nearest `by_example` rivals are tested by examples, since reading the records takes time.
+    """
+    ranked = [group for group in groups if group.counted]
+    if len(ranked) < 2:
+        return []
+    best, *others = ranked
+    by_seeds = [compare_seeds(best.seeds, other.seeds) for other in others]
+    reader = ContributionReader()
+    by_examples = [reader.compare(best, other) if rank < by_example else None for rank, other in enumerate(others)]
+    pairs = len(ranked) * (len(ranked) - 1) // 2  # the best one was not chosen in advance
+    p_seeds = correct_by_holm([test.p for test in by_seeds], pairs)
+    p_examples = correct_by_holm([test.p if test else None for test in by_examples], pairs)
+    return [Contrast(*fields, pairs) for fields in zip(others, by_seeds, by_examples, p_seeds, p_examples, strict=True)]
+
+
+@final
+class ContributionReader:
+    """Reads what each example contributed to a run's score, once per run, and compares two configurations by it."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], SavedContributions | None] = {}
+
+    def compare(self, best: RunGroup, other: RunGroup) -> ExampleTest | None:
+        """Pair the runs by their common seeds, or in order if they have none. Return None if the examples differ."""
+        common = [seed for seed in best.seeds if seed in other.seeds]
+        pairs = list(zip(self._records(best, common), self._records(other, common), strict=False))
+        ours = [pair[0] for pair in pairs if pair[0] is not None]
+        theirs = [pair[1] for pair in pairs if pair[1] is not None]
+        if len(ours) + len(theirs) < 2 * len(pairs):
+            return None
+        if not all(ours[0].same_examples(saved) for saved in (*ours, *theirs)):
+            return None
+        return compare_examples(
+            [saved.measure for saved in ours],
+            [saved.measure for saved in theirs],
+            best.metric.higher_is_better,
+        )
+
+    def _records(self, group: RunGroup, seeds: Sequence[str]) -> list[SavedContributions | None]:
+        by_seed = {entry.seed: entry for entry in group.counted}
+        chosen = [by_seed[seed] for seed in seeds] or [by_seed[seed] for seed in sorted(by_seed)]
+        return [self._read(entry, group.metric.name) for entry in chosen]
+
+    def _read(self, entry: RunEntry, metric: str) -> SavedContributions | None:
+        key = (str(entry.folder), metric)
+        if key not in self.records:
+            self.records[key] = _load_contributions(entry, metric)
+        return self.records[key]
+
+
+def _load_contributions(entry: RunEntry, metric: str) -> SavedContributions | None:
+    """Load a run's contributions. The data set becomes part of `truth`, which identifies the examples: rows with the
+    same labels but other inputs are other examples."""
+    if entry.folder is None:
+        return None
+    split, _, name = metric.partition("/")
+    saved = SavedContributions.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
+    return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")

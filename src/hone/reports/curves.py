@@ -1,4 +1,7 @@
-"""Learning curves and the parts of a run's time, from its journal; long ones are thinned before they are parsed."""
+"""Learning curves from a run's journal, the parts of its time, and the best score of a sweep over time.
+
+Journals can be long, so their lines are thinned before they are parsed.
+"""
 
 from __future__ import annotations
 
@@ -12,56 +15,61 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
-from hone.reports.groups import Metric
-from hone.reports.runs import Entry
+from hone.reports.groups import RankingMetric
+from hone.reports.runs import RunEntry
 from hone.runs.folder import Folder
 
 Points = list[tuple[int, float]]
 
+_TIME_PARTS = ("set-up", "training and evaluating", "final scores and saving")
+
 
 @final
 @dataclass(frozen=True)
-class Course:
-    """What the journal says."""
+class LearningCurves:
+    """The curves of one run, and when the first and the last row of its training were logged."""
 
     curves: dict[str, Points] = field(default_factory=dict)
     first: float | None = None
     last: float | None = None
-    """When the first and the last row were logged."""
 
 
-def course(entry: Entry, names: Sequence[str], most: int) -> Course:
-    """The curves of these numbers, at most so many points each; a journal that has not changed is not read again."""
+def read_curves(entry: RunEntry, names: Sequence[str], limit: int) -> LearningCurves:
+    """Read the curves of these numbers, with at most `limit` points each. An unchanged journal is read only once."""
     if entry.folder is None:
-        return Course()
+        return LearningCurves()
     path = Folder(entry.folder).journal
     try:
         stat = path.stat()
     except OSError:
-        return Course()
-    return _read(path, stat.st_mtime_ns, stat.st_size, tuple(names), most)
+        return LearningCurves()
+    return _parse_journal(path, stat.st_mtime_ns, stat.st_size, tuple(names), limit)
 
 
 @lru_cache(maxsize=2048)
-def _read(path: Path, changed: int, size: int, names: tuple[str, ...], most: int) -> Course:
-    """`changed` and `size` are there for the cache."""
+def _parse_journal(path: Path, changed: int, size: int, names: tuple[str, ...], limit: int) -> LearningCurves:
+    """Parse a journal. `changed` and `size` are part of the cache's key."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    curves = {name: _curve(name, lines, most) for name in names}
-    working = [line for line in lines if '"train/' in line or '"validation/' in line]
-    ends = [_row(working[place]).get("time") for place in (0, -1)] if working else [None, None]
-    return Course({name: points for name, points in curves.items() if points}, *ends)
+    curves = {name: _thin_curve(name, lines, limit) for name in names}
+    curves = {name: points for name, points in curves.items() if points}
+    training = [line for line in lines if '"train/' in line or '"validation/' in line]
+    if not training:
+        return LearningCurves(curves)
+    return LearningCurves(curves, _parse_row(training[0]).get("time"), _parse_row(training[-1]).get("time"))
 
 
-def _curve(name: str, lines: Sequence[str], most: int) -> Points:
+def _thin_curve(name: str, lines: Sequence[str], limit: int) -> Points:
+    """Parse at most `limit` of the lines that have this number, evenly spaced, with the first and the last one."""
     having = [line for line in lines if f'"{name}":' in line]
-    chosen = sorted({round(place * (len(having) - 1) / max(most - 1, 1)) for place in range(min(most, len(having)))})
-    chosen = list(range(len(having))) if len(having) <= most else chosen
-    rows = (_row(having[place]) for place in chosen)
-    return [(int(row["step"]), rounded(row[name])) for row in rows if isinstance(row.get(name), int | float)]
+    if len(having) > limit:
+        places = {round(place * (len(having) - 1) / max(limit - 1, 1)) for place in range(limit)}
+        having = [having[place] for place in sorted(places)]
+    rows = map(_parse_row, having)
+    return [(int(row["step"]), round_for_page(row[name])) for row in rows if isinstance(row.get(name), int | float)]
 
 
-def _row(line: str) -> dict[str, Any]:
-    """A line that was cut off by a kill says nothing."""
+def _parse_row(line: str) -> dict[str, Any]:
+    """Parse a line. A line that was cut off when the run was killed is an empty row."""
     try:
         row = json.loads(line)
     except ValueError:
@@ -69,34 +77,30 @@ def _row(line: str) -> dict[str, Any]:
     return row if isinstance(row, dict) and "step" in row else {}
 
 
-def rounded(value: float) -> float:
-    """As many digits as a screen can show."""
+def round_for_page(value: float) -> float:
+    """Keep as many digits as a page can show."""
     return float(f"{value:.5g}")
 
 
-def parts(entry: Entry, journal: Course) -> dict[str, float]:
-    """Seconds until the first logged row, from there to the last, and from there to the end; of runs in one go."""
-    moments = [_seconds(entry.started), journal.first, journal.last, _seconds(entry.finished)]
-    known = [moment for moment in moments if moment is not None]
-    if len(known) < len(moments) or not entry.seconds:
+def time_parts(entry: RunEntry, curves: LearningCurves) -> dict[str, float]:
+    """Divide a run's time into the seconds until the first logged row, from there to the last row, and from there to
+    the end. A run that was interrupted and resumed has no such parts."""
+    moments = [_timestamp(entry.started), curves.first, curves.last, _timestamp(entry.finished)]
+    complete = [moment for moment in moments if moment is not None]
+    if len(complete) < len(moments) or not entry.seconds:
         return {}
-    lengths = [max(after - before, 0.0) for before, after in pairwise(known)]
-    found = dict(zip(("set-up", "training and evaluating", "final scores and saving"), lengths, strict=True))
-    return found if abs(sum(lengths) - entry.seconds) <= 2 + 0.2 * entry.seconds else {}
+    lengths = [max(after - before, 0.0) for before, after in pairwise(complete)]
+    if abs(sum(lengths) - entry.seconds) > 2 + 0.2 * entry.seconds:  # the run paused between its start and its end
+        return {}
+    return dict(zip(_TIME_PARTS, lengths, strict=True))
 
 
-def _seconds(stamp: str) -> float | None:
-    try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except ValueError:
-        return None
-
-
-def best_so_far(entries: Sequence[Entry], metric: Metric, started: str) -> list[dict[str, Any]]:
-    """For every run that has ended, in the order of their ends: the trial, the seconds since the start, its score and
-    the best until then; one without a score has cost its time all the same."""
+def best_so_far(entries: Sequence[RunEntry], metric: RankingMetric, started: str) -> list[dict[str, Any]]:
+    """List the runs that have ended, in the order of their ends: the trial, the seconds since the sweep's start, the
+    score and the best score until then. A run without a score is listed too, since it took time."""
     ended = sorted((entry for entry in entries if entry.finished), key=lambda entry: entry.finished)
-    begun = _moment(started) or min(filter(None, (_moment(entry.started) for entry in ended)), default=0.0)
+    starts = [moment for moment in (_timestamp(entry.started) for entry in ended) if moment]
+    begin = _timestamp(started) or min(starts, default=0.0)
     points: list[dict[str, Any]] = []
     best = math.nan
     for trial, entry in enumerate(ended, start=1):
@@ -105,7 +109,7 @@ def best_so_far(entries: Sequence[Entry], metric: Metric, started: str) -> list[
         points.append(
             {
                 "trial": trial,
-                "seconds": max((_moment(entry.finished) or begun) - begun, 0.0),
+                "seconds": max((_timestamp(entry.finished) or begin) - begin, 0.0),
                 "value": value,
                 "best": best,
                 "run": entries.index(entry),
@@ -114,13 +118,13 @@ def best_so_far(entries: Sequence[Entry], metric: Metric, started: str) -> list[
     return points
 
 
-def _better(best: float, value: float, higher: bool) -> float:
-    known = [each for each in (best, value) if not math.isnan(each)]
-    return (max if higher else min)(known, default=math.nan)
+def _better(best: float, value: float, higher_is_better: bool) -> float:
+    scores = [score for score in (best, value) if not math.isnan(score)]
+    return (max if higher_is_better else min)(scores, default=math.nan)
 
 
-def _moment(stamp: str) -> float | None:
+def _timestamp(text: str) -> float | None:
     try:
-        return datetime.fromisoformat(stamp).timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None

@@ -1,8 +1,8 @@
-"""Which examples of an evaluation are worth a look: those most wrong, those that changed since the last one, any."""
+"""The examples of an evaluation that are worth a look: the worst, those that changed since the last evaluation, and
+some at random."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -11,82 +11,94 @@ from datasets import Dataset
 from rich.markup import escape
 from rich.table import Table
 
-from hone.core.task import Columns, Task
+from hone.core.metric import Columns
+from hone.core.task import Task
+
+_SEED = 0
+"""Every evaluation of every run draws the same random examples, so that they can be followed."""
 
 
-def worst(records: Columns, count: int) -> list[int]:
-    """The places of the records with the highest loss for each target, highest first."""
+def worst_places(records: Columns, count: int) -> list[int]:
+    """Find the places of the records with the highest loss per target, highest first."""
     if "loss" not in records:
         return []
-    return [int(place) for place in np.argsort(-losses(records), kind="stable")[:count]]
+    return [int(place) for place in np.argsort(-losses_per_target(records), kind="stable")[:count]]
 
 
-def losses(records: Columns) -> np.ndarray[Any, Any]:
-    """For each target: long records have no higher ones than short ones."""
+def losses_per_target(records: Columns) -> np.ndarray[Any, Any]:
+    """Divide the losses by the number of targets. Otherwise long records would seem worse than short ones."""
     targets = np.asarray(records["targets"])
     return np.where(targets > 0, np.asarray(records["loss"]) / np.maximum(targets, 1e-12), 0.0)
 
 
 def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Table:
-    """What was read, what was wanted and what was said."""
+    """Show the rows with the highest loss: inputs, targets and prediction."""
     table = Table(title="highest loss", title_justify="left", title_style="bold")
     table.add_column("row", justify="right")
     table.add_column("loss", justify="right")
     table.add_column("")
     table.add_column("", overflow="fold")
     roles = [name for name in rows.column_names if name != "id"]
-    place_of = {identity: place for place, identity in enumerate(rows["id"][:])}
-    for place in worst(records, count):
+    place_of = {row_id: place for place, row_id in enumerate(rows["id"][:])}
+    losses = losses_per_target(records) if "loss" in records else np.zeros(0)
+    for place in worst_places(records, count):
         row = rows[place_of[int(records["id"][place])]]
-        said = task.describe({name: values[place] for name, values in records.items()})
-        lines = [*((role, short(row[role])) for role in roles), ("prediction", said)]
-        for which, (name, text) in enumerate(lines):
-            head = ("", "") if which else (str(row["id"]), f"{losses(records)[place]:.3f}")
-            table.add_row(*head, name, escape(text))
+        prediction = task.describe({name: values[place] for name, values in records.items()})
+        lines = [*((role, shorten(row[role])) for role in roles), ("prediction", prediction)]
+        head = [(str(row["id"]), f"{losses[place]:.3f}")]
+        head += [("", "")] * (len(lines) - 1)
+        for cells, (name, text) in zip(head, lines, strict=True):
+            table.add_row(*cells, name, escape(text))
         table.add_section()
     return table
 
 
-def short(value: Any, limit: int = 300) -> str:
+def shorten(value: Any, limit: int = 300) -> str:
     text = str(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-_SEED = 0  # the same random examples at every evaluation and in every run, so that they can be followed
+def choose_examples(records: Columns, before: Columns | None, count: int) -> list[tuple[str, int]]:
+    """Choose examples and return for each the reason and its place in the records.
+
+    The three reasons take turns, so that the first few examples are as mixed as all of them. An example that is chosen
+    twice keeps its first reason.
+    """
+    kinds = {
+        "worst": worst_places(records, count),
+        "changed": _changed_places(records, before),
+        "random": _random_places(records, count),
+    }
+    turns = zip_longest(*([(reason, place) for place in places] for reason, places in kinds.items()))
+    reason_of: dict[int, str] = {}
+    for reason, place in filter(None, chain.from_iterable(turns)):
+        reason_of.setdefault(place, reason)
+    return [(reason, place) for place, reason in list(reason_of.items())[:count]]
 
 
-def remarkable(records: Columns, before: Columns | None, count: int) -> list[tuple[str, int]]:
-    """Why and where; in turns of each kind, so that the first few are as mixed as all."""
-    kinds = {"worst": worst(records, count), "changed": _changed(records, before), "random": _random(records, count)}
-    turns = zip_longest(*([(why, place) for place in places] for why, places in kinds.items()))
-    first: dict[int, str] = {}
-    for why, place in filter(None, chain.from_iterable(turns)):
-        first.setdefault(place, why)
-    return [(why, place) for place, why in list(first.items())[:count]]
-
-
-def comparable(records: Columns, before: Columns | None) -> bool:
-    """Whether these are the same examples."""
+def has_same_examples(records: Columns, before: Columns | None) -> bool:
     return before is not None and np.array_equal(np.asarray(records["id"]), np.asarray(before["id"]))
 
 
-def _changed(records: Columns, before: Columns | None) -> list[int]:
-    """Where another prediction was made, or where none is kept another loss; the greatest change of loss first."""
-    if before is None or not comparable(records, before):
+def _changed_places(records: Columns, before: Columns | None) -> list[int]:
+    """Find the records whose prediction changed, or whose loss changed if predictions are not stored. The greatest
+    change of loss comes first."""
+    if before is None or not has_same_examples(records, before):
         return []
     moved = np.zeros(len(records["id"]))
     if "loss" in records:
-        moved = np.abs(losses(records) - losses(before))
-    different = np.fromiter(_differences(records, before), dtype=bool) if "prediction" in records else moved > 0
+        moved = np.abs(losses_per_target(records) - losses_per_target(before))
+    different = _differ(records["prediction"], before["prediction"]) if "prediction" in records else moved > 0
     order = np.argsort(-moved, kind="stable")
     return [int(place) for place in order[different[order]]]
 
 
-def _differences(records: Columns, before: Columns) -> Iterator[bool]:
-    pairs: Any = zip(records["prediction"], before["prediction"], strict=True)
-    return (not np.array_equal(ours, theirs) for ours, theirs in pairs)
+def _differ(ours: Any, theirs: Any) -> np.ndarray[Any, Any]:
+    """Compare item by item. An item may itself be an array or a list."""
+    pairs = zip(ours, theirs, strict=True)
+    return np.fromiter((not np.array_equal(mine, other) for mine, other in pairs), dtype=bool)
 
 
-def _random(records: Columns, count: int) -> list[int]:
+def _random_places(records: Columns, count: int) -> list[int]:
     places = np.random.default_rng(_SEED).permutation(len(records["id"]))
     return [int(place) for place in places[:count]]

@@ -1,4 +1,4 @@
-"""What went wrong, alike failures together, with the end of what one of them said."""
+"""The runs that failed, grouped by cause, with the end of a log for each cause."""
 
 from __future__ import annotations
 
@@ -10,51 +10,57 @@ from pathlib import Path
 from typing import final
 
 from hone.core.redact import redact_text
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 from hone.runs.folder import Folder
 
-_GOOD = {"finished", "running", "waiting"}
-_LINES = 15
-_BYTES = 16_384
-_PARTICULAR = re.compile(r"0x[0-9a-f]+|\b\d[\d.,_]*(e[+-]?\d+)?\b|(/[\w.+-]+){2,}", re.IGNORECASE)
+_NO_FAILURE = {"finished", "running", "waiting"}
+_TAIL_LINES = 15
+_TAIL_BYTES = 16_384
+_VARYING = re.compile(r"0x[0-9a-f]+|\b\d[\d.,_]*(e[+-]?\d+)?\b|(/[\w.+-]+){2,}", re.IGNORECASE)
+"""Numbers and paths, which differ between failures with the same cause."""
 
 
 @final
 @dataclass(frozen=True)
 class Failure:
-    """A cause, the runs it ended, and the end of the log of the last of them."""
+    """A cause, the runs that it ended, and the end of the log of the last of them."""
 
     state: str
     cause: str
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
     tail: str
 
 
-def failures(entries: Sequence[Entry]) -> list[Failure]:
-    """The most frequent first; numbers and paths in a reason do not make it another one."""
-    found: dict[tuple[str, str], list[Entry]] = {}
+def failures(entries: Sequence[RunEntry]) -> list[Failure]:
+    """Group the failed runs by state and cause, the most frequent cause first and pruned runs last. Reasons that differ
+    only in numbers and paths have the same cause."""
+    by_cause: dict[tuple[str, str], list[RunEntry]] = {}
     for entry in entries:
-        if entry.state not in _GOOD:
-            found.setdefault((entry.state, _PARTICULAR.sub("…", _first_line(entry.reason))), []).append(entry)
-    causes = sorted(found.items(), key=lambda item: (item[0][0] == "pruned", -len(item[1])))
-    return [Failure(state, _first_line(same[-1].reason), tuple(same), _tail(same)) for (state, _), same in causes]
+        if entry.state not in _NO_FAILURE:
+            cause = _VARYING.sub("…", _first_line(entry.reason))
+            by_cause.setdefault((entry.state, cause), []).append(entry)
+    ordered = sorted(by_cause.items(), key=lambda item: (item[0][0] == "pruned", -len(item[1])))
+    return [
+        Failure(state, _first_line(members[-1].reason), tuple(members), _log_tail(members))
+        for (state, _), members in ordered
+    ]
 
 
 def _first_line(reason: str) -> str:
-    return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason is known")
+    return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason was recorded")
 
 
-def _tail(entries: Sequence[Entry]) -> str:
-    """Of the last of them that has a log; pruning explains itself."""
+def _log_tail(entries: Sequence[RunEntry]) -> str:
+    """Read the end of the log of the last run that has one. Pruned runs need none: their reason says it all."""
     logs = (Folder(entry.folder).log for entry in reversed(entries) if entry.folder and entry.state != "pruned")
-    return next(filter(None, map(_end, logs)), "")
+    return next(filter(None, map(_read_tail, logs)), "")
 
 
-def _end(path: Path) -> str:
+def _read_tail(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _BYTES))
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    return redact_text("\n".join(text.splitlines()[-_LINES:]))
+    return redact_text("\n".join(text.splitlines()[-_TAIL_LINES:]))

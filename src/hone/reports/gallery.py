@@ -1,4 +1,4 @@
-"""What a tracker gets to see beside numbers: the data before the training, and examples at each evaluation."""
+"""What a tracker shows beside numbers: the data before the training, and examples at each evaluation."""
 
 from __future__ import annotations
 
@@ -8,92 +8,101 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.metric import Columns
 from hone.core.redact import redact_text
-from hone.core.task import Columns, Task
+from hone.core.task import Task
 from hone.data.module import DataModule
 from hone.data.rows import Rows
-from hone.reports.classes import confusion
-from hone.reports.examples import comparable, losses, remarkable, short
+from hone.reports.classes import confusion_matrix
+from hone.reports.examples import choose_examples, has_same_examples, losses_per_target, shorten
 from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
 from hone.tracking.tracker import Tracker
 
 _MOST_LABELS = 100
 _BINS = 30
+_SUMMARY = ("split", "rows", "shortest", "median", "95%", "longest", "tokens")
 
 
 @final
 class Gallery:
-    """Of one run. From evaluation to evaluation it keeps the last records and nothing else."""
+    """Sends tables and charts of one run to its tracker. Of past evaluations it keeps only the last one's records."""
 
     def __init__(self, rows: Rows, data: DataModule, task: Task, tracker: Tracker) -> None:
         self.rows, self.data, self.task, self.tracker = rows, data, task, tracker
         self.before: dict[str, Columns] = {}
+        """The records of the last evaluation, by split."""
 
     def overview(self) -> None:
-        """How many rows there are, how long they are, how often each label occurs."""
-        lines = [[split, len(lengths), *_spread(lengths)] for split, lengths in self.data.lengths.items()]
-        names = ("split", "rows", "shortest", "median", "95%", "longest", "tokens")
-        self.tracker.exhibit("data/splits", Table(names, lines))
-        for split, lengths in self.data.lengths.items():
-            counts, edges = np.histogram(lengths, bins=_edges(lengths))
+        """Show the number of rows, their lengths and the frequency of the labels."""
+        lengths = self.data.lengths
+        summary = [[split, len(values), *_summarize_lengths(values)] for split, values in lengths.items()]
+        self.tracker.exhibit("data/splits", Table(_SUMMARY, summary))
+        for split, values in lengths.items():
+            counts, edges = np.histogram(values, bins=_bin_edges(values))
             self.tracker.exhibit(f"data/lengths/{split}", Histogram(counts.tolist(), edges.tolist()))
         facts = self.task.facts
         if facts.labels and facts.counts:
-            common = sorted(zip(facts.counts, facts.labels, strict=True), key=lambda pair: -pair[0])[:_MOST_LABELS]
-            bars = Bars([redact_text(name) for _, name in common], [count for count, _ in common])
+            pairs = zip(facts.counts, facts.labels, strict=True)
+            common = sorted(pairs, key=lambda pair: -pair[0])[:_MOST_LABELS]
+            bars = Bars([redact_text(label) for _, label in common], [count for count, _ in common])
             self.tracker.exhibit("data/labels", bars)
 
     def examined(self, step: int, split: str, records: Columns) -> None:
-        """Which class is taken for which, and the examples worth a look."""
-        matrix = confusion(records, self.task.facts)
+        """Show the confusion matrix, and the examples that are worth a look."""
+        matrix = confusion_matrix(records, self.task.facts)
         if matrix is not None:
-            names = [redact_text(name) for name in self.task.facts.labels]
-            self.tracker.exhibit(f"{split}/confusion", Matrix(names, matrix.tolist()), step)
+            labels = [redact_text(label) for label in self.task.facts.labels]
+            self.tracker.exhibit(f"{split}/confusion", Matrix(labels, matrix.tolist()), step)
         if self.tracker.examples:
-            self._predictions(step, split, records)
+            self._show_predictions(step, split, records)
 
     def shown(self, step: int, lines: Sequence[str]) -> None:
-        """What the model wrote."""
+        """Show texts that the model wrote."""
         self.tracker.show("validation/shown", ("text",), [[redact_text(line)] for line in lines], step)
 
-    def _predictions(self, step: int, split: str, records: Columns) -> None:
+    def _show_predictions(self, step: int, split: str, records: Columns) -> None:
+        """Show the chosen examples with their predictions and losses, those of the last evaluation included."""
         before, self.before[split] = self.before.get(split), records
-        rows, places = self.rows.splits[split], self._places[split]
+        versions = {"": records}
+        if before is not None and has_same_examples(records, before):
+            versions[" before"] = before
+        rows, place_of = self.rows.splits[split], self._place_of[split]
         roles = [name for name in rows.column_names if name != "id"]
-        told = {"": records} | ({" before": before} if before is not None and comparable(records, before) else {})
         table = []
-        for why, place in remarkable(records, before, self.tracker.examples):
-            row = rows[places[int(records["id"][place])]]
-            read = [redact_text(short(row[role])) for role in roles]
-            table.append([why, row["id"], *read, *(cell for each in told.values() for cell in self._told(each, place))])
-        said = [f"{what}{when}" for when in told for what in ("prediction", "loss")]
-        self.tracker.show(f"{split}/predictions", ("why", "row", *roles, *said), table, step)
+        for reason, place in choose_examples(records, before, self.tracker.examples):
+            row = rows[place_of[int(records["id"][place])]]
+            line = [reason, row["id"], *(redact_text(shorten(row[role])) for role in roles)]
+            for version in versions.values():
+                line += self._prediction_and_loss(version, place)
+            table.append(line)
+        results = [f"{name}{suffix}" for suffix in versions for name in ("prediction", "loss")]
+        self.tracker.show(f"{split}/predictions", ("why", "row", *roles, *results), table, step)
 
-    def _told(self, records: Columns, place: int) -> list[Any]:
+    def _prediction_and_loss(self, records: Columns, place: int) -> list[Any]:
         record: Mapping[str, Any] = {name: values[place] for name, values in records.items()}
-        loss = float(losses(_one(record))[0]) if "loss" in records else None
-        return [redact_text(short(self.task.describe(record))), loss]
+        loss = None
+        if "loss" in records:
+            single = {name: np.asarray([record[name]]) for name in ("loss", "targets")}
+            loss = float(losses_per_target(single)[0])
+        return [redact_text(shorten(self.task.describe(record))), loss]
 
     @cached_property
-    def _places(self) -> dict[str, dict[int, int]]:
-        """Where the row of a record is."""
+    def _place_of(self) -> dict[str, dict[int, int]]:
+        """The place of each row, by split and by the row's id."""
         return {
-            split: {int(identity): place for place, identity in enumerate(rows["id"][:])}
+            split: {int(row_id): place for place, row_id in enumerate(rows["id"][:])}
             for split, rows in self.rows.splits.items()
             if split != "train"
         }
 
 
-def _one(record: Mapping[str, Any]) -> Columns:
-    return {name: np.asarray([record[name]]) for name in ("loss", "targets")}
-
-
-def _spread(lengths: Any) -> list[int]:
+def _summarize_lengths(lengths: Any) -> list[int]:
+    """Shortest, median, 95th percentile, longest and sum."""
     return [*map(int, np.quantile(lengths, [0, 0.5, 0.95, 1], method="nearest")), int(np.sum(lengths))]
 
 
-def _edges(lengths: Any) -> Any:
-    """Of bins that are a whole number of tokens wide."""
+def _bin_edges(lengths: Any) -> Any:
+    """Edges of bins that are a whole number of tokens wide."""
     low, high = int(np.min(lengths)), int(np.max(lengths)) + 1
-    width = max(1, -(-(high - low) // _BINS))
+    width = max(1, -(-(high - low) // _BINS))  # rounded up
     return np.arange(low, high + width, width)

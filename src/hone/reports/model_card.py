@@ -18,18 +18,21 @@ from hone.runs.folder import Folder
 from hone.runs.record import Record, scores_of_split
 
 _HERE = "this/folder"
-_ASIDE = ("output_root", "tracker", "resume", "notes", "sweep")
+_LEFT_OUT = ("output_root", "tracker", "resume", "notes", "sweep")
+"""Sections of the config that mean nothing to whoever uses the model."""
+_LOCAL = object()
+"""Marks a path of this machine, which the card leaves out."""
 
 
 def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: Task) -> str:
-    """A README with the hub's metadata in front."""
+    """Write the card: a README that begins with the metadata of the Hugging Face Hub."""
     model = json.loads((folder.model / "config.json").read_text(encoding="utf-8"))
     name = f"{record['group']}-{record['identity']}".replace("/", "-")
     public = _without_local_paths(config)
     sections = [
         f"---\n{_metadata(name, record, public, task.pipeline).to_yaml()}\n---",
         f"# {name}",
-        f"`{record['checkpoint']['name']}` {_taught(config)} on `{record['data']['name']}` with hone.",
+        f"`{record['checkpoint']['name']}` {_verb(config)} on `{record['data']['name']}` with hone.",
         _usage(task, own_code="auto_map" in model),
         "## Scores\n\n" + _scores(record),
         "## Data\n\n" + _data(record, task.facts.labels),
@@ -39,8 +42,8 @@ def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: 
     return "\n\n".join(sections) + "\n"
 
 
-def _taught(config: Mapping[str, Any]) -> str:
-    """Random weights are not tuned."""
+def _verb(config: Mapping[str, Any]) -> str:
+    """A model that began with random weights was trained, not fine-tuned."""
     return "fine-tuned" if config["checkpoint"].get("weights") == "pretrained" else "trained"
 
 
@@ -67,23 +70,29 @@ def _usage(task: Task, own_code: bool) -> str:
     trust = ", trust_remote_code=True" if own_code else ""
     python = "```python\n" + task.example(f'"{_HERE}"{trust}') + "\n```"
     if own_code:
-        return f"{python}\nIts head is not one of transformers' own: the code lies beside the weights."
-    ours = type(task).__module__.startswith("hone.tasks.")
-    return python + (f"\n\nor, with files of rows too,\n\n```sh\n{_command(task)}\n```" if ours else "")
+        return f"{python}\nThe head is not part of transformers: its code is in this folder, beside the weights."
+    if not type(task).__module__.startswith("hone.tasks."):
+        return python
+    return f"{python}\n\nor, for files of rows as well,\n\n```sh\n{_command(task)}\n```"
 
 
 def _command(task: Task) -> str:
-    """`hone predict` with the model alone, which knows nothing of the options that its task had."""
-    options: Any = [(option.name, getattr(task, option.name), option.default) for option in fields(task)]  # type: ignore[arg-type]  # tasks of ours are dataclasses
-    told = [f"task.{name}={_typed(value)}" for name, value, usual in options if value != usual]
-    asked = task.question()
-    row = [f"{role}={value if isinstance(value, str) else json.dumps(value)}" for role, value in asked.items()]
+    """Write the `hone predict` command for the model alone. The model does not store the options of its task, so the
+    command repeats those that are not at their default."""
+    options = [
+        f"task.{option.name}={_option_value(getattr(task, option.name))}"
+        for option in fields(task)  # type: ignore[arg-type]  # all tasks of hone are dataclasses
+        if getattr(task, option.name) != option.default
+    ]
+    inputs = [
+        f"{role}={value if isinstance(value, str) else json.dumps(value)}" for role, value in task.question().items()
+    ]
     name = type(task).__module__.rpartition(".")[2]
-    words = ["hone", "predict", "checkpoint=hub", f"checkpoint.path={_HERE}", f"task={name}", *told, *row]
+    words = ["hone", "predict", "checkpoint=hub", f"checkpoint.path={_HERE}", f"task={name}", *options, *inputs]
     return shlex.join(words)
 
 
-def _typed(value: Any) -> str:
+def _option_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else as_typed(value)
 
 
@@ -94,24 +103,25 @@ def _scores(record: Record) -> str:
         baseline = record["baseline"].get(key)
         lines.append(f"| {metric} | {split} | {value:.4f} | {'–' if baseline is None else f'{baseline:.4f}'} |")
     best = record["best"]
-    chosen = f"The weights are those of step {best['step']} of {record['steps']}, chosen by {best['metric']}."
-    blind = "The baseline never looks at what it is asked."
-    return "\n".join([*lines, "", *([blind] if record["baseline"] else []), chosen])
+    lines.append("")
+    if record["baseline"]:
+        lines.append("The baseline is a model that ignores its input.")
+    lines.append(f"The weights are those of step {best['step']} of {record['steps']}, chosen by {best['metric']}.")
+    return "\n".join(lines)
 
 
 def _data(record: Record, names: Iterable[str]) -> str:
     data = record["data"]
     rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
     labels = ", ".join(names)
-    return f"`{data['name']}`: {rows} rows; fingerprint `{data['fingerprint']}`." + (
-        f"\n\nLabels: {labels}." if labels else ""
-    )
+    text = f"`{data['name']}`: {rows} rows; fingerprint `{data['fingerprint']}`."
+    return f"{text}\n\nLabels: {labels}." if labels else text
 
 
 def _training(record: Record, public: Mapping[str, Any]) -> str:
     parameters = record["parameters"]
     return (
-        f"{parameters['total']:,} parameters, {parameters['trainable']:,} of them trained, "
+        f"{parameters['total']:,} parameters, {parameters['trainable']:,} of them trainable, "
         f"{record['steps']} steps in {record['seconds']:.0f} s.\n\n"
         f"```yaml\n{yaml.safe_dump(dict(public), sort_keys=False, allow_unicode=True)}```"
     )
@@ -119,11 +129,9 @@ def _training(record: Record, public: Mapping[str, Any]) -> str:
 
 def _provenance(record: Record) -> str:
     git, checkpoint = record["git"], record["checkpoint"]
-    code = (
-        f"`{git['sha']}`" + (" with uncommitted changes" if git["dirty"] else "")
-        if git["sha"]
-        else "not in a repository"
-    )
+    code = "not in a repository"
+    if git["sha"]:
+        code = f"`{git['sha']}`" + (" with uncommitted changes" if git["dirty"] else "")
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     hardware = record["hardware"]
     machine = ", ".join([hardware["cpu"] or "unknown CPU", f"{hardware['cores']} cores", *hardware["gpus"]])
@@ -139,7 +147,7 @@ def _provenance(record: Record) -> str:
 
 
 def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without the folders of the machine it ran on and what else means nothing to this model elsewhere."""
+    """Return the config without paths of this machine and without sections that mean nothing elsewhere."""
 
     def public(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -147,7 +155,4 @@ def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
             return {key: item for key, item in kept.items() if item is not _LOCAL}
         return _LOCAL if isinstance(value, str) and Path(value).is_absolute() else value
 
-    return {key: public(value) for key, value in config.items() if key not in _ASIDE}
-
-
-_LOCAL = object()
+    return {key: public(value) for key, value in config.items() if key not in _LEFT_OUT}

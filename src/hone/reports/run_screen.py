@@ -1,4 +1,4 @@
-"""The last screen of a run: what ran, how good it is and against what, where everything lies, what to do next."""
+"""The last screen of a run: its scores beside the baseline, its folder, and the next commands."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from rich.table import Table
 from hone.core.paths import relative_to_cwd
 from hone.runs.record import Record, scores_of_split
 
-_FEW, _LOWEST = 4, 3
+_FEW = 4
+"""The scores of up to this many classes are all shown."""
+_LOWEST = 3
 
 
 def final_screen(record: Record, advice: str | None) -> None:
-    """One table and a few lines."""
+    """Print a table of scores and a few facts."""
     console = Console(highlight=False, soft_wrap=True)
     scores, baseline = record["scores"], record["baseline"]
     columns: dict[str, Mapping[str, float]] = {}
@@ -24,14 +26,15 @@ def final_screen(record: Record, advice: str | None) -> None:
             columns |= {split: scores_of_split(scores, split), f"{split} baseline": scores_of_split(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
     console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
-    console.print(comparison_table(columns, best))
+    console.print(score_table(columns, best))
     for name, line in _facts(record, advice):
         console.print(f"[bold]{name:10}[/bold]  {line}")
 
 
-def comparison_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
-    """Scores side by side; of those of many classes the lowest, and the one that decides: the files have all."""
-    names, note = _chosen(columns, best)
+def score_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
+    """Show scores side by side. Of the scores of many classes only the lowest are shown, and the score that chose the
+    weights (`best`); the run's files have all of them."""
+    names, note = _choose_scores(columns, best)
     table = Table(caption=note, caption_justify="left")
     table.add_column("metric")
     for name in columns:
@@ -42,8 +45,8 @@ def comparison_table(columns: Mapping[str, Mapping[str, float]], best: str = "")
     return table
 
 
-def _chosen(columns: Mapping[str, Mapping[str, float]], best: str) -> tuple[list[str], str | None]:
-    """The names to show, and a word about the others."""
+def _choose_scores(columns: Mapping[str, Mapping[str, float]], best: str) -> tuple[list[str], str | None]:
+    """Return the names to show, and a note about the hidden ones."""
     names = list(dict.fromkeys(name for scores in columns.values() for name in scores))
     first = next(iter(columns.values()), {})
     hidden, notes = set[str](), []
@@ -61,7 +64,7 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
     folder = relative_to_cwd(record["folder"])
     yield "data", f"{data['name']} ({rows})"
-    size = f"{parameters['total']:,} parameters, {parameters['trainable']:,} learn"
+    size = f"{parameters['total']:,} parameters, {parameters['trainable']:,} trainable"
     yield "checkpoint", f"{record['checkpoint']['name']} ({size})"
     yield "precision", record["precision"]
     yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"

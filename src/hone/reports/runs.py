@@ -1,4 +1,4 @@
-"""A run in a comparison: its settings, its results and its folder."""
+"""The runs of a comparison: found in folders or in a tracker, read, and separated by what they were made from."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from hone.runs.identity import has_effect, relevant_settings
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 SEED = "seed"
-NOTHING = "–"
+MISSING = "–"
 """The placeholder for a missing value."""
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @final
 @dataclass(frozen=True)
-class Entry:
+class RunEntry:
     """A run, or a cell of a sweep that has not started yet."""
 
     label: str
     state: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The config by dotted keys. A cell without a run has the values of the sweep's keys only."""
+    """The config by dotted keys. A cell without a run has only the values of the sweep's keys."""
     folder: Path | None = None
     identity: str = ""
     number: int | None = None
@@ -65,15 +66,17 @@ class Entry:
         return self.state == "finished"
 
     def value(self, metric: str) -> float:
-        """The final score. An unfinished run has its best score so far, and a run without a score has NaN."""
-        found = self.scores.get(metric)
-        if found is None and not self.counts and self.best.get("metric") == metric:
-            found = self.best.get("value")
-        return math.nan if found is None else float(found)
+        """Return the final score. An unfinished run has its best score so far, and a run without a score has NaN."""
+        score = self.scores.get(metric)
+        if score is None and not self.counts and self.best.get("metric") == metric:
+            score = self.best.get("value")
+        return math.nan if score is None else float(score)
 
     def number_of(self, name: str) -> float:
-        """A score or the run's duration (`seconds`), NaN if the run has neither."""
-        return self.value(name) if name != "seconds" or self.seconds is None else float(self.seconds)
+        """Return a score or the run's duration (`seconds`), NaN if the run lacks it."""
+        if name == "seconds" and self.seconds is not None:
+            return float(self.seconds)
+        return self.value(name)
 
     @cached_property
     def typed(self) -> Mapping[str, str]:
@@ -83,84 +86,38 @@ class Entry:
 
     @property
     def seed(self) -> str:
-        return str(self.settings.get(SEED, NOTHING))
-
-
-def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
-    """What can change a result beside the config, in words short enough to be compared by eye."""
-    git = record.get("git") or {}
-    changes = f"+{_digest(folder)}" if git.get("dirty") else ""
-    parts = {
-        "code": f"{git['sha'][:8]}{changes}" if git.get("sha") else "",
-        "data set": (record.get("data") or {}).get("name"),
-        **{name: (record.get(name) or {}).get("fingerprint") for name in ("data", "checkpoint")},
-        **(record.get("versions") or {}),
-    }
-    return {name: str(value) for name, value in parts.items() if value}
-
-
-def told_by_origin(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
-    """Where the same run was made twice from different things, those count as keys; else they are only mentioned."""
-    split = {name for name in _names(entries) for same in _repeated(entries) if len(_values(same, name)) > 1}
-    told = [
-        replace(entry, settings=dict(entry.settings) | {f"({name})": entry.origin.get(name) for name in sorted(split)})
-        for entry in entries
-    ]
-    others = [name for name in _names(entries) if name not in split | {"data", "checkpoint"}]
-    notes = [
-        f"Not all runs come from the same {name}: {', '.join(sorted(_values(entries, name)))}."
-        for name in others
-        if len(_values(entries, name)) > 1
-    ]
-    return told, notes
-
-
-def _digest(folder: Folder) -> str:
-    """Of the changes that were not committed."""
-    return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6] if folder.diff.is_file() else "changes"
-
-
-def _names(entries: Sequence[Entry]) -> list[str]:
-    return sorted({name for entry in entries for name in entry.origin})
-
-
-def _values(entries: Sequence[Entry], name: str) -> set[str]:
-    return {entry.origin[name] for entry in entries if name in entry.origin}
-
-
-def _repeated(entries: Sequence[Entry]) -> list[list[Entry]]:
-    by_identity: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_identity.setdefault(entry.identity, []).append(entry)
-    return [same for same in by_identity.values() if len(same) > 1]
-
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return str(self.settings.get(SEED, MISSING))
 
 
 def run_folders(places: Sequence[str], curves: bool = True) -> list[Path]:
-    """List each run folder in or below these places once. A place without runs is an error. Runs from a tracker are
-    downloaded into folders, and their learning curves only if `curves` asks for them."""
-    found: dict[Path, None] = {}
+    """List each run folder in or below these places once. A place without runs is an error.
+
+    Runs from a tracker are downloaded into folders. Their learning curves are downloaded only if `curves` is true.
+    """
+    folders: dict[Path, None] = {}  # a set that keeps the order
     for place in places:
         if is_address(place):
             from hone.tracking.wandb.download import download_runs  # only this case needs W&B's client and its server
 
-            found |= dict.fromkeys(download_runs(place, curves))
-            continue
-        path = Path(place).expanduser()
-        if not path.is_dir():
-            problem = "is a file, not a folder" if path.exists() else "does not exist"
-            raise UserError(f"{place}: {problem}; expected run folders, or folders that hold runs.{nearest_path(path)}")
-        below = list(_below(path))
-        if not below and not (path / SWEEP).is_file():
-            raise UserError(f"{place}: holds no runs (a run's folder holds run.json).")
-        found |= dict.fromkeys(each.resolve() for each in below)
-    return list(found)
+            folders |= dict.fromkeys(download_runs(place, curves))
+        else:
+            folders |= dict.fromkeys(_local_runs(place))
+    return list(folders)
 
 
-def _below(path: Path) -> Iterator[Path]:
-    """Walk depth first, by name. The inside of a run's folder is skipped."""
+def _local_runs(place: str) -> list[Path]:
+    path = Path(place).expanduser()
+    if not path.is_dir():
+        problem = "is a file, not a folder" if path.exists() else "does not exist"
+        raise UserError(f"{place}: {problem}; expected run folders, or folders that hold runs.{nearest_path(path)}")
+    folders = [folder.resolve() for folder in _walk(path)]
+    if not folders and not (path / SWEEP).is_file():
+        raise UserError(f"{place}: holds no runs (a run's folder holds run.json).")
+    return folders
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """Walk depth first, by name, without entering the folders of runs."""
     for folder, inner, files in os.walk(path, followlinks=True):
         if "run.json" in files:
             inner.clear()
@@ -168,17 +125,17 @@ def _below(path: Path) -> Iterator[Path]:
         inner.sort()
 
 
-def read_run(path: Path) -> Entry:
-    """Read run.json and config.yaml, even of a run that is still in progress."""
+def read_run(path: Path) -> RunEntry:
+    """Read a run's run.json and config.yaml. The run may still be in progress."""
     folder = Folder(path)
     record = read_json(folder.record)
     best = record.get("best") or {}
     overrides = tuple(map(str, record.get("overrides") or ()))
-    config = _config(folder)
-    return Entry(
+    config = _read_config(folder)
+    return RunEntry(
         label=path.name,
         state=str(record.get("state") or "unknown"),
-        settings=flat(relevant_settings(config)),
+        settings=flatten(relevant_settings(config)),
         folder=path,
         identity=str(record.get("identity") or path.name),
         reason=str(record.get("reason") or ""),
@@ -209,38 +166,27 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Turn a nested config into dotted keys. Lists stay whole."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
+            values |= flatten(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            values[f"{prefix}{key}"] = value
+    return values
 
 
-def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
-    """Keep one of several runs that agree in everything that can change a result. Also count the runs left out.
-    A finished run is preferred, then a recent one."""
-    kept: dict[tuple[str, str], Entry] = {}
-    total = 0
-    for entry in sorted(entries, key=lambda entry: (entry.counts, entry.started)):
-        kept[entry.identity, json.dumps(entry.origin, sort_keys=True)] = entry
-        total += 1
-    return sorted(kept.values(), key=lambda entry: (entry.started, entry.label)), total - len(kept)
-
-
-def _config(folder: Folder) -> dict[str, Any]:
+def _read_config(folder: Folder) -> dict[str, Any]:
     try:
         stat = folder.config.stat()
-        return _parsed(folder.config, stat.st_mtime_ns, stat.st_size)
+        return _parse_yaml(folder.config, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{relative_to_cwd(folder.config)}: cannot read this file ({error}).") from error
 
 
 @lru_cache(maxsize=2048)
-def _parsed(path: Path, changed: int, size: int) -> dict[str, Any]:
+def _parse_yaml(path: Path, changed: int, size: int) -> dict[str, Any]:
     """Parse a config. `changed` and `size` are part of the cache's key: a sweep rewrites its page after every run."""
     values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both loaders are safe)
     return values if isinstance(values, dict) else {}
@@ -252,10 +198,75 @@ def _objectives(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _choices(choices: Any) -> dict[str, str]:
-    """The choices that can change a result, by the name under which a command makes them."""
+    """Return the choices that can change a result, under the names that a command uses."""
     named = {str(group).partition("@")[0]: str(choice) for group, choice in (choices or {}).items()}
     return {group: choice for group, choice in named.items() if has_effect(group)}
 
 
 def _numbers(scores: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in (scores or {}).items() if isinstance(value, int | float)}
+
+
+def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
+    """Describe what can change a result beside the config, in words short enough to be compared by eye."""
+    git = record.get("git") or {}
+    changes = f"+{_diff_digest(folder)}" if git.get("dirty") else ""
+    parts = {
+        "code": f"{git['sha'][:8]}{changes}" if git.get("sha") else "",
+        "data set": (record.get("data") or {}).get("name"),
+        **{name: (record.get(name) or {}).get("fingerprint") for name in ("data", "checkpoint")},
+        **(record.get("versions") or {}),
+    }
+    return {name: str(value) for name, value in parts.items() if value}
+
+
+def _diff_digest(folder: Folder) -> str:
+    """Identify the uncommitted changes."""
+    return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6] if folder.diff.is_file() else "changes"
+
+
+def separate_by_origin(entries: Sequence[RunEntry]) -> tuple[list[RunEntry], list[str]]:
+    """Separate runs that have the same config but another origin, such as other code.
+
+    For them the origin becomes a setting of all runs, so that they are not taken for one configuration. Any other
+    difference of origin is only mentioned in a note.
+    """
+    names = sorted({name for entry in entries for name in entry.origin})
+    repeated = _same_config(entries)
+    separating = [name for name in names if any(len(_origins(members, name)) > 1 for members in repeated)]
+    separated = []
+    for entry in entries:
+        origin = {f"({name})": entry.origin.get(name) for name in separating}
+        separated.append(replace(entry, settings={**entry.settings, **origin}))
+    notes = []
+    for name in names:
+        values = _origins(entries, name)
+        # The fingerprints of data and checkpoints would tell a reader nothing.
+        if len(values) > 1 and name not in {*separating, "data", "checkpoint"}:
+            notes.append(f"Not all runs come from the same {name}: {', '.join(sorted(values))}.")
+    return separated, notes
+
+
+def _origins(entries: Sequence[RunEntry], name: str) -> set[str]:
+    return {entry.origin[name] for entry in entries if name in entry.origin}
+
+
+def _same_config(entries: Sequence[RunEntry]) -> list[list[RunEntry]]:
+    """Group the runs that share their config with another one."""
+    by_identity: dict[str, list[RunEntry]] = {}
+    for entry in entries:
+        by_identity.setdefault(entry.identity, []).append(entry)
+    return [members for members in by_identity.values() if len(members) > 1]
+
+
+def drop_repeats(entries: Iterable[RunEntry]) -> tuple[list[RunEntry], int]:
+    """Keep one of several runs that agree in everything that can change a result, and count the runs left out.
+
+    Finished runs are preferred to others, and recent runs to older ones.
+    """
+    kept: dict[tuple[str, str], RunEntry] = {}
+    total = 0
+    for entry in sorted(entries, key=lambda entry: (entry.counts, entry.started)):  # the last one stays
+        kept[entry.identity, json.dumps(entry.origin, sort_keys=True)] = entry
+        total += 1
+    return sorted(kept.values(), key=lambda entry: (entry.started, entry.label)), total - len(kept)

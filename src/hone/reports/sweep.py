@@ -11,52 +11,54 @@ from typing import Any, final
 import yaml
 
 from hone.core.errors import UserError
-from hone.reports.groups import Metric
-from hone.reports.runs import Entry, read_json, read_run
+from hone.reports.groups import RankingMetric
+from hone.reports.runs import RunEntry, read_json, read_run
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 
 @final
 @dataclass(frozen=True)
-class Sweep:
-    """`sweep.json`, read."""
+class StoredSweep:
+    """The content of `sweep.json`, with the runs of its cells."""
 
     folder: Path
     name: str
     command: str
     keys: tuple[str, ...]
     sampler: str
-    metric: Metric | None
+    metric: RankingMetric | None
     state: str
     started: str
     seconds: float | None
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> StoredSweep:
     """Read the sweep and its cells. A cell that has a run has the run's scores, config and times."""
-    story = read_json(folder / SWEEP)
-    metric = Metric(str(story["metric"]), bool(story.get("higher_is_better", True))) if story.get("metric") else None
-    cells = [cell for cell in story.get("cells") or () if isinstance(cell, dict)]
-    return Sweep(
+    stored = read_json(folder / SWEEP)
+    metric = None
+    if stored.get("metric"):
+        metric = RankingMetric(str(stored["metric"]), bool(stored.get("higher_is_better", True)))
+    cells = [cell for cell in stored.get("cells") or () if isinstance(cell, dict)]
+    return StoredSweep(
         folder=folder,
-        name=str(story.get("name") or folder.name),
-        command=str(story.get("command") or ""),
-        keys=tuple(map(str, story.get("keys") or ())),
-        sampler=str(story.get("sampler") or ""),
+        name=str(stored.get("name") or folder.name),
+        command=str(stored.get("command") or ""),
+        keys=tuple(map(str, stored.get("keys") or ())),
+        sampler=str(stored.get("sampler") or ""),
         metric=metric,
-        state=str(story.get("state") or "unknown"),
-        started=str(story.get("started") or ""),
-        seconds=story.get("seconds"),
+        state=str(stored.get("state") or "unknown"),
+        started=str(stored.get("started") or ""),
+        seconds=stored.get("seconds"),
         entries=tuple(_entry(folder, cell, metric) for cell in cells),
     )
 
 
-def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None) -> Entry:
-    """The run of a cell. The sweep's record of the cell wins over the run's own where both have a value."""
+def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None) -> RunEntry:
+    """Read the run of a cell. Where both have a value, the sweep's record of the cell wins over the run's own."""
     state = str(cell.get("state") or "unknown")
     label = str(cell.get("identity") or cell.get("number") or "?")
-    run = _run_of(folder, cell) or Entry(label=label, state=state)
+    run = _run_of(folder, cell) or RunEntry(label=label, state=state)
     values = {str(key): _scalar(value) for key, value in (cell.get("values") or {}).items()}
     best = run.best
     if not best and metric is not None:
@@ -75,8 +77,8 @@ def _entry(folder: Path, cell: Mapping[str, Any], metric: Metric | None) -> Entr
     )
 
 
-def _scores(run: Entry, cell: Mapping[str, Any], metric: Metric | None) -> dict[str, float]:
-    """The run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
+def _scores(run: RunEntry, cell: Mapping[str, Any], metric: RankingMetric | None) -> dict[str, float]:
+    """Return the run's scores. If the run's folder is gone, the sweep still has the value of its own metric."""
     scores = dict(run.scores)
     value = cell.get("value")
     if metric is not None and isinstance(value, int | float) and cell.get("state") == "finished":
@@ -84,8 +86,8 @@ def _scores(run: Entry, cell: Mapping[str, Any], metric: Metric | None) -> dict[
     return scores
 
 
-def _run_of(folder: Path, cell: Mapping[str, Any]) -> Entry | None:
-    """The run of a cell that has started. The cell names the run's folder, or else its identity does."""
+def _run_of(folder: Path, cell: Mapping[str, Any]) -> RunEntry | None:
+    """Find the run of a cell that has started. The cell names the run's folder, or else its identity does."""
     for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
             if (path / "run.json").is_file():
@@ -93,7 +95,7 @@ def _run_of(folder: Path, cell: Mapping[str, Any]) -> Entry | None:
     return None
 
 
-def _read_or_none(path: Path) -> Entry | None:
+def _read_or_none(path: Path) -> RunEntry | None:
     """Try twice, since the run may be writing its files right now. Without them the sweep's own record is enough."""
     for _ in range(2):
         try:
@@ -107,7 +109,9 @@ def _scalar(value: Any) -> Any:
     """Read a value as Hydra does: 1e-3 and 0.001 are the same. A list or a mapping stays text."""
     if not isinstance(value, str):
         return value
+    if value in ("true", "false", "null"):
+        return yaml.safe_load(value)
     try:
-        return float(value) if not value.lstrip("-").isdigit() else int(value)
+        return int(value) if value.lstrip("-").isdigit() else float(value)
     except ValueError:
-        return value if value not in ("true", "false", "null") else yaml.safe_load(value)
+        return value

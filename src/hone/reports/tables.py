@@ -1,4 +1,4 @@
-"""The comparison for other programs: csv, markdown, LaTeX, JSON."""
+"""The tables of a comparison: csv, Markdown, LaTeX and JSON for other programs, and a table for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,110 +18,121 @@ from rich.text import Text
 
 from hone.core.errors import join_names
 from hone.reports.comparison import Comparison, Contrast
-from hone.reports.groups import Group, Metric
-from hone.reports.runs import Entry
-from hone.reports.verdict import number, verdict
+from hone.reports.groups import RankingMetric, RunGroup
+from hone.reports.runs import RunEntry
+from hone.reports.verdict import format_number, verdict
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 )
+_GAP = 2
+"""The space between two columns on a terminal."""
+_FOLD_AT = 16
+"""A column of words can be folded down to this width."""
 
 
-def rows(told: Comparison) -> list[Row]:
-    """A row a configuration, numbers at full length; None where there is nothing to say."""
-    by_group = {id(contrast.group): contrast for contrast in told.contrasts}
-    return [_row(told, group, by_group.get(id(group))) for group in told.groups]
+def configuration_rows(comparison: Comparison) -> list[TableRow]:
+    """List one row per configuration, with numbers at full precision and None for missing ones."""
+    by_group = {id(contrast.group): contrast for contrast in comparison.contrasts}
+    return [_row(comparison, group, by_group.get(id(group))) for group in comparison.groups]
 
 
-def _row(told: Comparison, group: Group, contrast: Contrast | None) -> Row:
+def _row(comparison: Comparison, group: RunGroup, contrast: Contrast | None) -> TableRow:
     summary = group.summary
-    others = {name: group.of(Metric(name, True)).mean for name in other_scores(told)}
+    others = {name: group.summarize(RankingMetric(name, True)).mean for name in other_scores(comparison)}
     return {
         **group.values,
         "runs": len(group.entries),
         "finished": summary.count,
-        "mean": _known(summary.mean),
-        "std": _known(summary.deviation),
-        "low": _known(summary.mean - summary.margin),
-        "high": _known(summary.mean + summary.margin),
-        "best": _known(summary.best),
-        "worst": _known(summary.worst),
+        "mean": _none_if_nan(summary.mean),
+        "std": _none_if_nan(summary.deviation),
+        "low": _none_if_nan(summary.mean - summary.margin),
+        "high": _none_if_nan(summary.mean + summary.margin),
+        "best": _none_if_nan(summary.best),
+        "worst": _none_if_nan(summary.worst),
         "p_seeds": contrast.p_seeds if contrast else None,
         "p_examples": contrast.p_examples if contrast else None,
-        **{name: _known(mean) for name, mean in others.items()},
+        **{name: _none_if_nan(mean) for name, mean in others.items()},
     }
 
 
-def other_scores(told: Comparison) -> list[str]:
-    """The same score of the other splits: what chose a model flatters it."""
-    split, _, name = told.metric.name.partition("/")
-    there = {score for entry in told.entries for score in entry.scores}
-    return [f"{other}/{name}" for other in ("validation", "test") if other != split and f"{other}/{name}" in there]
+def other_scores(comparison: Comparison) -> list[str]:
+    """Name the same score of the other splits. The score that chose a model's weights is too optimistic about it."""
+    split, _, name = comparison.metric.name.partition("/")
+    available = {score for entry in comparison.entries for score in entry.scores}
+    return [f"{other}/{name}" for other in ("validation", "test") if other != split and f"{other}/{name}" in available]
 
 
-def as_csv(told: Comparison) -> str:
-    found, text = rows(told), io.StringIO()
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
+def as_csv(comparison: Comparison) -> str:
+    rows, text = configuration_rows(comparison), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in found)
+    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
-def as_markdown(told: Comparison) -> str:
-    head, body = compact(told)
+def as_markdown(comparison: Comparison) -> str:
+    head, body = display_rows(comparison)
     lines = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def as_latex(told: Comparison) -> str:
-    """A `booktabs` table."""
-    head, body = compact(told)
+def as_latex(comparison: Comparison) -> str:
+    """Write a table for the LaTeX package booktabs."""
+    head, body = display_rows(comparison)
     lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
-    columns = "l" * len(told.apart) + "r" * (len(head) - len(told.apart))
+    columns = "l" * len(comparison.configuration_keys) + "r" * (len(head) - len(comparison.configuration_keys))
     parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([*parts, r"\end{tabular}"]) + "\n"
 
 
-def as_json(told: Comparison) -> str:
-    story = {
-        "metric": asdict(told.metric),
-        "keys": told.keys,
-        "notes": list(told.notes),
-        "verdict": verdict(told),
-        "configurations": rows(told),
-        "contrasts": [_contrast(contrast) for contrast in told.contrasts],
-        "runs": [_run(told, entry) for entry in told.entries],
+def as_json(comparison: Comparison) -> str:
+    content = {
+        "metric": asdict(comparison.metric),
+        "keys": comparison.keys,
+        "notes": list(comparison.notes),
+        "verdict": verdict(comparison),
+        "configurations": configuration_rows(comparison),
+        "contrasts": [_contrast(contrast) for contrast in comparison.contrasts],
+        "runs": [_run(comparison, entry) for entry in comparison.entries],
     }
-    return json.dumps(story, indent=2, ensure_ascii=False, default=str) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def compact(told: Comparison) -> tuple[list[str], list[list[str]]]:
-    """For people: a heading and cells; nothing is bold, for whether that is deserved is said in words."""
-    others = other_scores(told)
-    head = [*told.apart, "n", told.metric.name, "95 %", "best", "worst", "p seeds", "p examples", *others]
+def display_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return a heading and rows of text for people. No score is bold: the verdict says in words whether the best one
+    stands out."""
+    others = other_scores(comparison)
+    keys, metric = comparison.configuration_keys, comparison.metric.name
+    head = [*keys, "n", metric, "95 %", "best", "worst", "p seeds", "p examples", *others]
     body = []
-    for row in rows(told):
-        mean = f"{_told(row['mean'])} ± {_told(row['std'])}" if row["std"] is not None else _told(row["mean"])
-        margin = "–" if row["high"] is None else f"± {_told(row['high'] - row['mean'])}"
-        cells = [*(row[key] for key in told.apart), str(row["finished"]), mean, margin]
-        cells += [_told(row[name]) for name in ("best", "worst")]
-        cells += [_chance(row[name]) for name in ("p_seeds", "p_examples")]
-        body.append([*cells, *(_told(row[name]) for name in others)])
+    for row in configuration_rows(comparison):
+        mean = _format_optional(row["mean"])
+        if row["std"] is not None:
+            mean = f"{mean} ± {_format_optional(row['std'])}"
+        margin = "–" if row["high"] is None else f"± {_format_optional(row['high'] - row['mean'])}"
+        cells = [*(row[key] for key in keys), str(row["finished"]), mean, margin]
+        cells += [_format_optional(row[name]) for name in ("best", "worst")]
+        cells += [_format_p(row[name]) for name in ("p_seeds", "p_examples")]
+        cells += [_format_optional(row[name]) for name in others]
+        body.append(cells)
     return head, body
 
 
-def _chance(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if value >= 0.001 else "< 0.001"
+def _format_p(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
-def _told(value: float | None) -> str:
-    return "–" if value is None else number(value)
+def _format_optional(value: float | None) -> str:
+    return "–" if value is None else format_number(value)
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -137,12 +148,12 @@ def _contrast(contrast: Contrast) -> Mapping[str, Any]:
     }
 
 
-def _run(told: Comparison, entry: Entry) -> Mapping[str, Any]:
+def _run(comparison: Comparison, entry: RunEntry) -> Mapping[str, Any]:
     return {
         "folder": entry.folder,
         "state": entry.state,
         "reason": entry.reason or None,
-        "settings": {key: entry.settings.get(key) for key in told.keys},
+        "settings": {key: entry.settings.get(key) for key in comparison.keys},
         "scores": entry.scores,
         "seconds": entry.seconds,
     }
@@ -153,58 +164,62 @@ FORMATS: Mapping[str, Callable[[Comparison], str]] = {
 }  # fmt: skip
 
 
-_GAP = 2
-_WORD = 16
-
-
-def show(told: Comparison) -> None:
-    """The table, the same in everything, the sentences."""
+def show(comparison: Comparison) -> None:
+    """Print the table, the notes and the verdict."""
     console = Console(highlight=False)
-    better = "higher" if told.metric.higher_is_better else "lower"
-    states = Counter(entry.state for entry in told.entries)
-    counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    console.print(Text(f"{told.about.title}: {len(told.entries)} runs ({counted})"), style="bold", soft_wrap=True)
-    console.print(Text(f"by {told.metric.name}, {better} is better"), style="dim", soft_wrap=True)
-    console.print(_table(told, console.width))
-    for line in (*_along(told), *told.notes):
+    better = "higher" if comparison.metric.higher_is_better else "lower"
+    states = Counter(entry.state for entry in comparison.entries)
+    counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    title = f"{comparison.about.title}: {len(comparison.entries)} runs ({counts})"
+    console.print(Text(title), style="bold", soft_wrap=True)
+    console.print(Text(f"by {comparison.metric.name}, {better} is better"), style="dim", soft_wrap=True)
+    console.print(_table(comparison, console.width))
+    for line in (*_joint_changes(comparison), *comparison.notes):
         console.print(Text(line), style="dim", soft_wrap=True)
-    for line in verdict(told):
+    for line in verdict(comparison):
         console.print(Text(line), soft_wrap=True)
 
 
-def _table(told: Comparison, width: int) -> Table:
-    """Words may be folded, numbers not; what a narrow terminal has no room for is left out, the dispensable first."""
-    head, body = compact(told)
+def _table(comparison: Comparison, width: int) -> Table:
+    """Build the table for a terminal. Words may be folded, numbers may not. Columns that a narrow terminal has no room
+    for are left out, the least important first."""
+    head, body = display_rows(comparison)
     columns = {name: [cells[place] for cells in body] for place, name in enumerate(head)}
-    for name in [*reversed(other_scores(told)), "worst", "best", "95 %"]:
-        if sum(_room(told, each, cells) for each, cells in columns.items()) > width:
+    for name in [*reversed(other_scores(comparison)), "worst", "best", "95 %"]:
+        if sum(_width(comparison, *column) for column in columns.items()) > width:
             del columns[name]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name, cells in columns.items():
-        words = name in told.apart
-        justify: Literal["left", "right"] = "left" if words else "right"
-        least = _room(told, name, cells) - _GAP if words else None
-        table.add_column(
-            Text(_heading(told, name)), justify=justify, overflow="fold", no_wrap=not words, min_width=least
-        )
+        heading = Text(_heading(comparison, name))
+        if name in comparison.configuration_keys:
+            table.add_column(heading, overflow="fold", min_width=_width(comparison, name, cells) - _GAP)
+        else:
+            table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, row))
     return table
 
 
-def _heading(told: Comparison, name: str) -> str:
-    """A key as it is, the name of a number in short lines."""
-    if name in told.apart:
+def _heading(comparison: Comparison, name: str) -> str:
+    """Break a key after its dots, and the name of a number at its spaces and slashes."""
+    if name in comparison.configuration_keys:
         return name.replace(".", ".\n")
-    short = name.removeprefix("validation/") if name == told.metric.name else name
+    short = name.removeprefix("validation/") if name == comparison.metric.name else name
     return short if short == "95 %" else short.replace(" ", "\n").replace("/", "/\n")
 
 
-def _room(told: Comparison, name: str, cells: Sequence[str]) -> int:
-    """What a column needs; one of words can do with less than it would like."""
-    longest = max(map(len, [*_heading(told, name).split("\n"), *cells]))
-    return _GAP + (min(longest, _WORD) if name in told.apart else longest)
+def _width(comparison: Comparison, name: str, cells: Sequence[str]) -> int:
+    """Return the width that a column needs. A column of words can be folded."""
+    longest = max(map(len, [*_heading(comparison, name).split("\n"), *cells]))
+    is_words = name in comparison.configuration_keys
+    return _GAP + (min(longest, _FOLD_AT) if is_words else longest)
 
 
-def _along(told: Comparison) -> list[str]:
-    return [f"{join_names(others, 8)} changes along with {key}" for key, others in told.keys.items() if others]
+def _joint_changes(comparison: Comparison) -> list[str]:
+    """Say which keys change along with which."""
+    lines = []
+    for key, others in comparison.keys.items():
+        if others:
+            verb = "changes" if len(others) == 1 else "change"
+            lines.append(f"{join_names(others, 8)} {verb} along with {key}")
+    return lines

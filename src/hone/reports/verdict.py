@@ -1,4 +1,4 @@
-"""The result of a comparison in sentences."""
+"""The verdict on a comparison, in sentences: what leads, by how much, and whether chance explains the lead."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from hone.core.errors import join_names
 from hone.reports.comparison import LEVEL, Comparison, Contrast
-from hone.reports.groups import Group
-from hone.reports.keys import as_words, values_of
+from hone.reports.groups import RunGroup
+from hone.reports.keys import label_of, values_of
 from hone.reports.pareto import pareto_front
-from hone.reports.runs import Entry
+from hone.reports.runs import RunEntry
 
 _SAME = 1e-12
-"""Means that differ by less, relatively, are equal: sums of floats depend on their order."""
+"""Means with a smaller relative difference are equal, since a sum of floats depends on their order."""
 _NAMED = 4
+"""The number of runs or configurations that a sentence names."""
 
 
 def verdict(comparison: Comparison) -> list[str]:
@@ -26,21 +27,21 @@ def verdict(comparison: Comparison) -> list[str]:
     sentences = [*_leaders(ranked), *_collapse(comparison)]
     tied = _tied(ranked)
     if len(tied) < len(ranked):
-        rest = [each for each in comparison.contrasts if not any(each.group is group for group in tied)]
-        sentences += _against(rest, "their" if len(tied) > 1 else "its")
+        rivals = [contrast for contrast in comparison.contrasts if not any(contrast.group is group for group in tied)]
+        sentences += _against(rivals, "their" if len(tied) > 1 else "its")
     return [*sentences, *_front(comparison)]
 
 
-def score(group: Group) -> str:
-    """`0.8123 ± 0.0041 (3 seeds)`."""
+def format_score(group: RunGroup) -> str:
+    """Write a mean and its spread, as in `0.8123 ± 0.0041 (3 seeds)`."""
     summary = group.summary
     if summary.count == 1:
-        return f"{number(summary.mean)} (one seed)"
-    return f"{number(summary.mean)} ± {number(summary.deviation)} ({summary.count} seeds)"
+        return f"{format_number(summary.mean)} (one seed)"
+    return f"{format_number(summary.mean)} ± {format_number(summary.deviation)} ({summary.count} seeds)"
 
 
-def number(value: float) -> str:
-    """Four decimals, or four digits for large and tiny numbers."""
+def format_number(value: float) -> str:
+    """Write four decimals, or four digits for large and tiny numbers."""
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.4g}"
 
 
@@ -59,38 +60,39 @@ def _without_scores(comparison: Comparison) -> Iterator[str]:
         yield f"All runs ended without a result ({states}). The failures by cause say why."
 
 
-def _tied(ranked: Sequence[Group]) -> list[Group]:
-    """The best configuration and those with the same mean."""
+def _tied(ranked: Sequence[RunGroup]) -> list[RunGroup]:
+    """Find the best configuration and those with the same mean."""
     best = ranked[0].summary.mean
     return [group for group in ranked if math.isclose(group.summary.mean, best, rel_tol=_SAME, abs_tol=_SAME)]
 
 
-def _leaders(ranked: Sequence[Group]) -> Iterator[str]:
+def _leaders(ranked: Sequence[RunGroup]) -> Iterator[str]:
     best, tied = ranked[0], _tied(ranked)
     if len(ranked) == 1:
-        yield f"Only one configuration has a score: {best.label}, {score(best)}."
+        yield f"Only one configuration has a score: {best.label}, {format_score(best)}."
     elif len(tied) == 1:
-        yield f"{best.label} leads with {score(best)}."
+        yield f"{best.label} leads with {format_score(best)}."
     elif len(tied) == len(ranked):
         every = "Both" if len(tied) == 2 else f"All {len(tied)}"
-        yield f"{every} configurations tie at {number(best.summary.mean)}: none leads."
+        yield f"{every} configurations tie at {format_number(best.summary.mean)}: none leads."
     else:
         labels = join_names([group.label for group in tied], _NAMED)
-        yield f"{len(tied)} configurations tie for the lead with {number(best.summary.mean)}: {labels}."
+        yield f"{len(tied)} configurations tie for the lead with {format_number(best.summary.mean)}: {labels}."
 
 
 def _collapse(comparison: Comparison) -> Iterator[str]:
     """Report runs that learned nothing: a score no better than that of a model that ignores its input."""
     metric = comparison.metric
     counted = [entry for group in comparison.groups for entry in group.counted]
-    known = [entry for entry in counted if metric.name in entry.baseline]
+    comparable = [entry for entry in counted if metric.name in entry.baseline]
     sign = 1 if metric.higher_is_better else -1
-    lost = [entry for entry in known if sign * (entry.value(metric.name) - entry.baseline[metric.name]) <= _SAME]
+    lost = [entry for entry in comparable if sign * (entry.value(metric.name) - entry.baseline[metric.name]) <= _SAME]
     values = {entry.value(metric.name) for entry in counted}
     if lost and len(lost) == len(counted):
         runs = "The only finished run" if len(lost) == 1 else f"All {len(lost)} finished runs"
+        baseline = format_number(lost[0].baseline[metric.name])
         yield (
-            f"{runs} collapsed: no score is better than the baseline of {number(lost[0].baseline[metric.name])}, "
+            f"{runs} collapsed: no score is better than the baseline of {baseline}, "
             "which a model reaches that ignores its input (for example, one that always predicts the same class)."
         )
     elif len(counted) > 2 and len(values) == 1:
@@ -99,8 +101,8 @@ def _collapse(comparison: Comparison) -> Iterator[str]:
             "has no effect, or all of them collapsed to the same predictions."
         )
     elif lost:
-        have = "run is" if len(lost) == 1 else "runs are"
-        yield f"{len(lost)} of {len(counted)} finished {have} no better than a model that ignores its input."
+        verb = "is" if len(lost) == 1 else "are"
+        yield f"{len(lost)} of {len(counted)} finished runs {verb} no better than a model that ignores its input."
 
 
 def _front(comparison: Comparison) -> Iterator[str]:
@@ -111,43 +113,44 @@ def _front(comparison: Comparison) -> Iterator[str]:
     goals = " and ".join(f"{name} ({direction})" for name, direction in front.objectives.items())
     names = "; ".join(_title(comparison, entry, list(front.objectives)) for entry in front.runs[:_NAMED])
     more = f"; and {len(front.runs) - _NAMED} more" if len(front.runs) > _NAMED else ""
-    which = "1 run is" if len(front.runs) == 1 else f"{len(front.runs)} runs are"
-    yield f"{which} on the Pareto front of {goals}: {names}{more}."
+    subject = "1 run is" if len(front.runs) == 1 else f"{len(front.runs)} runs are"
+    yield f"{subject} on the Pareto front of {goals}: {names}{more}."
 
 
-def _title(comparison: Comparison, entry: Entry, objectives: Sequence[str]) -> str:
-    values = ", ".join(number(entry.number_of(name)) for name in objectives)
-    return f"{as_words(values_of(entry, comparison.keys))} ({values})"
+def _title(comparison: Comparison, entry: RunEntry, objectives: Sequence[str]) -> str:
+    values = ", ".join(format_number(entry.number_of(name)) for name in objectives)
+    return f"{label_of(values_of(entry, comparison.keys))} ({values})"
 
 
 def _against(contrasts: Sequence[Contrast], whose: str) -> Iterator[str]:
-    tested = [each for each in contrasts if each.p_seeds is not None]
-    undecided = [each for each in tested if not each.beaten]
+    """Say for which rivals the lead is beyond the noise. `whose` lead it is: `its` or `their`."""
+    tested = [contrast for contrast in contrasts if contrast.p_seeds is not None]
+    undecided = [contrast for contrast in tested if not contrast.beaten]
     if len(tested) < len(contrasts):
         yield (
             f"How much of {whose} lead over {_count(len(contrasts) - len(tested))} is noise of the seeds is unknown: "
             "that takes at least two seeds on both sides."
         )
     if tested and not undecided:
-        worst = max(each.p_seeds for each in tested if each.p_seeds is not None)
-        others = _count(len(tested))
-        yield f"{whose.capitalize()} lead over {others} is beyond the noise of the seeds (p ≤ {worst:.2g})."
+        worst = max(contrast.p_seeds for contrast in tested if contrast.p_seeds is not None)
+        rivals = _count(len(tested))
+        yield f"{whose.capitalize()} lead over {rivals} is beyond the noise of the seeds (p ≤ {worst:.2g})."
     if undecided:
         yield from _undecided(undecided, len(tested), whose)
     yield from _by_examples(contrasts, whose)
 
 
 def _undecided(undecided: Sequence[Contrast], tested: int, whose: str) -> Iterator[str]:
-    """Name the nearest rival among those that may be as good as the best, and what would tell them apart."""
+    """Name the nearest rival that may be as good as the best configuration, and how many seeds would separate them."""
     nearest, needed = undecided[0], undecided[0].needed
     among = "" if tested == 1 else f" {_part(len(undecided), tested)} may be as good."
-    lead = number(abs(nearest.seeds.difference))
+    lead = format_number(abs(nearest.seeds.difference))
     yield (
         f"{whose.capitalize()} lead over {nearest.group.label} ({lead}) is inside the noise of the seeds: "
-        f"p = {_p(nearest.p_seeds)}, {_kind(nearest)}.{among}"
+        f"p = {_format_p(nearest.p_seeds)}, {_describe_pairing(nearest)}.{among}"
     )
     if needed is None:
-        yield "It would take more than a thousand seeds to tell these two apart: take either."
+        yield "It would take more than a thousand seeds to separate these two: take either."
     elif needed > nearest.seeds.count:
         yield (
             f"If the true difference is as large as this one, about {needed} seeds each "
@@ -155,34 +158,35 @@ def _undecided(undecided: Sequence[Contrast], tested: int, whose: str) -> Iterat
         )
 
 
-def _kind(contrast: Contrast) -> str:
-    seeds = contrast.seeds
-    return (
-        f"{seeds.count} seeds in common" if seeds.kind == "paired" else f"at least {seeds.count} seeds, not in common"
-    )
+def _describe_pairing(contrast: Contrast) -> str:
+    count = contrast.seeds.count
+    return f"{count} seeds in common" if contrast.seeds.kind == "paired" else f"at least {count} seeds, not in common"
 
 
 def _by_examples(contrasts: Sequence[Contrast], whose: str) -> Iterator[str]:
-    tested = [each for each in contrasts if each.examples is not None]
-    unsure = [each for each in tested if (each.p_examples or 0.0) >= LEVEL]
+    """Say whether other examples could have reversed the order."""
+    tested = [contrast for contrast in contrasts if contrast.examples is not None]
+    unsure = [contrast for contrast in tested if (contrast.p_examples or 0.0) >= LEVEL]
     if not tested or tested[0].examples is None:
         return
     count = f"{tested[0].examples.examples:,}"
     if unsure:
         others = f" or one of {len(unsure) - 1} more" if len(unsure) > 1 else ""
-        rival = f"{unsure[0].group.label} (p = {_p(unsure[0].p_examples)}){others}"
+        rival = f"{unsure[0].group.label} (p = {_format_p(unsure[0].p_examples)}){others}"
         yield f"With the same seeds but other examples than these {count}, {rival} might have been better."
     else:
         yield f"With these seeds, the {count} examples are enough to establish {whose} lead over {_count(len(tested))}."
 
 
-def _p(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2g}" if value >= 0.001 else "< 0.001"
+def _format_p(value: float | None) -> str:
+    if value is None:
+        return "?"
+    return f"{value:.2g}" if value >= 0.001 else "< 0.001"
 
 
-def _part(some: int, others: int) -> str:
-    return f"All {others} others" if some == others else f"{some} of the {others} others"
+def _part(count: int, total: int) -> str:
+    return f"All {total} others" if count == total else f"{count} of the {total} others"
 
 
-def _count(others: int) -> str:
-    return "the other one" if others == 1 else f"the {others} others"
+def _count(rivals: int) -> str:
+    return "the other one" if rivals == 1 else f"the {rivals} others"

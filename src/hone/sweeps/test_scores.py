@@ -13,7 +13,6 @@ from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import EvaluateSettings
 from hone.core.value_types import Accelerator
-from hone.reports.groups import Group
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.sweeps.jobs import Ready
@@ -57,7 +56,7 @@ def _report_scores(folder: Folder, config: Mapping[str, Any], record: Record, tr
     tracked.amend(run_info(record, config, root), folder, record["state"], final_summary(record))
 
 
-def score_chosen_config(groups: Sequence[Group], workers: Workers, ready: Ready) -> dict[str, float]:
+def score_chosen_config(groups: Sequence[RunGroup], workers: Workers, ready: Ready) -> dict[str, float]:
     """Score the runs of the best config, if all have finished; return the means. `ready` is any run of the sweep."""
     if not groups or len(groups[0].counted) < len(groups[0].entries):
         return {}
@@ -73,7 +72,7 @@ def score_chosen_config(groups: Sequence[Group], workers: Workers, ready: Ready)
     return known_test_scores(groups)
 
 
-def known_test_scores(groups: Sequence[Group]) -> dict[str, float]:
+def known_test_scores(groups: Sequence[RunGroup]) -> dict[str, float]:
     """Return the means of the recorded test scores over the runs of the best config."""
     folders = [entry.folder for entry in groups[0].entries if entry.folder is not None] if groups else []
     runs = [_test_scores(folder) for folder in folders]

@@ -1,4 +1,7 @@
-"""The page's parts in one file. Data are put where no browser takes them for code, whatever they are called."""
+"""The page of a comparison: one HTML file with its style, data and scripts, which needs only a browser.
+
+The data are escaped, so that no name in them can be executed as code.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,15 @@ from typing import Any
 
 from hone.core.errors import UserError
 from hone.reports.comparison import Comparison, of_sweep
-from hone.reports.page.data import story
+from hone.reports.page.data import page_data
 from hone.reports.sweep import read_sweep
 from hone.runs.folder import require_writable
 from hone.runs.record import write_atomically
 
-_HERE = Path(__file__).parent
-_DANGEROUS = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
-
-
-def assemble(data: Mapping[str, Any]) -> str:
-    """Skeleton, style, data and scripts; a section of the page is a file in `sections/` and a place in the skeleton."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_DANGEROUS)
-    return _skeleton().substitute(title=html.escape(str(data["title"])), data=text, **_parts())
-
-
-@cache
-def _skeleton() -> Template:
-    return Template((_HERE / "page.html").read_text(encoding="utf-8"))
-
-
-@cache
-def _parts() -> Mapping[str, str]:
-    scripts = [*sorted(_HERE.glob("parts/*.js")), *sorted(_HERE.glob("sections/*.js")), _HERE / "main.js"]
-    return {
-        "style": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "script": "\n".join(path.read_text(encoding="utf-8") for path in scripts),
-    }
-
-
 PAGE = "report.html"
+_HERE = Path(__file__).parent
+_ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+"""Characters that could end the data's element or begin code."""
 
 
 def write_page(folder: Path) -> Path:
@@ -52,16 +34,35 @@ def write_page(folder: Path) -> Path:
     return write_report(comparison, folder / PAGE)
 
 
-def write_report(comparison: Comparison, place: Path) -> Path:
-    """Write one file that needs only a browser."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, assemble(story(comparison)))
-    return place
+def write_report(comparison: Comparison, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, render_page(page_data(comparison)))
+    return path
 
 
-def require_place(place: Path) -> Path:
+def require_report_path(path: Path) -> Path:
     """Raise UserError before any work if the page could not be stored."""
-    if place.is_dir():
-        raise UserError(f"report={place}: this is a folder; write report={place}/{PAGE}.")
-    require_writable(place.parent)
-    return place
+    if path.is_dir():
+        raise UserError(f"report={path}: this is a folder; write report={path}/{PAGE}.")
+    require_writable(path.parent)
+    return path
+
+
+def render_page(data: Mapping[str, Any]) -> str:
+    """Fill the skeleton. A section of the page is a file in `sections/` and an element in the skeleton."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPED)
+    return _skeleton().substitute(title=html.escape(str(data["title"])), data=text, **_style_and_script())
+
+
+@cache
+def _skeleton() -> Template:
+    return Template((_HERE / "page.html").read_text(encoding="utf-8"))
+
+
+@cache
+def _style_and_script() -> Mapping[str, str]:
+    scripts = [*sorted(_HERE.glob("parts/*.js")), *sorted(_HERE.glob("sections/*.js")), _HERE / "main.js"]
+    return {
+        "style": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "script": "\n".join(path.read_text(encoding="utf-8") for path in scripts),
+    }

@@ -1,10 +1,10 @@
-// The theme, the heading, then every section. A section that fails leaves the others alone.
+// Sets the theme and the heading, then draws every section. If one fails, the others are still drawn.
 const data = JSON.parse(document.getElementById("data").textContent);
 const themes = ["system", "light", "dark"];
 const system = window.matchMedia("(prefers-color-scheme: dark)");
-let theme = stored();
+let theme = storedTheme();
 
-function stored() {
+function storedTheme() {
   try {
     return localStorage.getItem("hone-theme") || "system";
   } catch {
@@ -12,7 +12,7 @@ function stored() {
   }
 }
 
-function dress() {
+function applyTheme() {
   const dark = theme === "dark" || (theme === "system" && system.matches);
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   document.getElementById("theme").textContent = { system: "◐ System", light: "☀ Light", dark: "☾ Dark" }[theme];
@@ -22,15 +22,15 @@ document.getElementById("theme").addEventListener("click", () => {
   theme = themes[(themes.indexOf(theme) + 1) % themes.length];
   try {
     localStorage.setItem("hone-theme", theme);
-  } catch { /* without storage the page starts with the system's theme */ }
-  dress();
+  } catch { /* without storage the page starts with the system's theme next time */ }
+  applyTheme();
 });
-system.addEventListener("change", dress);
-dress();
+system.addEventListener("change", applyTheme);
+applyTheme();
 
 const better = data.metric.higher_is_better ? "higher" : "lower";
 document.getElementById("about").textContent = [
-  data.state, `${data.runs.length} run${data.runs.length === 1 ? "" : "s"}`, data.sampler, `${data.metric.name}, ${better} is better`, data.seconds === null ? "" : lasting(data.seconds),
+  data.state, `${data.runs.length} run${data.runs.length === 1 ? "" : "s"}`, data.sampler, `${data.metric.name}, ${better} is better`, data.seconds === null ? "" : formatDuration(data.seconds),
 ].filter(Boolean).join(" · ");
 document.getElementById("foot").textContent = `Written by hone at ${data.written}${data.state === "running" ? "; reload to update" : ""}. This file needs no network.`;
 
@@ -39,6 +39,6 @@ for (const box of document.querySelectorAll("[data-part]")) {
     parts[box.dataset.part](data, box);
   } catch (error) {
     console.error(error);
-    box.append(empty("This part could not be drawn."));
+    box.append(emptyNote("This part could not be drawn."));
   }
 }

@@ -1,2 +1,2 @@
-// What the sections of the page are drawn by, under the names that the skeleton calls them.
+// The functions that draw the sections of the page, by the section's name in the skeleton.
 const parts = {};

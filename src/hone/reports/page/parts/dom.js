@@ -1,4 +1,4 @@
-// Elements and text. Text is always text: nothing here reads markup, so that no name can become code.
+// Elements and text. Text is never parsed as markup, so no name can become code.
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -19,43 +19,43 @@ function svg(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function empty(text) {
+function emptyNote(text) {
   return el("p", { class: "empty" }, text);
 }
 
-// A row of buttons of which one is pressed.
-function choice(labels, start, chosen) {
+// A row of buttons, one of which is pressed.
+function buttonRow(labels, start, onChoose) {
   const buttons = labels.map((label, place) =>
     el("button", { type: "button", "aria-pressed": String(place === start), onclick: () => {
       buttons.forEach((button, other) => button.setAttribute("aria-pressed", String(other === place)));
-      chosen(place);
+      onChoose(place);
     } }, label));
   return buttons;
 }
 
-function pick(labels, title, chosen) {
+function dropdown(labels, title, onChoose) {
   const options = labels.map((label, place) => el("option", { value: place }, label));
-  return el("select", { "aria-label": title, onchange: (event) => chosen(Number(event.target.value)) }, options);
+  return el("select", { "aria-label": title, onchange: (event) => onChoose(Number(event.target.value)) }, options);
 }
 
-// Draws now, and again whenever the available width changes.
-function drawn(box, draw, least) {
+// Draws now, and redraws whenever the available width changes. Returns the function that redraws.
+function drawResponsive(box, draw, least) {
   const place = el("div", { class: least ? "draw sideways" : "draw" });
   box.append(place);
   let width = 0;
-  const again = () => {
+  const redraw = () => {
     width = Math.max(Math.floor(place.clientWidth), 1);
     place.replaceChildren(draw(Math.max(width, least || 0)));
-    faded(place);
+    applyFilter(place);
   };
-  new ResizeObserver(() => { if (Math.floor(place.clientWidth) !== width) again(); }).observe(place);
-  again();
-  return again;
+  new ResizeObserver(() => { if (Math.floor(place.clientWidth) !== width) redraw(); }).observe(place);
+  redraw();
+  return redraw;
 }
 
 const tip = document.getElementById("tip");
 
-function point(event, text) {
+function showTip(event, text) {
   tip.textContent = text;
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
@@ -65,29 +65,29 @@ function point(event, text) {
   tip.style.top = `${below + height > window.innerHeight ? event.clientY - height - 12 : below}px`;
 }
 
-function unpoint() {
+function hideTip() {
   tip.hidden = true;
 }
 
-// What a mark of a run needs: the run's number for filters, and its name and values in the tip.
-function marked(run, text) {
+// The attributes of a run's mark: the run's place for filters, and a tip with its name and values.
+function runMark(run, text) {
   return {
     "data-run": run.place,
-    onpointermove: (event) => { heat([run.place]); point(event, `${title(run)}\n${text}`); },
-    onpointerleave: () => { heat(null); unpoint(); },
+    onpointermove: (event) => { highlight([run.place]); showTip(event, `${runTitle(run)}\n${text}`); },
+    onpointerleave: () => { highlight(null); hideTip(); },
   };
 }
 
-function title(run) {
+function runTitle(run) {
   const values = Object.entries(run.values).map(([key, value]) => `${key}=${value}`);
   return [...values, run.seed === "–" ? null : `seed=${run.seed}`].filter(Boolean).join(" ") || run.name;
 }
 
 // The finished runs that have a score, each with its place among all runs.
-function scored(data) {
+function scoredRuns(data) {
   return data.runs.map((run, place) => ({ ...run, place })).filter((run) => run.value !== null && run.state === "finished");
 }
 
 function mean(values) {
-  return values.reduce((sum, each) => sum + each, 0) / values.length;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,25 +1,25 @@
 parts.budget = (data, box) => {
   const points = data.budget;
-  if (!points.some((each) => each.best !== null)) return box.append(empty("No run has finished yet."));
+  if (!points.some((point) => point.best !== null)) return box.append(emptyNote("No run has finished yet."));
   let by = "trial";
-  let again = () => {};
+  let redraw = () => {};
   const draw = (width) => {
-    const xs = by === "trial" ? [1, Math.max(points.length, 2)] : [0, Math.max(...points.map((each) => each.seconds), 1)];
-    const ys = padded(extent(points.flatMap((each) => [each.value, each.best])));
-    const { root, x, y } = frame(width, 260, xs, ys, { below: by === "trial" ? "runs ended" : "since the start", tell: by === "trial" ? brief : lasting, label: "Best score so far" });
+    const xs = by === "trial" ? [1, Math.max(points.length, 2)] : [0, Math.max(...points.map((point) => point.seconds), 1)];
+    const ys = padded(extent(points.flatMap((point) => [point.value, point.best])));
+    const { root, x, y } = frame(width, 260, xs, ys, { xLabel: by === "trial" ? "runs ended" : "since the start", formatTick: by === "trial" ? formatShort : formatDuration, label: "Best score so far" });
     const steps = [];
-    for (const each of points) {
-      if (each.best === null) continue;
-      if (steps.length) steps.push([x(each[by]), steps[steps.length - 1][1]]);
-      steps.push([x(each[by]), y(each.best)]);
+    for (const point of points) {
+      if (point.best === null) continue;
+      if (steps.length) steps.push([x(point[by]), steps[steps.length - 1][1]]);
+      steps.push([x(point[by]), y(point.best)]);
     }
     root.append(svg("path", { class: "line", d: path(steps), style: { stroke: "var(--accent)", strokeWidth: 2.2 } }));
-    for (const each of points.filter((every) => every.value !== null)) {
-      const run = { ...data.runs[each.run], place: each.run };
-      root.append(svg("circle", { cx: x(each[by]), cy: y(each.value), r: 3.5, ...marked(run, `${told(each.value)} after ${lasting(each.seconds)}`), style: { fill: colourOf(run.group), opacity: 0.8 } }));
+    for (const point of points.filter((ended) => ended.value !== null)) {
+      const run = { ...data.runs[point.run], place: point.run };
+      root.append(svg("circle", { cx: x(point[by]), cy: y(point.value), r: 3.5, ...runMark(run, `${formatScore(point.value)} after ${formatDuration(point.seconds)}`), style: { fill: colourOf(run.group), opacity: 0.8 } }));
     }
     return root;
   };
-  box.append(el("div", { class: "bar" }, choice(["Runs", "Time"], 0, (place) => { by = ["trial", "seconds"][place]; again(); })));
-  again = drawn(box, draw);
+  box.append(el("div", { class: "bar" }, buttonRow(["Runs", "Time"], 0, (place) => { by = ["trial", "seconds"][place]; redraw(); })));
+  redraw = drawResponsive(box, draw);
 };

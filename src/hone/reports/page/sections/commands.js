@@ -1,18 +1,18 @@
 parts.commands = (data, box) => {
-  if (!data.commands.length) return box.append(empty("No run has recorded its command."));
-  for (const each of data.commands) box.append(command(each.what, each.line));
+  if (!data.commands.length) return box.append(emptyNote("No run has recorded its command."));
+  for (const item of data.commands) box.append(commandBox(item.what, item.line));
 };
 
-function command(what, line) {
+function commandBox(what, line) {
   const button = el("button", { type: "button", class: "copy", onclick: async () => {
-    button.textContent = await copied(line) ? "Copied" : "Press Ctrl-C";
+    button.textContent = await copyText(line) ? "Copied" : "Press Ctrl-C";
     setTimeout(() => { button.textContent = "Copy"; }, 1600);
   } }, "Copy");
   return el("div", {}, el("div", { class: "quiet" }, what), el("div", { class: "command" }, el("pre", {}, line), button));
 }
 
-// A page from the disk may have no clipboard to write to; the old way works everywhere.
-async function copied(text) {
+// A page opened from the disk may have no access to the clipboard. The old way works everywhere.
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -1,19 +1,19 @@
 parts.curves = (data, box) => {
-  if (!data.curves.length) return box.append(empty("No run has been evaluated yet."));
+  if (!data.curves.length) return box.append(emptyNote("No run has been evaluated yet."));
   let name = data.curves[0];
   const note = el("p", { class: "quiet", role: "note" });
-  let again = () => {};
+  let redraw = () => {};
   const runs = data.runs.map((run, place) => ({ ...run, place })).sort((one, other) => other.group - one.group);
 
   const draw = (width) => {
     const lines = runs.filter((run) => (run.curves[name] || []).length);
     const points = lines.flatMap((run) => run.curves[name]);
     const steps = extent(points.map(([step]) => step));
-    // A single evaluation has no extent: its axis starts where the training does.
+    // A single evaluation has no extent, so its axis starts at step 0.
     const single = new Set(points.map(([step]) => step)).size === 1;
     note.textContent = single ? `Only one evaluation (step ${points[0][0]}): a curve needs several; set evaluate_every to a shorter interval or train longer.` : "";
     const xs = single ? [0, points[0][0] * 1.1 || 1] : steps, ys = padded(extent(points.map(([, value]) => value)));
-    const { root, x, y } = frame(width, Math.min(380, Math.max(240, width * 0.42)), xs, ys, { below: "step", label: `${name} by step` });
+    const { root, x, y } = frame(width, Math.min(380, Math.max(240, width * 0.42)), xs, ys, { xLabel: "step", label: `${name} by step` });
     for (const run of lines) {
       const curve = run.curves[name].map(([step, value]) => [x(step), y(value)]);
       const paint = { "data-run": run.place, style: { stroke: colourOf(run.group), fill: colourOf(run.group) } };
@@ -24,8 +24,8 @@ parts.curves = (data, box) => {
     hover(root, lines, name, x, y, mark);
     return root;
   };
-  box.append(el("div", { class: "bar" }, choice(data.curves, 0, (place) => { name = data.curves[place]; again(); })));
-  again = drawn(box, draw);
+  box.append(el("div", { class: "bar" }, buttonRow(data.curves, 0, (place) => { name = data.curves[place]; redraw(); })));
+  redraw = drawResponsive(box, draw);
   box.append(note, legend(data));
 };
 
@@ -33,29 +33,29 @@ function hover(root, lines, name, x, y, mark) {
   const move = (event) => {
     const at = root.getBoundingClientRect();
     const [px, py] = [event.clientX - at.left, event.clientY - at.top];
-    let found = null, least = 40 ** 2;
+    let nearest = null, least = 40 ** 2;
     for (const run of lines) {
-      if (wanted && !wanted.has(run.place)) continue;
+      if (filteredRuns && !filteredRuns.has(run.place)) continue;
       for (const [step, value] of run.curves[name]) {
-        const far = (x(step) - px) ** 2 + (y(value) - py) ** 2;
-        if (far < least) { least = far; found = { run, step, value }; }
+        const distance = (x(step) - px) ** 2 + (y(value) - py) ** 2;
+        if (distance < least) { least = distance; nearest = { run, step, value }; }
       }
     }
-    if (!found) return out();
-    mark.setAttribute("cx", x(found.step));
-    mark.setAttribute("cy", y(found.value));
+    if (!nearest) return out();
+    mark.setAttribute("cx", x(nearest.step));
+    mark.setAttribute("cy", y(nearest.value));
     mark.setAttribute("visibility", "visible");
-    heat([found.run.place]);
-    point(event, `${title(found.run)}\nstep ${found.step}: ${told(found.value)}`);
+    highlight([nearest.run.place]);
+    showTip(event, `${runTitle(nearest.run)}\nstep ${nearest.step}: ${formatScore(nearest.value)}`);
   };
-  const out = () => { mark.setAttribute("visibility", "hidden"); heat(null); unpoint(); };
+  const out = () => { mark.setAttribute("visibility", "hidden"); highlight(null); hideTip(); };
   root.addEventListener("pointermove", move);
   root.addEventListener("pointerdown", move);
   root.addEventListener("pointerleave", out);
 }
 
 function legend(data) {
-  const shown = data.groups.slice(0, 8).map((group, place) => el("span", {}, dot(place), short(group.label, 60)));
+  const shown = data.groups.slice(0, 8).map((group, place) => el("span", {}, dot(place), shorten(group.label, 60)));
   const rest = data.groups.length > 8 ? [el("span", {}, dot(8), `${data.groups.length - 8} more`)] : [];
   return el("div", { class: "legend" }, shown, rest);
 }

@@ -1,11 +1,11 @@
 parts.failures = (data, box) => {
-  if (!data.failures.length) return box.append(empty("No run has failed."));
-  for (const each of data.failures) {
-    const names = each.runs.slice(0, 12).join(", ") + (each.runs.length > 12 ? ` and ${each.runs.length - 12} more` : "");
+  if (!data.failures.length) return box.append(emptyNote("No run has failed."));
+  for (const failure of data.failures) {
+    const names = failure.runs.slice(0, 12).join(", ") + (failure.runs.length > 12 ? ` and ${failure.runs.length - 12} more` : "");
     box.append(el("details", {},
-      el("summary", {}, el("span", { class: `pill ${each.state}` }, `${each.runs.length} ${each.state}`), ` ${each.cause}`),
+      el("summary", {}, el("span", { class: `pill ${failure.state}` }, `${failure.runs.length} ${failure.state}`), ` ${failure.cause}`),
       el("p", { class: "quiet" }, names),
-      each.tail ? [el("p", { class: "quiet" }, "The end of the log of the last such run:"), el("pre", {}, each.tail)] : null,
-      each.command ? command("Train it again", each.command) : null));
+      failure.tail ? [el("p", { class: "quiet" }, "The end of the log of the last such run:"), el("pre", {}, failure.tail)] : null,
+      failure.command ? commandBox("Train it again", failure.command) : null));
   }
 };

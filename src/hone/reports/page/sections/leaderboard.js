@@ -1,43 +1,43 @@
 parts.leaderboard = (data, box) => {
   const boards = [byConfiguration(data), byRun(data)];
-  let board = 0, text = "", state = "", order = [null, null], back = [false, false];
-  const holder = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Leaderboard", onscroll: () => hinted() });
+  let board = 0, text = "", state = "", sortedBy = [null, null], descending = [false, false];
+  const scroller = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Leaderboard", onscroll: () => updateHint() });
   const hint = el("p", { class: "quiet hint", hidden: true }, "← Scroll the table sideways for more columns →");
-  const hinted = () => { hint.hidden = holder.scrollWidth <= holder.clientWidth + 1 || holder.scrollLeft > 8; };
-  new ResizeObserver(hinted).observe(holder);
+  const updateHint = () => { hint.hidden = scroller.scrollWidth <= scroller.clientWidth + 1 || scroller.scrollLeft > 8; };
+  new ResizeObserver(updateHint).observe(scroller);
   const count = el("span", { class: "quiet", id: "shown" });
   const states = ["", ...Object.keys(data.states)];
 
   const show = () => {
     const { columns, rows } = boards[board];
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const left = rows.filter((row) => (!state || row.states.includes(state)) && words.every((word) => row.text.includes(word)));
-    const column = columns[order[board]];
-    if (column) left.sort((one, other) => compare(column.of(one), column.of(other), back[board] ? -1 : 1));
-    const head = columns.map((each, place) => el("th", { class: each.num ? "num" : null, "aria-sort": order[board] === place ? (back[board] ? "descending" : "ascending") : "none" },
-      el("button", { type: "button", onclick: () => turn(place) }, `${each.name}${order[board] === place ? (back[board] ? " ↓" : " ↑") : ""}`)));
-    const body = left.map((row) => el("tr", { onpointerenter: () => heat(row.runs), onpointerleave: () => heat(null) },
-      columns.map((each) => el("td", { class: each.num ? "num" : String(each.of(row)).length > 32 ? "long" : null }, each.show(row)))));
-    holder.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
-    hinted();
-    count.textContent = `${left.length} of ${rows.length}`;
-    leave(words.length || state ? left.flatMap((row) => row.runs) : null);
+    const terms = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = rows.filter((row) => (!state || row.states.includes(state)) && terms.every((word) => row.text.includes(word)));
+    const column = columns[sortedBy[board]];
+    if (column) shown.sort((one, other) => compare(column.value(one), column.value(other), descending[board] ? -1 : 1));
+    const head = columns.map((shownColumn, place) => el("th", { class: shownColumn.num ? "num" : null, "aria-sort": sortedBy[board] === place ? (descending[board] ? "descending" : "ascending") : "none" },
+      el("button", { type: "button", onclick: () => sortBy(place) }, `${shownColumn.name}${sortedBy[board] === place ? (descending[board] ? " ↓" : " ↑") : ""}`)));
+    const body = shown.map((row) => el("tr", { onpointerenter: () => highlight(row.runs), onpointerleave: () => highlight(null) },
+      columns.map((cell) => el("td", { class: cell.num ? "num" : String(cell.value(row)).length > 32 ? "long" : null }, cell.show(row)))));
+    scroller.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+    updateHint();
+    count.textContent = `${shown.length} of ${rows.length}`;
+    filterRuns(terms.length || state ? shown.flatMap((row) => row.runs) : null);
   };
-  const turn = (place) => {
-    const first = boards[board].columns[place].backwards || false;
-    back[board] = order[board] === place ? !back[board] : first;
-    order[board] = place;
+  const sortBy = (place) => {
+    const first = boards[board].columns[place].descendingFirst || false;
+    descending[board] = sortedBy[board] === place ? !descending[board] : first;
+    sortedBy[board] = place;
     show();
   };
   box.append(el("div", { class: "bar" },
-    choice(["Configurations", "Runs"], 0, (place) => { board = place; show(); }),
+    buttonRow(["Configurations", "Runs"], 0, (place) => { board = place; show(); }),
     el("input", { type: "search", placeholder: "Filter: words in any column", "aria-label": "Filter", oninput: (event) => { text = event.target.value; show(); } }),
-    pick(states.map((each) => each || "any state"), "State", (place) => { state = states[place]; show(); }),
-    count), hint, holder);
+    dropdown(states.map((name) => name || "any state"), "State", (place) => { state = states[place]; show(); }),
+    count), hint, scroller);
   show();
 };
 
-// Missing values come last in either direction.
+// Missing values come last in both directions.
 function compare(one, other, way = 1) {
   const missing = [one, other].map((value) => value === null || value === undefined || value === "–");
   if (missing[0] || missing[1]) return missing[0] - missing[1];
@@ -46,17 +46,17 @@ function compare(one, other, way = 1) {
   return order * way;
 }
 
-function number(name, of, show, backwards) {
-  return { name, num: true, of, show: (row) => show(of(row)), backwards };
+function numberColumn(name, value, show, descendingFirst) {
+  return { name, num: true, value, show: (row) => show(value(row)), descendingFirst };
 }
 
-// The head of the page names the split.
-function bare(data) {
+// The metric without its split, which the head of the page names.
+function bareMetric(data) {
   return data.metric.name.replace(/^validation\//, "");
 }
 
 function keyColumns(data) {
-  return data.keys.map((key) => ({ name: key, of: (row) => row.values[key], show: (row) => row.values[key] ?? "–" }));
+  return data.keys.map((key) => ({ name: key, value: (row) => row.values[key], show: (row) => row.values[key] ?? "–" }));
 }
 
 function byConfiguration(data) {
@@ -67,16 +67,16 @@ function byConfiguration(data) {
     return { ...group, place, runs, states, text: [group.label, ...states].join(" ").toLowerCase() };
   });
   const columns = [
-    { name: "#", of: (row) => row.place, show: (row) => [dot(row.place), String(row.place + 1)] },
-    number(bare(data), (row) => row.mean, told, higher),
-    number("± std", (row) => row.std, told),
+    { name: "#", value: (row) => row.place, show: (row) => [dot(row.place), String(row.place + 1)] },
+    numberColumn(bareMetric(data), (row) => row.mean, formatScore, higher),
+    numberColumn("± std", (row) => row.std, formatScore),
     ...keyColumns(data),
-    number("95 %", (row) => row.margin, (value) => value === null ? "–" : `± ${told(value)}`),
-    number("best", (row) => row.best, told, higher),
-    number("worst", (row) => row.worst, told, higher),
-    { name: "runs", num: true, of: (row) => row.count, show: (row) => row.count === row.runs.length ? String(row.count) : `${row.count} of ${row.runs.length}` },
-    number("p seeds", (row) => row.p_seeds, chance),
-    number("p examples", (row) => row.p_examples, chance),
+    numberColumn("95 %", (row) => row.margin, (value) => value === null ? "–" : `± ${formatScore(value)}`),
+    numberColumn("best", (row) => row.best, formatScore, higher),
+    numberColumn("worst", (row) => row.worst, formatScore, higher),
+    { name: "runs", num: true, value: (row) => row.count, show: (row) => row.count === row.runs.length ? String(row.count) : `${row.count} of ${row.runs.length}` },
+    numberColumn("p seeds", (row) => row.p_seeds, formatP),
+    numberColumn("p examples", (row) => row.p_examples, formatP),
   ];
   return { columns, rows };
 }
@@ -87,14 +87,14 @@ function byRun(data) {
   const rank = (row) => row.value === null ? Infinity : higher ? -row.value : row.value;
   rows.sort((one, other) => rank(one) - rank(other) || one.place - other.place);
   const columns = [
-    { name: "run", of: (row) => row.number ?? row.name, show: (row) => [dot(row.group), row.number === null ? row.name : `${row.number}`] },
-    number(bare(data), (row) => row.value, told, higher),
-    { name: "state", of: (row) => row.state, show: (row) => el("span", { class: `pill ${row.state}`, title: row.reason }, row.state) },
+    { name: "run", value: (row) => row.number ?? row.name, show: (row) => [dot(row.group), row.number === null ? row.name : `${row.number}`] },
+    numberColumn(bareMetric(data), (row) => row.value, formatScore, higher),
+    { name: "state", value: (row) => row.state, show: (row) => el("span", { class: `pill ${row.state}`, title: row.reason }, row.state) },
     ...keyColumns(data),
-    ...(data.has_seeds ? [{ name: "seed", num: true, of: (row) => row.seed, show: (row) => row.seed }] : []),
-    ...data.others.map((name, at) => number(name, (row) => row.others[at], told, higher)),
-    number("took", (row) => row.seconds, lasting),
-    { name: "folder", of: (row) => row.folder, show: (row) => row.folder || "–" },
+    ...(data.has_seeds ? [{ name: "seed", num: true, value: (row) => row.seed, show: (row) => row.seed }] : []),
+    ...data.others.map((name, at) => numberColumn(name, (row) => row.others[at], formatScore, higher)),
+    numberColumn("took", (row) => row.seconds, formatDuration),
+    { name: "folder", value: (row) => row.folder, show: (row) => row.folder || "–" },
   ];
   return { columns, rows };
 }
