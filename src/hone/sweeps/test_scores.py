@@ -13,6 +13,7 @@ from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import EvaluateSettings
 from hone.core.value_types import Accelerator
+from hone.reports.groups import RunGroup
 from hone.runs.folder import Folder
 from hone.runs.record import Record
 from hone.sweeps.jobs import Ready
