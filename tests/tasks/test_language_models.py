@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 from conftest import Hone, journal, only_run, record
 from hone.core.columns import read_columns
 from hone.core.errors import UserError
+from hone.core.metric import Columns
 from hone.core.scores import compute_scores
-from hone.core.task import Columns, Facts, Task
+from hone.core.task import Facts, Task
 from hone.data.batching import Random
 from hone.data.module import DataModule
 from hone.models.checkpoint import Checkpoint

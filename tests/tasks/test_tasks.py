@@ -17,9 +17,9 @@ from datasets import Dataset
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
 from hone.core.columns import read_columns
 from hone.core.contributions import Contributions, SavedContributions
-from hone.core.metric import SumMetric
+from hone.core.metric import Columns, SumMetric
 from hone.core.scores import compute_scores, metrics_of
-from hone.core.task import Columns, Facts, Task
+from hone.core.task import Facts, Task
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
 from hone.training.evaluation import Predictor

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, final
 from datasets import Dataset
 from torch import Tensor
 
-from hone.core.metric import Metric
-from hone.core.task import Columns, Facts, Fault
+from hone.core.metric import Columns, Metric
+from hone.core.task import Facts, Fault
 from hone.core.value_types import ClassWeights, PartialShare, Share
 
 

@@ -13,8 +13,8 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone.core.columns import read_column
-from hone.core.metric import Metric
-from hone.core.task import Columns, Facts, Fault
+from hone.core.metric import Columns, Metric
+from hone.core.task import Facts, Fault
 from hone.tasks.metrics import classes
 from hone.tasks.metrics.ranks import AUROC
 from hone.tasks.metrics.scalars import ACCURACY

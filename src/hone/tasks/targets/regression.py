@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hone.core.columns import read_column
 from hone.core.errors import UserError, join_names
-from hone.core.metric import Metric
-from hone.core.task import Columns, Facts, Fault
+from hone.core.metric import Columns, Metric
+from hone.core.task import Facts, Fault
 from hone.tasks.metrics.ranks import SPEARMAN
 from hone.tasks.metrics.scalars import MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, PEARSON
 from hone.tasks.targets.base import Target, TargetOptions

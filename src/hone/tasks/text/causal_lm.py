@@ -11,8 +11,8 @@ from datasets import Dataset
 from torch import nn
 
 from hone.core.errors import UserError
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts
 from hone.core.value_types import Count, Index, Positive, Share
 from hone.models.compatibility import end_token
 from hone.tasks.metrics.scalars import BITS_PER_BYTE, PERPLEXITY

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from hone.core.errors import UserError
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts
 from hone.core.value_types import Count, PartialShare
 from hone.tasks.metrics.scalars import MASKED_ACCURACY, PERPLEXITY
 from hone.tasks.text.shared.documents import (

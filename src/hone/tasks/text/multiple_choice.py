@@ -14,8 +14,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count
 from hone.tasks.metrics.scalars import ACCURACY
 from hone.tasks.text.shared.choices import (

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone.core.errors import UserError
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, Index
 from hone.tasks.metrics.squad import squad_metrics
 from hone.tasks.text.shared.answers import (

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from hone.core.metric import Metric
-from hone.core.task import Columns
+from hone.core.metric import Columns, Metric
 from hone.tasks.metrics.rouge import mean_rouge, rouge_1, rouge_2, rouge_l, rouge_lsum
 from hone.tasks.metrics.scalars import mean_of
 from hone.tasks.text.shared.seq2seq import Seq2Seq

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone.core.errors import UserError
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import ClassWeights, Count, Kind, PartialShare, Share
 from hone.tasks.targets.base import Target, TargetOptions
 from hone.tasks.targets.classes import class_config

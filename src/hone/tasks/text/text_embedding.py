@@ -20,8 +20,8 @@ from transformers import PretrainedConfig
 
 from hone.core.columns import read_column
 from hone.core.errors import UserError
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, FixedPooling, Positive
 from hone.models.heads.pooled_model import Pooling
 from hone.models.sentence_transformers import chosen_pooling, warn_of_pooling

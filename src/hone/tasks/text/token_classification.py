@@ -13,8 +13,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone.core.metric import Metric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.tasks.metrics.spans import group_entities, read_tag
 from hone.tasks.targets.classes import class_config, class_name, require_two_classes

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from hone.core.metric import Metric, SumMetric
-from hone.core.task import Columns, Facts
+from hone.core.metric import Columns, Metric, SumMetric
+from hone.core.task import Facts
 from hone.core.value_types import BleuTokens
 from hone.tasks.metrics.bleu import require_tokenizer, translation_metrics
 from hone.tasks.metrics.scalars import mean_of

@@ -11,8 +11,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, YolosConfig, YolosImageProcessorPil
 
-from hone.core.metric import Metric, PlainMetric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric, PlainMetric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 
-from hone.core.metric import Metric, SumMetric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric, SumMetric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.tasks.text.shared.padding import pad_inputs
 
 

@@ -21,8 +21,8 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
-from hone.core.metric import Metric, SumMetric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric, SumMetric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 from hone.tasks.text.shared.padding import attention_mask, pad_rows
 

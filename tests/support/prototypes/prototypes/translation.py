@@ -11,8 +11,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
-from hone.core.metric import Metric, SumMetric
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns, Metric, SumMetric
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
 from hone.tasks.text.shared.padding import pad_inputs, pad_rows

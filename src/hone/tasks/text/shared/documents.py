@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from hone.core.errors import UserError
-from hone.core.task import Columns
+from hone.core.metric import Columns
 from hone.models.compatibility import end_token
 from hone.tasks.text.shared.padding import pad_rows
 

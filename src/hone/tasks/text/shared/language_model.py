@@ -17,7 +17,8 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from hone.core.errors import UserError
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count
 from hone.tasks.text.shared.documents import Numbers
 from hone.tasks.text.shared.texts import text_faults

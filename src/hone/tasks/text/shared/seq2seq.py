@@ -15,7 +15,8 @@ from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from hone.core.errors import UserError
-from hone.core.task import Batch, Columns, Facts, Fault, Task
+from hone.core.metric import Columns
+from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.models.compatibility import end_token
 from hone.tasks.text.shared.generation import Languages, decoder_inputs, generation_settings
