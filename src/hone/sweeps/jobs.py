@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from hone.config.job import Job
 from hone.core.errors import UserError
-from hone.data.rows import Rows, load_rows
 from hone.runs.provenance import package_versions
 from hone.runs.sweep_file import Cell
-from hone.training.parts import RunParts
 from hone.training.stage_cache import StageCache
+
+if TYPE_CHECKING:
+    from hone.data.rows import Rows
 
 
 @final
@@ -92,5 +93,8 @@ def preload_rows(ready: Iterable[Ready]) -> None:
 
 
 def _load_rows(job: Job) -> Rows:
+    from hone.data.rows import load_rows  # imports torch, and a sweep is checked before torch is loaded
+    from hone.training.parts import RunParts
+
     parts = RunParts.of(job.config, job.settings.trust)
     return load_rows(parts.dataset, parts.task, job.settings.limit)

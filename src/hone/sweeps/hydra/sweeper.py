@@ -53,7 +53,7 @@ def run_sweep(
     """Run a whole sweep and set the application's exit code."""
     application = getattr(task_function, "__self__", None)
     entry = sweep_function(application.command) if isinstance(application, Application) else None
-    if entry is None:
+    if not isinstance(application, Application) or entry is None:
         raise UserError("hydra/sweeper=hone is for hone train and hone plan; other commands need hydra/sweeper=basic.")
     setup_globals()
     module, _, name = entry.rpartition(".")
