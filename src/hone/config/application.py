@@ -45,7 +45,7 @@ class Application:
                 return 0
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retry()
-            sys.argv = [f"hone.commands.{self.command}", *self.line.words]
+            sys.argv = [f"hone {self.command}", *self.line.words]
             with errors_raised(), vetted(self.command, self.line.trusted):
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
