@@ -40,7 +40,7 @@ def test_examples_are_in_the_order_of_their_ids(tmp_path: Path) -> None:
     assert found.measure.codes.tolist() == [[1, 1], [0, 1], [1, 1]]
 
 
-def test_only_vouched_functions_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_trusted_functions_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "some_lab.py").write_text(LAB)
     monkeypatch.syspath_prepend(tmp_path)
     import some_lab  # type: ignore[import-not-found]

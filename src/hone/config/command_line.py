@@ -92,10 +92,13 @@ class CommandLine:
 
     def with_folders(self, keys: Collection[str]) -> Self:
         """Take words without a key as folders: `hone compare outputs/a`; an existing folder may have = in its name."""
-        folders, overrides = [], []
+        folders: list[str] = []
+        overrides: list[str] = []
         for word in self.overrides:
-            is_folder = "=" not in word or (_key(word) not in keys and Path(word).is_dir())
-            (folders if is_folder else overrides).append(word)
+            if "=" not in word or (_key(word) not in keys and Path(word).is_dir()):
+                folders.append(word)
+            else:
+                overrides.append(word)
         return replace(self, overrides=tuple(overrides), folders=tuple(folders))
 
     def with_wandb_checkpoint(self, keys: Collection[str]) -> Self:

@@ -26,6 +26,8 @@ from transformers import PretrainedConfig
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 
+__all__ = ["Batch", "Columns", "Facts", "Fault", "Predictive", "Task"]
+
 
 @final
 @dataclass(frozen=True)

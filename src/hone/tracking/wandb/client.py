@@ -142,7 +142,7 @@ def memory_of(run: Any, mode: Mode) -> dict[str, str]:
 
 
 def is_deleted(error: Exception) -> bool:
-    """Whether the server refuses the run because somebody has deleted it; W&B never accepts its id again."""
+    """Return whether the server refuses the run because it was deleted there. W&B never accepts its id again."""
     return "previously created and deleted" in str(error)
 
 
