@@ -14,7 +14,7 @@ import pytest
 from comparable import f1_macro, make_run, make_sweep, predictions
 from conftest import SMALL, Hone, Outcome, only_run, record
 from hone.core.errors import UserError
-from hone.reports.failures import failures
+from hone.reports.failures import group_failures
 from hone.reports.importance import importances
 from hone.reports.page import write_page
 from hone.reports.runs import RunEntry
@@ -315,7 +315,7 @@ def test_importance_is_the_share_of_the_variance() -> None:
 def test_failures_are_grouped_by_what_was_said() -> None:
     reasons = ["OSError: no space on /a/b/c1", "OSError: no space on /d/e/f2", "ValueError: 3", "", "x"]
     states = ["failed", "failed", "failed", "interrupted", "finished"]
-    found = failures(
+    found = group_failures(
         [
             RunEntry(str(place), state, reason=reason)
             for place, (state, reason) in enumerate(zip(states, reasons, strict=True))

@@ -14,7 +14,7 @@ from hone.config.settings import CompareSettings
 from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare
 from hone.reports.page import require_report_path, write_report
-from hone.reports.tables import FORMATS, show
+from hone.reports.tables import FORMATS, print_comparison
 
 
 def main(settings: CompareSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
@@ -24,7 +24,7 @@ def main(settings: CompareSettings, parts: Mapping[str, Any], invocation: Invoca
         settings.folders, settings.metric, settings.higher_is_better, settings.by_example, curves=report is not None
     )
     if settings.format == "table":
-        show(comparison)
+        print_comparison(comparison)
     else:
         sys.stdout.write(FORMATS[settings.format](comparison))
     if report is not None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from hone.config.job import Invocation
 from hone.config.settings import SweepSettings
 from hone.core.paths import relative_to_cwd
-from hone.reports.comparison import of_sweep
+from hone.reports.comparison import compare_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
 from hone.sweeps.screen import print_result
@@ -25,6 +25,6 @@ def main(settings: SweepSettings, parts: Mapping[str, Any], invocation: Invocati
     folder = Path(settings.folder)
     page = write_page(folder)
     if settings.action == "status":
-        print_result(of_sweep(read_sweep(folder)), folder, {}, {})
+        print_result(compare_sweep(read_sweep(folder)), folder, {}, {})
     else:
         Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {relative_to_cwd(page)}")

@@ -87,7 +87,7 @@ def compare(
 ) -> Comparison:
     """Compare the runs in and below these places. A single sweep keeps its own keys and metric."""
     if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).is_file():
-        return of_sweep(read_sweep(Path(places[0]).expanduser()), metric, higher, by_example)
+        return compare_sweep(read_sweep(Path(places[0]).expanduser()), metric, higher, by_example)
     entries, repeats = drop_repeats(read_run(path) for path in run_folders(places, curves))
     if not entries:
         raise UserError(f"{', '.join(places)}: no run has started there.")
@@ -102,7 +102,7 @@ def compare(
     return _make_comparison(about, entries, keys, choose_metric(entries, metric, higher), by_example, notes)
 
 
-def of_sweep(
+def compare_sweep(
     sweep: StoredSweep, metric: str | None = None, higher: bool | None = None, by_example: int = BY_EXAMPLE
 ) -> Comparison:
     """Compare by the sweep's own keys and metric. Cells that failed or have not started are included."""

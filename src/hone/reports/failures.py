@@ -31,7 +31,7 @@ class Failure:
     tail: str
 
 
-def failures(entries: Sequence[RunEntry]) -> list[Failure]:
+def group_failures(entries: Sequence[RunEntry]) -> list[Failure]:
     """Group the failed runs by state and cause, the most frequent cause first and pruned runs last. Reasons that differ
     only in numbers and paths have the same cause."""
     by_cause: dict[tuple[str, str], list[RunEntry]] = {}

@@ -16,7 +16,7 @@ _FEW = 4
 _LOWEST = 3
 
 
-def final_screen(record: Record, advice: str | None) -> None:
+def print_run_summary(record: Record, advice: str | None) -> None:
     """Print a table of scores and a few facts."""
     console = Console(highlight=False, soft_wrap=True)
     scores, baseline = record["scores"], record["baseline"]

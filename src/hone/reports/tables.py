@@ -164,7 +164,7 @@ FORMATS: Mapping[str, Callable[[Comparison], str]] = {
 }  # fmt: skip
 
 
-def show(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
     """Print the table, the notes and the verdict."""
     console = Console(highlight=False)
     better = "higher" if comparison.metric.higher_is_better else "lower"

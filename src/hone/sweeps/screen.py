@@ -21,9 +21,9 @@ from rich.text import Text
 from hone.core.paths import relative_to_cwd
 from hone.core.progress_bar import console
 from hone.reports.comparison import Comparison
-from hone.reports.failures import Failure, failures
+from hone.reports.failures import Failure, group_failures
 from hone.reports.page import PAGE
-from hone.reports.tables import show
+from hone.reports.tables import print_comparison
 from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
@@ -150,8 +150,8 @@ def _duration(seconds: float) -> str:
 def print_result(comparison: Comparison, folder: Path, test: Mapping[str, float], remarks: Mapping[str, str]) -> None:
     """Print the comparison, the failures by cause, the test scores of the chosen config, and a few lines."""
     console = Console(highlight=False, soft_wrap=True)
-    show(comparison)
-    for failure in failures(comparison.entries):
+    print_comparison(comparison)
+    for failure in group_failures(comparison.entries):
         if failure.state != "pruned":
             _print_failure(console, failure)
     if test:

@@ -117,7 +117,7 @@ def _make_sweep_file(request: SweepRequest, aim: Aim) -> SweepFile:
 
 def _report(sweep_file: SweepFile, entries: Collection[CellState], state: str, ready: Ready, workers: Workers) -> None:
     """Score the chosen config, write the report, log the sweep to the tracker, and print the result."""
-    from hone.reports.comparison import of_sweep
+    from hone.reports.comparison import compare_sweep
     from hone.reports.page import PAGE, write_report
     from hone.reports.sweep import read_sweep
     from hone.sweeps.screen import print_result
@@ -125,7 +125,7 @@ def _report(sweep_file: SweepFile, entries: Collection[CellState], state: str, r
     from hone.sweeps.tracker_summary import log_sweep
 
     folder = sweep_file.folder
-    comparison = of_sweep(read_sweep(folder))
+    comparison = compare_sweep(read_sweep(folder))
     with agent_ignored():
         test = score_chosen_config(comparison.groups, workers, ready)
     write_report(comparison, folder / PAGE)

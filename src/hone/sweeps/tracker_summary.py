@@ -16,8 +16,8 @@ import yaml
 
 from hone.core.errors import RunError
 from hone.core.redact import redact_text
-from hone.reports.comparison import Comparison, of_sweep
-from hone.reports.failures import failures
+from hone.reports.comparison import Comparison, compare_sweep
+from hone.reports.failures import group_failures
 from hone.reports.importance import importances
 from hone.reports.keys import values_of
 from hone.reports.page import PAGE
@@ -47,7 +47,7 @@ def log_sweep(comparison: Comparison, test: Mapping[str, float], tracked: Tracke
         metric: best.summary.mean,  # a W&B agent looks for it here, if this sweep is a point of W&B's own sweep
         **test,
     }
-    failed = bool(failures(comparison.entries))
+    failed = bool(group_failures(comparison.entries))
     tracked.end("failed" if failed else "finished", int(failed), summary)
 
 
@@ -76,7 +76,8 @@ def _log_tables(tracker: Tracker, comparison: Comparison) -> None:
     shares = [[importance.key, importance.share] for importance in importances(comparison.entries, keys, metric)]
     tracker.exhibit("importance", Table(["key", "share"], shares))
     causes = [
-        [failure.state, redact_text(failure.cause), len(failure.entries)] for failure in failures(comparison.entries)
+        [failure.state, redact_text(failure.cause), len(failure.entries)]
+        for failure in group_failures(comparison.entries)
     ]
     tracker.exhibit("failures", Table(["state", "cause", "runs"], causes))
 
@@ -106,7 +107,7 @@ class SweepUpload(Upload):
 
     def send(self) -> None:
         config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
-        comparison = of_sweep(read_sweep(self.folder), None, None, 0)
+        comparison = compare_sweep(read_sweep(self.folder), None, None, 0)
         tracker = online_tracker(wandb_part(config["tracker"]) or {})
         tracked = TrackedRun(tracker, stored_by_tracker(self.folder), self._store)
         log_sweep(comparison, known_test_scores(comparison.groups), tracked, self.folder)

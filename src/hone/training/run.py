@@ -8,7 +8,7 @@ from pathlib import Path
 from hone.config.job import Job
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.signals import Stop
-from hone.reports.run_screen import final_screen
+from hone.reports.run_screen import print_run_summary
 from hone.runs.folder import Folder, require_writable
 from hone.runs.record import Record
 from hone.training.assemble import assemble
@@ -48,7 +48,7 @@ def train(job: Job, cache: StageCache) -> float | None:
                 conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
-        final_screen(record, parts.tracker.advice())
+        print_run_summary(record, parts.tracker.advice())
     return record["best"]["value"] if record["best"] else None
 
 

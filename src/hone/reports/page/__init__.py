@@ -14,7 +14,7 @@ from string import Template
 from typing import Any
 
 from hone.core.errors import UserError
-from hone.reports.comparison import Comparison, of_sweep
+from hone.reports.comparison import Comparison, compare_sweep
 from hone.reports.page.data import page_data
 from hone.reports.sweep import read_sweep
 from hone.runs.folder import require_writable
@@ -30,7 +30,7 @@ def write_page(folder: Path) -> Path:
     """Write `report.html` into a sweep's folder. The page of a running sweep leaves out tests by examples, which take
     time."""
     sweep = read_sweep(folder)
-    comparison = of_sweep(sweep, by_example=0) if sweep.state == "running" else of_sweep(sweep)
+    comparison = compare_sweep(sweep, by_example=0) if sweep.state == "running" else compare_sweep(sweep)
     return write_report(comparison, folder / PAGE)
 
 

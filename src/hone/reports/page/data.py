@@ -14,7 +14,7 @@ from hone.core.paths import relative_to_cwd
 from hone.core.redact import BLANK
 from hone.reports.comparison import Comparison
 from hone.reports.curves import LearningCurves, best_so_far, read_curves, round_for_page, time_parts
-from hone.reports.failures import failures
+from hone.reports.failures import group_failures
 from hone.reports.groups import RunGroup
 from hone.reports.importance import importances
 from hone.reports.keys import values_of
@@ -139,7 +139,7 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
             ],
             "budget": best_so_far(comparison.entries, comparison.metric, comparison.about.started),
             "front": _front(comparison),
-            "failures": [_failure(failure) for failure in failures(comparison.entries)],
+            "failures": [_failure(failure) for failure in group_failures(comparison.entries)],
             "commands": next_commands(comparison),
         }
     )
