@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import sync_playwright
 
@@ -49,7 +50,7 @@ def train(folder: Path) -> Path:
     return folder / "outputs" / "learning-rates" / "report.html"
 
 
-def take(page: Path, output: Path, theme: str, width: int, whole: bool) -> None:
+def take(page: Path, output: Path, theme: Literal["light", "dark"], width: int, whole: bool) -> None:
     """Store the top of the page, or all of it."""
     browser = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:

@@ -22,8 +22,9 @@ from hone.core import seeds
 from hone.core.columns import read_columns, row_lengths
 from hone.core.errors import UserError
 from hone.core.log import capture_log, quieten_libraries
+from hone.core.metric import Columns
 from hone.core.progress_bar import console
-from hone.core.task import Columns, Predictive
+from hone.core.task import Predictive
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.training import fabric as devices

@@ -12,7 +12,8 @@ from datasets import Dataset
 
 from hone.commands.predict.inputs import BrokenRow, Row
 from hone.core.errors import RowError, UserError, closest_choice, did_you_mean, join_names
-from hone.core.task import Columns, Predictive
+from hone.core.metric import Columns
+from hone.core.task import Predictive
 from hone.core.value_types import OnBadRow
 from hone.data.bad_rows import find_bad_rows
 

@@ -12,7 +12,8 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from hone.core.errors import UserError, join_names
-from hone.core.task import Batch, Columns, Facts, Fault, Predictive
+from hone.core.metric import Columns
+from hone.core.task import Batch, Facts, Fault, Predictive
 from hone.tasks.targets.kinds import label_names
 from hone.tasks.text.shared import padding
 from hone.tasks.text.shared.texts import text_faults
