@@ -56,7 +56,7 @@ class Stream:
     incoming: RawStream
     source: Source
     task: Task
-    survey_rows: StreamSurvey
+    survey: StreamSurvey
     limit: int | None
 
     @property

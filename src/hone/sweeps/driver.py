@@ -118,7 +118,7 @@ class Driver:
 
     def _must_stop(self) -> bool:
         """Whether no more runs may start: the budget is spent, or a signal has come."""
-        ours = [entry for entry in self.entries.values() if entry.here]
+        ours = [entry for entry in self.entries.values() if entry.ran_now]
         steps = sum(entry.outcome.steps or 0 for entry in ours)
         return self.stopped_by is not None or self.budget.spent(len(ours), time.monotonic() - self.begun, steps)
 
