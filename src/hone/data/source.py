@@ -43,6 +43,11 @@ class RawStream:
         typed = rows._resolve_features()  # reads the first rows where a format does not declare its types
         return cls(typed, typed.features, stamp, file)
 
+    @classmethod
+    def from_saved(cls, rows: Dataset) -> Self:
+        """Makes a stream of a loaded data set; its fingerprint is private in datasets 5.2."""
+        return cls.from_rows(rows.to_iterable_dataset(), rows._fingerprint)
+
     def iter_chunks(self) -> Iterator[Dataset]:
         """Yields all rows in the order of the files."""
         for table in self.rows.with_format("arrow").iter(CHUNK):

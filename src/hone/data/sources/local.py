@@ -60,8 +60,7 @@ class Local(Source):
     def stream(self) -> RawStream:
         path = self._existing_path()
         if _is_saved(path):
-            rows = self._load_saved(path)["train"]
-            return RawStream.from_rows(rows.to_iterable_dataset(), rows._fingerprint)
+            return RawStream.from_saved(self._load_saved(path)["train"])
         return _open_stream(self._find_files(path)["train"])
 
     def _read(self, file: Path) -> Dataset:

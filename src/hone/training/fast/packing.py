@@ -15,7 +15,6 @@ from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
-from torch._compile import _disable_dynamo  # as torch.compiler.disable, but imports no compiler
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -230,5 +229,5 @@ def _mask(*arguments: Any, **options: Any) -> Tensor | None:
     return sdpa_mask(*arguments, **options) if _current.layout is None else None
 
 
-AttentionInterface.register(_NAME, _disable_dynamo(_attend))  # compiled, each batch would be a new case
+AttentionInterface.register(_NAME, torch.compiler.disable(_attend))  # compiled, each batch would be a new case
 AttentionMaskInterface.register(_NAME, _mask)

@@ -11,6 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from hone.core.durations import Clock
 from hone.core.errors import UserError
@@ -141,10 +142,9 @@ class MovingAverage(Average):
         self.weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
-        rate = 1 - min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.averages.values()), list(self.weights.values()), rate)
+        decay = min(self.decay, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(list(self.averages.values()), list(self.weights.values()), step)
 
     @torch.no_grad()
     def swap(self) -> None:

@@ -1,0 +1,74 @@
+"""The private names of other libraries: each stands in one file, and a test fails by its name when it is gone.
+
+Those of Hydra, W&B, sacrebleu, transformers and torch's memory tracker have their own tests beside what uses them.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+import optuna
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from conftest import ROOT
+
+SOURCE = ROOT / "src" / "hone"
+LIBRARIES = {
+    "commands/plan/paper.py": "torch 2.13, its memory tracker",
+    "config/hydra_private.py": "Hydra 1.3",
+    "data/source.py": "datasets 5.2",
+    "models/compatibility.py": "transformers 5.23",
+    "sweeps/samplers/optuna_samplers.py": "Optuna 5.0",
+    "tasks/metrics/bleu.py": "sacrebleu 2.6",
+    "tracking/wandb/workarounds.py": "wandb 0.31",
+    "training/fast/compiling.py": "torch 2.13, its compiler's settings",
+}
+OURS = {"_target_", "_exit"}
+"""A key of our configs, and a public function of `os`."""
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """Attributes with an underscore of anything but `self`, and modules with one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "other")):
+                yield node.attr
+        if isinstance(node, ast.ImportFrom) and node.module and "._" in node.module:
+            yield node.module
+
+
+def test_each_library_has_one_file() -> None:
+    files = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if set(private_names(path)) - OURS}
+    assert files == LIBRARIES.keys()
+
+
+@pytest.mark.parametrize("name", ["_resolve_features"])
+def test_a_stream_of_datasets(name: str) -> None:
+    assert callable(getattr(datasets.IterableDataset, name, None)), f"datasets.IterableDataset.{name} is gone"
+
+
+def test_the_fingerprint_of_datasets() -> None:
+    assert isinstance(datasets.Dataset.from_dict({"text": ["a"]})._fingerprint, str)
+
+
+@pytest.mark.parametrize("name", ["_storage", "_study_id"])
+def test_a_study_of_optuna(name: str) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    assert hasattr(optuna.create_study(), name), f"optuna.Study.{name} is gone"
+
+
+@pytest.mark.parametrize("name", ["recompile_limit", "optimize_ddp"])
+def test_the_settings_of_the_compiler(name: str) -> None:
+    from torch._dynamo import config
+
+    assert hasattr(config, name), f"torch._dynamo.config.{name} is gone in torch {torch.__version__}"
+
+
+def test_a_layer_that_recomputes() -> None:
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    network = BertModel(config)
+    network.gradient_checkpointing_enable()
+    assert callable(getattr(network.encoder.layer[0], "_gradient_checkpointing_func", None))
