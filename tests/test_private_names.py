@@ -4,6 +4,7 @@ Those of Hydra, W&B, sacrebleu, transformers and torch's memory tracker have the
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ LIBRARIES = {
     "tracking/wandb/workarounds.py": "wandb 0.31",
     "training/fast/compiling.py": "torch 2.13, its compiler's settings",
 }
+_OWN = ("self", "cls", "other")
 OURS = {"_target_", "_exit"}
 """A key of our configs, and a public function of `os`."""
 
@@ -33,9 +35,8 @@ OURS = {"_target_", "_exit"}
 def private_names(path: Path) -> Iterator[str]:
     """Attributes with an underscore of anything but `self`, and modules with one."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
-            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "other")):
-                yield node.attr
+        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr) and ast.unparse(node.value) not in _OWN:
+            yield node.attr
         if isinstance(node, ast.ImportFrom) and node.module and "._" in node.module:
             yield node.module
 
