@@ -71,5 +71,5 @@ def test_the_settings_of_the_compiler(name: str) -> None:
 def test_a_layer_that_recomputes() -> None:
     config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     network = BertModel(config)
-    network.gradient_checkpointing_enable()
+    network.activation_checkpointing_enable()
     assert callable(getattr(network.encoder.layer[0], "_gradient_checkpointing_func", None))

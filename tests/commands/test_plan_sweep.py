@@ -57,7 +57,7 @@ def test_it_tells_how_each_run_stands_and_what_comes_of_it_and_touches_nothing(h
     ("axis", "word", "reason"),
     [
         ("optimizer.lr=1e-3,-1", "optimizer.lr=-1", "optimizer.lr=-1: expected a number (above 0)"),
-        ("monitor=auto,f2", "monitor=f2", "monitor=f2: nobody"),
+        ("monitor=auto,f2", "monitor=f2", "monitor=f2: no such metric"),
     ],
 )
 def test_impossible_cells_are_listed_and_nothing_is_tried(axis: str, word: str, reason: str, hone: Hone) -> None:

@@ -103,7 +103,7 @@ CONFIG = {
     f"output_root={'x' * 300}": "output_root=xxx",
     f"dataset=local dataset.path={'x' * 300}": "dataset.path=xxx",
     f"checkpoint=hub checkpoint.path={'x' * 300}": "checkpoint.path=xxx",
-    "name=../elsewhere": "name=../elsewhere: expected a name",
+    "name=../elsewhere": "name=../elsewhere: expected a folder name",
     "resume=nowhere": "nowhere: no run there",
 }
 

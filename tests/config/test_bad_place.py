@@ -45,7 +45,7 @@ def run(finished: Path) -> Path:
         ("evaluate runn=run", "Did you mean run?"),
         ("evaluate run=run output=file", "file"),
         ("export run=run output=folder", "output=folder: already exists|overwrite=true"),
-        ("export run=run output=file overwrite=true", "output=file: is a file"),
+        ("export run=run output=file overwrite=true", "this is a file, not a folder"),
     ],
 )
 def test_a_wrong_place(line: str, said: str, hone: Hone, run: Path) -> None:

@@ -22,6 +22,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import fake_hub
 from cards import require_card
 from conftest import Hone, journal, only_run, record, runs
+from hone.commands import train
 from hone.config.build import build
 from hone.config.check import check
 from hone.config.job import Invocation
@@ -31,7 +32,6 @@ from hone.data.rows import load_rows
 from hone.models.checkpoints.tiny import TinyBert
 from hone.sweeps.sweep import Sweep
 from hone.training import finished
-from hone.training import run as train
 from hone.training.parts import RunParts
 
 GROUPS = (

@@ -45,7 +45,7 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(
 MISTAKES = {
     ("hydra/launcher=slurm",): "there is no sbatch here",
     ("hydra/launcher=slurm", "hydra.launcher.timeout_min=0"): "hydra.launcher.timeout_min=0",
-    ("hydra/launcher=slurm", "hydra.launcher.partition='a\nrm b'"): "in one line",
+    ("hydra/launcher=slurm", "hydra.launcher.partition='a\nrm b'"): "expected one line of text",
     ("hydra/launcher=slurm", "hydra.launcher.partitoin=gpu"): "Did you mean hydra.launcher.partition",
     ("hydra/launcher=ray", "sweep=tpe"): "sweep.workers=4",
     ("hydra/launcher=ray", "sweep.trials_per_gpu=2"): "leave it at 1",

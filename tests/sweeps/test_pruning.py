@@ -20,7 +20,7 @@ from hone.sweeps.pruners.simple import Median, Patience
 from hone.sweeps.samplers.grid import Grid
 from hone.sweeps.samplers.optuna_samplers import Random
 from hone.sweeps.space import Space
-from hone.training.pruning import Pruner, Referee, Shared, Standing
+from hone.training.pruning import Pruner, Referee, SharedReferee, Standing
 from simulation import AIM, EVALUATIONS, Drive, grid_of, learning
 
 CUBE = grid_of(3, 3, 3)
@@ -235,7 +235,7 @@ class Process:
 @pytest.mark.parametrize("first", [True, False])
 def test_all_processes_of_a_run_stop_together(first: bool) -> None:
     referee = AtStep(3)
-    told = Shared(Process(first), referee)  # type: ignore[arg-type]  # all of a Fabric that it asks
+    told = SharedReferee(Process(first), referee)  # type: ignore[arg-type]  # all of a Fabric that it asks
     assert told.stops(3, 0.5)
     assert referee.heard == ([3] if first else [])
 

@@ -92,7 +92,7 @@ def test_mistakes_are_told(hone: Hone) -> None:
         ("-m",): "no key has several",
         ("-m", "seed=0,1", "sweep.budget=0 trials"): "expected a positive amount",
         ("-m", "seed=0,1", "sweep.workers=64"): "this machine has",
-        ("-m", "seed=0,1", "monitor=nothing"): "nobody computes that",
+        ("-m", "seed=0,1", "monitor=nothing"): "no such metric",
     }
     for words, said in mistakes.items():
         done = hone("train", *SMALL, *words)

@@ -89,7 +89,7 @@ def test_it_trains_through_the_command(hone: Hone) -> None:
     ("words", "said"),
     [
         (("precision=bf16-true",), "optimizer=adamw_bf16 rounds stochastically"),
-        (("precision=32-true", "optimizer=adamw_bf16"), "precision=bf16-true is what it is for"),
+        (("precision=32-true", "optimizer=adamw_bf16"), "It is made for precision=bf16-true"),
     ],
 )
 def test_half_of_it_works_and_is_warned_of(words: tuple[str, ...], said: str, hone: Hone) -> None:

@@ -204,6 +204,6 @@ def test_tf32_is_used_where_there_is_any(
 
 def test_a_fabric_comes_with_its_products(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(devices, "settle_products", lambda *parts: asked.append(parts))
+    monkeypatch.setattr(devices, "set_matmul_precision", lambda *parts: asked.append(parts))
     devices.make_fabric("cpu", "bf16-mixed")
     assert asked == [(torch.device("cpu"), "bf16-mixed")]

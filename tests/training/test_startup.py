@@ -27,7 +27,7 @@ def hone(*words):
 """
 REUSED = """
 import json, resource, torch
-from hone.devices import make_fabric
+from hone.training.fabric import make_fabric
 make_fabric("cpu", "32-true")
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

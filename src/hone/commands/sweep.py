@@ -17,7 +17,7 @@ from hone.core.paths import relative_to_cwd
 from hone.reports.comparison import compare_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
-from hone.sweeps.screen import print_result
+from hone.sweeps.result import print_result
 
 
 def main(settings: SweepSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:

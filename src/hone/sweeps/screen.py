@@ -1,4 +1,4 @@
-"""What the terminal shows during a sweep and after it: a live table, or one line per run where there is no terminal."""
+"""What the terminal shows during a sweep: a live table, or one line per run where there is no terminal."""
 
 from __future__ import annotations
 
@@ -12,25 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hone.core.paths import relative_to_cwd
 from hone.core.progress_bar import console
-from hone.reports.comparison import Comparison
-from hone.reports.failures import Failure, group_failures
-from hone.reports.page import PAGE
-from hone.reports.tables import print_comparison
 from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
 _TAIL_BYTES = 4096
 """The end of a journal that is read; it holds the last rows."""
-_MOST_SHOWN = 5
-"""Failed runs that are listed for each cause."""
 
 
 class Screen(ABC):
@@ -145,28 +137,3 @@ def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def print_result(comparison: Comparison, folder: Path, test: Mapping[str, float], remarks: Mapping[str, str]) -> None:
-    """Print the comparison, the failures by cause, the test scores of the chosen config, and a few lines."""
-    console = Console(highlight=False, soft_wrap=True)
-    print_comparison(comparison)
-    for failure in group_failures(comparison.entries):
-        if failure.state != "pruned":
-            _print_failure(console, failure)
-    if test:
-        values = "  ".join(f"{name} {value:.4f}" for name, value in test.items())
-        console.print(f"[bold]{'chosen':10}[/bold]  {escape(comparison.groups[0].label)}")
-        console.print(f"{'':10}  {values}, the first look at the test split")
-    lines = {"folder": relative_to_cwd(folder), "report": f"{relative_to_cwd(folder)}/{PAGE}", **remarks}
-    for name, line in lines.items():
-        console.print(f"[bold]{name:10}[/bold]  {escape(line)}")
-
-
-def _print_failure(console: Console, failure: Failure) -> None:
-    console.print(f"[bold red]{failure.state:10}[/bold red]  {escape(failure.cause)}")
-    for entry in failure.entries[:_MOST_SHOWN]:
-        place = f"  {relative_to_cwd(entry.folder)}" if entry.folder else ""
-        console.print(f"{'':10}  {escape(' '.join(entry.words))}{place}")
-    if len(failure.entries) > _MOST_SHOWN:
-        console.print(f"{'':10}  and {len(failure.entries) - _MOST_SHOWN} more")

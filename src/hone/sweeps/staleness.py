@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.config.job import Job
-from hone.data.rows import load_rows
 from hone.runs import provenance
-from hone.training.parts import RunParts
 
 _PACKAGES = ("hone-lab", "torch", "transformers")
 """Those whose version can change a result."""
@@ -50,6 +48,9 @@ class Staleness:
         return "; ".join(changes) or None
 
     def _fingerprint(self, job: Job) -> str:
+        from hone.data.rows import load_rows  # imports torch, and a sweep is checked before torch is loaded
+        from hone.training.parts import RunParts
+
         key = json.dumps([job.config["dataset"], job.config["task"], job.settings.limit], sort_keys=True, default=str)
         if key not in self.fingerprints:
             parts = RunParts.of(job.config, job.settings.trust)

@@ -120,7 +120,7 @@ def _report(sweep_file: SweepFile, entries: Collection[CellState], state: str, r
     from hone.reports.comparison import compare_sweep
     from hone.reports.page import PAGE, write_report
     from hone.reports.sweep import read_sweep
-    from hone.sweeps.screen import print_result
+    from hone.sweeps.result import print_result
     from hone.sweeps.test_scores import score_chosen_config
     from hone.sweeps.tracker_summary import log_sweep
 
