@@ -77,7 +77,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "secret labels": (
         {"a.csv": csv([*((text, row % 2) for row, (text, _) in enumerate(ROWS)), ("x", -1)])},
         "dataset.path=a.csv dataset.labels=[no,yes]",
-        "label '-1'|(row 12)|secret",
+        "label '-1'|(row 12)|withheld",
     ),
     "labels out of range": (
         {"a.csv": csv([*((text, row % 2) for row, (text, _) in enumerate(ROWS)), ("x", 7)])},
@@ -87,7 +87,7 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "too few names": (
         {"a.csv": csv((text, row % 2) for row, (text, _) in enumerate(ROWS))},
         "dataset.path=a.csv dataset.labels=[no]",
-        "label '1' is none of",
+        "label '1' is not one of",
     ),
     "a name twice": (
         {"a.csv": csv((text, row % 2) for row, (text, _) in enumerate(ROWS))},

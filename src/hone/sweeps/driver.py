@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Literal, final
+from typing import Any, final
 
 from hone.core.errors import UserError
 from hone.core.process import import_modules
@@ -22,43 +22,11 @@ from hone.sweeps.staleness import Staleness
 from hone.sweeps.sweep import Budget
 from hone.sweeps.workers import Workers
 
-NextStep = Literal["run", "resume", "again", "skip", "wait"]
-"""What to do with a cell; `wait` means that another driver is running it."""
-
-_SETTLED: dict[Rerun, frozenset[str]] = {
-    "failed": frozenset({"finished", "pruned"}),
-    "stale": frozenset({"finished", "pruned"}),
-    "nothing": frozenset({"finished", "pruned", "failed"}),
-    "all": frozenset(),
-}
-"""The states of runs that are not run again, by `sweep.rerun`."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _WAIT = 0.5
 """Seconds between two looks at the runs."""
 _PAGE_EVERY = 10.0
 """Seconds between two versions of the report."""
-
-
-def settled(rerun: Rerun) -> frozenset[str]:
-    """Return the states of runs that are not run again, unless the run is stale and `rerun` is `stale`."""
-    return _SETTLED[rerun]
-
-
-def may_run_again(state: str, rerun: Rerun) -> bool:
-    """Whether a search must ask for a cell again. Only the driver can say whether a finished run is stale."""
-    return state not in settled(rerun) or rerun == "stale"
-
-
-def what_to_do(outcome: Outcome | None, rerun: Rerun, stale: bool) -> NextStep:
-    """Decide about a cell. `outcome` is None if it has no run yet; a `stale` run would have another result today."""
-    if outcome is None:
-        return "run"
-    if outcome.state == "running":
-        return "wait"
-    renewed = rerun == "stale" and stale and outcome.state == "finished"
-    if outcome.state in settled(rerun) and not renewed:
-        return "skip"
-    return "resume" if outcome.state in ("interrupted", "preempted") and rerun != "all" else "again"
 
 
 @final

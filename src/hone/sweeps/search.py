@@ -12,8 +12,8 @@ from hone.core.value_types import Rerun
 from hone.runs.identity import has_effect
 from hone.runs.sweep_file import Cell, Outcome
 from hone.sweeps.curves import Reports
-from hone.sweeps.driver import may_run_again
 from hone.sweeps.ledger import DriverLock
+from hone.sweeps.next_step import may_run_again
 from hone.sweeps.sampler import Aim, Search
 from hone.sweeps.space import Space
 from hone.sweeps.study import Proposal, Study, Trial, record_draw, record_end, record_take

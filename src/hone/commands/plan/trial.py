@@ -19,9 +19,9 @@ from hone.models.network import count_parameters
 from hone.runs.identity import relevant_settings
 from hone.runs.snapshots import steps_in
 from hone.sweeps.check_cells import run_in_processes
-from hone.sweeps.driver import what_to_do
 from hone.sweeps.jobs import Ready
 from hone.sweeps.ledger import Ledger
+from hone.sweeps.next_step import what_to_do
 from hone.sweeps.staleness import Staleness
 from hone.sweeps.workers import LocalWorkers
 from hone.training.preflight import Feasible
