@@ -221,7 +221,7 @@ def test_every_data_set_of_the_hub_is_read_as_its_config_says(node: dict[str, An
 def test_secret_labels_are_recognised(hub: Path, hone: Hone) -> None:
     done = hone("train", "dataset=sst2", "dataset.splits.test=test")
     assert done.code == 2
-    assert "secret" in done.err
+    assert "withheld" in done.err
 
 
 def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
