@@ -16,6 +16,7 @@ from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, CellState, Outcome
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.ledger import Ledger, SweepFile
+from hone.sweeps.next_step import settled
 from hone.sweeps.sampler import Search
 from hone.sweeps.screen import Screen
 from hone.sweeps.staleness import Staleness
