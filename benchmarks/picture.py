@@ -19,9 +19,9 @@ from playwright.sync_api import sync_playwright
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SWEEP = (
     "train", "-m", "tracker=none", "precision=32-true", "sweep.name=learning-rates", "evaluate_every=10%",
-    "optimizer.lr=3e-3,1e-3,3e-4", "seed=0,1", "dataset.train=480", "epochs=2",
+    "optimizer.lr=1e-3,2e-3,4e-3", "seed=0,1", "dataset.train=1500", "epochs=4",
 )  # fmt: skip
-WIDTH, HEIGHT = 1100, 1100
+WIDTH, HEIGHT = 1060, 960
 LIMIT = 120_000
 """Bytes: everybody who clones the repository fetches the picture."""
 
