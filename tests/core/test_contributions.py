@@ -43,7 +43,7 @@ def test_examples_are_in_the_order_of_their_ids(tmp_path: Path) -> None:
 def test_only_trusted_functions_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "some_lab.py").write_text(LAB)
     monkeypatch.syspath_prepend(tmp_path)
-    import some_lab  # type: ignore[import-not-found]
+    import some_lab  # type: ignore[import-not-found]  # written above
 
     place = saved(tmp_path, SumMetric(right, some_lab.doubled))
     monkeypatch.delitem(sys.modules, "some_lab")

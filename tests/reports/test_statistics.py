@@ -140,7 +140,7 @@ def test_an_exchange_is_the_sign_test() -> None:
 
 def f1_pair(rng: np.random.Generator, rows: int) -> tuple[Records, Records]:
     label = rng.integers(3, size=rows)
-    return tuple(  # type: ignore[return-value]
+    return tuple(  # type: ignore[return-value]  # of two
         {"label": label, "prediction": np.where(rng.random(rows) < share, label, rng.integers(3, size=rows))}
         for share in (0.7, 0.5)
     )

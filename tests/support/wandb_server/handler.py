@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def told(self) -> Server:
-        told: Server = self.server.told  # type: ignore[attr-defined]
+        told: Server = self.server.told  # type: ignore[attr-defined]  # set in server.py
         return told
 
     def handle(self) -> None:
