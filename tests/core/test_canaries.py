@@ -87,7 +87,7 @@ import os
 
 from torch.optim import AdamW
 
-from hone.data.tiny_emotion import TinyEmotion
+from hone.data.tiny.emotion import TinyEmotion
 
 
 class Leaky(TinyEmotion):
