@@ -17,14 +17,16 @@ from typing import Any
 
 import pytest
 
-from conftest import PROTOTYPES, SMALL, journal, record
-from slurm import NODE, Cluster, missing_programs, running_cluster, until
+from conftest import PROTOTYPES, journal, record
+from slurm import NODE, Cluster, missing_programs, running_cluster
 
 pytestmark = pytest.mark.slow
 
 RUN = (
-    *SMALL,
-    "limit=32",
+    "tracker=none",
+    "precision=32-true",
+    "dataset=local",
+    "dataset.path=data",
     "epochs=24",
     "evaluate_every=2 epochs",
     "trust=[prototypes]",
@@ -33,7 +35,8 @@ RUN = (
 ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1")
 PACE = Path("pace")
 """While this file exists, runs take their time: see `prototypes.paced`."""
-PATIENCE = 240.0
+PATIENCE = 600.0
+"""Seconds for a step of a test, when other work keeps this machine busy."""
 
 
 class Figures:
@@ -85,6 +88,8 @@ def cluster(request: pytest.FixtureRequest, clusters: Callable[[bool], Cluster])
     if missing or os.getuid() != 0:
         pytest.skip(f"needs {', '.join(missing) or 'root'}: make slurm")
     cluster = clusters(accounting)
+    write_rows("train")
+    write_rows("validation")
     begun = time.monotonic()
     yield cluster
     figures.seconds[request.node.name] = time.monotonic() - begun
@@ -131,6 +136,13 @@ commands: list[Command] = []
 """Those that a test has started, and that may still run if it fails."""
 
 
+def write_rows(split: str) -> None:
+    path = Path("data", f"{split}.jsonl")
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"text": f"row {row} of {split}", "label": "odd" if row % 2 else "even"} for row in range(32)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def steps(folder: Path) -> list[int]:
     return [row["step"] for row in journal(folder) if "validation/loss" in row]
 
@@ -174,7 +186,8 @@ def losses(folder: Path) -> list[tuple[int, float]]:
     return [(row["step"], row["validation/loss"]) for row in journal(folder) if "validation/loss" in row]
 
 
-def test_a_grid_is_one_array(cluster: Cluster) -> None:
+def test_a_grid_is_one_array_and_so_are_the_scores_of_the_test_split(cluster: Cluster) -> None:
+    write_rows("test")
     grid = ("optimizer.lr=1e-3,3e-3", "seed=0,1", *ON_SLURM)
     assert "4 runs (4 finished)" in Command(cluster, "grid", *grid).end(0)
     arrays = {job.partition("_")[0] for job in submitted_jobs("grid") if "_" in job}
@@ -204,7 +217,7 @@ def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: C
     assert len([*Path("outputs/wandb").glob(f"offline-run-*-{tracked}")]) == 2
 
     assert "2 runs were finished before" in Command(cluster, "disturbed", *grid, *ON_SLURM).end(0)
-    figures.check("disturbed", cells=3, jobs=5)
+    figures.check("disturbed", cells=3, jobs=4)
     Command(cluster, "undisturbed", *grid).end(0)
     assert results("disturbed") == results("undisturbed")
 
@@ -212,9 +225,9 @@ def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: C
 def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Cluster) -> None:
     PACE.write_text("1")
     limit = ("hydra.launcher.timeout_min=10", "hydra.launcher.signal_delay_s=119")
-    command = Command(cluster, "long", "optimizer.lr=1e-3", *ON_SLURM, *limit)
+    command = Command(cluster, "long", "optimizer.lr=1e-3,3e-3", *ON_SLURM, *limit)
     command.wait_for(lambda: begun("long"))
-    (run,) = begun("long")
+    run = begun("long")[0]
     job = job_of(run)
     # Two minutes from now at most, so that the notice of 119 seconds begins at once, however slowly the job began.
     minutes = int(cluster.ask("squeue", "--noheader", "--format=%M", f"--jobs={job}").split(":")[-2])
@@ -226,7 +239,7 @@ def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Clust
     command.end(0)
     assert "this job is timed-out" in next(run.parent.glob(f".submitit/{job}_0_log.err")).read_text()
     assert "Restarts=1 " in cluster.ask("scontrol", "show", "job", job)
-    figures.check("long", cells=1, jobs=2)
+    figures.check("long", cells=2, jobs=2)
 
 
 def test_a_node_that_dies_costs_no_run(cluster: Cluster) -> None:
@@ -242,8 +255,7 @@ def test_a_node_that_dies_costs_no_run(cluster: Cluster) -> None:
     cluster.start_node()
     PACE.unlink()
     command.end(0)
-    figures.check("power", cells=2, jobs=3)
-    assert "2 runs were finished before" in Command(cluster, "power", *grid).end(0)
+    figures.check("power", cells=2, jobs=2)
 
 
 @accounting_or_not
@@ -260,7 +272,7 @@ def test_the_jobs_of_a_killed_command_are_found_again(cluster: Cluster) -> None:
     second.wait_for(lambda: lock.stat().st_mtime > before)  # it looks for the job that has not begun
     PACE.unlink()
     second.end(0)
-    figures.check("orphaned", cells=3, jobs=4)
+    figures.check("orphaned", cells=3, jobs=3)
 
 
 def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster) -> None:
@@ -268,22 +280,22 @@ def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster) 
     commands = [Command(cluster, name, *grid) for name in ("shared", "shared", "other")]
     for command in commands:
         assert "2 runs (2 finished)" in command.end(0)
-    figures.check("other", cells=2, jobs=3)
-    figures.check("shared", cells=2, jobs=3)
+    figures.check("other", cells=2, jobs=2)
+    figures.check("shared", cells=2, jobs=2)
 
 
 def test_a_command_that_is_asked_to_stop_cancels_its_jobs_which_save_themselves(cluster: Cluster) -> None:
-    grid = ("optimizer.lr=1e-3", *ON_SLURM)
+    grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
     PACE.write_text("1")
     command = Command(cluster, "stopped", *grid)
-    command.wait_for(lambda: begun("stopped"))
-    (run,) = begun("stopped")
+    command.wait_for(lambda: len(begun("stopped")) == 2)
+    runs = begun("stopped")
     command.process.send_signal(signal.SIGTERM)
     assert "asked to stop by SIGTERM; the same command continues it" in command.end(75)
-    assert record(run)["state"] == "preempted"
-    until(lambda: cluster.ask("squeue", "--noheader") == "")
-    before = steps(run)
+    assert cluster.ask("squeue", "--noheader", "--states=running,pending") == ""
+    assert [record(run)["state"] for run in runs] == ["preempted"] * 2
+    before = [steps(run) for run in runs]
     PACE.unlink()
     Command(cluster, "stopped", *grid).end(0)
-    assert steps(run)[: len(before)] == before
-    figures.check("stopped", cells=1, jobs=3)
+    assert [steps(run)[: len(early)] for run, early in zip(runs, before, strict=True)] == before
+    figures.check("stopped", cells=2, jobs=4)
