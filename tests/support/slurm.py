@@ -22,7 +22,7 @@ _START = 30.0
 
 SLURM_CONF = """
 ClusterName=hone
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
 SlurmUser=root
@@ -48,7 +48,7 @@ KillWait=20
 ReturnToService=2
 SlurmdTimeout=20
 JobAcctGatherType=jobacct_gather/none
-NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=4000 State=UNKNOWN
+NodeName={node} NodeHostname={host} NodeAddr={address} CPUs={cpus} RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -56,7 +56,7 @@ NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none\n"
 
 ACCOUNTS = """
 AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
+AccountingStorageHost={address}
 AccountingStoragePort={accounts_port}
 AccountingStoragePass={folder}/munge.socket
 """
@@ -65,7 +65,7 @@ SLURMDBD_CONF = """
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 DbdHost=localhost
-DbdAddr=127.0.0.1
+DbdAddr={address}
 DbdPort={accounts_port}
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
@@ -78,10 +78,25 @@ StorageLoc=slurm
 """
 
 
-def missing_programs(accounting: bool) -> list[str]:
-    """Return the programs of a cluster that this machine lacks."""
+def missing(accounting: bool) -> list[str]:
+    """Return what this machine lacks for a cluster."""
     programs = (*PROGRAMS, *(ACCOUNTING_PROGRAMS if accounting else ()))
-    return [name for name in programs if shutil.which(name) is None]
+    absent = [name for name in programs if shutil.which(name) is None]
+    root = [] if os.getuid() == 0 else ["root"]
+    # SLURM's daemons bind to the address of this name. Any other address would open them to the network.
+    name = [] if _own_address().startswith("127.") else [f"a loopback address of {_own_name()} in /etc/hosts"]
+    return [*absent, *root, *name]
+
+
+def _own_name() -> str:
+    return socket.gethostname().partition(".")[0]
+
+
+def _own_address() -> str:
+    try:
+        return socket.gethostbyname(_own_name())
+    except OSError:
+        return ""
 
 
 class Cluster:
@@ -175,7 +190,8 @@ class Cluster:
         ports = iter(free_ports(3))
         values = {
             "folder": self.folder,
-            "host": socket.gethostname().partition(".")[0],
+            "host": _own_name(),
+            "address": _own_address(),
             "node": NODE,
             "cpus": CPUS,
             "controller_port": next(ports),
