@@ -7,6 +7,7 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 BROWSER_INSTALLED := $(VENV)/.browser-installed
 LAUNCHERS_INSTALLED := $(VENV)/.launchers-installed
 SLURM_INSTALLED := $(VENV)/.slurm-installed
+SLURM_FIGURES := $(VENV)/slurm-figures.txt
 DATA ?=
 N ?= 100
 SEED ?= 0
@@ -55,7 +56,10 @@ launchers: $(LAUNCHERS_INSTALLED) ## run the tests of submitit and a Ray on this
 	$(BIN)/pytest -m 'slow or not slow' tests/sweeps/test_launchers.py $(ARGS)
 
 slurm: $(SLURM_INSTALLED) ## disturb sweeps on a SLURM of one node, which is installed if there is none and started for the tests
-	$(BIN)/pytest -m slow -s tests/reliability/test_slurm.py $(ARGS)
+	@rm -f $(SLURM_FIGURES)
+	SLURM_FIGURES=$(abspath $(SLURM_FIGURES)) $(BIN)/pytest -n 2 -m slow -rs tests/reliability/test_slurm.py $(ARGS)
+	@awk '{ print; cells += $$1; lost += $$2; doubled += $$3 } END { print NR " cases: " cells " cells, " lost " results lost, " doubled " doubled" }' \
+	  $(SLURM_FIGURES)
 
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,14 @@ PATIENCE = 600.0
 
 
 class Figures:
-    """What happened, over all tests."""
+    """What the sweeps of a test have lost and doubled."""
 
     def __init__(self) -> None:
+        self.begun = time.monotonic()
         self.cells = self.lost = self.doubled = 0
-        self.seconds: dict[str, float] = {}
 
     def check(self, name: str, cells: int, jobs: int) -> None:
-        """Count what a finished sweep has lost and doubled; `jobs` is how many it should have submitted in all."""
+        """Check a sweep that has ended; `jobs` is how many it should have submitted in all."""
         folders = [path.parent for path in Path("outputs", name).glob("*/run.json")]
         finished = [folder for folder in folders if record(folder)["state"] == "finished"]
         again = [folder for folder in finished if steps(folder) != sorted(set(steps(folder)))]
@@ -57,8 +57,18 @@ class Figures:
         self.doubled += len(again) + max(0, submitted - jobs)
         assert (len(finished), len(folders), again, submitted) == (cells, cells, [], jobs)
 
+    def report(self, test: str) -> None:
+        """Append a line to the file SLURM_FIGURES, which `make slurm` sums up."""
+        seconds = time.monotonic() - self.begun
+        with suppress(KeyError), Path(os.environ["SLURM_FIGURES"]).open("a") as file:
+            file.write(f"{self.cells} {self.lost} {self.doubled} {seconds:.0f} {test}\n")
 
-figures = Figures()
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
+    figures = Figures()
+    yield figures
+    figures.report(request.node.name)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +85,6 @@ def clusters() -> Iterator[Callable[[bool], Cluster]]:
             return started[accounting]
 
         yield start
-    times = "".join(f"\n  {seconds:6.1f} s  {name}" for name, seconds in figures.seconds.items())
-    cells = f"{figures.cells} cells, {figures.lost} results lost, {figures.doubled} doubled"
-    print(f"\nSLURM: {len(figures.seconds)} cases, {cells}, {sum(figures.seconds.values()):.0f} s{times}")
 
 
 @pytest.fixture
@@ -90,9 +97,7 @@ def cluster(request: pytest.FixtureRequest, clusters: Callable[[bool], Cluster])
     cluster = clusters(accounting)
     write_rows("train")
     write_rows("validation")
-    begun = time.monotonic()
     yield cluster
-    figures.seconds[request.node.name] = time.monotonic() - begun
     while commands:
         commands.pop().kill()
     cluster.end_jobs()
@@ -186,7 +191,7 @@ def losses(folder: Path) -> list[tuple[int, float]]:
     return [(row["step"], row["validation/loss"]) for row in journal(folder) if "validation/loss" in row]
 
 
-def test_a_grid_is_one_array_and_so_are_the_scores_of_the_test_split(cluster: Cluster) -> None:
+def test_a_grid_is_one_array_and_so_are_the_scores_of_the_test_split(cluster: Cluster, figures: Figures) -> None:
     write_rows("test")
     grid = ("optimizer.lr=1e-3,3e-3", "seed=0,1", *ON_SLURM)
     assert "4 runs (4 finished)" in Command(cluster, "grid", *grid).end(0)
@@ -196,7 +201,7 @@ def test_a_grid_is_one_array_and_so_are_the_scores_of_the_test_split(cluster: Cl
     figures.check("grid", cells=4, jobs=6)
 
 
-def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: Cluster) -> None:
+def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,2e-3,3e-3", "tracker=wandb")
     PACE.write_text("1")
     command = Command(cluster, "disturbed", *grid, *ON_SLURM)
@@ -222,7 +227,7 @@ def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: C
     assert results("disturbed") == results("undisturbed")
 
 
-def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Cluster) -> None:
+def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Cluster, figures: Figures) -> None:
     PACE.write_text("1")
     limit = ("hydra.launcher.timeout_min=10", "hydra.launcher.signal_delay_s=119")
     command = Command(cluster, "long", "optimizer.lr=1e-3,3e-3", *ON_SLURM, *limit)
@@ -242,7 +247,7 @@ def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Clust
     figures.check("long", cells=2, jobs=2)
 
 
-def test_a_node_that_dies_costs_no_run(cluster: Cluster) -> None:
+def test_a_node_that_dies_costs_no_run(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
     PACE.write_text("1")
     command = Command(cluster, "power", *grid)
@@ -259,7 +264,7 @@ def test_a_node_that_dies_costs_no_run(cluster: Cluster) -> None:
 
 
 @accounting_or_not
-def test_the_jobs_of_a_killed_command_are_found_again(cluster: Cluster) -> None:
+def test_the_jobs_of_a_killed_command_are_found_again(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,2e-3,3e-3", *ON_SLURM, "hydra.launcher.array_parallelism=2")
     PACE.write_text("1")
     first = Command(cluster, "orphaned", *grid)
@@ -275,7 +280,7 @@ def test_the_jobs_of_a_killed_command_are_found_again(cluster: Cluster) -> None:
     figures.check("orphaned", cells=3, jobs=3)
 
 
-def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster) -> None:
+def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
     commands = [Command(cluster, name, *grid) for name in ("shared", "shared", "other")]
     for command in commands:
@@ -284,7 +289,7 @@ def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster) 
     figures.check("shared", cells=2, jobs=2)
 
 
-def test_a_command_that_is_asked_to_stop_cancels_its_jobs_which_save_themselves(cluster: Cluster) -> None:
+def test_a_command_that_is_asked_to_stop_lets_its_jobs_save_themselves(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
     PACE.write_text("1")
     command = Command(cluster, "stopped", *grid)
