@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
+PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "srun")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db")
 NODE = "node"
 CPUS = 4
@@ -214,7 +214,9 @@ class Cluster:
         name = command[0]
         with (self.folder / "log" / f"{name}.txt").open("ab") as output:
             options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-            self.daemons[name] = subprocess.Popen(command, env=self._env(), **options)
+            # If the tests are killed, so are the daemons.
+            bound = ("setpriv", "--pdeathsig", "TERM", *command)
+            self.daemons[name] = subprocess.Popen(bound, env=self._env(), **options)
 
     def _job_processes(self) -> Iterator[int]:
         """Yield the processes that the node has started for jobs: each has this cluster's job environment."""
