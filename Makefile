@@ -6,13 +6,15 @@ INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 BROWSER_INSTALLED := $(VENV)/.browser-installed
 LAUNCHERS_INSTALLED := $(VENV)/.launchers-installed
+SLURM_INSTALLED := $(VENV)/.slurm-installed
+SLURM_FIGURES := $(VENV)/slurm-figures.txt
 DATA ?=
 N ?= 100
 SEED ?= 0
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow kills lint types browser report-picture launchers bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow kills lint types browser report-picture launchers slurm bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +55,12 @@ report-picture: $(BROWSER_INSTALLED) ## train a small sweep and draw docs/report
 launchers: $(LAUNCHERS_INSTALLED) ## run the tests of submitit and a Ray on this machine, which are installed for them
 	$(BIN)/pytest -m 'slow or not slow' tests/sweeps/test_launchers.py $(ARGS)
 
+slurm: $(SLURM_INSTALLED) ## disturb sweeps on a SLURM of one node, which is installed if there is none and started for the tests
+	@rm -f $(SLURM_FIGURES)
+	SLURM_FIGURES=$(abspath $(SLURM_FIGURES)) $(BIN)/pytest -n 2 -m slow -rs tests/reliability/test_slurm.py $(ARGS)
+	@awk '{ print; cells += $$1; lost += $$2; doubled += $$3 } END { print NR " cases: " cells " cells, " lost " results lost, " doubled " doubled" }' \
+	  $(SLURM_FIGURES)
+
 bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: make bench [DATA=FOLDER] [ARGS='--scenes …']
 	$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA)) --output benchmarks/latest.json $(ARGS)
 
@@ -75,6 +83,17 @@ $(BENCH_INSTALLED): $(INSTALLED)
 
 $(LAUNCHERS_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ray,slurm]'
+	@touch $@
+
+# The policy keeps Debian's packages from starting their daemons: the tests start their own.
+$(SLURM_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[slurm]'
+	@which slurmctld slurmd slurmdbd sbatch munged mariadbd > /dev/null || { \
+	  policy=/usr/sbin/policy-rc.d; \
+	  test -e $$policy || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod +x $$policy; }; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+	    slurm-wlm slurmdbd munge mariadb-server; } \
+	  || { echo 'no SLURM: install slurmctld, slurmd, slurmdbd, munge and mariadb, or do without these tests'; exit 2; }
 	@touch $@
 
 $(BROWSER_INSTALLED): $(INSTALLED)

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from conftest import PROTOTYPES, SMALL, Hone, journal, record
+from hone.core.errors import UserError
 from hone.sweeps.jobs import Ready
+from hone.sweeps.launchers.job_states import SlurmJobStates
 from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
-from hone.sweeps.launchers.slurm import QueuePolicy, SubmititJob, SubmititWorkers
+from hone.sweeps.launchers.slurm import SubmititJob
 from hone.training.stage_cache import StageCache
 
 SWEEP = ("train", "-m", *SMALL, "limit=32", "sweep.name=there")
@@ -194,24 +196,56 @@ def test_a_new_launcher_is_a_class_and_its_yaml(hone: Hone, monkeypatch: pytest.
     assert Path("used").read_text() == "there"
 
 
-class Unaccounted:
-    """A job of a cluster that keeps no accounts."""
+class QueuedJob:
+    """A job of submitit, as far as a queue knows it."""
 
-    def done(self) -> bool:
-        subprocess.run([sys.executable, "-c", "import os; os.write(2, b'accounting storage is disabled')"], check=True)
-        return False
+    job_id = "7_0"
 
 
-def test_a_cluster_without_accounts_prints_nothing_on_the_screen(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets what `squeue` prints; it fails with an error if that is empty."""
+    program, answer = tmp_path / "bin" / "squeue", tmp_path / "answer"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntest -s {answer} && exec cat {answer}\necho controller is down >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return lambda text: answer.write_text(text) and None
+
+
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("7_0 PENDING", None),
+        ("7_0 SUSPENDED", None),
+        ("7_0 REQUEUE_HOLD", None),
+        ("7_0 CANCELLED", "CANCELLED"),
+        ("7_1 RUNNING", "unknown to squeue"),
+    ],
+)
+def test_a_job_has_ended_when_the_queue_has_said_so_twice(
+    line: str, end: str | None, squeue: Callable[[str], None]
 ) -> None:
-    unused: Any = None
-    workers = SubmititWorkers(QueuePolicy(unused, unused, notice=1.0, kill_wait=0.0), tmp_path, 1, None, 1)
-    workers.jobs["a"] = Unaccounted()
-    assert list(workers.ended()) == []
-    assert [*workers.jobs] == ["a"]
-    os.write(2, b"other errors are printed")
-    assert capfd.readouterr().err == "other errors are printed"
+    states, job = SlurmJobStates(), QueuedJob()
+    squeue(f"3 RUNNING\n{line}\n")
+    assert states.ended(job) is None
+    assert states.exists(job) == (end is None)
+    states.answered = float("-inf")
+    assert states.ended(job) == end
+
+
+def test_a_queue_that_does_not_answer_ends_no_job_and_prints_nothing(
+    squeue: Callable[[str], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    states, job = SlurmJobStates(), QueuedJob()
+    squeue("")
+    for _ in range(3):
+        states.answered = float("-inf")
+        assert states.ended(job) is None
+    states.answered = float("-inf")
+    with pytest.raises(UserError, match="squeue does not say which jobs exist: controller is down"):
+        states.exists(job)
+    assert capfd.readouterr().err == ""
 
 
 def started(*words: str) -> "subprocess.Popen[str]":

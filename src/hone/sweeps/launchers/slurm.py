@@ -5,15 +5,14 @@ submitting machine; then the job, which is what runs on the cluster."""
 
 from __future__ import annotations
 
-import logging
+import fcntl
 import os
 import re
 import shutil
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, final
 from hone.core.errors import UserError, one_line
 from hone.core.redact import redact_text
 from hone.core.value_types import Count, Index, Line, Positive
+from hone.sweeps.launchers.job_states import JobStates, LocalJobStates, SlurmJobStates, cancel
 from hone.sweeps.launchers.launcher import RemoteLauncher, require_package
 from hone.sweeps.launchers.remote import RemoteJob, RemoteWorkers, RunningJob
 
@@ -33,8 +33,7 @@ _KILL_WAIT = 60.0
 _LOCAL_RESTARTS = 5
 """As often as submitit itself restarts a local job."""
 _FLAGS = ("partition", "account", "qos", "constraint", "exclude", "gres", "gpus_per_node")
-_PROGRAMS = ("sbatch", "srun", "scontrol", "scancel")
-_ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "PREEMPTED", "COMPLETING", "RESIZING")
+_PROGRAMS = ("sbatch", "srun", "scontrol", "scancel", "squeue")
 _ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 
@@ -69,7 +68,7 @@ class SlurmLauncher(RemoteLauncher):
 
     def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
         executor = partial(self._executor, f"hone-{folder.name}")
-        policy = QueuePolicy(executor, lambda job: job.cancel(check=False), self.signal_delay_s, _KILL_WAIT)
+        policy = QueuePolicy(executor, cancel, SlurmJobStates(), self.signal_delay_s, _KILL_WAIT)
         return SubmititWorkers(policy, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, name: str, folder: Path) -> Any:
@@ -104,7 +103,7 @@ class SlurmLocalLauncher(RemoteLauncher):
         require_package("submitit", "slurm_local", "slurm")
 
     def remote(self, limit: int, timeout: float | None, folder: Path) -> SubmititWorkers:
-        policy = QueuePolicy(self._executor, _terminate, self.signal_delay_s, kill_wait=0.0)
+        policy = QueuePolicy(self._executor, _terminate, LocalJobStates(), self.signal_delay_s, kill_wait=0.0)
         return SubmititWorkers(policy, folder, limit, timeout, self.cpus_per_task)
 
     def _executor(self, folder: Path) -> Any:
@@ -132,6 +131,7 @@ class QueuePolicy:
     """Makes an executor of submitit; its files go into the given folder."""
     end: Callable[[Any], None]
     """Asks a job to end; the job may save itself first."""
+    states: JobStates
     notice: float
     """Seconds between the warning that time is up and the kill."""
     kill_wait: float
@@ -149,36 +149,22 @@ class SubmititWorkers(RemoteWorkers):
         self.jobs: dict[str, Any] = {}  # jobs of submitit, by key
 
     def submit(self, jobs: Mapping[str, RemoteJob]) -> None:
-        from submitit.core.utils import FailedSubmissionError, UncompletedJobError
-
-        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns continually where no accounts are kept
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever can write here decides what runs
         self.executor = self.executor or self.policy.make_executor(self.folder)
-        for key in jobs:
-            left_behind = self._find_left_behind(key)
-            if left_behind is not None:
-                self.jobs[key] = left_behind
-        new = {
-            key: SubmititJob(job, self.policy.notice, self.policy.kill_wait)
-            for key, job in jobs.items()
-            if key not in self.jobs
-        }
-        try:
-            submitted = self.executor.submit_array([*new.values()]) if new else []
-        except (FailedSubmissionError, UncompletedJobError, OSError) as error:
-            raise UserError(f"hydra.launcher: the queue did not accept the jobs: {one_line(error)}") from error
-        for key, job in zip(new, submitted, strict=True):
-            self._id_file(key).write_text(job.job_id, encoding="utf-8")
-            self.jobs[key] = job
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another command for this sweep must not submit the same runs
+            self._adopt(jobs)
+            self._submit_new({key: job for key, job in jobs.items() if key not in self.jobs})
 
     def ended(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        with _without_stderr():
-            done = [key for key, job in self.jobs.items() if job.done()]
-        for key in done:
-            job = self.jobs.pop(key)
-            yield key, _result_of(job)
-            for path in (job.paths.submitted_pickle, job.paths.result_pickle, self._id_file(key)):
-                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.utime(self.folder)  # otherwise a network file system may hide new results for a minute
+        for key, job in list(self.jobs.items()):
+            result = self._result(key, job)
+            if result is not None:
+                del self.jobs[key]
+                yield key, result
+                self._forget(key, job)
 
     def cancel(self, keys: Iterable[str], gently: bool) -> None:
         """Cancel jobs, always gently: the queue itself kills jobs that take too long to end."""
@@ -186,48 +172,63 @@ class SubmititWorkers(RemoteWorkers):
             if key in self.jobs:
                 self.policy.end(self.jobs[key])
 
-    def _find_left_behind(self, key: str) -> Any:
-        """Return the job that an earlier driver submitted for this run, if it still exists."""
-        with suppress(OSError):
-            job = self.executor.job_class(self.folder, self._id_file(key).read_text(encoding="utf-8"))
-            with _without_stderr():
-                state = job.get_info().get("State", "")
-            if state.startswith(_ALIVE):
-                return job
-        return None
+    def _adopt(self, keys: Iterable[str]) -> None:
+        """Take over the jobs that an earlier or another command submitted for these runs, if they still exist."""
+        for key in keys:
+            with suppress(FileNotFoundError):
+                job = self.executor.job_class(self.folder, self._id_file(key).read_text(encoding="utf-8"))
+                if self.policy.states.exists(job):
+                    self.jobs[key] = job
+                else:
+                    self._forget(key, job)
+
+    def _submit_new(self, jobs: Mapping[str, RemoteJob]) -> None:
+        from submitit.core.utils import FailedSubmissionError, UncompletedJobError
+
+        new = [SubmititJob(job, self.policy.notice, self.policy.kill_wait) for job in jobs.values()]
+        try:
+            submitted = self.executor.submit_array(new) if new else []
+        except (FailedSubmissionError, UncompletedJobError, OSError) as error:
+            raise UserError(f"hydra.launcher: the queue did not accept the jobs: {one_line(error)}") from error
+        for key, job in zip(jobs, submitted, strict=True):
+            self._id_file(key).write_text(job.job_id, encoding="utf-8")
+            self.jobs[key] = job
+
+    def _result(self, key: str, job: Any) -> Mapping[str, Any] | None:
+        """Return None while a job is queued or running, then its result."""
+        if job.paths.result_pickle.exists():
+            return _read_result(job)
+        if not self._id_file(key).exists():
+            return {"state": "interrupted", "reason": f"job {job.job_id}: another command has collected its result"}
+        state = self.policy.states.ended(job)
+        return None if state is None else {"state": "failed", "reason": _cause_of_end(job, state)}
+
+    def _forget(self, key: str, job: Any) -> None:
+        for path in (job.paths.submitted_pickle, job.paths.result_pickle, self._id_file(key)):
+            path.unlink(missing_ok=True)
 
     def _id_file(self, key: str) -> Path:
         return self.folder / f"{key}.job"
 
 
-@contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Hide what child processes print to stderr.
-
-    submitit asks `sacct` for the states of jobs. On a cluster that keeps no accounts, each call prints an error and the
-    states are unknown. That does no harm: a job has ended when its result exists.
-    """
-    sys.stderr.flush()
-    before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(nothing)
-
-
-def _result_of(job: Any) -> Mapping[str, Any]:
-    """Return the result of a job that has ended."""
+def _read_result(job: Any) -> Mapping[str, Any]:
     from submitit.core.utils import UncompletedJobError
 
     try:
         return dict(job.result())
     except UncompletedJobError as error:
-        lines = str(error).splitlines()
-        cause = next((line for line in reversed(lines) if _ERROR.match(line)), lines[0])
-        return {"state": "failed", "reason": redact_text(f"job {job.job_id}: {cause}")}
+        return {"state": "failed", "reason": _describe(job, str(error).splitlines())}
+
+
+def _cause_of_end(job: Any, state: str) -> str:
+    """Say why a job ended without a result. `state` is its last one in the queue."""
+    return _describe(job, [f"it ended without a result, {state}", *(job.stderr() or "").splitlines()])
+
+
+def _describe(job: Any, lines: Sequence[str]) -> str:
+    """Return the last error in the lines, or the first line if there is none."""
+    cause = next((line for line in reversed(lines) if _ERROR.match(line)), lines[0])
+    return redact_text(f"job {job.job_id}: {cause}")
 
 
 @final
