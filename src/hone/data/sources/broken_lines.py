@@ -1,4 +1,4 @@
-"""Lines of csv, tsv and JSON files that are no rows. The libraries reject a whole file because of one such line, or crash.
+"""Lines of csv, tsv and JSON files that are no rows. The libraries reject a whole file because of one, or crash.
 
 The lines are reported by row number. Where they may be left out, they are read as rows without values, which are then
 treated like any bad row; the rows after them keep their numbers.
@@ -7,8 +7,9 @@ treated like any bad row; the rows after them keep their numbers.
 from __future__ import annotations
 
 import csv
+import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def require_storable_numbers(file: Path) -> None:
                 raise UserError(
                     f"{file}: row {row} (counting from 0), column {name!r}: {value} does not fit into 64 bits."
                 )
+
+
+def require_clear_texts(file: Path, columns: Collection[str]) -> None:
+    """Raises UserError for a text such as "1" in a column that also has other values: it is read like the number 1."""
+    for row, line in enumerate(_parse_lines(file)):
+        for name in columns:
+            value = line.get(name) if isinstance(line, dict) else None
+            if isinstance(value, str) and _reads_like_another_type(value):
+                raise UserError(
+                    f"{file}: row {row} (counting from 0), column {name!r}: the text {value!r} stands beside values of "
+                    f"other types; write all in the same way."
+                )
+
+
+def _reads_like_another_type(text: str) -> bool:
+    try:
+        return not isinstance(json.loads(text), str)
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_with_empty_rows(file: Path) -> Dataset | None:

@@ -1,7 +1,7 @@
-"""Rows in JSON: what is wrong with one, and a quick check of whole files. Native readers crash on some that are no rows.
+"""Rows in JSON: what is wrong with one, and a quick check of whole files. Native readers crash on some of them.
 
-A line `null` at the beginning of a file, or deep nesting, ends pyarrow's reader with a segmentation fault. So a file gets
-there only after each of its rows was recognised as a JSON object: nearly all by their first bytes, the rest by parsing.
+A line `null` at the beginning of a file, or deep nesting, ends pyarrow's reader with a segmentation fault. So it gets a
+file only after each row was recognised as a JSON object: nearly all by their first bytes, the rest by parsing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Line = dict[str, Any] | list[str] | str
 
 _DEEPEST = 60
 """How many levels a value may have: arrow stores 64 levels, and a data set takes a few."""
+_TOO_DEEP = f"nested deeper than {_DEEPEST} levels"
 _CHUNK = 1 << 20
 _SECOND_OBJECT = re.compile(rb"\}[^\S\n]*\{")
 _HALF_PAIR = re.compile(
@@ -37,12 +38,8 @@ def parse_object(text: str) -> Line:
     """Returns a JSON object, or the reason why the text is none that a data set can store."""
     try:
         row = json.loads(text.strip(), object_pairs_hook=_to_dict)
-    except RecursionError:
-        return f"nested deeper than {_DEEPEST} levels"
-    except _KeyTwiceError as error:
-        return str(error)
-    except ValueError as error:
-        return f"not JSON ({error})"
+    except (RecursionError, ValueError) as error:
+        return _describe(error)
     return _problem(row, text) or row
 
 
@@ -130,6 +127,12 @@ def _is_object(line: bytes) -> bool:
     return not line.strip() or _looks_sound(line) or isinstance(parse_line(line), dict)
 
 
+def _describe(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return _TOO_DEEP
+    return str(error) if isinstance(error, _KeyTwiceError) else f"not JSON ({error})"
+
+
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
@@ -145,7 +148,7 @@ def _problem(row: Any, text: str) -> str | None:
     if not isinstance(row, dict):
         return "not a JSON object"
     if text.count("{") + text.count("[") > _DEEPEST and _depth(row) > _DEEPEST:
-        return f"nested deeper than {_DEEPEST} levels"
+        return _TOO_DEEP
     if "\\ud" in text.lower():
         try:
             json.dumps(row, ensure_ascii=False).encode()

@@ -18,6 +18,7 @@ from hone.data.source import SPLITS, RawStream, Source
 from hone.data.sources.broken_lines import (
     SEPARATORS,
     read_with_empty_rows,
+    require_clear_texts,
     require_readable_rows,
     require_storable_numbers,
 )
@@ -80,9 +81,10 @@ class Local(Source):
             require_sound(file, _SKIP)
             with _explain_errors(file, kind, _SKIP):
                 rows = load_dataset(kind, data_files=str(file), split="train", **options)
-            if any(isinstance(feature, Json) for feature in rows.features.values()):
-                # Columns of several types are read by another parser, which keeps the last of two equal keys.
+            mixed = [name for name, feature in rows.features.items() if isinstance(feature, Json)]
+            if mixed:  # columns of several types have another parser, which keeps the last of two equal keys
                 require_readable_rows(file, _SKIP)
+                require_clear_texts(file, [name for name in mixed if name in self.columns.values()])
         except UserError:
             readable = read_with_empty_rows(file) if self.on_bad_row == "skip" else None
             if readable is None:

@@ -1,7 +1,7 @@
 """Which files a data set may name: only those in its own folder.
 
-A data set from elsewhere is content, not a config. Its card (`data_files` in the front matter of README.md) and the JSON
-files of a saved data set name files, and nothing keeps a name from being `../secret.jsonl` or an absolute path.
+A data set from elsewhere is content, not a config. Its card (`data_files` in the front matter of README.md) and the
+JSON files of a saved data set name files, and nothing keeps a name from being `../secret.jsonl` or an absolute path.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def require_own_files(folder: Path) -> None:
 
 def require_inside(files: Iterable[str], path: str, described_by: str) -> None:
     """Raises UserError where a data set of the hub, or a folder with the layout of one, names a file outside of it."""
-    folder = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # links are followed, as in a cache of the hub
+    # Names are compared, and links are not followed: a cache of the hub consists of links.
+    folder = os.path.abspath(Path(path).expanduser())  # noqa: PTH100  # `resolve` would follow links
     for file in files:
         if not (
             _is_below(file, folder) or (file.startswith((f"{_HUB}{path}@", f"{_HUB}{path}/")) and ".." not in file)

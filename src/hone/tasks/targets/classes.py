@@ -26,12 +26,13 @@ def class_name(label: object) -> str:
 def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return the names in the order the data set gives; otherwise sort them, numbers by value.
 
-    Where some names are numbers and some are words, only the more frequent kind is meant, unless the data set names all.
+    Where some names are numbers and some are words, only the more frequent kind counts, unless the data set names all.
+    A blank is no name.
     """
     if given is not None:
         return given
     numbers = {name: count for name, count in counts.items() if _is_number(name)}
-    words = {name: count for name, count in counts.items() if name not in numbers}
+    words = {name: count for name, count in counts.items() if name not in numbers and name.strip()}
     names = numbers if sum(numbers.values()) >= sum(words.values()) else words
     return tuple(sorted(names, key=float if names is numbers else None))
 
@@ -46,9 +47,9 @@ def require_classes(labels: Sequence[Any]) -> None:
     else:
         guess = "They look like free text: task=summarization and task=translation learn to write such texts."
     raise UserError(
-        f"The label column has {len(names)} different values in {len(labels)} rows, such as {next(iter(names))!r}, which "
-        f"is too many for classes. {guess} If another column has the labels, name it with dataset.columns.label=…; if "
-        f"these are classes, use task.kind=single_label."
+        f"The label column has {len(names)} different values in {len(labels)} rows, such as "
+        f"{next(iter(names))[:40]!r}: too many for classes. {guess} If another column has the labels, name it with "
+        f"dataset.columns.label=…; if these are classes, use task.kind=single_label."
     )
 
 
@@ -58,22 +59,17 @@ def mixed_label_problems(labels: Sequence[Any]) -> Iterator[tuple[int, str]]:
     counts = Counter(kind for kind in kinds if kind is not None)
     if len(counts) < 2:
         return
-    (usual, count), *_ = counts.most_common(1)
+    usual = counts.most_common(1)[0][0]
     for place, kind in enumerate(kinds):
         if kind not in (None, usual):
-            yield (
-                place,
-                (
-                    f"the label {labels[place]!r} is {kind}, but {count} labels of this column are {usual}; write all in the "
-                    f"same way"
-                ),
-            )
+            problem = f"the label {labels[place]!r} is {kind}, but most in this column are {usual}"
+            yield place, f"{problem}; write all in the same way"
 
 
 def _kind(label: Any) -> str | None:
     """Return what type a label has in words, or None where another check reports it."""
     if isinstance(label, bool):
-        return "true or false"
+        return "a truth value"
     if isinstance(label, int | float):
         return "a number"
     return "text" if isinstance(label, str) else None

@@ -64,8 +64,8 @@ class MultiLabel(Target):
         flat = [
             (row, label) for row, labels in enumerate(lists) if isinstance(labels, list | tuple) for label in labels
         ]
-        for place, problem in mixed_label_problems([label for _, label in flat]):
-            yield Fault(flat[place][0], "label", problem)
+        for place, mixed in mixed_label_problems([label for _, label in flat]):
+            yield Fault(flat[place][0], "label", mixed)
         for row, labels in enumerate(lists):
             if not isinstance(labels, list | tuple):
                 yield Fault(row, "label", f"expected a list of labels, not {labels!r}")

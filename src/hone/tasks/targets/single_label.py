@@ -59,12 +59,14 @@ class SingleLabel(Target):
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         labels = read_column(rows, "label")
-        yield from (Fault(row, "label", problem) for row, problem in mixed_label_problems(labels))
+        mixed = dict(mixed_label_problems(labels))
         for row, label in enumerate(labels):
             if isinstance(label, list | dict):
                 yield Fault(row, "label", f"expected one label, not {label!r} (lists are for task.kind=multi_label)")
                 continue
-            problem = "the label is missing" if label is None else label_problem(class_name(label), facts)
+            problem = mixed.get(row) or (
+                "the label is missing" if label is None else label_problem(class_name(label), facts)
+            )
             if problem:
                 yield Fault(row, "label", problem)
 
