@@ -1,6 +1,7 @@
 """The command in a child of this process: quicker than a process of its own, and a crash of it ends only the child."""
 
 import faulthandler
+import importlib
 import os
 import signal
 import sys
@@ -13,11 +14,22 @@ from conftest import Outcome
 
 PATIENCE = 120
 """Seconds after which a child is stopped."""
+IMPORTED = (
+    "commands.train",
+    "training.run",
+    "data.sources.local",
+    "tasks.text.text_classification",
+    "models.heads.auto",
+)
+"""What is imported before the fork, so that no child has to."""
 
 
 def run_forked(*words: str) -> Outcome:
     """Runs `hone` with these words. The exit code is negative where a signal ended it."""
     from hone.cli import main
+
+    for module in IMPORTED:
+        importlib.import_module(f"hone.{module}")
 
     def command() -> int:
         sys.argv = ["hone", *words]

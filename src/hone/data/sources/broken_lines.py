@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _SHOWN = 5
 """How many broken lines a message names."""
+LONGEST_FIELD = 2**31 - 1
+"""Characters that a field may have: the csv module stops at 131,072, and pandas does not."""
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 
@@ -98,6 +100,7 @@ def _parse_lines(file: Path) -> Iterator[Line]:
 
 def _parse_table(file: Path, separator: str) -> Iterator[Line]:
     """Yields the header's fields, then each row's; a row with fewer fields than the header lacks its last values."""
+    csv.field_size_limit(LONGEST_FIELD)
     with file.open(encoding="utf-8-sig", newline="") as text:
         lines = (line for line in csv.reader(text, delimiter=separator) if line)
         header = next(lines, [])

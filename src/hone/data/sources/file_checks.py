@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hone.core.errors import UserError, join_names
-from hone.data.sources.broken_lines import SEPARATORS, require_objects
+from hone.data.sources.broken_lines import LONGEST_FIELD, SEPARATORS, require_objects
 from hone.data.sources.json_rows import describe_byte
 
 _COMPRESSED = {
@@ -71,6 +71,7 @@ def _require_plain_text(file: Path) -> None:
 
 def _table_columns(file: Path) -> list[str]:
     try:
+        csv.field_size_limit(LONGEST_FIELD)
         with file.open(encoding="utf-8-sig", newline="") as text:
             lines = csv.reader(text, delimiter=SEPARATORS[file.suffix.lower()])
             return next((line for line in lines if line), [])
