@@ -109,7 +109,7 @@ def test_a_checkpoint_from_elsewhere_predicts_too(hone: Hone, run: Path) -> None
 
 def test_bad_rows_are_named_or_left_out(hone: Hone, run: Path) -> None:
     Path("some.jsonl").write_text('{"text": "fine", "label": "joy"}\nno json\n{"text": " "}\n{"text": "fine too"}\n')
-    refused(hone("predict", f"run={run}", "input=some.jsonl"), "row 1 (counting from 0): no JSON", "on_bad_row=skip")
+    refused(hone("predict", f"run={run}", "input=some.jsonl"), "row 1 (counting from 0): not JSON", "on_bad_row=skip")
     done = hone("predict", f"run={run}", "input=some.jsonl", "on_bad_row=skip")
     assert [row["text"] for row in rows(done)] == ["fine", "fine too"]
     assert rows(done)[0]["label"] == "joy", "what was read stays as it is"
@@ -123,8 +123,8 @@ ODD = {
     "no such key": ('{"label": "joy"}', "text: the text is missing"),
     "a list": ('{"text": ["fine"]}', "text: expected text"),
     "half a letter": ('{"text": "\\ud800"}', "or no text"),
-    "half a line": ('{"text": "fi', "no JSON"),
-    "a bare text": ('"fine"', "no JSON object"),
+    "half a line": ('{"text": "fi', "not JSON"),
+    "a bare text": ('"fine"', "not a JSON object"),
 }
 
 
@@ -178,7 +178,7 @@ def test_a_head_that_was_never_trained_does_not_answer(hone: Hone) -> None:
 def test_what_is_written_is_whole_or_not_there(hone: Hone, run: Path) -> None:
     Path("some.jsonl").write_text('{"text": "fine"}\nno json\n')
     Path("out.jsonl").write_text("of before\n")
-    refused(hone("predict", f"run={run}", "input=some.jsonl", "output=out.jsonl"), "no JSON")
+    refused(hone("predict", f"run={run}", "input=some.jsonl", "output=out.jsonl"), "not JSON")
     assert Path("out.jsonl").read_text() == "of before\n"
     assert not [file for file in Path.cwd().iterdir() if file.name.startswith(".")]
 

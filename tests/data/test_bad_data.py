@@ -182,9 +182,18 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "a lone surrogate": (
         {"a.jsonl": '{"text": "\\ud800", "label": 1}\n'},
         "dataset.path=a.jsonl",
-        "a.jsonl: not readable as json",
+        "a.jsonl: 1 of 1 rows cannot be read|row 0: half of a surrogate pair",
     ),
-    "a key twice": ({"a.jsonl": '{"text": "a", "label": 1, "text": "b"}\n'}, "dataset.path=a.jsonl", "text"),
+    "a key twice": (
+        {"a.jsonl": '{"text": "a", "label": 1, "text": "b"}\n'},
+        "dataset.path=a.jsonl",
+        "row 0: the key 'text' occurs twice",
+    ),
+    "a column name twice": (
+        {"a.csv": csv(((f"{text},{text}", label) for text, label in ROWS), "text,text,label")},
+        "dataset.path=a.csv",
+        "a.csv: several columns are called text",
+    ),
     "all rows bad": (
         {"a.jsonl": labelled(lambda row: "ab"[row % 2], lambda row: " ")},
         "dataset.path=a.jsonl dataset.on_bad_row=skip",
@@ -237,10 +246,6 @@ FINE: dict[str, tuple[dict[str, str | bytes], str]] = {
     "a very long text": (
         {"a.jsonl": labelled(lambda row: row % 2, lambda row: "w" * 10 ** (6 * (row == 0)))},
         "dataset.path=a.jsonl",
-    ),
-    "a column name twice": (
-        {"a.csv": csv(((f"{text},{text}", label) for text, label in ROWS), "text,text,label")},
-        "dataset.path=a.csv",
     ),
     "an own id": (
         {"a.csv": csv(((f"7,{text}", label) for text, label in ROWS), "id,text,label")},

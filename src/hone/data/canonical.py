@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, List
 
-from hone.core.errors import MissingColumns, UserError, closest_choice, join_names
+from hone.core.errors import MissingColumns, UserError, closest_choice, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.task import Task
 from hone.core.wording import as_typed
@@ -29,6 +29,7 @@ def to_canonical(raw: Dataset, split: str, source: Source, task: Task, first: in
     for role, columns in roles.items():
         if len(columns) > 1:
             rows = rows.add_column(role, _zip_columns(raw, role, columns))
+    _require_intact(rows, split, source, first)
     for role, feature in rows.features.items():
         names = _names_of_labels(feature, source)
         if role != "label" or not names:
@@ -97,6 +98,32 @@ def _columns_by_role(raw: Dataset, split: str, source: Source, task: Task) -> di
         mapping = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}
         raise UserError(f"dataset.columns={as_typed(mapping)}: one column for two roles.")
     return roles
+
+
+def _require_intact(rows: Dataset, split: str, source: Source, first: int) -> None:
+    """Raises UserError where a value is damaged, such as a text that is not UTF-8: no reader of files looks at that."""
+    table = rows.with_format("arrow")[:]
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        for role in table.column_names:
+            row = _first_damaged(table[role])
+            if row is not None:
+                raise UserError(
+                    f"{source.name}, {split} split: column {source.columns.get(role) or role!r}, row {first + row} "
+                    f"(counting from 0): the value is damaged, or text that is not UTF-8. Write the file again."
+                ) from error
+        raise UserError(f"{source.name}, {split} split: the file is damaged ({one_line(error)}).") from error
+
+
+def _first_damaged(column: pa.ChunkedArray) -> int | None:
+    """Returns the place of the first value that is damaged."""
+    for row in range(len(column)):
+        try:
+            column.slice(row, 1).validate(full=True)
+        except pa.ArrowInvalid:
+            return row
+    return None
 
 
 def _describe_missing(roles: dict[str, list[str]], existing: list[str]) -> str:

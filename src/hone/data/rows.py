@@ -119,7 +119,11 @@ def _hold_out(rows: Dataset, source: Source) -> tuple[Dataset, Dataset]:
         seen.update(classes[row])
     count = min(max(1, round(source.holdout * len(rows))), len(spare))
     if not 0 < count < len(rows):
-        raise UserError(f"{source.name}: {len(rows)} training rows are too few to hold some out for validation.")
+        different = len({label for labels in classes for label in labels})
+        reason = f": they have {different} different labels" if different > 1 else ""
+        raise UserError(
+            f"{source.name}: {len(rows)} training rows are too few to hold some out for validation{reason}."
+        )
     # Rows at equal distances in the order of their labels have every label in proportion.
     spare.sort(key=lambda row: classes[row])
     held = np.zeros(len(rows), dtype=bool)

@@ -24,7 +24,7 @@ from hone.data.canonical import label_names, to_canonical
 from hone.data.plan import EncodedRows, Feed, PlannedStep, StepPlan
 from hone.data.recipe import code_digest, task_options
 from hone.data.source import RawStream, Source
-from hone.data.sources.broken_lines import require_readable_rows
+from hone.data.sources.broken_lines import require_objects, require_readable_rows
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,8 @@ def iter_canonical(incoming: RawStream, source: Source, task: Task) -> Iterator[
 def _read_survey(incoming: RawStream, source: Source, task: Task) -> StreamSurvey:
     names = label_names(incoming, source)
     summary, facts = BadRowSummary(), None
+    if incoming.file is not None:
+        require_objects(incoming.file, "")
     try:
         for chunk in iter_canonical(incoming, source, task):
             before = facts or Facts(task.find_facts(chunk, names).kind)  # the first rows show the kind of problem

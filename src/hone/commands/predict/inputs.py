@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import pyarrow.parquet as pq
 
 from hone.core.errors import UserError, join_names
 from hone.core.paths import nearest_path
+from hone.data.sources.broken_lines import LONGEST_FIELD
+from hone.data.sources.json_rows import Line, iter_lines, parse_line, parse_object
 
 STANDARD_INPUT = "-"
 _PARQUET_BATCH = 1024
@@ -42,7 +43,7 @@ def typed_rows(inputs: Mapping[str, Sequence[str]]) -> Iterator[Row]:
 def read_rows(place: str, first_role: str) -> Iterator[Row | BrokenRow]:
     """Yield the rows of a file, or of standard input; where lines are bare texts, they are called `first_role`."""
     if place == STANDARD_INPUT:
-        return _read_lines(sys.stdin, first_role)
+        return _with_errors_reported(_read_lines(sys.stdin, first_role), place)
     path = Path(place).expanduser()
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -65,8 +66,7 @@ def _with_errors_reported(rows: Iterator[Row | BrokenRow], place: str) -> Iterat
 
 
 def _read_json_lines(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
-    with path.open(encoding="utf-8-sig") as file:
-        yield from (_parse_object(line) for line in file if line.strip())
+    yield from (_to_row(parse_line(line)) for line in iter_lines(path))
 
 
 def _read_texts(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
@@ -76,6 +76,7 @@ def _read_texts(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
 
 def _read_separated(delimiter: str) -> Callable[[Path, str], Iterator[Row | BrokenRow]]:
     def read(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
+        csv.field_size_limit(LONGEST_FIELD)
         with path.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file, delimiter=delimiter):
                 if None in row:  # DictReader's key for surplus fields, and its value for missing ones
@@ -91,6 +92,7 @@ def _read_separated(delimiter: str) -> Callable[[Path, str], Iterator[Row | Brok
 def _read_parquet(path: Path, first_role: str) -> Iterator[Row | BrokenRow]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
+            batch.validate(full=True)  # texts that are not UTF-8, which the reader lets pass
             yield from batch.to_pylist()
 
 
@@ -100,15 +102,11 @@ def _read_lines(file: TextIO, first_role: str) -> Iterator[Row | BrokenRow]:
     for first in lines:
         are_objects = first.lstrip().startswith("{")
         for line in chain([first], lines):
-            yield _parse_object(line) if are_objects else {first_role: line.rstrip("\r\n")}
+            yield _to_row(parse_object(line)) if are_objects else {first_role: line.rstrip("\r\n")}
 
 
-def _parse_object(line: str) -> Row | BrokenRow:
-    try:
-        row = json.loads(line.strip())
-    except ValueError as error:
-        return BrokenRow(f"no JSON ({error})")
-    return row if isinstance(row, dict) else BrokenRow("no JSON object")
+def _to_row(line: Line) -> Row | BrokenRow:
+    return line if isinstance(line, dict) else BrokenRow(str(line))
 
 
 _READERS: dict[str, Callable[[Path, str], Iterator[Row | BrokenRow]]] = {

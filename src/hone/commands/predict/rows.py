@@ -117,7 +117,12 @@ class RowEncoder:
         numbers = list(chunk)
         try:
             rows = Dataset.from_dict(self._by_role(chunk))
-        except (TypeError, ValueError, OverflowError) as error:  # pyarrow's errors for values that make no column
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+            NotImplementedError,
+        ) as error:  # pyarrow's errors for values that make no column
             if len(chunk) == 1:
                 return {numbers[0]: f"its values are of several types, or no text ({error})"}
             faults: dict[int, str] = {}
@@ -182,5 +187,5 @@ def _parse_list(text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
@@ -16,6 +16,8 @@ from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.paths import cache_key, nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.source import RawStream, Source
+from hone.data.sources.file_checks import require_sound
+from hone.data.sources.saved_files import require_inside
 
 
 @final
@@ -43,6 +45,7 @@ class Hub(Source):
         if self.streaming:  # `load_dataset` would fetch the files of all splits, even for one of them
             return {split: self._open(theirs).read_all() for split, theirs in wanted.items() if split != "train"}
         options = {"revision": self.revision, "cache_dir": _cache_folder(self.path)}
+        self._find()
         with self._explain_errors():
             loaded = load_dataset(self.path, self.subset, split=list(wanted.values()), **options)
         return dict(zip(wanted, loaded, strict=True))
@@ -54,16 +57,28 @@ class Hub(Source):
         return self._open(theirs)
 
     def _open(self, split: str) -> RawStream:
+        builder = self._find()
+        with self._explain_errors():
+            return RawStream.from_builder(builder, split)
+
+    def _find(self) -> Any:
+        """Returns the builder of the data set, which knows its files, after a check of these."""
         options = {"revision": self.revision, "cache_dir": _cache_folder(self.path)}
         with self._explain_errors():
-            return RawStream.from_builder(load_dataset_builder(self.path, self.subset, **options), split)
+            builder = load_dataset_builder(self.path, self.subset, **options)
+        files = [file for files in (builder.config.data_files or {}).values() for file in files]
+        require_inside(files, self.path, "its card (data_files in README.md)")
+        for file in map(Path, files):
+            if file.is_file():
+                require_sound(file)
+        return builder
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
         """Turns the errors of loading into a UserError that says what is wrong with the config."""
         try:
             yield
-        except (DatasetsError, OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever datasets and the readers of files raise, the data set is at fault
             raise UserError(self._describe_problem(error)) from error
 
     def _describe_problem(self, error: Exception) -> str:

@@ -9,14 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
-from datasets.exceptions import DatasetGenerationError
+from datasets import Dataset, DatasetDict, Json, load_dataset, load_dataset_builder, load_from_disk
 
-from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.errors import UserError, did_you_mean, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Documents, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.source import SPLITS, RawStream, Source
-from hone.data.sources.broken_lines import read_with_empty_rows, require_readable_rows
+from hone.data.sources.broken_lines import (
+    SEPARATORS,
+    read_with_empty_rows,
+    require_clear_texts,
+    require_readable_rows,
+    require_storable_numbers,
+)
+from hone.data.sources.file_checks import decode_text, describe_encoding, require_sound
+from hone.data.sources.saved_files import require_own_files
 
 _FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",
@@ -29,6 +36,9 @@ _SYNONYMS = {
     "test": ("test", "eval"),
 }
 """The names of files that mean a split."""
+_SKIP = ", or leave them out with dataset.on_bad_row=skip"
+_STREAM_HEAD = 16
+"""How many MB of a stream's file are checked when it is opened: more than a reader looks at to find the columns."""
 
 
 @final
@@ -68,8 +78,13 @@ class Local(Source):
         if kind == "text":
             return read_text(file, self.documents)
         try:
-            with _explain_errors(file, kind, ", or leave them out with dataset.on_bad_row=skip"):
+            require_sound(file, _SKIP)
+            with _explain_errors(file, kind, _SKIP):
                 rows = load_dataset(kind, data_files=str(file), split="train", **options)
+            mixed = [name for name, feature in rows.features.items() if isinstance(feature, Json)]
+            if mixed:  # columns of several types have another parser, which keeps the last of two equal keys
+                require_readable_rows(file, _SKIP)
+                require_clear_texts(file, [name for name in mixed if name in self.columns.values()])
         except UserError:
             readable = read_with_empty_rows(file) if self.on_bad_row == "skip" else None
             if readable is None:
@@ -88,9 +103,10 @@ class Local(Source):
         return path
 
     def _load_saved(self, path: Path) -> dict[str, Dataset]:
+        require_own_files(path)
         try:
             saved = load_from_disk(str(path))
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # whatever datasets and pyarrow raise, the files are at fault
             raise UserError(f"dataset.path={self.path}: this saved data set is incomplete: {error}") from error
         if not isinstance(saved, DatasetDict):
             return {"train": saved}
@@ -125,10 +141,7 @@ class Local(Source):
 
 def read_text(file: Path, documents: Documents) -> Dataset:
     """Returns the documents of a plain text file in a column `text`. Blank documents are left out."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeError as error:
-        raise UserError(f"{file}: not readable as text (hone reads UTF-8): {error}") from error
+    text = decode_text(file)
     pieces = {"lines": text.split("\n"), "paragraphs": re.split(r"\n\s*\n", text), "files": [text]}[documents]
     rows = [piece if documents == "files" else piece.strip("\n") for piece in pieces if piece.strip()]
     if not rows:
@@ -146,6 +159,7 @@ def _open_stream(file: Path) -> RawStream:
         raise UserError(
             f"dataset.streaming=true: {file.name} can only be loaded; only tables and .jsonl files can be streamed."
         )
+    require_sound(file, chunks=_STREAM_HEAD)
     with _explain_errors(file, kind):
         incoming = RawStream.from_builder(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
     _require_separator(list(incoming.features), file)
@@ -169,12 +183,16 @@ def _explain_errors(file: Path, kind: str, remedy: str = "") -> Iterator[None]:
     """Turns the errors of a reader into a UserError that names the file and, where it can, the rows."""
     try:
         yield
-    except (DatasetGenerationError, ValueError) as error:
-        if "corresponds to no data" in str(error):
+    except Exception as error:  # whatever datasets, pandas and pyarrow raise, the file is at fault
+        cause = error.__cause__ or error
+        if "corresponds to no data" in str(error) or "BatchSize must be greater than 0" in str(error):
             raise UserError(f"{file}: it has no rows.") from error
         require_readable_rows(file, remedy)
-        utf8 = " (hone reads UTF-8)" if isinstance(error.__cause__, UnicodeError) else ""
-        raise UserError(f"{file}: not readable as {kind}{utf8}: {error.__cause__ or error}") from error
+        if kind != "parquet" and (place := describe_encoding(file)):
+            raise UserError(f"{file}: not readable as {kind} (hone reads UTF-8): {place}") from error
+        if isinstance(cause, OverflowError) and file.suffix.lower() in SEPARATORS:
+            require_storable_numbers(file)
+        raise UserError(f"{file}: not readable as {kind}: {one_line(cause)}") from error
 
 
 def _require_separator(columns: list[str], file: Path) -> None:

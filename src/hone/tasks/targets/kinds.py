@@ -8,6 +8,7 @@ from transformers import PretrainedConfig
 from hone.core.columns import read_column
 from hone.core.task import Facts
 from hone.tasks.targets.base import Target
+from hone.tasks.targets.classes import require_classes
 from hone.tasks.targets.multi_label import MultiLabel
 from hone.tasks.targets.regression import Regression
 from hone.tasks.targets.single_label import SingleLabel
@@ -20,15 +21,21 @@ def target_class(kind: str) -> type[Target]:
     return _TARGETS[kind]
 
 
-def guess_kind(rows: Dataset) -> str:
-    """Guess the kind from the labels: lists mean several labels, floats a number, anything else one label."""
+def guess_kind(rows: Dataset, names: tuple[str, ...] | None = None) -> str:
+    """Guess the kind from the labels: lists mean several labels, floats a number, anything else one label.
+
+    Raise UserError where the labels are no classes: their `names` are not given, and they hardly repeat.
+    """
     labels = [label for label in read_column(rows, "label") if label is not None]
     if labels and all(isinstance(label, list | tuple) for label in labels):
         return "multi_label"
     if labels and all(isinstance(label, float) for label in labels):
         # A column of integers turns into floats when a value is missing; those are still class labels.
         has_gaps = len(labels) < len(rows)
-        return "single_label" if has_gaps and all(label.is_integer() for label in labels) else "regression"
+        if not (has_gaps and all(label.is_integer() for label in labels)):
+            return "regression"
+    if names is None:
+        require_classes(labels)
     return "single_label"
 
 

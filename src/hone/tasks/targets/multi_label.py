@@ -26,6 +26,7 @@ from hone.tasks.targets.classes import (
     join_facts,
     label_problem,
     list_class_weights,
+    mixed_label_problems,
     require_two_classes,
     scores_by_name,
 )
@@ -59,7 +60,13 @@ class MultiLabel(Target):
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, labels in enumerate(read_column(rows, "label")):
+        lists = read_column(rows, "label")
+        flat = [
+            (row, label) for row, labels in enumerate(lists) if isinstance(labels, list | tuple) for label in labels
+        ]
+        for place, mixed in mixed_label_problems([label for _, label in flat]):
+            yield Fault(flat[place][0], "label", mixed)
+        for row, labels in enumerate(lists):
             if not isinstance(labels, list | tuple):
                 yield Fault(row, "label", f"expected a list of labels, not {labels!r}")
                 continue

@@ -20,6 +20,10 @@ from hone.tasks.metrics.ranks import SPEARMAN
 from hone.tasks.metrics.scalars import MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, PEARSON
 from hone.tasks.targets.base import Target, TargetOptions
 
+_LARGEST = 1e12
+"""The largest number that can be learned: squared, and summed over all weights for the norm of a gradient, it must stay
+below 3.4e38, the largest float32."""
+
 
 @final
 class Regression(Target):
@@ -56,6 +60,9 @@ class Regression(Target):
                 yield Fault(row, "label", "the label is missing")
             elif not math.isfinite(_number(label)):
                 yield Fault(row, "label", f"expected a number, not {label!r}")
+            elif abs(_number(label)) > _LARGEST:
+                problem = f"{label!r} is too large: its squared error does not fit into float32; scale the labels"
+                yield Fault(row, "label", problem)
 
     def encode(self, labels: Sequence[Any]) -> list[Any]:
         return [float(label) for label in labels]
@@ -94,5 +101,5 @@ def _number(label: object) -> float:
     """Return the label as a number, NaN if it is not a number."""
     try:
         return float(label)  # type: ignore[arg-type]  # anything that is not a number raises
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

@@ -26,6 +26,7 @@ from hone.tasks.targets.classes import (
     join_facts,
     label_problem,
     list_class_weights,
+    mixed_label_problems,
     require_two_classes,
     scores_by_name,
 )
@@ -57,11 +58,15 @@ class SingleLabel(Target):
 
     @classmethod
     def find_faults(cls, rows: Dataset, facts: Facts) -> Iterator[Fault]:
-        for row, label in enumerate(read_column(rows, "label")):
+        labels = read_column(rows, "label")
+        mixed = dict(mixed_label_problems(labels))
+        for row, label in enumerate(labels):
             if isinstance(label, list | dict):
                 yield Fault(row, "label", f"expected one label, not {label!r} (lists are for task.kind=multi_label)")
                 continue
-            problem = "the label is missing" if label is None else label_problem(class_name(label), facts)
+            problem = mixed.get(row) or (
+                "the label is missing" if label is None else label_problem(class_name(label), facts)
+            )
             if problem:
                 yield Fault(row, "label", problem)
 

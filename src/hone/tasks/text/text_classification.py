@@ -50,7 +50,7 @@ class TextClassification(Task):
         return self._target(self.facts)
 
     def find_facts(self, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
-        kind = guess_kind(rows) if self.kind == "auto" else self.kind
+        kind = guess_kind(rows, names) if self.kind == "auto" else self.kind
         return target_class(kind).find_facts(rows, names)
 
     def add_facts(self, facts: Facts, rows: Dataset, names: tuple[str, ...] | None) -> Facts:

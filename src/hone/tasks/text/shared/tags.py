@@ -60,6 +60,8 @@ def word_faults(rows: Dataset) -> Iterator[Fault]:
     """Yield the rows without words or with something other than words."""
     for row, words in enumerate(read_column(rows, "words")):
         problem = _word_problem(words)
+        if problem is None and isinstance(words, str) and "label" in rows.column_names:
+            problem = f"expected a list of words, one for each tag, not the text {words[:40]!r}"
         if problem:
             yield Fault(row, "words", problem)
 

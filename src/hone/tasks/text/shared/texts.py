@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset
+from datasets import Dataset, Json
 
+from hone.core.columns import read_column
 from hone.core.errors import RowError, UserError
 from hone.core.task import Fault
 
@@ -18,6 +19,9 @@ PairTruncation = Literal["longest_first", "only_first", "do_not_truncate"]
 def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
     """Yield the rows whose text is missing, not text, or blank."""
     column = rows.with_format("arrow")[:][role]
+    if isinstance(rows.features[role], Json):  # values of several types
+        yield from _odd_values(rows, role)
+        return
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         yield from (Fault(row, role, f"expected text, not {column.type}") for row in range(len(rows)))
         return
@@ -28,6 +32,16 @@ def text_faults(rows: Dataset, role: str) -> Iterator[Fault]:
         for row in pc.indices_nonzero(pc.equal(pc.utf8_trim_whitespace(chunk), "")).to_pylist():
             yield Fault(start + row, role, "the text is empty")
         start += len(chunk)
+
+
+def _odd_values(rows: Dataset, role: str) -> Iterator[Fault]:
+    for row, value in enumerate(read_column(rows, role)):
+        if value is None:
+            yield Fault(row, role, "the text is missing")
+        elif not isinstance(value, str):
+            yield Fault(row, role, f"expected text, not {str(value)[:40]!r} ({type(value).__name__})")
+        elif not value.strip():
+            yield Fault(row, role, "the text is empty")
 
 
 def token_limit(tokenizer: Any, max_length: int | None, option: str = "max_length") -> int:
