@@ -51,12 +51,14 @@ TARGETS = (
 )
 """What no `_target_` may name: nothing here is a class of hone of the right kind, or of a trusted package."""
 
+SINKS = "hone.commands.predict.sinks"
 KERNEL = "checkpoint: {_target_: hone.models.checkpoints.tiny.TinyBert, trust_remote_code: true}"
 LOG = "{version: 1, root: {level: INFO, handlers: [a]}, handlers: {a: %s}}"
 ATTACKS = {
     **{f"dataset._target_={target}": f"dataset: {{_target_: '{target}'}}" for target in TARGETS},
     "a part of a part": "checkpoint: {hyperparameters: {x: {_target_: evil.Thing}}}",
     "one that waits for arguments": "optimizer: {algorithm: {_target_: evil.Thing, _partial_: true}}",
+    "a part that empties a file": f"optimizer: {{algorithm: {{_target_: {SINKS}.CsvSink, path: precious}}}}",
     "an item of a list": "task: {class_weights: [1, {_target_: evil.Thing}]}",
     "an interpolated target": "{notes: evil.Thing, dataset: {_target_: '${notes}'}}",
     "a decoded target": "dataset: {_target_: '${oc.decode:evil.Thing}'}",
@@ -215,9 +217,26 @@ def test_a_run_folder_does_not_do_it(attack: str, hone: Hone, marker: Path, fini
 
 
 @pytest.mark.slow
-def test_most_of_the_attacks_are_real(marker: Path, hone: Hone) -> None:
-    """They do run what they name when the user types them, so a refusal is not due to a misspelt key."""
-    stream = config_of("a stream")
-    assert hone("train", "--cfg", "job", "tracker=none", *words({"trust": ["evil"]})).code == 0
-    hone("train", "tracker=none", "trust=[evil]", "seed=-1", *words(stream))
+@pytest.mark.parametrize("attack", ["a stream", "a folder to search", "a formatter"])
+def test_it_runs_when_the_user_types_it(attack: str, hone: Hone, marker: Path) -> None:
+    """So a refusal is not due to a misspelt key."""
+    typed = ["++hydra.job_logging.version=1", "+hydra.job_logging.formatters={mine: {'()': evil.Thing}}"]
+    own = typed if attack == "a formatter" else words(config_of(attack))
+    hone("train", "tracker=none", "trust=[evil]", "seed=-1", *own)
+    assert marker.exists()
+
+
+@pytest.mark.slow
+def test_a_log_empties_a_file_when_the_user_types_it(hone: Hone, marker: Path) -> None:
+    hone("train", "tracker=none", "seed=-1", *words(config_of("an emptied file")))
+    assert Path("precious").read_text() != "precious"
+
+
+def test_the_environment_allows_the_code_of_a_checkpoint(
+    hone: Hone, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HONE_TRUST_REMOTE_CODE", "1")
+    line = command("an experiment", "code of a checkpoint", monkeypatch)
+    assert line is not None
+    assert hone(*line).code == 2
     assert marker.exists()

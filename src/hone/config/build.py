@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
+from hone.config.tree import named_targets
 from hone.core.errors import UserError, one_line
 from hone.core.trust import require_trusted
 
@@ -46,6 +47,12 @@ def _build_value(value: Any, place: str, trust: Iterable[str]) -> Any:
         return value
     arguments = _build_arguments(value, place, trust)
     cls = _import_class(str(value["_target_"]), place, trust)
+    if cls.__module__.startswith("hone.") and f"{cls.__module__}.{cls.__name__}" not in named_targets():
+        # At the top `kind` decides; here any class would do, and some of them open files when they are made.
+        raise UserError(
+            f"{place}._target_={value['_target_']}: of hone's own classes, only those that its config files name can "
+            "be part of another section."
+        )
     return partial(cls, **arguments) if arguments.pop("_partial_", False) else _make(cls, arguments, place)
 
 
