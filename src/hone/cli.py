@@ -40,7 +40,7 @@ def _dispatch(arguments: Sequence[str], debug: bool) -> int:
         print(f"hone {__version__}")
         return 0
     if command in ("-sc", "--shell-completion"):
-        from hone.config.command_line import complete
+        from hone.config.completion import complete
 
         complete(" ".join(rest))
         return 0

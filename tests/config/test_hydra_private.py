@@ -38,7 +38,9 @@ def test_private_attributes_are_still_there() -> None:
     assert {"kv_sep", "item_sep", "exclude_keys", "overrides"} == {
         *inspect.signature(hydra_private._overrides_dirname).parameters
     }
-    assert {"load_configuration", "load_sweep_config"} <= {*dir(hydra_private.ConfigLoaderImpl)}
+    names = {"load_configuration", "load_sweep_config", "_load_single_config", "_process_config_searchpath"}
+    assert names <= {*dir(hydra_private.ConfigLoaderImpl)}
+    assert import_module(f"{hydra_private.CORE_PLUGINS}basic_launcher").BasicLauncher
 
 
 def test_hydra_asks_its_module_for_the_loader_that_is_replaced() -> None:
@@ -46,6 +48,15 @@ def test_hydra_asks_its_module_for_the_loader_that_is_replaced() -> None:
     source = inspect.getsource(import_module("hydra._internal.hydra").Hydra)
     assert "ConfigLoaderImpl(" in source
     assert "HYDRA_FULL_ERROR" in inspect.getsource(import_module("hydra._internal.utils"))
+
+
+def test_every_file_goes_through_the_functions_that_are_extended() -> None:
+    """A file that Hydra merged elsewhere would be merged without being looked at."""
+    loader = hydra_private.ConfigLoaderImpl
+    compose = inspect.getsource(loader._compose_config_from_defaults_list)
+    assert "self._load_single_config(" in compose
+    assert compose.count("merge_with(loaded.config)") == compose.count("merge") == 1
+    assert "self._process_config_searchpath(" in inspect.getsource(loader._parse_overrides_and_create_caching_repo)
 
 
 def test_the_version_is_the_one_that_is_installed() -> None:

@@ -16,6 +16,8 @@ import yaml
 from conftest import SMALL, Hone, only_run, runs
 from hone.cli import main
 from hone.config.command_line import CommandLine
+from hone.config.tree import CONF
+from hone.core.errors import UserError
 
 EVIL = "from pathlib import Path\nPath({marker!r}).touch()\n\n\nclass Thing:\n    def __init__(self, **options): pass\n"
 TARGETS = {
@@ -231,6 +233,41 @@ def test_what_only_the_user_can_say_is_not_repeated(word: str, poisoned: Callabl
     assert word not in line.overrides
     assert line.overrides[-3:] == ("seed=7", line.overrides[-2], "log_every=3")
     assert line.trusted == frozenset()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "checkpoint.trust_remote_code=true",
+        "++checkpoint={path: remote, trust_remote_code: true}",
+        "++checkpoint={path: remote, trust_remote_code: true},{path: other}",
+    ],
+)
+def test_the_code_of_a_checkpoint_is_allowed_anew_each_time(
+    word: str, poisoned: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = poisoned((word, "seed=7"))
+    forgotten = CommandLine.read([f"resume={run}"]).with_resumed_words()
+    with pytest.raises(UserError, match=r"only you can allow .* add checkpoint\.trust_remote_code=true"):
+        forgotten.require_no_withheld()
+    repeated = CommandLine.read([f"resume={run}", "checkpoint.trust_remote_code=true"]).with_resumed_words()
+    repeated.require_no_withheld()
+    assert "seed=7" in repeated.overrides
+    assert repeated.allows_remote_code("checkpoint.trust_remote_code")
+    monkeypatch.setenv("HONE_TRUST_REMOTE_CODE", "1")
+    assert word in CommandLine.read([f"resume={run}"]).with_resumed_words().overrides
+
+
+def test_a_file_may_choose_a_launcher_and_its_options(hone: Hone) -> None:
+    own = "defaults: [train, _self_, override hydra/launcher: slurm]\nhydra: {launcher: {partition: gpu}}\n"
+    files = config_dir(job=own, copy=(CONF / "train.yaml").read_text())
+    shown = ("--cfg", "hydra", "--package", "hydra.launcher")
+    done = hone("train", files, "--config-name=job", *shown)
+    assert done.code == 0, done.said
+    assert "SlurmLauncher" in done.out
+    assert "partition: gpu" in done.out
+    copied = hone("train", files, "--config-name=copy", "hydra/launcher=slurm", "hydra.launcher.partition=gpu", *shown)
+    assert copied.out == done.out, copied.said
 
 
 @pytest.mark.parametrize("command", ["evaluate", "export"])

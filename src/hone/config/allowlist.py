@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, final
 
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import Container, DictConfig, ListConfig
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hone.config.check import sweep_function
-from hone.config.hydra_private import ConfigLoaderImpl, loader_replaced
+from hone.config.command_line import CommandLine
+from hone.config.foreign_files import is_shipped, launcher_options, require_harmless_options, require_own_package
+from hone.config.hydra_private import CORE_PLUGINS, FileVettingLoader, loader_replaced
 from hone.core.errors import UserError
 from hone.core.trust import require_trusted
 
@@ -27,28 +30,50 @@ _DECIDES_WHAT_RUNS = re.compile(r"(HONE|GIT|LD|DYLD|PYTHON|BASH)_?.*|PATH|HF_END
 
 
 @final
-class _CheckedLoader(ConfigLoaderImpl):
-    """Checks every config that Hydra composes, including those of jobs, before it is used."""
+class _CheckedLoader(FileVettingLoader):
+    """Checks every file that Hydra merges, and every config that it composes, including those of jobs."""
 
-    def __init__(self, command: str, trust: frozenset[str], **options: Any) -> None:
+    def __init__(self, command: str, line: CommandLine, **options: Any) -> None:
         super().__init__(**options)
-        self.command, self.trust = command, trust
+        self.command, self.line = command, line
+        self.options: set[str] = set()
+        """What files have set of the launcher."""
+
+    def vet_file(self, file: ConfigResult, name: str, package: str | None) -> None:
+        """Refuse a file that sets what only the user may set."""
+        if is_shipped(file):
+            require_own_package(file, name, package)
+        else:
+            self.options |= launcher_options(file, name)
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         return self.vet(super().load_configuration(*arguments, **options))
 
     def vet(self, config: DictConfig) -> DictConfig:
         """The config itself, if it is harmless."""
-        require_harmless(config.hydra, self.trust)
+        require_harmless(config.hydra, self.line.trusted)
+        self._require_harmless_plugins(config.hydra)
         if sweep_function(self.command):
             _require_our_sweeper(config.hydra, self.command)
         return config
 
+    def _require_harmless_plugins(self, node: DictConfig) -> None:
+        """Refuse a launcher or sweeper of another package that a file has chosen, and harmful options of ours."""
+        for kind in ("launcher", "sweeper"):
+            target = str(OmegaConf.select(node, f"{kind}._target_"))
+            from_file = kind == "launcher" and "_target_" in self.options
+            if kind == "launcher" and target.startswith("hone."):
+                require_harmless_options(self.options)
+            elif target.startswith(CORE_PLUGINS) or target == SWEEPER:
+                continue
+            elif from_file or not self.line.chooses_plugin(kind):
+                require_trusted(target, f"hydra.{kind}", self.line.trusted)
+
 
 @contextmanager
-def vetted(command: str, trust: frozenset[str]) -> Iterator[None]:
-    """Inside, Hydra composes no config that names code outside the allowlist."""
-    with loader_replaced(partial(_CheckedLoader, command, trust)):
+def vetted(command: str, line: CommandLine) -> Iterator[None]:
+    """Inside, Hydra composes no config that names code outside the allowlist, and no file decides which code runs."""
+    with loader_replaced(partial(_CheckedLoader, command, line)):
         yield
 
 

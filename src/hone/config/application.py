@@ -15,13 +15,14 @@ from omegaconf import OmegaConf
 
 from hone.config.allowlist import SWEEPER, vetted
 from hone.config.check import check
-from hone.config.command_line import CommandLine, retry_words, without_open_columns
+from hone.config.command_line import CommandLine, without_open_columns
 from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.config.job import Invocation
 from hone.config.mistakes import explain, with_fitting_tasks
 from hone.config.tree import CONF, keys_of
 from hone.core.errors import HoneError, Interrupted, Preempted, UserError, report_error
 from hone.core.process import import_without_gc
+from hone.core.trust import trusted_by_environment
 from hone.core.wording import as_typed
 
 
@@ -35,9 +36,10 @@ class Application:
         self.code = 0
         self.line = CommandLine((), (), None, None, frozenset())
 
-    def run(self, words: Sequence[str]) -> int:
+    def run(self, words: Sequence[str], retried: str | None = None) -> int:
+        """Run the command with these words; `retried` is the folder of a sweep whose words come before them."""
         try:
-            self.line = self._read(words)
+            self.line = self._read(words, retried)
             if self.line.help:
                 from hone.config.help import help_text
 
@@ -46,7 +48,7 @@ class Application:
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retry()
             sys.argv = [f"hone {self.command}", *self.line.words]
-            with errors_raised(), vetted(self.command, self.line.trusted):
+            with errors_raised(), vetted(self.command, self.line):
                 hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=self.command)(self._job)()
         except (HoneError, BrokenPipeError):
             raise
@@ -56,11 +58,14 @@ class Application:
             raise explain(error, self.command, self.line) from error
         return self.code
 
-    def _read(self, words: Sequence[str]) -> CommandLine:
+    def _read(self, words: Sequence[str], retried: str | None) -> CommandLine:
         """The typed words, with what this command makes of plain words, texts and addresses."""
         line = CommandLine.read(words)
+        if retried is not None:
+            line = line.with_retried_words(retried)
         if self.command in ("train", "plan"):
-            line = line.with_resumed_words()
+            line = line.with_resumed_words() if retried is None else line
+            line.require_no_withheld()
         keys = keys_of(self.command)
         line = line.with_wandb_checkpoint(keys)
         if "inputs" in keys:
@@ -71,7 +76,7 @@ class Application:
         """Run the sweep's own command with the words added to it; finished runs stay as they are."""
         if len(self.line.folders) != 2:
             raise UserError("hone sweep retry DIR: expected the folder of one sweep.")
-        return Application("train", self.debug).run([*retry_words(self.line.folders[1]), *self.line.words])
+        return Application("train", self.debug).run(self.line.words, self.line.folders[1])
 
     def _job(self, config: Any) -> Any:
         """Run one job; a failure is reported and remembered, and the next jobs still run."""
@@ -106,6 +111,7 @@ class Application:
         except Exception as error:
             raise explain(error, self.command, self.line) from error
         self._require_trusted_by_user(values.get("trust"))
+        self._require_allowed_code(values, "")
         if self.line.inputs:
             values["inputs"] = self.line.inputs
         if self.line.folders:
@@ -115,11 +121,25 @@ class Application:
     def _require_trusted_by_user(self, trust: Any) -> None:
         """Only the command line or HONE_TRUST may trust a package: a config that could would defeat the allowlist."""
         given = set(trust) if isinstance(trust, list) and all(isinstance(name, str) for name in trust) else set()
-        if not given <= self.line.trusted:
+        if not given <= self.line.trusted | trusted_by_environment():
             raise UserError(
                 f"trust={as_typed(trust)}: this is in a config file, but only you can declare code trusted; "
                 f"repeat it on the command line, or set HONE_TRUST={','.join(sorted(given))}."
             )
+
+    def _require_allowed_code(self, node: Any, place: str) -> None:
+        """Only the user may allow code that comes with a checkpoint to run, whatever file or interpolation says so."""
+        if isinstance(node, list):
+            for index, item in enumerate(node):
+                self._require_allowed_code(item, f"{place}[{index}]")
+        for key, value in node.items() if isinstance(node, dict) else ():
+            inner = f"{place}.{key}" if place else str(key)
+            if key == "trust_remote_code" and value not in (False, None) and not self.line.allows_remote_code(inner):
+                raise UserError(
+                    f"{inner}={as_typed(value)}: this is in a config file, but only you can allow code that comes with "
+                    f"a checkpoint to run; type {inner}=true, or set HONE_TRUST_REMOTE_CODE=1."
+                )
+            self._require_allowed_code(value, inner)
 
 
 def _plain(value: Any) -> Any:

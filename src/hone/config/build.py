@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
-from hone.core.errors import UserError
+from hone.config.tree import named_targets
+from hone.core.errors import UserError, one_line
 from hone.core.trust import require_trusted
 
 Part = TypeVar("Part")
@@ -24,7 +26,16 @@ def build(node: Mapping[str, Any], kind: type, place: str, trust: Iterable[str])
     cls = _import_class(str(node["_target_"]), place, trust)
     if not issubclass(cls, kind):
         raise UserError(f"{place}._target_={node['_target_']}: {cls.__name__} is not a {kind.__name__}.")
-    return cls(**_build_arguments(node, place, trust))
+    return _make(cls, _build_arguments(node, place, trust), place)
+
+
+def _make(cls: type, arguments: Mapping[str, Any], place: str) -> Any:
+    if inspect.isabstract(cls):
+        raise UserError(f"{place}._target_: {cls.__name__} is abstract; name one of the classes that extend it.")
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{place}: no {cls.__name__} can be made with these options ({one_line(error)}).") from error
 
 
 def _build_arguments(node: Mapping[str, Any], place: str, trust: Iterable[str]) -> dict[str, Any]:
@@ -36,7 +47,13 @@ def _build_value(value: Any, place: str, trust: Iterable[str]) -> Any:
         return value
     arguments = _build_arguments(value, place, trust)
     cls = _import_class(str(value["_target_"]), place, trust)
-    return partial(cls, **arguments) if arguments.pop("_partial_", False) else cls(**arguments)
+    if cls.__module__.startswith("hone.") and f"{cls.__module__}.{cls.__name__}" not in named_targets():
+        # At the top `kind` decides; here any class would do, and some of them open files when they are made.
+        raise UserError(
+            f"{place}._target_={value['_target_']}: of hone's own classes, only those that its config files name can "
+            "be part of another section."
+        )
+    return partial(cls, **arguments) if arguments.pop("_partial_", False) else _make(cls, arguments, place)
 
 
 def _import_class(target: str, place: str, trust: Iterable[str]) -> type:
@@ -44,7 +61,7 @@ def _import_class(target: str, place: str, trust: Iterable[str]) -> type:
     module, _, name = target.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{place}._target_={target}: {error}") from error
     if not isinstance(cls, type):
         raise UserError(f"{place}._target_={target}: expected a class, and this is not one.")

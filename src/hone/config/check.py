@@ -16,6 +16,7 @@ from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.trust import require_trusted
 from hone.core.wording import as_typed, describe_type, literals
 
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _RESERVED = {"_target_", "_partial_"}
 _RULES = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
@@ -74,8 +75,8 @@ def check_node(node: Any, place: str, trust: Iterable[str]) -> Any:
     if "_target_" not in inner:
         return inner
     target = inner["_target_"]
-    if not isinstance(target, str):
-        raise UserError(f"{place}._target_={as_typed(target)}: expected the dotted name of a class.")
+    if not isinstance(target, str) or not _DOTTED.fullmatch(target):
+        raise UserError(f"{place}._target_={as_typed(target)}: expected the dotted name of a class, package.Class.")
     require_trusted(target, place, trust)
     arguments = {key: value for key, value in inner.items() if key not in _RESERVED}
     reserved = {key: inner[key] for key in _RESERVED & inner.keys()}
@@ -101,7 +102,9 @@ def check_arguments(given: Mapping[str, Any], target: str, place: str, partial: 
 def _require_source(target: str, place: str) -> None:
     module, _, name = target.rpartition(".")
     if target.startswith(("hone.", "torch.optim.")) and not signatures.exists(target):
-        raise UserError(f"{place}._target_={target}: no such class.{did_you_mean(name, signatures.names_in(module))}")
+        choices = signatures.names_in(module)
+        hint = did_you_mean(name, choices) or (f" {module} has {join_names(choices)}." if choices else "")
+        raise UserError(f"{place}._target_={target}: no such class.{hint}")
 
 
 def _require_all_arguments(given: Mapping[str, Any], signature: Signature, target: str, place: str) -> None:

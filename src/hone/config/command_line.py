@@ -1,36 +1,31 @@
-"""The words after a command: flags for Hydra, `key=value` for the config, and the packages that the user trusts.
-
-The end of this file is shell completion, which reads the words of a line that is still being typed.
-"""
+"""The words after a command: flags for Hydra, `key=value` for the config, and the packages that the user trusts."""
 
 from __future__ import annotations
 
 import io
 import os
 import re
-import sys
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, final
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
 from hydra.errors import HydraException
 
+from hone.config.foreign_files import HARMLESS_OPTIONS, LAUNCHER
 from hone.config.hydra_private import argument_parser
-from hone.config.tree import CONF, commands
 from hone.core.errors import UserError, closest_choice, did_you_mean
+from hone.core.trust import only_for_the_user, remote_code_allowed
 from hone.runs.address import is_address
 
 _COLUMNS = re.compile(r"^(?=dataset\.columns[.=])")
 _ALIASES = {"model": "run=FOLDER, or checkpoint=hub checkpoint.path=FOLDER"}
 """Keys that are errors, and what the user probably meant."""
-_NOT_FROM_A_FILE = {"trust", "trust_remote_code", "resume", "hydra"}
-"""Keys that only the user may set, and no saved command."""
-_ACTIONS = ("install", "uninstall", "query")
-_SHELLS = ("bash", "fish", "zsh")
-"""What `--shell-completion ACTION=SHELL` accepts."""
+_REMOTE_CODE = "trust_remote_code"
 
 
 @final
@@ -44,6 +39,10 @@ class CommandLine:
     config_name: str | None
     trusted: frozenset[str]
     """The packages in `trust=…`; no file can add to them."""
+    typed: tuple[str, ...] = ()
+    """The overrides that the user has typed, which neither a saved command nor W&B's agent has added."""
+    withheld: tuple[str, ...] = ()
+    """Overrides of a saved command that allow code of a checkpoint to run, which the user has not repeated."""
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """The typed texts by role, for a command that reads texts."""
     folders: tuple[str, ...] = ()
@@ -65,11 +64,13 @@ class CommandLine:
         flags = list(words)
         for word in reversed(parsed.overrides):  # drop the last occurrence: an equal word before may be a flag's value
             del flags[len(flags) - 1 - flags[::-1].index(word)]
-        trust = [word for word in parsed.overrides if _key(word) == "trust"]
-        trusted = frozenset(re.findall(r"\w+", " ".join(word.partition("=")[2] for word in trust)))
+        typed = () if _from_agent(parsed) else tuple(parsed.overrides)
+        trust = " ".join(word.partition("=")[2] for word in typed if _key(word) == "trust")
+        trusted = frozenset(re.findall(r"\w+", trust))
         return cls(
-            tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, trusted, help=parsed.help
-        )
+            tuple(flags), tuple(parsed.overrides), parsed.config_dir, parsed.config_name, trusted, typed,
+            help=parsed.help,
+        )  # fmt: skip
 
     @property
     def words(self) -> list[str]:
@@ -121,19 +122,53 @@ class CommandLine:
             return self
         from hone.runs.record import saved_overrides
 
+        return self.with_saved_words(saved_overrides(str(folder)), str(folder))
+
+    def with_retried_words(self, folder: str) -> Self:
+        """Repeat the command of an existing sweep, from any folder."""
+        from hone.runs.sweep_file import saved_words
+
+        path = Path(folder).expanduser().absolute()
+        place = (f"output_root='{path.parent}'", f"sweep.name='{path.name}'")
+        ours = {"-m", *map(_key, place)}
+        saved = [word for word in saved_words(folder) if _key(word) not in ours]
+        line = self.with_saved_words(saved, folder)
+        repeated = line.overrides[: len(line.overrides) - len(self.overrides)]
+        return replace(line, flags=("-m", *line.flags), overrides=(*repeated, *place, *self.overrides))
+
+    def with_saved_words(self, saved: Sequence[str], folder: str) -> Self:
+        """Put the words of a saved command before the typed ones, without those that only the user may type."""
         given = {_key(word) for word in self.overrides}
-        saved = [word for word in _keep_harmless(saved_overrides(str(folder)), str(folder)) if _key(word) not in given]
-        return replace(self, overrides=(*saved, *self.overrides))
+        repeated = remote_code_allowed() or any(_REMOTE_CODE in word for word in self.typed)
+        kept, withheld = [], []
+        for word in saved:
+            value = _saved_value(word, folder)
+            remote = _sets(value, lambda key: key == _REMOTE_CODE) or _key(word).endswith(f".{_REMOTE_CODE}")
+            if _key(word) in given:
+                continue
+            if remote and not repeated:
+                withheld.append(word)
+            elif not _is_reserved(_key(word), remote) and not _sets(value, partial(_is_reserved, remote=remote)):
+                kept.append(word)
+        return replace(self, overrides=(*kept, *self.overrides), withheld=tuple(withheld))
 
+    def require_no_withheld(self) -> None:
+        """Raise UserError if a saved command allowed code of a checkpoint to run and the user has not done so again."""
+        if self.withheld:
+            raise UserError(
+                f"{self.withheld[0]}: the saved command has this, but only you can allow code that comes with a "
+                f"checkpoint to run, each time: add checkpoint.{_REMOTE_CODE}=true, or set HONE_TRUST_REMOTE_CODE=1."
+            )
 
-def retry_words(folder: str) -> list[str]:
-    """The words of an existing sweep, from any folder; its file is trusted no more than a run's."""
-    from hone.runs.sweep_file import saved_words
+    def allows_remote_code(self, place: str) -> bool:
+        """Whether the user has typed that the code of the checkpoint at this place may run."""
+        words = [word for word in self.typed if "${" not in word]
+        inside = (word for word in words if place.startswith(f"{_key(word)}.") and _REMOTE_CODE in word)
+        return remote_code_allowed() or any(_key(word) == place for word in words) or any(inside)
 
-    path = Path(folder).expanduser().absolute()
-    place = [f"output_root='{path.parent}'", f"sweep.name='{path.name}'"]
-    ours = {"-m", *map(_key, place)}
-    return ["-m", *_keep_harmless([word for word in saved_words(folder) if _key(word) not in ours], folder), *place]
+    def chooses_plugin(self, kind: str) -> bool:
+        """Whether the user has typed which launcher or sweeper of Hydra is used."""
+        return any(_key(word) in (f"hydra/{kind}", f"hydra.{kind}._target_") for word in self.typed)
 
 
 def with_open_columns(word: str) -> str:
@@ -171,54 +206,36 @@ def _parse(words: Sequence[str]) -> Any:
         raise UserError(f"{problem}.{hint}") from None
 
 
-def _keep_harmless(saved: Iterable[str], folder: str) -> list[str]:
-    """The words of a run folder, which may come from anywhere, without those that only the user may type."""
-    kept = []
-    for word in saved:
-        try:
-            value = _value(word)
-        except HydraException as error:
-            raise UserError(f"{folder}: its saved command has {word!r}, which is not key=value.") from error
-        steps = {*re.split(r"[./@]", _key(word))}
-        if not steps & _NOT_FROM_A_FILE and not _sets_reserved_key(value):
-            kept.append(word)
-    return kept
+def _from_agent(parsed: Any) -> bool:
+    """Whether W&B's agent has typed the words, which are then those of a sweep's config; it may not set up Hydra."""
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return False
+    for word in parsed.overrides:
+        key = _key(word)
+        harmless = key == "hydra/launcher" or key.removeprefix(LAUNCHER) in HARMLESS_OPTIONS - {"_target_"}
+        if "hydra" in re.split(r"[./@:]", key) and not harmless:
+            raise UserError(f"{word}: a sweep of W&B may not set this, because it can decide which code runs.")
+    if "://" in (parsed.config_path or ""):
+        raise UserError(f"--config-path={parsed.config_path}: a sweep of W&B may name a folder, and no package.")
+    return True
 
 
-def _sets_reserved_key(value: Any) -> bool:
-    """Whether a mapping inside sets a key that only the user may set."""
+def _saved_value(word: str, folder: str) -> Any:
+    try:
+        return _value(word)
+    except HydraException as error:
+        raise UserError(f"{folder}: its saved command has {word!r}, which is not key=value.") from error
+
+
+def _is_reserved(key: str, remote: bool) -> bool:
+    """Whether no saved command may set a key; `remote` if the user has allowed it to run a checkpoint's code."""
+    steps = [step for step in re.split(r"[./@:]", key) if not (remote and step == _REMOTE_CODE)]
+    return "resume" in steps or any(map(only_for_the_user, steps))
+
+
+def _sets(value: Any, chosen: Callable[[str], bool]) -> bool:
+    """Whether a mapping inside has a chosen key."""
     if isinstance(value, dict):
-        return any(str(key) in _NOT_FROM_A_FILE or _sets_reserved_key(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_sets_reserved_key, value))
-
-
-def complete(word: str) -> None:
-    """`install=bash` prints a script for the shell to evaluate; `query=bash` completes the line in COMP_LINE."""
-    action, _, shell = word.partition("=")
-    if action not in _ACTIONS or shell not in _SHELLS:
-        raise UserError(f"--shell-completion {word}: expected install, uninstall or query, such as install=bash.")
-    if action != "query":
-        _ask_hydra("train", word)
-        return
-    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):  # a half-typed line is not an error
-        _complete_line(os.environ.get("COMP_LINE", ""), word)
-
-
-def _complete_line(line: str, word: str) -> None:
-    """Print the candidates for the last word of the line."""
-    words = [typed for typed in line.split() if typed != "--debug"]
-    if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
-        print(" ".join(commands()))
-    elif words[1] in commands():
-        os.environ["COMP_LINE"] = f"hone{line.partition(f' {words[1]}')[2]}"
-        _ask_hydra(words[1], word)
-
-
-def _ask_hydra(command: str, word: str) -> None:
-    """Have Hydra's own completion answer for a command."""
-    import hydra
-
-    from hone.config.hydra_private import HYDRA
-
-    sys.argv = ["hone", "--shell-completion", word]
-    hydra.main(version_base=HYDRA, config_path=str(CONF), config_name=command)(lambda config: None)()
+        return any(chosen(str(key)) or _sets(item, chosen) for key, item in value.items())
+    items = value.list if isinstance(value, ChoiceSweep) else value
+    return isinstance(items, list) and any(_sets(item, chosen) for item in items)

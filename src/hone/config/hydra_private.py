@@ -7,6 +7,7 @@ of Hydra breaks that test, this is the file to change.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,16 +21,41 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
+from hydra.plugins.config_source import ConfigResult
 
 HYDRA = "1.3"
 """The version whose behaviour `hydra.main` and `hydra.version` are asked for."""
 VERSION = "1.3.8"
 """The version in which the names of this file were seen."""
 
+CORE_PLUGINS = "hydra._internal.core_plugins."
+"""The package of the launcher and the sweeper that come with Hydra."""
+
 _LOADER = "ConfigLoaderImpl"
 _FULL_ERRORS = "HYDRA_FULL_ERROR"
 
-__all__ = ["ConfigLoaderImpl"]
+
+class FileVettingLoader(ConfigLoaderImpl, ABC):
+    """Hydra's loader, which shows each file to `vet_file` before Hydra uses any of it.
+
+    Hydra merges what `_load_single_config` returns and the overrides, and nothing else. It reads one key earlier: the
+    primary config's `hydra.searchpath`.
+    """
+
+    @abstractmethod
+    def vet_file(self, file: ConfigResult, name: str, package: str | None) -> None:
+        """Raise an error unless Hydra may merge this file's config; `package` is where its keys have been put."""
+
+    def _load_single_config(self, default: Any, repo: Any) -> ConfigResult:
+        loaded: ConfigResult = super()._load_single_config(default, repo)
+        self.vet_file(loaded, str(default.config_path), default.package)
+        return loaded
+
+    def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: Any) -> None:
+        primary = repo.load_config(config_path=config_name) if config_name else None
+        if primary is not None:
+            self.vet_file(primary, str(config_name), None)
+        super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
 
 def argument_parser() -> ArgumentParser:
@@ -68,7 +94,7 @@ def set_current_config(config: Any) -> None:
 
 
 @contextmanager
-def loader_replaced(make: Callable[..., ConfigLoaderImpl]) -> Iterator[None]:
+def loader_replaced(make: Callable[..., FileVettingLoader]) -> Iterator[None]:
     """Every config that Hydra loads inside is loaded by what `make` returns."""
     original = getattr(hydra_main, _LOADER)
     setattr(hydra_main, _LOADER, make)

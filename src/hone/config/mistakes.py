@@ -14,6 +14,7 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
+from hone.config.allowlist import vetted
 from hone.config.check import roles_of
 from hone.config.command_line import CommandLine, with_open_columns
 from hone.config.hydra_private import HYDRA
@@ -35,6 +36,8 @@ _NOISE = re.compile(r"full_key|object_type|See https|^Config search path|provide
 
 def explain(error: Exception, command: str, line: CommandLine) -> UserError:
     """The mistake behind an error that occurred while a config was read, composed or resolved."""
+    if isinstance(error, UserError):
+        return error
     if isinstance(error, MissingConfigException):
         return _no_such_option(error, line)
     if isinstance(error, OverrideParseException):
@@ -176,6 +179,7 @@ def compose_config(command: str, words: list[str], line: CommandLine) -> DictCon
     """The config of a command with these words, and Hydra's own section; nothing of it is used or resolved."""
     GlobalHydra.instance().clear()
     searchpath = [f"hydra.searchpath=[file://{Path(line.config_dir).absolute()}]"] if line.config_dir else []
-    with warnings.catch_warnings(action="ignore"), initialize_config_dir(str(CONF), version_base=HYDRA):
+    quiet = warnings.catch_warnings(action="ignore")
+    with quiet, vetted(command, line), initialize_config_dir(str(CONF), version_base=HYDRA):
         overrides = [*searchpath, *map(with_open_columns, words)]
         return compose(line.config_name or command, overrides, return_hydra_config=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 _INSTALLED = Path(__file__).parents[1] / "conf"
@@ -28,6 +29,13 @@ def target_of(group: str, option: str) -> str:
     """The class that an option names."""
     match = re.search(r"^_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
     return match[1] if match else ""
+
+
+@cache
+def named_targets() -> frozenset[str]:
+    """The classes of hone that its own config files name."""
+    texts = (path.read_text(encoding="utf-8") for path in CONF.rglob("*.yaml"))
+    return frozenset(name for text in texts for name in re.findall(r"\b_target_: (hone\.[\w.]+)", text))
 
 
 def keys_of(command: str) -> set[str]:

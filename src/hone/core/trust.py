@@ -13,12 +13,28 @@ from hone.core.errors import UserError
 
 _SCORES = re.compile(r"hone\.(core\.metric|tasks\.metrics\.\w+)")
 _TORCH_OPTIMISER = re.compile(r"torch\.optim\.(\w+\.)?[A-Z]\w*")
+_RESERVED = {"trust", "trust_remote_code", "hydra"}
+
+
+def only_for_the_user(key: str) -> bool:
+    """Whether the key of an override, such as `+hydra.job.chdir`, is one that only the user may set."""
+    return bool({*re.split(r"[./@:]", key.lstrip("+~"))} & _RESERVED)
+
+
+def trusted_by_environment() -> set[str]:
+    """The packages in HONE_TRUST."""
+    return {*re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
+
+
+def remote_code_allowed() -> bool:
+    """Whether HONE_TRUST_REMOTE_CODE allows any config to run the code that comes with a checkpoint."""
+    return os.environ.get("HONE_TRUST_REMOTE_CODE", "").lower() in ("1", "true")
 
 
 def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
     """Raise UserError unless the target belongs to hone, to torch.optim, or to a package that the user trusts."""
     package = target.partition(".")[0]
-    allowed = {"hone", *trust, *re.split(r"[,:\s]+", os.environ.get("HONE_TRUST", ""))} - {""}
+    allowed = {"hone", *trust, *trusted_by_environment()}
     if package not in allowed and not _TORCH_OPTIMISER.fullmatch(target):
         raise UserError(
             f"{place}.{key}={target}: not a trusted target, so it was not imported. "

@@ -37,8 +37,13 @@ def attention_of(config: PretrainedConfig) -> str | None:
     return name
 
 
-def set_attention(config: PretrainedConfig, name: str | None) -> None:
+def set_attention(config: PretrainedConfig, name: str | None, trust_remote_code: bool = False) -> None:
     """Chooses the attention function of the networks made from a config; None leaves the choice to transformers."""
+    if name and ("/" in name or "\\" in name) and not trust_remote_code:
+        raise UserError(
+            f"checkpoint.attention={name}: a kernel of the hub is code that comes with a checkpoint; set "
+            "checkpoint.trust_remote_code=true to run it, or choose eager or sdpa."
+        )
     config._attn_implementation = name
 
 

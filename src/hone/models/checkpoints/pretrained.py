@@ -62,7 +62,7 @@ class Pretrained(Checkpoint):
         except Exception as error:  # the files of a folder decide what goes wrong
             raise UserError(f"checkpoint.path={self.path}: {self._describe_absence(error)}") from error
         config.dtype = self.dtype
-        set_attention(config, self.attention)
+        set_attention(config, self.attention, self.trust_remote_code)
         set_trained_pooling(config, self._source, self.revision)
         return change_config(change_config(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 
 from hone.config.hydra_private import without_shuffling
 from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.trust import only_for_the_user
 from hone.sweeps.space import Axis, Choice, Condition, Interval, Space
 from hone.sweeps.sweep import Sweep
 
@@ -41,12 +42,17 @@ def read_space(words: Sequence[str], sweep: Sweep, loader: ConfigLoader) -> tupl
 def _read_line(parser: OverridesParser, key: str, text: str) -> Override:
     """Parse one line of `sweep.space`."""
     try:
-        return parser.parse_overrides([f"{key}={text}"])[0]
+        override = parser.parse_overrides([f"{key}={text}"])[0]
     except HydraException as error:
         raise UserError(
             f"sweep.space.{key}={text}: this cannot be read; write it as on the command line: 1,2 or range(3) or "
             "interval(0, 1) or tag(log, interval(1e-5, 1e-3))."
         ) from error
+    if only_for_the_user(override.get_key_element()):
+        raise UserError(
+            f"sweep.space.{key}: only you can set this, because it decides which code runs; type it: {key}={text}"
+        )
+    return override
 
 
 def _read_axes(overrides: Sequence[Override]) -> dict[str, Axis]:
