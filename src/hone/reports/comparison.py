@@ -23,6 +23,7 @@ LEVEL = 0.05
 _DISPENSABLE = {
     "contributions": "So that run is not compared by examples.",
     "metrics.jsonl": "So its curves may be wrong.",
+    "git.diff": "So its code may seem to differ from that of other runs.",
 }
 BY_EXAMPLE = 20
 """The default number of rivals that are also tested by examples, for every screen and page of a finished sweep."""

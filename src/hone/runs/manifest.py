@@ -111,11 +111,12 @@ def write_manifest(path: Path, files: Mapping[str, Path]) -> None:
 
 
 def require_intact(folder: Folder, *places: str) -> Manifest | None:
-    """Raise UserError if a file in these places is damaged or missing. Return the manifest, None if there is none."""
+    """Raise UserError if a file in these places ('': any file of the manifest) is damaged or missing. Return the
+    manifest, or None if there is none."""
     manifest = Manifest.load(folder.manifest)
     listed = [place for place in places if manifest is not None and manifest.names(place)]
     if len(listed) < len(places):
-        without = join_names(place for place in places if place not in listed)
+        without = join_names(place or "the run's files" for place in places if place not in listed)
         log.warning("%s: no manifest has %s, so damage there is not seen.", relative_to_cwd(folder.path), without)
     if manifest is None:
         return None
@@ -123,7 +124,7 @@ def require_intact(folder: Folder, *places: str) -> Manifest | None:
         problem = manifest.problem(place)
         if problem:
             raise UserError(f"{problem} Restore it from a copy, or say verify=false if it was changed on purpose.")
-        if unlisted := manifest.unlisted(place):
+        if place and (unlisted := manifest.unlisted(place)):
             log.warning("%s: not a file of the run.", relative_to_cwd(folder.path / unlisted[0]))
     return manifest
 

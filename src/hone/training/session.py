@@ -185,7 +185,7 @@ def find_run_to_resume(job: Job) -> Folder | None:
     folder = _find_run(job)
     if folder is not None and job.settings.verify:
         is_finished = Record.load(folder.record)["state"] == "finished"
-        require_intact(folder, "config.yaml", "facts.json", *(("model",) if is_finished else ()))
+        require_intact(folder, *(("",) if is_finished else ("config.yaml", "facts.json")))
     return folder
 
 
