@@ -177,3 +177,66 @@ def test_all_damage_is_named(hone: Hone, finished: Path, command: str, file: str
             model = "model/model.safetensors"
             assert (run / model).read_bytes() == (finished / model).read_bytes()
             assert record(run)["scores"] == record(finished)["scores"]
+
+
+def noticed(run: Path) -> str:
+    """What the commands say of this folder, without the seconds of a command: `evaluate`, `predict` and `export` begin
+    with `require_model`, a resumed run with the next two, `hone compare` is the last."""
+    messages = []
+
+    def resumed() -> None:
+        require_intact(Folder(run), "")
+        identity = str(Record.load(run / "run.json")["identity"])
+        snapshots = Snapshots(run / "checkpoints", identity)
+        messages.extend(f"checkpoints/{step:08d}" for step in (1, 2) if snapshots.load(step) is None)
+
+    checks: list[Callable[[], object]] = [lambda: require_model(str(run), verify=True), resumed]
+    checks.append(lambda: messages.extend(compare([str(run)], None, None, 0).notes))
+    for check in checks:
+        try:
+            check()
+        except HoneError as error:
+            messages.append(str(error))
+    return " ".join(messages)
+
+
+UNREAD = ("log.txt", ".lock")
+"""Files that hone itself never reads, but for the last lines of a failed run's log, which a report quotes."""
+
+
+def means_the_same(path: Path, before: bytes) -> bool:
+    """Return whether only the spaces of a JSON file have changed."""
+    try:
+        return bool(json.loads(path.read_bytes()) == json.loads(before))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize(("flips", "cuts"), [(30, 14), pytest.param(300, 133, marks=pytest.mark.slow)])
+def test_no_flipped_bit_and_no_cut_is_believed(run: Path, flips: int, cuts: int) -> None:
+    """Every file of the folder in turn, at random places."""
+    assert noticed(run) == ""
+    rng = random.Random(0)
+    files = sorted(path for path in run.rglob("*") if path.is_file() and path.name not in UNREAD)
+    harmless = 0
+    for trial in range(flips + cuts):
+        path = files[trial % len(files)]
+        before = path.read_bytes()
+        place = rng.randrange(len(before))
+        after = bytearray(before[:place] if trial >= flips else before)
+        if trial < flips:
+            after[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(after))
+        os.utime(path, ns=(trial, trial))  # two writes within one tick of the clock would look like none
+        name = path.relative_to(run).as_posix()
+        message = noticed(run)
+        at = f"{name}, byte {place} of {len(before)}: {message}"
+        if not message:
+            harmless += 1
+            assert means_the_same(path, before), at
+        else:
+            named = path.parent.name[-8:] if name.startswith("checkpoints") else name
+            assert named in message, at
+        path.write_bytes(before)
+    assert harmless < (flips + cuts) / 4
+    assert Manifest.load(run / "manifest.json") is not None

@@ -14,6 +14,7 @@ from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
+from hone.core.log import capture_log
 from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
@@ -24,7 +25,8 @@ from hone.training.finished import beside, bind_task, require_model
 
 def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Copy the model and write its card. An existing folder is replaced only with overwrite=true."""
-    folder, record, manifest = require_model(settings.run, settings.verify)
+    with capture_log():
+        folder, record, manifest = require_model(settings.run, settings.verify)
     config = read_yaml(folder.config, ("task",))
     task = bind_task(folder, check_node(config["task"], "task", settings.trust), settings.trust)
     target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
