@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from comparable import make_sweep
 from conftest import SMALL, Hone, Outcome, only_run, record
 from hone.cli import main
 from hone.core.errors import HoneError
 from hone.reports.comparison import compare
 from hone.runs.folder import Folder
-from hone.runs.manifest import Manifest, begin_manifest, require_intact
+from hone.runs.manifest import Manifest, begin_manifest, complete_manifest, require_intact
 from hone.runs.record import Record
 from hone.runs.snapshots import Snapshots
 from hone.training.finished import require_model
@@ -240,3 +242,45 @@ def test_no_flipped_bit_and_no_cut_is_believed(run: Path, flips: int, cuts: int)
         path.write_bytes(before)
     assert harmless < (flips + cuts) / 4
     assert Manifest.load(run / "manifest.json") is not None
+
+
+SWEEP_FILES = ("sweep.json", "00000001/run.json", "00000001/config.yaml", "00000001/contributions/validation.parquet")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("sweep.json", "a list"),
+        ("00000001/run.json", "random"),
+        *(pytest.param(file, damage, marks=pytest.mark.slow) for file in SWEEP_FILES for damage in DAMAGES),
+    ],
+)
+def test_the_state_of_a_sweep_names_its_damaged_files(hone: Hone, file: str, damage: str) -> None:
+    sweep = make_sweep(Path("sweep"), runs=4)
+    for run in sweep.glob("0*"):
+        complete_manifest(Folder(run))
+    assert "damaged" not in hone("sweep", "status", "sweep").said
+    DAMAGES[damage](sweep / file)
+    done = hone("sweep", "status", "sweep")
+    told = f"{file} {damage}: {done.code} {done.said}"
+    assert "Traceback" not in done.said, told
+    if file == "sweep.json":
+        assert done.code == 2, told
+        assert len(done.err.strip().splitlines()) == 1, told
+        assert "sweep.json" in done.err, told
+    else:
+        assert done.code == 0, told
+        assert file in done.said.replace("\n", ""), told
+
+
+def test_a_damaged_journal_is_not_sent_to_wandb(hone: Hone, run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["tracker"] = {"_target_": "hone.tracking.wandb.tracker.WandbTracker", "project": "x"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    complete_manifest(Folder(run))
+    assert "would be sent" in hone("sync", "outputs", "dry_run=true").out
+    journal = run / "metrics.jsonl"
+    journal.write_text(journal.read_text().replace("0", "1", 1))
+    done = hone("sync", "outputs", "dry_run=true")
+    assert done.code == 2
+    assert "metrics.jsonl: this file is damaged" in done.err

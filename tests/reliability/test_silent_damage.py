@@ -91,7 +91,9 @@ def test_an_export_has_the_files_of_the_run_and_is_checked_too(hone: Hone, run: 
     refused(hone, *predict, because="to/model.safetensors: this file is damaged")
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_text('{"state": '), Path.unlink, lambda path: flip(path, 300, 0)])
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_text('{"state": '), Path.unlink, lambda path: flip(path, 300, 0)]
+)
 def test_a_run_with_a_damaged_record_is_not_begun_again(
     hone: Hone, stopped: Path, damage: Callable[[Path], object]
 ) -> None:

@@ -96,7 +96,8 @@ def _run_of(folder: Path, cell: Mapping[str, Any], damage: list[str]) -> RunEntr
     """Find the run of a cell that has started. The cell names the run's folder, or else its identity does."""
     for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
-            if any((path / own).exists() for own in ("run.json", "checkpoints", "model")):
+            began = (path / "config.yaml").exists() and cell.get("state") not in ("running", "waiting")
+            if began or (path / "run.json").exists():
                 return _read(path, damage)
     return None
 

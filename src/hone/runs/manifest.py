@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 EXPORTED = "hone-manifest.json"
 """The name of the manifest in an exported folder, which belongs to its user otherwise."""
 _VERSION = 1
+_RESTORE = "Restore it from a copy, or say verify=false if it was changed on purpose."
 _FROM_START = ("config.yaml", "facts.json", "git.diff")
 _FROM_END = ("metrics.jsonl", "model", "predictions", "contributions")
 
@@ -110,7 +111,7 @@ def write_manifest(path: Path, files: Mapping[str, Path]) -> None:
     _write(path, {name: stamp(file) for name, file in files.items()})
 
 
-def require_intact(folder: Folder, *places: str) -> Manifest | None:
+def require_intact(folder: Folder, *places: str, remedy: str = _RESTORE) -> Manifest | None:
     """Raise UserError if a file in these places ('': any file of the manifest) is damaged or missing. Return the
     manifest, or None if there is none."""
     manifest = Manifest.load(folder.manifest)
@@ -123,7 +124,7 @@ def require_intact(folder: Folder, *places: str) -> Manifest | None:
     for place in listed:
         problem = manifest.problem(place)
         if problem:
-            raise UserError(f"{problem} Restore it from a copy, or say verify=false if it was changed on purpose.")
+            raise UserError(f"{problem} {remedy}")
         if place and (unlisted := manifest.unlisted(place)):
             log.warning("%s: not a file of the run.", relative_to_cwd(folder.path / unlisted[0]))
     return manifest

@@ -52,7 +52,12 @@ def require_model(path: str, verify: bool) -> tuple[Folder, Record, Manifest | N
     if not folder.model.is_dir():
         state = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
         raise UserError(f"run={path}: the run has no model, {state}. Continue it with hone train resume={path}")
-    return folder, record, require_intact(folder, "config.yaml", "facts.json", "model") if verify else None
+    if not verify:
+        return folder, record, None
+    places = ("config.yaml", "facts.json", "model")
+    if is_address(path):
+        return folder, record, require_intact(folder, *places, remedy=f"Delete {folder.path}: it is downloaded again.")
+    return folder, record, require_intact(folder, *places)
 
 
 def _local(place: str) -> Path:
