@@ -108,6 +108,9 @@ NAMED = {
 SILENT = {("resume", "metrics.jsonl", "truncated")}
 """Half of a journal, cut within a row: nothing tells it from one whose last rows had not been written yet."""
 
+ALSO_REFUSED = {("resume", "metrics.jsonl", "a folder"), ("resume", "metrics.jsonl", "unreadable")}
+"""No row could be added to such a journal."""
+
 
 def stopped(run: Path) -> None:
     """Make the finished run one that was stopped after its last step."""
@@ -123,6 +126,7 @@ def check(done: Outcome, command: str, file: str, damage: str) -> None:
     text = done.said.replace("\n", " ")
     named = Path(file).name in text or (file.startswith("checkpoints") and NEWEST in text)
     refuses = file in REFUSED[command] and not (file == "manifest.json" and damage == "missing")
+    refuses = refuses or (command, file, damage) in ALSO_REFUSED
     if refuses:
         assert done.code == 2, told
         assert named, told
