@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from conftest import SMALL, Hone, only_run, runs
+from conftest import SMALL, Hone, only_run, record, runs
 from hone.cli import main
 from hone.config.command_line import CommandLine
 from hone.config.tree import CONF
@@ -81,9 +81,8 @@ def poisoned(finished: Path, tmp_path: Path) -> Callable[..., Path]:
     def make(overrides: tuple[str, ...] = (), change: Callable[[dict[str, Any]], object] | None = None) -> Path:
         folder = tmp_path / "run"
         shutil.copytree(finished, folder)
-        record = json.loads((folder / "run.json").read_text())
-        record["overrides"] = [*SMALL, *overrides]
-        (folder / "run.json").write_text(json.dumps(record))
+        (folder / "run.json").write_text(json.dumps(record(folder) | {"overrides": [*SMALL, *overrides]}))
+        (folder / "manifest.json").unlink()
         config = yaml.safe_load((folder / "config.yaml").read_text())
         if change:
             change(config)

@@ -29,6 +29,7 @@ from hone.data.streaming import shuffle_buffered
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.checkpoints.tiny import TinyBert
 from hone.models.layers import LayerMap
+from hone.runs.record import Record
 from hone.tasks.text.text_classification import TextClassification
 from hone.training.module import Module
 from hone.training.optim.optimizers import Optimizer
@@ -125,8 +126,7 @@ def test_a_stream_that_has_changed_is_another_run(hone: Hone) -> None:
     words = (*STREAM, "epochs=null", "steps=2", "output_root=out")
     assert hone(*words).code == 0
     run = only_run("out")
-    story = (run / "run.json").read_text().replace('"state": "finished"', '"state": "failed"')
-    (run / "run.json").write_text(story)
+    Record.load(run / "run.json").update(state="failed")
     Dataset.from_list(examples(60)).to_json("here/train.jsonl")
     refused = hone("train", f"resume={run}")
     assert refused.code == 2

@@ -28,6 +28,7 @@ def test_a_finished_run_has_everything(hone: Hone) -> None:
     expected = {
         "config.yaml",
         "run.json",
+        "manifest.json",
         "facts.json",
         "metrics.jsonl",
         "contributions",

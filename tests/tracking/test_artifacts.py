@@ -1,6 +1,7 @@
 """Models and data sets as artifacts: the real client against a stand-in for its server, and back."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,15 @@ def test_a_model_is_read_back(kept: str, process: Hone) -> None:
     done = process("predict", f"checkpoint={kept}:v0", "text=how lovely", WANDB_BASE_URL="http://127.0.0.1:9")
     assert done.code == 0, done.said  # a version that is here already needs no server
     assert "label" in json.loads(done.out)
+    assert "no manifest" not in done.err
+    cached = next(Path(os.environ["HONE_CACHE"], "wandb").rglob("model.safetensors"))
+    whole = cached.read_bytes()
+    cached.write_bytes(whole[:-1] + bytes([whole[-1] ^ 64]))
+    done = process("predict", f"checkpoint={kept}:v0", "text=how lovely", WANDB_BASE_URL="http://127.0.0.1:9")
+    assert done.code == 2, done.said
+    assert "model/model.safetensors: this file is damaged" in done.err
+    assert "it is downloaded again" in done.err
+    cached.write_bytes(whole)
     done = process("train", *SMALL, "steps=2", "epochs=null", f"checkpoint={kept}", "name=further")
     assert done.code == 0, done.said
     assert record(only_run("outputs/further"))["checkpoint"]["name"] == kept

@@ -36,7 +36,7 @@ def main(settings: EvaluateSettings, parts: Mapping[str, Any], invocation: Invoc
     """Load the run, predict the split, and store and print the results."""
     quieten_libraries()
     with capture_log():
-        run = finished.load_finished_run(settings.run, settings.trust)
+        run = finished.load_finished_run(settings.run, settings.trust, verify=settings.verify)
         folder = Path(settings.output) if settings.output else finished.beside(settings.run, run.folder, "evaluation")
         require_writable(folder)
         rows = finished.rows_of(run, settings.split, settings.limit)

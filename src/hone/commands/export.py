@@ -8,23 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
+from hone.core.log import capture_log
 from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
+from hone.runs.manifest import EXPORTED, files_in, write_manifest
+from hone.runs.reading import read_yaml
 from hone.training.finished import beside, bind_task, require_model
 
 
 def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Copy the model and write its card. An existing folder is replaced only with overwrite=true."""
-    folder, record = require_model(settings.run)
-    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    with capture_log():
+        folder, record, manifest = require_model(settings.run, settings.verify)
+    config = read_yaml(folder.config, ("task",))
     task = bind_task(folder, check_node(config["task"], "task", settings.trust), settings.trust)
     target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
     if target.exists() and not settings.overwrite:
@@ -37,7 +40,11 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     # The folder is written under another name and then renamed, so that it appears whole or not at all.
     draft = target.with_name(f".{target.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(folder.model, draft)
+    listed = manifest and {place.removeprefix("model/"): folder.path / place for place in manifest.names("model")}
+    for name, file in (listed or files_in(folder.model, ".")).items():
+        (draft / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, draft / name)
+    write_manifest(draft / EXPORTED, files_in(draft, "."))
     (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)

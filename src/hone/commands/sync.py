@@ -14,13 +14,18 @@ from hone.config.job import Invocation
 from hone.config.settings import SyncSettings
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import relative_to_cwd
-from hone.runs.folder import Folder, is_run
+from hone.runs.folder import Folder, runs_below
 from hone.runs.sweep_file import SWEEP_FILE
 from hone.sweeps.tracker_summary import SweepUpload
 from hone.tracking.wandb.client import agent_ignored, connect
-from hone.tracking.wandb.sync import RunUpload, Upload
+from hone.tracking.wandb.sync import RefusedUpload, RunUpload, Upload
 
-_WAYS = {"nothing": "nothing to do", "file": "W&B's own file", "journal": "from the journal"}
+_WAYS = {
+    "nothing": "nothing to do",
+    "file": "W&B's own file",
+    "journal": "from the journal",
+    "refused": "cannot be sent",
+}
 _THREADS = 4
 """The number of runs that are checked at once: W&B's reader, which checks the file of an offline run, takes a second to
 start."""
@@ -30,19 +35,29 @@ start."""
 def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
     """Print one line per run. Runs that fail to upload are reported; the rest are still sent."""
     uploads = _find_uploads(settings.folders or ["outputs"])
-    waiting = [upload for upload in uploads if upload.way != "nothing"]
+    waiting = [upload for upload in uploads if upload.way in ("file", "journal")]
+    refused = [upload for upload in uploads if upload.way == "refused"]
     screen = Console(highlight=False, soft_wrap=True)
     for upload in uploads:
-        if upload.way == "nothing":
+        if upload not in waiting:
             _report(screen, upload, "")
-    if waiting and not settings.dry_run:
-        connect()
+    if settings.dry_run:
+        for upload in waiting:
+            _report(screen, upload, "would be sent")
+    elif waiting:
+        _send(screen, waiting)
+    if refused:
+        more = f" ({len(refused)} runs cannot be sent.)" if len(refused) > 1 else ""
+        raise UserError(f"{refused[0].why}{more}")
+
+
+def _send(screen: Console, waiting: Sequence[Upload]) -> None:
+    connect()
     failed = 0
     for upload in waiting:
         try:
-            if not settings.dry_run:
-                upload.send()
-            _report(screen, upload, "would be sent" if settings.dry_run else "sent")
+            upload.send()
+            _report(screen, upload, "sent")
         except HoneError as error:
             failed += 1
             _report(screen, upload, f"failed: {error}")
@@ -63,12 +78,19 @@ def _find_uploads(places: Sequence[str]) -> list[Upload]:
     sweeps: dict[Path, None] = {}
     for place in places:
         path = Path(place).expanduser()
-        inside = [file.parent.resolve() for file in sorted(path.glob("**/run.json")) if is_run(file)]
+        inside = [folder.resolve() for folder in runs_below(path)]
         if not inside:
             raise UserError(f"{place}: there is no run (a run's folder holds run.json).")
         runs |= dict.fromkeys(inside)
         sweeps |= dict.fromkeys(file.parent.resolve() for file in sorted(path.glob(f"**/{SWEEP_FILE}")))
-    decisions: list[Callable[[], Upload]] = [partial(RunUpload.of, Folder(run)) for run in runs]
-    decisions += [partial(SweepUpload.of, sweep) for sweep in sweeps]
+    decisions: dict[Path, Callable[[], Upload]] = {run: partial(RunUpload.of, Folder(run)) for run in runs}
+    decisions |= {sweep: partial(SweepUpload.of, sweep) for sweep in sweeps}
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda decide: decide(), decisions))
+        return list(pool.map(_decide, decisions, decisions.values()))
+
+
+def _decide(place: Path, decide: Callable[[], Upload]) -> Upload:
+    try:
+        return decide()
+    except UserError as error:
+        return RefusedUpload(place, str(error))

@@ -70,6 +70,7 @@ class TrainSettings:
     output_root: Place
     name: FolderName | None
     notes: str
+    verify: bool
     trust: list[str]
 
     def __post_init__(self) -> None:
@@ -107,6 +108,7 @@ class EvaluateSettings:
     output: Place | None
     accelerator: Accelerator
     precision: Precision | None
+    verify: bool
     trust: list[str]
 
     def __post_init__(self) -> None:
@@ -133,6 +135,7 @@ class PredictSettings:
     batch_size: Count
     accelerator: Accelerator
     precision: Precision | None
+    verify: bool
     trust: list[str]
 
     def __post_init__(self) -> None:
@@ -153,6 +156,7 @@ class ExportSettings:
     run: Place
     output: Place | None
     overwrite: bool
+    verify: bool
     trust: list[str]
 
     def __post_init__(self) -> None:

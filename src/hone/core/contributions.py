@@ -114,7 +114,7 @@ class SavedContributions:
             stored = about["metrics"][name]
             score = _score_of_part(function_of(stored["score"]), stored["parts"], part)
             ids, codes = _read_codes(file, stored["codes"])
-        except (OSError, ValueError, KeyError, pa.ArrowException):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException):
             return None
         order = np.argsort(ids, kind="stable")
         expand = function_of(stored["expand"])

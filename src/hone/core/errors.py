@@ -76,6 +76,11 @@ class Interrupted(HoneError):
     state: ClassVar[str] = "preempted"
 
 
+def damaged(path: object, problem: str) -> UserError:
+    """Return the error for a file of a run whose content is not what hone wrote."""
+    return UserError(f"{path}: cannot read this file ({problem}). It is damaged: restore it from a copy.")
+
+
 def did_you_mean(word: object, choices: Iterable[object]) -> str:
     """Return ' Did you mean x?' for the choice closest to `word`, or '' if none is close."""
     choice = closest_choice(word, choices)

@@ -23,7 +23,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from hone.core.errors import UserError
+from hone.core.errors import UserError, damaged, one_line
 from hone.core.metric import Columns, Metric
 
 __all__ = ["Batch", "Columns", "Facts", "Fault", "Predictive", "Task"]
@@ -46,7 +46,11 @@ class Facts:
 
     @classmethod
     def load(cls, path: Path) -> Facts:
-        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+        """Read facts. Raise UserError if the file is damaged."""
+        try:
+            return cls.of(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise damaged(path, one_line(error)) from error
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Facts:

@@ -13,13 +13,18 @@ from hone.core.errors import UserError
 from hone.reports.groups import RankingMetric, RunGroup, choose_metric, group_runs
 from hone.reports.keys import differing_keys, distinguishing_keys
 from hone.reports.resampling import ExampleTest, compare_examples
-from hone.reports.runs import SEED, RunEntry, drop_repeats, read_run, run_folders, separate_by_origin
+from hone.reports.runs import SEED, RunEntry, drop_repeats, problem_of, read_run, run_folders, separate_by_origin
 from hone.reports.significance import SeedTest, compare_seeds, correct_by_holm, seeds_needed
 from hone.reports.sweep import StoredSweep, read_sweep
 from hone.runs.folder import Folder
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 LEVEL = 0.05
+_DISPENSABLE = {
+    "contributions": "So that run is not compared by examples.",
+    "metrics.jsonl": "So its curves may be wrong.",
+    "git.diff": "So its code may seem to differ from that of other runs.",
+}
 BY_EXAMPLE = 20
 """The default number of rivals that are also tested by examples, for every screen and page of a finished sweep."""
 
@@ -86,7 +91,7 @@ def compare(
     places: Sequence[str], metric: str | None, higher: bool | None, by_example: int, curves: bool = True
 ) -> Comparison:
     """Compare the runs in and below these places. A single sweep keeps its own keys and metric."""
-    if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).is_file():
+    if len(places) == 1 and (Path(places[0]).expanduser() / SWEEP).exists():
         return compare_sweep(read_sweep(Path(places[0]).expanduser()), metric, higher, by_example)
     entries, repeats = drop_repeats(read_run(path) for path in run_folders(places, curves))
     if not entries:
@@ -112,7 +117,8 @@ def compare_sweep(
     evaluated = any(entry.best for entry in sweep.entries)
     default = sweep.metric or (None if evaluated else RankingMetric("validation/loss", higher_is_better=False))
     ranking = choose_metric(sweep.entries, metric, higher, default)
-    return _make_comparison(about, sweep.entries, keys, ranking, by_example, separate_by_origin(sweep.entries)[1])
+    notes = [*sweep.damage, *separate_by_origin(sweep.entries)[1]]
+    return _make_comparison(about, sweep.entries, keys, ranking, by_example, notes)
 
 
 def _make_comparison(
@@ -123,8 +129,15 @@ def _make_comparison(
     by_example: int,
     notes: Sequence[str],
 ) -> Comparison:
-    groups = group_runs(entries, list(keys), metric)
-    return Comparison(about, tuple(entries), keys, metric, groups, compare_with_best(groups, by_example), tuple(notes))
+    groups, notes = group_runs(entries, list(keys), metric), (*notes, *_damage(entries))
+    return Comparison(about, tuple(entries), keys, metric, groups, compare_with_best(groups, by_example), notes)
+
+
+def _damage(entries: Sequence[RunEntry]) -> list[str]:
+    """Name the damaged files that a comparison can do without."""
+    places = [(entry.folder, place) for entry in entries if entry.folder for place in _DISPENSABLE]
+    problems = [(problem_of(folder, place), place) for folder, place in places]
+    return [f"{problem} {_DISPENSABLE[place]}" for problem, place in problems if problem]
 
 
 def compare_with_best(groups: Sequence[RunGroup], by_example: int) -> list[Contrast]:
@@ -186,5 +199,7 @@ def _load_contributions(entry: RunEntry, metric: str) -> SavedContributions | No
     if entry.folder is None:
         return None
     split, _, name = metric.partition("/")
+    if problem_of(entry.folder, f"contributions/{split}.parquet"):
+        return None
     saved = SavedContributions.load(Folder(entry.folder).contributions / f"{split}.parquet", name)
     return saved and replace(saved, truth=f"{entry.origin.get('data')} {saved.truth}")

@@ -41,9 +41,9 @@ def read_curves(entry: RunEntry, names: Sequence[str], limit: int) -> LearningCu
     path = Folder(entry.folder).journal
     try:
         stat = path.stat()
-    except OSError:
+        return _parse_journal(path, stat.st_mtime_ns, stat.st_size, tuple(names), limit)
+    except OSError:  # the notes of the comparison name the file
         return LearningCurves()
-    return _parse_journal(path, stat.st_mtime_ns, stat.st_size, tuple(names), limit)
 
 
 @lru_cache(maxsize=2048)
@@ -55,7 +55,12 @@ def _parse_journal(path: Path, changed: int, size: int, names: tuple[str, ...], 
     training = [line for line in lines if '"train/' in line or '"validation/' in line]
     if not training:
         return LearningCurves(curves)
-    return LearningCurves(curves, _parse_row(training[0]).get("time"), _parse_row(training[-1]).get("time"))
+    return LearningCurves(curves, _time_of(training[0]), _time_of(training[-1]))
+
+
+def _time_of(line: str) -> float | None:
+    moment = _parse_row(line).get("time")
+    return float(moment) if isinstance(moment, int | float) else None
 
 
 def _thin_curve(name: str, lines: Sequence[str], limit: int) -> Points:
@@ -65,16 +70,16 @@ def _thin_curve(name: str, lines: Sequence[str], limit: int) -> Points:
         places = {round(place * (len(having) - 1) / max(limit - 1, 1)) for place in range(limit)}
         having = [having[place] for place in sorted(places)]
     rows = map(_parse_row, having)
-    return [(int(row["step"]), round_for_page(row[name])) for row in rows if isinstance(row.get(name), int | float)]
+    return [(row["step"], round_for_page(row[name])) for row in rows if isinstance(row.get(name), int | float)]
 
 
 def _parse_row(line: str) -> dict[str, Any]:
-    """Parse a line. A line that was cut off when the run was killed is an empty row."""
+    """Parse a line. A line that is damaged, or was cut off when the run was killed, is an empty row."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return row if isinstance(row, dict) and "step" in row else {}
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else {}
 
 
 def round_for_page(value: float) -> float:

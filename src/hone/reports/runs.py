@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, final
 
-import yaml
-
-from hone.core.errors import UserError
+from hone.core.errors import UserError, damaged
 from hone.core.paths import nearest_path, relative_to_cwd
 from hone.runs.address import is_address
-from hone.runs.folder import Folder
+from hone.runs.folder import Folder, runs_below
 from hone.runs.identity import has_effect, relevant_settings
+from hone.runs.manifest import Manifest
+from hone.runs.reading import read_yaml
+from hone.runs.record import read_record
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
 
 SEED = "seed"
 MISSING = "–"
 """The placeholder for a missing value."""
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @final
@@ -110,25 +109,16 @@ def _local_runs(place: str) -> list[Path]:
     if not path.is_dir():
         problem = "is a file, not a folder" if path.exists() else "does not exist"
         raise UserError(f"{place}: {problem}; expected run folders, or folders that hold runs.{nearest_path(path)}")
-    folders = [folder.resolve() for folder in _walk(path)]
-    if not folders and not (path / SWEEP).is_file():
+    folders = [folder.resolve() for folder in runs_below(path)]
+    if not folders and not (path / SWEEP).exists():
         raise UserError(f"{place}: holds no runs (a run's folder holds run.json).")
     return folders
-
-
-def _walk(path: Path) -> Iterator[Path]:
-    """Walk depth first, by name, without entering the folders of runs."""
-    for folder, inner, files in os.walk(path, followlinks=True):
-        if "run.json" in files:
-            inner.clear()
-            yield Path(folder)
-        inner.sort()
 
 
 def read_run(path: Path) -> RunEntry:
     """Read a run's run.json and config.yaml. The run may still be in progress."""
     folder = Folder(path)
-    record = read_json(folder.record)
+    record = read_record(folder.record)
     best = record.get("best") or {}
     overrides = tuple(map(str, record.get("overrides") or ()))
     config = _read_config(folder)
@@ -155,17 +145,6 @@ def read_run(path: Path) -> RunEntry:
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. The error for a damaged file names the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{relative_to_cwd(path)}: cannot read this file ({error}).") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{relative_to_cwd(path)}: expected an object with keys.")
-    return values
-
-
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Turn a nested config into dotted keys. Lists stay whole."""
     values: dict[str, Any] = {}
@@ -181,15 +160,23 @@ def _read_config(folder: Folder) -> dict[str, Any]:
     try:
         stat = folder.config.stat()
         return _parse_yaml(folder.config, stat.st_mtime_ns, stat.st_size)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{relative_to_cwd(folder.config)}: cannot read this file ({error}).") from error
+    except OSError as error:
+        raise damaged(relative_to_cwd(folder.config), str(error.strerror)) from error
 
 
 @lru_cache(maxsize=2048)
 def _parse_yaml(path: Path, changed: int, size: int) -> dict[str, Any]:
     """Parse a config. `changed` and `size` are part of the cache's key: a sweep rewrites its page after every run."""
-    values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both loaders are safe)
-    return values if isinstance(values, dict) else {}
+    values, problem = read_yaml(path), problem_of(path.parent, path.name)
+    if problem:
+        raise UserError(problem)
+    return values
+
+
+def problem_of(folder: Path, place: str) -> str | None:
+    """Return what the manifest of a run says against a file, or the files in a folder, or None."""
+    manifest = Manifest.load(Folder(folder).manifest)
+    return manifest and manifest.problem_since(place)
 
 
 def _objectives(config: Mapping[str, Any]) -> dict[str, str]:
@@ -222,7 +209,10 @@ def origin_of(record: Mapping[str, Any], folder: Folder) -> dict[str, str]:
 
 def _diff_digest(folder: Folder) -> str:
     """Identify the uncommitted changes."""
-    return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6] if folder.diff.is_file() else "changes"
+    try:
+        return hashlib.sha256(folder.diff.read_bytes()).hexdigest()[:6]
+    except OSError:
+        return "changes"
 
 
 def separate_by_origin(entries: Sequence[RunEntry]) -> tuple[list[RunEntry], list[str]]:

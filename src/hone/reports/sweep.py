@@ -12,8 +12,9 @@ import yaml
 
 from hone.core.errors import UserError
 from hone.reports.groups import RankingMetric
-from hone.reports.runs import RunEntry, read_json, read_run
+from hone.reports.runs import RunEntry, read_run
 from hone.runs.sweep_file import SWEEP_FILE as SWEEP
+from hone.runs.sweep_file import read_sweep_file
 
 
 @final
@@ -31,11 +32,14 @@ class StoredSweep:
     started: str
     seconds: float | None
     entries: tuple[RunEntry, ...]
+    damage: tuple[str, ...]
+    """What is wrong with files of its runs."""
 
 
 def read_sweep(folder: Path) -> StoredSweep:
     """Read the sweep and its cells. A cell that has a run has the run's scores, config and times."""
-    stored = read_json(folder / SWEEP)
+    stored = read_sweep_file(folder / SWEEP)
+    damage: list[str] = []
     metric = None
     if stored.get("metric"):
         metric = RankingMetric(str(stored["metric"]), bool(stored.get("higher_is_better", True)))
@@ -50,15 +54,17 @@ def read_sweep(folder: Path) -> StoredSweep:
         state=str(stored.get("state") or "unknown"),
         started=str(stored.get("started") or ""),
         seconds=stored.get("seconds"),
-        entries=tuple(_entry(folder, cell, metric) for cell in cells),
+        entries=tuple(_entry(folder, cell, metric, damage) for cell in cells),
+        damage=tuple(damage),
     )
 
 
-def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None) -> RunEntry:
-    """Read the run of a cell. Where both have a value, the sweep's record of the cell wins over the run's own."""
+def _entry(folder: Path, cell: Mapping[str, Any], metric: RankingMetric | None, damage: list[str]) -> RunEntry:
+    """Read the run of a cell. Where both have a value, the sweep's record of the cell wins over the run's own. If the
+    run cannot be read, that goes into `damage`."""
     state = str(cell.get("state") or "unknown")
     label = str(cell.get("identity") or cell.get("number") or "?")
-    run = _run_of(folder, cell) or RunEntry(label=label, state=state)
+    run = _run_of(folder, cell, damage) or RunEntry(label=label, state=state)
     values = {str(key): _scalar(value) for key, value in (cell.get("values") or {}).items()}
     best = run.best
     if not best and metric is not None:
@@ -86,22 +92,26 @@ def _scores(run: RunEntry, cell: Mapping[str, Any], metric: RankingMetric | None
     return scores
 
 
-def _run_of(folder: Path, cell: Mapping[str, Any]) -> RunEntry | None:
+def _run_of(folder: Path, cell: Mapping[str, Any], damage: list[str]) -> RunEntry | None:
     """Find the run of a cell that has started. The cell names the run's folder, or else its identity does."""
     for name in filter(None, (cell.get("folder"), cell.get("identity"))):
         for path in (folder / str(name), folder.parent / str(name), folder / Path(str(name)).name):
-            if (path / "run.json").is_file():
-                return _read_or_none(path)
+            began = (path / "config.yaml").exists() and cell.get("state") not in ("running", "waiting")
+            if began or (path / "run.json").exists():
+                return _read(path, damage)
     return None
 
 
-def _read_or_none(path: Path) -> RunEntry | None:
+def _read(path: Path, damage: list[str]) -> RunEntry | None:
     """Try twice, since the run may be writing its files right now. Without them the sweep's own record is enough."""
+    problem = ""
     for _ in range(2):
         try:
             return read_run(path)
-        except UserError:
+        except UserError as error:
+            problem = str(error)
             time.sleep(0.01)
+    damage.append(f"{problem} What follows is the sweep's own record of that run.")
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import secrets
 import time
@@ -14,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, final
 
-from hone.core.errors import UserError
+from hone.core.errors import UserError, damaged
+from hone.core.paths import relative_to_cwd
+from hone.runs.record import read_record
 
 _ATTEMPTS = 10
 """How often a process tries to get the lock."""
@@ -34,6 +35,10 @@ class Folder:
     @property
     def record(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
 
     @property
     def facts(self) -> Path:
@@ -122,9 +127,20 @@ def new_folder(root: Path, name: str, identity: str) -> Folder:
 
 
 def newest_run(root: Path, name: str, identity: str) -> Folder | None:
-    """Return the newest run with this identity, finished or not, or None."""
-    candidates = sorted((root / name).glob(f"*-{identity}*/run.json"), reverse=True)
-    return next((Folder(path.parent.resolve()) for path in candidates if is_run(path)), None)
+    """Return the newest run with this identity, finished or not, or None. Raise UserError if its record is damaged: a
+    new run in its place would do all of its work again."""
+    candidates = sorted((root / name).glob(f"*-{identity}*"), reverse=True)
+    return next((Folder(path.resolve()) for path in candidates if is_run(path / "run.json")), None)
+
+
+def runs_below(path: Path) -> Iterator[Path]:
+    """Yield the run folders in a folder, depth first and by name, without entering them. A run that has lost its
+    `run.json` is still one."""
+    for folder, inner, files in os.walk(path, followlinks=True):
+        if "run.json" in files or ("config.yaml" in files and {"checkpoints", "model", "run.json"} & {*inner}):
+            inner.clear()
+            yield Path(folder)
+        inner.sort()
 
 
 def require_writable(root: Path) -> None:
@@ -158,8 +174,14 @@ def _existing(path: Path) -> Iterator[Path]:
 
 
 def is_run(path: Path) -> bool:
-    """Return whether a `run.json` describes a run. It is false for a damaged file."""
+    """Return whether there is a run with this `run.json`. Raise UserError if the file is damaged, or gone from a run
+    that has checkpoints."""
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["state"])
-    except (OSError, ValueError, KeyError):
-        return False
+        if path.exists():
+            read_record(path)
+            return True
+        if any(path.with_name("checkpoints").glob("step-*")):
+            raise damaged(relative_to_cwd(path), "there is no such file beside the run's checkpoints")
+    except UserError as error:
+        raise UserError(f"{error} To begin a new run in its place, move the run's folder away.") from error
+    return False

@@ -11,7 +11,7 @@ from typing import Any
 
 _WITHOUT_EFFECT = {
     "accelerator", "gradient_checkpointing", "log_every", "name", "notes", "output_root", "resume", "save_every",
-    "strategy", "sweep", "tracker", "trust",
+    "strategy", "sweep", "tracker", "trust", "verify",
 }  # fmt: skip
 """The keys that cannot change a result."""
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.errors import damaged
+from hone.core.paths import relative_to_cwd
 from hone.runs.record import write_atomically
+
+log = logging.getLogger(__name__)
 
 
 @final
@@ -17,7 +23,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._count = len(list(read_rows(path)))
+        self._count = len(_lines(path))
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, row: Mapping[str, Any]) -> int:
@@ -29,8 +35,14 @@ class Journal:
         return self._count - 1
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
-        """Drop the rows after a step, the rows of final scores and an incomplete last line. Return the other rows."""
-        kept = [row for row in read_rows(self.path) if row["step"] <= step and not _is_final(row)]
+        """Drop the rows after a step, the rows of final scores and an incomplete last line. Return the other rows.
+
+        If lines are damaged, the file as it was stays beside the journal."""
+        kept = [row for row in read_rows(self.path) if (row["step"] or 0) <= step and not _is_final(row)]
+        if any(_parse(line) is None for line in _lines(self.path)):
+            shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.damaged"))
+        if step and not kept:
+            log.warning("%s: it has no rows, but the run has %d steps behind it: they are lost.", self.path, step)
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = self.path.open("a", encoding="utf-8")
@@ -52,9 +64,32 @@ def _is_final(row: Mapping[str, Any]) -> bool:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a journal. An incomplete line, left by a process that was killed, is skipped."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    """Yield the rows of a journal. An incomplete last line, left by a process that was killed, is skipped.
+
+    Any other line that cannot be read is reported, and a row with nothing but the step before it stands in its place:
+    W&B knows rows by their numbers, so no other row may get another one."""
+    step = 0
+    for number, line in enumerate(_lines(path), start=1):
+        row = _parse(line)
+        if row is None:
+            log.warning("%s, line %d: this line is damaged and is left out.", relative_to_cwd(path), number)
+            row = {"step": step, "damaged": True}
+        step = row["step"]
+        yield row
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the complete lines of a file, none if there is no file."""
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise damaged(relative_to_cwd(path), str(error.strerror)) from error
+    return content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step", ""), int | None) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hone.core.errors import UserError
+from hone.core.errors import UserError, damaged
 from hone.runs.identity import differences
 
 
@@ -41,7 +41,10 @@ class JsonLines:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all complete lines. A last line without a line end is being written, or its writer was killed."""
-        content = self.path.read_bytes() if self.path.is_file() else b""
+        try:
+            content = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
+            raise damaged(self.path, str(error.strerror)) from error
         lines = content[: content.rfind(b"\n") + 1].splitlines()
         return [self._read(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
 

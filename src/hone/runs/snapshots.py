@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any, final
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hone.core.errors import RunError
+from hone.core.errors import RunError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,9 @@ class Snapshots:
     def newest(self) -> Snapshot | None:
         """Return the newest undamaged snapshot, or None if there is none at all. If all are damaged, raise RunError."""
         steps = self._steps()
+        for place in sorted(self.folder.glob("*")):
+            if _step_of(place) is None and not place.name.startswith("."):
+                log.warning("%s is not used: it is no checkpoint of this run", place)
         for step in reversed(steps):
             snapshot = self.load(step)
             if snapshot is not None:
@@ -86,7 +90,8 @@ class Snapshots:
             log.warning("%s is not used: %s", place, problem)
             return None
         state = json.loads((place / "state.json").read_text(encoding="utf-8"))
-        tensors = {file.stem: load_file(file) for file in sorted(place.glob("*.safetensors"))}
+        names = json.loads((place / "manifest.json").read_text(encoding="utf-8"))["files"]
+        tensors = {Path(name).stem: load_file(place / name) for name in sorted(names) if name.endswith(".safetensors")}
         return Snapshot(step, tensors, state)
 
     def _problem(self, place: Path) -> str | None:
@@ -95,11 +100,15 @@ class Snapshots:
             manifest = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
             if manifest["identity"] != self.identity:
                 return f"it belongs to another run ({manifest['identity']})"
+            if manifest["step"] != _step_of(place):
+                return f"it is the checkpoint of step {manifest['step']}"
+            if not {"state.json", "weights.safetensors"} <= manifest["files"].keys():
+                return "its manifest does not list its files"
             for name, stamp in manifest["files"].items():
                 if _stamp(place / name) != stamp:
                     return f"{name} is not the file that was written"
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"{type(error).__name__}: {error}"
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            return f"manifest.json or a file in it cannot be read ({one_line(error)})"
         return None
 
     def _rotate(self) -> None:
@@ -115,7 +124,7 @@ class Snapshots:
         try:
             state = json.loads((self._place(step) / "state.json").read_text(encoding="utf-8"))
             return int((state.get("best") or {}).get("step", step))
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError, TypeError):
             return step
 
     def _steps(self) -> list[int]:
@@ -126,8 +135,14 @@ class Snapshots:
 
 
 def steps_in(folder: Path) -> list[int]:
-    """Return the steps that have a folder. Its snapshot may be damaged."""
-    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
+    """Return the steps that have a folder. Its snapshot may be damaged. Entries with any other name are left alone."""
+    return sorted(step for step in map(_step_of, folder.glob("*")) if step is not None)
+
+
+def _step_of(place: Path) -> int | None:
+    """Return the step of a checkpoint's folder, or None for anything else."""
+    match = re.fullmatch(r"step-(\d{8,})", place.name)
+    return int(match[1]) if match and place.is_dir() else None
 
 
 def _stamp(file: Path) -> dict[str, Any]:

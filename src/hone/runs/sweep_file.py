@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, final
 
 from hone.core.errors import UserError, did_you_mean
 from hone.core.redact import BLANK
+from hone.runs.reading import read_sealed
 
 SWEEP_FILE = "sweep.json"
 FORMAT_VERSION = 1
@@ -118,20 +118,27 @@ def saved_words(folder: str) -> list[str]:
     return words
 
 
+def read_sweep_file(path: Path) -> dict[str, Any]:
+    """Read the file. Raise UserError if it is damaged."""
+    try:
+        return read_sealed(path)
+    except UserError as error:
+        raise UserError(
+            f"{error} Its runs are not affected: without it, the sweep's command makes it again."
+        ) from error
+
+
 def stored_by_tracker(folder: Path) -> dict[str, Any] | None:
     """Return what the tracker has stored about the run that represents the whole sweep."""
     return (_read(folder) or {}).get("tracker")
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """Return the content of the file, or None if it is missing or damaged."""
+    """Return the content of the file, or None if it is missing."""
     path = folder / SWEEP_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not path.exists():
         return None
-    if not isinstance(content, dict):
-        return None
+    content = read_sweep_file(path)
     version = content.get("version")
     if version != FORMAT_VERSION:
         raise UserError(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import secrets
 import time
 import weakref
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+from hone.core.errors import UserError
 from hone.runs.folder import Folder
-from hone.runs.record import Record, now, write_atomically
+from hone.runs.reading import sealed_text
+from hone.runs.record import Record, nan_to_null, now, read_record, write_atomically
 from hone.runs.sweep_file import FORMAT_VERSION, SWEEP_FILE, CellState, Outcome
 from hone.sweeps.sampler import Aim
 from hone.tracking.bookkeeping import Stored
@@ -34,14 +36,14 @@ class Ledger:
         return Folder(self.folder / identity)
 
     def outcome(self, identity: str) -> Outcome | None:
-        """Return the outcome of a run, or None if it has no record.
+        """Return the outcome of a run, or None if it has no record that can be read: the run itself says what is wrong.
 
         A run whose record says that it is running, but whose folder no process holds, was interrupted.
         """
         folder = self.run_folder(identity)
         try:
-            record = json.loads(folder.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            record = read_record(folder.record)
+        except UserError:
             return None
         outcome = Outcome.of(record)
         if outcome.state == "running" and not folder.is_claimed():
@@ -51,9 +53,9 @@ class Ledger:
     def close(self, identity: str, outcome: Outcome) -> None:
         """Record the end of a run that could not do so itself."""
         folder = self.run_folder(identity)
-        if folder.record.is_file() and not folder.is_claimed():
+        with suppress(UserError):  # a record that is missing or damaged stays as it is
             record = Record.load(folder.record)
-            if record["state"] == "running":
+            if record["state"] == "running" and not folder.is_claimed():
                 record.update(state=outcome.state, exit_code=1, reason=outcome.reason, finished=now())
 
     def set_aside(self, identity: str) -> None:
@@ -132,4 +134,4 @@ class SweepFile:
             "tracker": self.tracker,
             "cells": [entry.to_json() for entry in sorted(entries, key=lambda entry: entry.cell.number)],
         }
-        write_atomically(self.folder / SWEEP_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / SWEEP_FILE, sealed_text(nan_to_null(content)))

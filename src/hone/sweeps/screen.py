@@ -17,7 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from hone.core.errors import UserError
 from hone.core.progress_bar import console
+from hone.runs.reading import read_object
 from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
@@ -88,8 +90,8 @@ def progress_text(folder: Path, metric: str) -> str:
     rows = _last_rows(folder / "metrics.jsonl")
     if not rows:
         return ""
-    with suppress(OSError, ValueError):
-        steps = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("steps")
+    with suppress(UserError):
+        steps = read_object(folder / "run.json").get("steps")
         values = [row[metric] for row in rows if isinstance(row.get(metric), float)]
         return f"step {rows[-1]['step']}/{steps}" + "".join(f"  {value:.4f}" for value in values[-1:])
     return ""

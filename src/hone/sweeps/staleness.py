@@ -10,6 +10,7 @@ from typing import Any, final
 
 from hone.config.job import Job
 from hone.runs import provenance
+from hone.runs.record import Record
 
 _PACKAGES = ("hone-lab", "torch", "transformers")
 """Those whose version can change a result."""
@@ -24,9 +25,10 @@ class Staleness:
 
     def reason(self, job: Job, folder: Path) -> str | None:
         """Return what has changed since the run, or None."""
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if self._fingerprint(job) != record["data"]["fingerprint"]:
-            return f"the data ({record['data']['name']}) has changed"
+        record = Record.load(folder / "run.json")
+        data = record["data"] or {}
+        if self._fingerprint(job) != data.get("fingerprint"):
+            return f"the data ({data.get('name')}) has changed"
         return self._changed_code(record["git"] or {}) or self._changed_versions(record["versions"] or {})
 
     @cached_property

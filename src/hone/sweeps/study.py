@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, final
 
+from hone.core.errors import damaged, one_line
 from hone.runs.json_lines import JsonLines, LockedLines, begin_or_require_same
 from hone.runs.record import nan_to_null
 from hone.runs.sweep_file import Cell, Outcome
@@ -58,9 +59,12 @@ class Study:
     def trials(self) -> list[Trial]:
         """Return the trials in the order of their numbers."""
         trials: dict[int, Trial] = {}
-        for row in self.lines.rows():
+        for number, row in enumerate(self.lines.rows(), start=1):
             if "cell" in row:
-                trials[row["cell"]] = _update(trials.get(row["cell"]), row)
+                try:
+                    trials[row["cell"]] = _update(trials.get(row["cell"]), row)
+                except (LookupError, TypeError) as error:
+                    raise damaged(f"{self.lines.path}, line {number}", one_line(error)) from error
         return [trials[number] for number in sorted(trials)]
 
 

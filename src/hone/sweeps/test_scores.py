@@ -15,6 +15,7 @@ from hone.config.settings import EvaluateSettings
 from hone.core.value_types import Accelerator
 from hone.reports.groups import RunGroup
 from hone.runs.folder import Folder
+from hone.runs.manifest import extend_manifest
 from hone.runs.record import Record
 from hone.sweeps.jobs import Ready
 from hone.sweeps.workers import Workers
@@ -33,14 +34,14 @@ def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str
     run = finished.load_finished_run(str(folder), trust)
     settings = EvaluateSettings(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
-        accelerator=accelerator, precision=None, trust=list(trust),
+        accelerator=accelerator, precision=None, verify=True, trust=list(trust),
     )  # fmt: skip
     rows = finished.rows_of(run, "test")
     records = finished.records_of(run, rows, settings)
     contributions = Contributions.of(metrics_of(run.task), records)
     scores = {f"test/{name}": value for name, value in contributions.scores().items()}
     blind = {f"test/{name}": value for name, value in baseline_scores(run.task, records).items()}
-    save_split(run.folder, "test", run.task, contributions)
+    extend_manifest(run.folder, save_split(run.folder, "test", run.task, contributions))
     record = Record.load(run.folder.record)
     record.update(scores={**record["scores"], **scores}, baseline={**(record["baseline"] or {}), **blind})
     _report_scores(run.folder, run.config, record, trust)

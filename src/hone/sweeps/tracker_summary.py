@@ -5,14 +5,11 @@ these for a group of runs."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
-
-import yaml
 
 from hone.core.errors import RunError
 from hone.core.redact import redact_text
@@ -22,7 +19,8 @@ from hone.reports.importance import importances
 from hone.reports.keys import values_of
 from hone.reports.page import PAGE
 from hone.reports.sweep import read_sweep
-from hone.runs.record import write_atomically
+from hone.runs.reading import read_yaml, sealed_text
+from hone.runs.record import nan_to_null, write_atomically
 from hone.runs.sweep_file import SWEEP_FILE, find_sweep, stored_by_tracker
 from hone.sweeps.test_scores import known_test_scores
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for
@@ -106,7 +104,7 @@ class SweepUpload(Upload):
         return cls(folder, "nothing", "already there") if stored.get("sent") else cls(folder, "journal", "the sweep")
 
     def send(self) -> None:
-        config = yaml.safe_load(next(self.folder.glob("*/config.yaml")).read_text(encoding="utf-8"))
+        config = read_yaml(next(self.folder.glob("*/config.yaml")), ("tracker",))
         comparison = compare_sweep(read_sweep(self.folder), None, None, 0)
         tracker = online_tracker(wandb_part(config["tracker"]) or {})
         tracked = TrackedRun(tracker, stored_by_tracker(self.folder), self._store)
@@ -116,4 +114,4 @@ class SweepUpload(Upload):
 
     def _store(self, stored: Stored) -> None:
         content = find_sweep(str(self.folder)) | {"tracker": stored}
-        write_atomically(self.folder / SWEEP_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / SWEEP_FILE, sealed_text(nan_to_null(content)))

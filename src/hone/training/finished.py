@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
 import transformers
-import yaml
 from transformers import PretrainedConfig
 
 from hone.config.build import build
 from hone.config.check import check_node
 from hone.config.settings import EvaluateSettings
-from hone.core.errors import UserError, join_names
+from hone.core.errors import UserError, damaged, join_names, one_line
+from hone.core.paths import relative_to_cwd
 from hone.core.task import Columns, Facts, Task
 from hone.core.value_types import Split
 from hone.data.batching import Random
@@ -25,6 +25,8 @@ from hone.data.source import Source
 from hone.models.heads import pooled
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
+from hone.runs.manifest import Manifest, require_intact
+from hone.runs.reading import read_yaml
 from hone.runs.record import Record, find_run
 from hone.training.evaluation import predict, predictor
 from hone.training.fabric import make_fabric, resolve_precision
@@ -43,14 +45,19 @@ class FinishedRun:
     network: Any
 
 
-def require_model(path: str) -> tuple[Folder, Record]:
-    """Return the folder and the record of a run that has a model."""
+def require_model(path: str, verify: bool) -> tuple[Folder, Record, Manifest | None]:
+    """Return the folder, the record and the manifest of a run that has a model. `verify` refuses damaged files."""
     folder = Folder(_local(path))
     record = Record.load(folder.record)
     if not folder.model.is_dir():
         state = f"it is {record['state']}" + (f": {record['reason']}" if record["reason"] else "")
         raise UserError(f"run={path}: the run has no model, {state}. Continue it with hone train resume={path}")
-    return folder, record
+    if not verify:
+        return folder, record, None
+    places = ("config.yaml", "facts.json", "model")
+    if is_address(path):
+        return folder, record, require_intact(folder, *places, remedy=f"Delete {folder.path}: it is downloaded again.")
+    return folder, record, require_intact(folder, *places)
 
 
 def _local(place: str) -> Path:
@@ -70,21 +77,33 @@ def beside(run: str, folder: Folder, name: str) -> Path:
 def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
     """Build the task of a run and bind it to the processor and the facts stored with its model."""
     task: Task = build(node, Task, "task", trust)
-    processor = getattr(transformers, task.auto_processor).from_pretrained(folder.model)
-    ready = task.bind(processor, Facts.load(folder.facts))
-    ready.read_config(PretrainedConfig.from_dict(PretrainedConfig.get_config_dict(folder.model)[0]))
+    facts = Facts.load(folder.facts)
+    processor = _load(folder, lambda: getattr(transformers, task.auto_processor).from_pretrained(folder.model))
+    ready = task.bind(processor, facts)
+    network_config = _load(folder, lambda: PretrainedConfig.get_config_dict(folder.model)[0])
+    ready.read_config(_load(folder, lambda: PretrainedConfig.from_dict(network_config)))
     return ready
 
 
-def load_finished_run(path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None) -> FinishedRun:
+def _load(folder: Folder, load: Callable[[], Any]) -> Any:
+    """Have transformers read a file of the model."""
+    try:
+        return load()
+    except Exception as error:  # what goes wrong depends on the bytes
+        raise damaged(relative_to_cwd(folder.model), one_line(error)) from error
+
+
+def load_finished_run(
+    path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None, verify: bool = True
+) -> FinishedRun:
     """Read a run back, perhaps with other options of its task. Its config is trusted no more than any other."""
-    folder, record = require_model(path)
-    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    folder, record, _ = require_model(path, verify)
+    config = read_yaml(folder.config, ("dataset", "task", "limit", "batch_size"))
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
     task = bind_task(folder, nodes["task"], trust)
     pooled.register_models()
-    network = getattr(transformers, task.auto_model).from_pretrained(folder.model)
+    network = _load(folder, lambda: getattr(transformers, task.auto_model).from_pretrained(folder.model))
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)
 

@@ -18,17 +18,18 @@ from hone.core.contributions import Contributions, truth_of
 from hone.core.task import Columns, Facts, Task
 from hone.models.adapters import Adapter
 from hone.runs.folder import Folder
+from hone.runs.manifest import files_in, write_manifest
 from hone.tracking.tracker import Tracker
 from hone.training.state import TrainState
 
 
-def save_split(folder: Folder, split: str, task: Task, contributions: Contributions) -> None:
-    """Store the records, and what each contributes to the metrics."""
-    save_records(contributions.records, folder.predictions / f"{split}.parquet")
+def save_split(folder: Folder, split: str, task: Task, contributions: Contributions) -> tuple[Path, Path]:
+    """Store the records, and what each contributes to the metrics. Return the two files."""
+    files = folder.predictions / f"{split}.parquet", folder.contributions / f"{split}.parquet"
+    save_records(contributions.records, files[0])
     roles = tuple(sorted({*task.targets, "label", "answers", "target"}))
-    contributions.save(
-        folder.contributions / f"{split}.parquet", truth_of(contributions.records, roles, task.facts.labels)
-    )
+    contributions.save(files[1], truth_of(contributions.records, roles, task.facts.labels))
+    return files
 
 
 def save_records(records: Columns, path: Path) -> None:
@@ -71,6 +72,8 @@ class BestModels:
     def _save(self, network: Any, processor: Any, facts: Any, place: Folder) -> None:
         place.path.mkdir(parents=True, exist_ok=True)
         save_model(self.adapter.fold(network), processor, facts, place.model)
+        about = {file.name: file for file in (self.folder.config, self.folder.facts)}
+        write_manifest(place.manifest, {**files_in(place.path, "model"), **about})
 
 
 def _copied(network: nn.Module) -> Any:

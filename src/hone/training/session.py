@@ -23,6 +23,8 @@ from hone.runs import provenance
 from hone.runs.folder import Folder, cell_folder, is_run, new_folder, newest_run
 from hone.runs.identity import differences, relevant_settings
 from hone.runs.journal import Journal
+from hone.runs.manifest import begin_manifest, complete_manifest, require_intact
+from hone.runs.reading import read_yaml
 from hone.runs.record import Record, find_run, now, write_atomically
 from hone.runs.snapshots import Snapshots
 from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
@@ -59,7 +61,9 @@ def open_session(
     with folder.claimed(), _removed_after_mistakes(folder, new=resumed is None):
         record = Record.load(folder.record) if resumed else _new_record(folder, job)
         _require_same(record, origin)
-        assembled.task.facts.save(folder.facts)
+        if resumed is None or not job.settings.verify:
+            assembled.task.facts.save(folder.facts)
+        begin_manifest(folder)
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
@@ -110,6 +114,7 @@ def _recorded(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, A
 
     def end(state: str, exit_code: int, reason: str | None) -> None:
         seconds = round(earlier + time.monotonic() - begun, 2)
+        complete_manifest(Folder(record.path.parent))
         record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
         tracker.keep(Folder(record.path.parent))
         tracked.end(state, exit_code, final_summary(record))
@@ -175,7 +180,16 @@ def _require_same(record: Record, origin: Mapping[str, Any]) -> None:
 
 
 def find_run_to_resume(job: Job) -> Folder | None:
-    """Return the folder of the run to resume, if there is one. It must be the run that the config describes."""
+    """Return the folder of the run to resume, if there is one. It must be the run that the config describes, and
+    intact."""
+    folder = _find_run(job)
+    if folder is not None and job.settings.verify:
+        is_finished = Record.load(folder.record)["state"] == "finished"
+        require_intact(folder, *(("",) if is_finished else ("config.yaml", "facts.json")))
+    return folder
+
+
+def _find_run(job: Job) -> Folder | None:
     resume = job.settings.resume
     if job.invocation.sweep is not None:
         own = Folder(job.invocation.sweep / job.identity)
@@ -186,7 +200,7 @@ def find_run_to_resume(job: Job) -> Folder | None:
         return newest_run(Path(job.settings.output_root), job.name, job.identity)
     folder = Folder(find_run(resume))
     if Record.load(folder.record)["identity"] != job.identity:
-        saved = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        saved = read_yaml(folder.config)
         changed = differences(relevant_settings(job.config), relevant_settings(saved))
         raise UserError(
             f"resume={resume}: that run has another config, and resuming would mix the two: {'; '.join(changed[:8])}. "

@@ -66,7 +66,7 @@ class CheckedStep:
             raise RunError(
                 f"The {self.what} of step {self.step.number} is {value} (summed loss {self.loss.item():.4g}, "
                 f"learning rate {self.lr:.3g}, training rows {', '.join(ids[:8])} …). "
-                f"The last checkpoint holds finite weights; try a smaller optimizer.lr, more "
+                f"No checkpoint has weights of this step or a later one; try a smaller optimizer.lr, more "
                 f"scheduler.warmup, or clip_norm."
             )
 

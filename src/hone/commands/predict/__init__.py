@@ -63,9 +63,9 @@ def _load_model(settings: PredictSettings, parts: Mapping[str, Any]) -> TrainedM
         raise UserError(f"options: only for the task of a run. Without a run, give task.{option}=… instead.")
     if settings.zero_shot is not None and (settings.run is None) != (given == []) and "task" not in given:
         zero_shot = ZeroShot(settings.zero_shot, settings.hypothesis, settings.several)
-        return model.load_for_zero_shot(settings.run, parts, zero_shot, settings.trust)
+        return model.load_for_zero_shot(settings.run, parts, zero_shot, settings.trust, settings.verify)
     if settings.run is not None and not given:
-        return model.load_run(settings.run, settings.options or {}, settings.trust)
+        return model.load_run(settings.run, settings.options or {}, settings.trust, settings.verify)
     if settings.run is None and len(given) == len(parts) and settings.zero_shot is None:
         return model.load_checkpoint(parts, settings.trust)
     if settings.zero_shot is not None:

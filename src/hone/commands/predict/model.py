@@ -40,9 +40,9 @@ class TrainedModel:
     """The optional roles that the network was trained with."""
 
 
-def load_run(run: str, options: Mapping[str, Any], trust: Iterable[str]) -> TrainedModel:
+def load_run(run: str, options: Mapping[str, Any], trust: Iterable[str], verify: bool) -> TrainedModel:
     """Load the best weights of a finished run; `options` replace some of its task's options."""
-    trained = finished.load_finished_run(run, trust, options)
+    trained = finished.load_finished_run(run, trust, options, verify)
     trained.task.configure_generation(trained.network)
     learned_roles = tuple(role for role in trained.task.optional_roles if trained.source.columns.get(role))
     return TrainedModel(trained.task, trained.network, trained.record["precision"], learned_roles)
@@ -63,11 +63,11 @@ def load_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> TrainedMo
 
 
 def load_for_zero_shot(
-    run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot, trust: Iterable[str]
+    run: str | None, parts: Mapping[str, Any], zero_shot: ZeroShot, trust: Iterable[str], verify: bool
 ) -> TrainedModel:
     """Load a classifier of text pairs, of a run or a checkpoint, that tests which candidate labels a text entails."""
     if run is not None:
-        trained = finished.load_finished_run(run, trust)
+        trained = finished.load_finished_run(run, trust, verify=verify)
         zero_shot.bind(trained.task.processor, trained.network.config)
         return TrainedModel(zero_shot, trained.network, trained.record["precision"])
     checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)

@@ -21,6 +21,7 @@ from hone.models.compatibility import backbone_options, change_config, load_proc
 from hone.models.loading import Loading, loading_of
 from hone.models.sentence_transformers import set_trained_pooling
 from hone.runs.address import is_address
+from hone.runs.manifest import require_intact_checkpoint
 
 _FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """The names of weight files."""
@@ -55,6 +56,7 @@ class Pretrained(Checkpoint):
         return str(download_model(self.path).model)
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
+        require_intact_checkpoint(Path(self._source))
         try:
             config = AutoConfig.from_pretrained(self._source, **self._access())
         except UserError:

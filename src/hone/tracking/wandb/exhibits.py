@@ -52,15 +52,18 @@ class ExhibitFile:
 
     def rewind(self, number: int) -> None:
         """Drop the exhibits that a run resumed after this many rows will show again. Those without a step stay."""
-        kept = [line for line in read_rows(self.path) if line["number"] < number or line["step"] is None]
+        kept = [line for line in self._lines() if line["number"] < number or line["step"] is None]
         if self.path.is_file():
             write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def read(self) -> Iterator[NumberedExhibit]:
         """Yield the exhibits in the order of their rows; of two with the same name in one row, the later one."""
-        newest = {(line["number"], line["name"]): line for line in read_rows(self.path)}
+        newest = {(line["number"], line["name"]): line for line in self._lines()}
         for (number, name), line in sorted(newest.items(), key=lambda item: item[0][0]):
             yield NumberedExhibit(number, name, _KINDS[line["kind"]](**line["exhibit"]), line["step"])
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [line for line in read_rows(self.path) if "number" in line]
 
 
 def define_axes(run: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -11,18 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hone.core.errors import UserError
 from hone.runs.address import ModelAddress
 from hone.runs.folder import Folder
+from hone.runs.reading import read_yaml
+from hone.runs.record import Record
 from hone.tracking.wandb.client import wandb_api
 from hone.tracking.wandb.workarounds import use_artifact
 
 _ABOUT = "run"
 """The folder in a model's artifact that describes the run which made it."""
 _COPY = "copy-of-"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def use_data(run: Any, data: Mapping[str, Any]) -> None:
@@ -58,8 +56,7 @@ def model_name(identity: str) -> str:
 
 def about_model(folder: Folder) -> dict[str, Any]:
     """Describe a run's best model at this moment, for W&B's page of it."""
-    record = json.loads(folder.record.read_text(encoding="utf-8"))
-    config = yaml.load(folder.config.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe one)
+    record, config = Record.load(folder.record), read_yaml(folder.config, ("task",))
     return {
         "run": record["id"], "identity": record["identity"], "group": record["group"],
         "task": str(config["task"]["_target_"]).rpartition(".")[2], "best": record["best"],
@@ -121,7 +118,7 @@ def _copies(folder: Folder, model: Folder) -> list[Path]:
     """Copy the run's description, since the run may still write to it; no name makes the copies look like a run."""
     place = folder.path / "artifact" if model == folder else model.path
     place.mkdir(exist_ok=True)
-    files = (folder.record, folder.config, folder.facts)
+    files = [file for file in (folder.record, folder.config, folder.facts, model.manifest) if file.is_file()]
     return [Path(shutil.copyfile(file, place / f"{_COPY}{file.name}")) for file in files]
 
 

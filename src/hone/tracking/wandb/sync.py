@@ -14,22 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
-import yaml
-
 from hone.config.build import build
 from hone.config.check import check_node
-from hone.core.errors import RunError
+from hone.core.errors import RunError, UserError
 from hone.runs.folder import Folder
 from hone.runs.journal import read_rows
+from hone.runs.manifest import Manifest
+from hone.runs.reading import read_yaml
 from hone.runs.record import Record
 from hone.tracking.bookkeeping import Stored, TrackedRun, final_summary, run_info, stored_for
 from hone.tracking.tracker import Tracker
 from hone.tracking.wandb.files import is_whole
 from hone.tracking.wandb.tracker import WandbTracker
 
-Way = Literal["nothing", "file", "journal"]
+Way = Literal["nothing", "file", "journal", "refused"]
 
 _TARGET = f"{WandbTracker.__module__}.{WandbTracker.__qualname__}"
+_SENT = ("config.yaml", "facts.json", "git.diff", "metrics.jsonl", "predictions", "contributions")
 _LONGEST_START, _PATIENCE = 60.0, 600.0
 """Seconds for the server's first answer, and for a whole run."""
 
@@ -52,6 +53,23 @@ class Upload(ABC):
 
 @final
 @dataclass(frozen=True)
+class RefusedUpload(Upload):
+    """A run or a sweep that cannot be sent, because a file of it is damaged."""
+
+    folder: Path
+    why: str
+    way: Way = "refused"
+
+    @property
+    def place(self) -> Path:
+        return self.folder
+
+    def send(self) -> None:
+        raise UserError(self.why)
+
+
+@final
+@dataclass(frozen=True)
 class RunUpload(Upload):
     """The upload of one run."""
 
@@ -69,12 +87,15 @@ class RunUpload(Upload):
     def of(cls, folder: Folder) -> Self:
         """Decide how the run in this folder has to be uploaded."""
         record = Record.load(folder.record)
-        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        config = read_yaml(folder.config, ("tracker", "notes"))
         if wandb_part(config["tracker"]) is None:
             return cls(folder, record, config, "nothing", "not tracked in W&B")
         if folder.is_claimed():
             return cls(folder, record, config, "nothing", "still running")
-        return cls(folder, record, config, *_decide(stored_for(record["tracker"], WandbTracker.name) or {}))
+        way, why = _decide(stored_for(record["tracker"], WandbTracker.name) or {})
+        if way != "nothing":
+            _require_intact(folder)
+        return cls(folder, record, config, way, why)
 
     def send(self) -> None:
         node = wandb_part(self.config["tracker"]) or {}
@@ -92,7 +113,7 @@ class RunUpload(Upload):
     def _send_journal(self, tracked: TrackedRun) -> None:
         tracked.begin(run_info(self.record, self.config, self.folder.path.parent.parent))
         tracked.tracker.uses(self.record["data"])
-        tracked.tracker.catch_up([row for row in read_rows(self.folder.journal) if "step" in row])
+        tracked.tracker.catch_up(list(read_rows(self.folder.journal)))
         tracked.tracker.keep(self.folder)
         # A run that claims to be running although no process holds its folder was killed, and has no exit code.
         state = "interrupted" if self.record["state"] == "running" else str(self.record["state"])
@@ -105,8 +126,19 @@ class RunUpload(Upload):
         self.record.update(tracker=stored)
 
 
-def wandb_part(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _require_intact(folder: Folder) -> None:
+    """Raise UserError if a file that is sent is damaged; the model is not read here."""
+    manifest = Manifest.load(folder.manifest)
+    problems = (manifest and manifest.problem(place) for place in _SENT)
+    problem = next(filter(None, problems), None)
+    if problem:
+        raise UserError(f"{problem} Restore it from a copy, or delete manifest.json to send the run as it is.")
+
+
+def wandb_part(node: Any) -> Mapping[str, Any] | None:
     """Return a tracker's config if it is W&B's, or the part of several trackers that is."""
+    if not isinstance(node, Mapping):
+        return None
     parts = [part for part in (node, *node.values()) if isinstance(part, Mapping)]
     return next((part for part in parts if part.get("_target_") == _TARGET), None)
 
