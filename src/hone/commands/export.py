@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
+from hone.core.files import drafted_folder
 from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
@@ -34,13 +34,10 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     if target.is_file():
         raise UserError(f"output={target}: this is a file, not a folder.")
     require_writable(target.parent)
-    # The folder is written under another name and then renamed, so that it appears whole or not at all.
-    draft = target.with_name(f".{target.name}-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(folder.model, draft)
-    (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with drafted_folder(target) as draft:
+        shutil.copytree(folder.model, draft, dirs_exist_ok=True)
+        (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
     names = ", ".join(sorted(file.name for file in target.iterdir()))
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({names})")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError, did_you_mean
+from hone.core.files import write_atomically
 from hone.runs.address import ModelAddress, is_address
 
 _KEYS = (
@@ -42,16 +42,6 @@ class Record:
                 raise KeyError(key)
         self.values |= changes
         write_atomically(self.path, json.dumps(nan_to_null(self.values), indent=2, ensure_ascii=False) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that it has either the old or the new content, even after a crash of the machine."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def now() -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+from hone.core.files import write_atomically
 from hone.runs.folder import Folder
-from hone.runs.record import Record, now, write_atomically
+from hone.runs.record import Record, now
 from hone.runs.sweep_file import FORMAT_VERSION, SWEEP_FILE, CellState, Outcome
 from hone.sweeps.sampler import Aim
 from hone.tracking.bookkeeping import Stored
