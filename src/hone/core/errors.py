@@ -134,7 +134,7 @@ def report_error(error: BaseException, debug: bool) -> int:
 
     An error that is not one of those here, nor one of the disk, is a bug and gets its traceback."""
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK and not debug:
-        print(f"hone: {error.filename or 'a file'} cannot be written: {error.strerror}.", file=sys.stderr)
+        print(f"hone: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
         return 1
     if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)

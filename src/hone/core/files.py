@@ -29,6 +29,8 @@ _REMEDIES = {
     errno.ENOENT: "Its folder was removed or renamed while it was in use.",
     errno.ESTALE: "Its folder was removed or renamed while it was in use.",
 }
+_OLD = "-old"
+"""The end of the name of a folder that is being replaced."""
 
 
 def draft_of(path: Path) -> Path:
@@ -66,7 +68,7 @@ def drafted(path: Path) -> Iterator[Path]:
 @contextmanager
 def drafted_folder(folder: Path) -> Iterator[Path]:
     """Yield the draft of a folder. It replaces the folder when it is complete, and is removed if it is not."""
-    draft, old = draft_of(folder), draft_of(folder.with_name(f"{folder.name}-old"))
+    draft, old = draft_of(folder), draft_of(folder.with_name(f"{folder.name}{_OLD}"))
     with storing(folder):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
@@ -123,9 +125,12 @@ def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
 
     Processes of other machines may be writing there too; `older_than` seconds protects their drafts."""
     for path in folder.glob(".*"):
-        process = path.name.rpartition(".")[2]
+        name, _, process = path.name[1:].rpartition(".")
         if process.isdigit() and not _is_alive(int(process)) and _age(path) >= older_than:
-            if path.is_dir():
+            complete = path.with_name(name.removesuffix(_OLD))
+            if name.endswith(_OLD) and not complete.exists():
+                path.rename(complete)  # its process was killed just before the new folder got the name
+            elif path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
