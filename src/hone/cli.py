@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 from hone import __version__
 from hone.config.tree import commands
-from hone.core.errors import Interrupted, UserError, did_you_mean, join_names, report_error
+from hone.core.errors import Interrupted, StopRequest, UserError, did_you_mean, join_names, report_error
+from hone.core.signals import ended_at_once
 
 
 def main() -> NoReturn:
@@ -20,9 +22,12 @@ def main() -> NoReturn:
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = "--debug" in sys.argv or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        code = _dispatch(arguments, debug)
+        with ended_at_once() if arguments[:1] in (["train"], ["sweep"]) else nullcontext():
+            code = _dispatch(arguments, debug)
     except KeyboardInterrupt:
         code = Interrupted.exit_code
+    except StopRequest as error:
+        code = report_error(error, debug)
     except BrokenPipeError:  # `hone … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -26,7 +26,7 @@ from hone.config.tree import CONF, options
 from hone.core import hardware
 from hone.core.errors import UserError
 from hone.tasks.text.text_classification import TextClassification
-from hone.training import preflight, prepare
+from hone.training import prepare, sizes
 from hone.training.fast.packing import Padded, propose_packing
 from hone.training.optim.optimizers import Optimizer
 from hone.training.parts import RunParts
@@ -173,10 +173,14 @@ def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
 
 
 def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
-    done = hone("plan", *SMALL)
-    assert done.code == 2
-    assert "output_root=outputs: the run's checkpoints" in done.err
+    monkeypatch.setattr(sizes.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
+    for command in ("plan", "train"):
+        done = hone(command, *SMALL)
+        assert done.code == 2
+        assert "output_root=outputs: the run needs 7 MB" in done.err
+        assert f"1 MB free at {Path.cwd()}." in done.err
+        assert done.err.count("\n") == 1
+    assert not Path("outputs").exists(), "nothing was begun"
 
 
 def test_what_does_not_fit_into_memory_is_not_tried(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +244,7 @@ def test_what_an_optimiser_keeps_is_known_from_shapes(option: str) -> None:
         weight.grad = torch.ones_like(weight)
     optimizer.step()
     state = [value for kept in optimizer.state.values() for value in kept.values() if isinstance(value, Tensor)]
-    assert preflight.of_state(made, weights) == preflight.of_tensors(state)
+    assert sizes.of_state(made, weights) == sizes.of_tensors(state)
 
 
 class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
@@ -289,7 +293,7 @@ def test_a_rehearsal_takes_what_a_step_takes(words: tuple[str, ...], precision: 
         for _ in range(2):
             timer.time_step(next(timer.data.steps(1)))
     assert taken.step_peak + taken.optimizer == pytest.approx(weighed.peak, rel=0.02)
-    assert taken.average == preflight.of_tensors(timer.train_state.average.state().values())
+    assert taken.average == sizes.of_tensors(timer.train_state.average.state().values())
 
 
 def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:

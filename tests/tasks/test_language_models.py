@@ -30,6 +30,7 @@ from hone.tasks.text.masked_lm import MaskedLM
 from hone.tasks.text.shared.documents import CONTEXT
 from hone.tasks.text.shared.language_model import require_causal
 from hone.training.evaluation import Predictor, predict
+from hone.training.fabric import make_fabric
 
 TEXTS = [
     "the small dog sees the cats near the river .",
@@ -249,9 +250,7 @@ def test_whole_words_are_hidden_whole() -> None:
 
 def test_scores_do_not_depend_on_the_batch_size() -> None:
     """The same tokens are hidden, and the same loss is found, in any batch of an evaluation."""
-    from lightning.fabric import Fabric
-
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = make_fabric("cpu", "32-true")
     for task, checkpoint in ((MaskedLM(), TinyBert(lr=1e-3)), (CausalLM(block_size=16), TinyLlama(lr=1e-3))):
         ready, network = equipped(task, checkpoint)
         rows = encoded(ready, {"text": TEXTS * 5})

@@ -1,14 +1,18 @@
 """Other precisions, several processes, other people's trainers."""
 
+import os
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.utilities.warnings import PossibleUserWarning
 from safetensors.torch import load_file
 
 from conftest import Hone, only_run, record
 from harness import Training
-from hone.training.fabric import resolve_precision
+from hone.training.fabric import make_fabric, resolve_precision
 from hone.training.module import Module
 
 WORDS = (
@@ -50,6 +54,20 @@ def test_a_mistake_among_processes_is_still_one_message(process: Hone) -> None:
     assert wrong.code == 2
     assert "monitor=nonsense" in wrong.err
     assert "Traceback" not in wrong.err
+
+
+def test_a_machine_with_srun_is_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning advises to start with `srun` wherever that command exists, unless it is given its environment."""
+    program = tmp_path / "srun"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for precision in ("32-true", "bf16-mixed", "bf16-true"):
+            assert make_fabric("cpu", precision).world_size == 1
+    with pytest.warns(PossibleUserWarning, match="`srun` command is available"):
+        Fabric(accelerator="cpu", devices=1)
 
 
 def test_bf16_through_the_command(hone: Hone) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hone.config.job import Invocation
 from hone.config.settings import EvaluateSettings
+from hone.core.files import write_atomically
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.metric import Columns
 from hone.core.paths import relative_to_cwd
@@ -26,7 +27,6 @@ from hone.reports.classes import (
 from hone.reports.examples import worst_table
 from hone.reports.run_screen import score_table
 from hone.runs.folder import require_writable
-from hone.runs.record import write_atomically
 from hone.training import finished
 from hone.training.finished import FinishedRun
 from hone.training.saving import save_records

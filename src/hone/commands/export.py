@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
+from hone.core.files import drafted_folder
 from hone.core.log import capture_log
 from hone.core.paths import relative_to_cwd
 from hone.reports.model_card import model_card
@@ -37,17 +37,14 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     if target.is_file():
         raise UserError(f"output={target}: this is a file, not a folder.")
     require_writable(target.parent)
-    # The folder is written under another name and then renamed, so that it appears whole or not at all.
-    draft = target.with_name(f".{target.name}-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     listed = manifest and {place.removeprefix("model/"): folder.path / place for place in manifest.names("model")}
-    for name, file in (listed or files_in(folder.model, ".")).items():
-        (draft / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, draft / name)
-    write_manifest(draft / EXPORTED, files_in(draft, "."))
-    (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
+    with drafted_folder(target) as draft:
+        for name, file in (listed or files_in(folder.model, ".")).items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, draft / name)
+        write_manifest(draft / EXPORTED, files_in(draft, "."))
+        (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
     names = ", ".join(sorted(file.name for file in target.iterdir()))
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({names})")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +18,7 @@ from hone.config import build
 from hone.config.job import Invocation
 from hone.config.settings import TokenizerSettings as Settings
 from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.files import drafted_folder
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import relative_to_cwd
 from hone.core.task import Task
@@ -172,12 +171,9 @@ def _read_texts(rows: Dataset, roles: list[str]) -> Iterator[str]:
 
 
 def _store(tokenizer: Any, folder: Path) -> None:
-    """Write the folder under another name and rename it, so that it appears whole or not at all."""
-    draft = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    tokenizer.save_pretrained(draft)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with drafted_folder(folder) as draft:
+        tokenizer.save_pretrained(draft)
 
 
 def _print_usage(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset, roles: list[str]) -> None:

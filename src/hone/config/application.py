@@ -20,7 +20,7 @@ from hone.config.hydra_private import HYDRA, errors_raised, set_current_config
 from hone.config.job import Invocation
 from hone.config.mistakes import explain, with_fitting_tasks
 from hone.config.tree import CONF, keys_of
-from hone.core.errors import HoneError, Interrupted, Preempted, UserError, report_error
+from hone.core.errors import HoneError, StopRequest, UserError, report_error
 from hone.core.process import import_without_gc
 from hone.core.trust import trusted_by_environment
 from hone.core.wording import as_typed
@@ -84,7 +84,7 @@ class Application:
             _remove_copy(HydraConfig.get())
             settings, parts, invocation = self._prepare(config, HydraConfig.get())
             return import_without_gc(f"hone.commands.{self.command}").main(settings, parts, invocation)
-        except (Preempted, Interrupted) as error:
+        except StopRequest as error:
             sys.exit(report_error(error, self.debug))
         except Exception as error:
             self.code = max(self.code, report_error(with_fitting_tasks(error), self.debug))

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hone.core.files import drafted, storing
 from hone.core.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
 from hone.core.trust import function_of, name_of
 
@@ -75,10 +76,10 @@ class Contributions:
         }
         arrays = {"id": pa.array(list(self.records["id"]))} | {name: _as_lists(rows) for name, rows in columns.items()}
         described = {_ABOUT: json.dumps({"truth": truth, "metrics": about}).encode()}
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(f".{path.name}")  # renamed when complete, so that no reader sees half a file
-        pq.write_table(pa.table(arrays).replace_schema_metadata(described), draft)
-        draft.replace(path)
+        with storing(path):
+            path.parent.mkdir(exist_ok=True)
+        with drafted(path) as draft:
+            pq.write_table(pa.table(arrays).replace_schema_metadata(described), draft)
 
     def _score(self, metric: Metric) -> float | Scores:
         if isinstance(metric, SumMetric):

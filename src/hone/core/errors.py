@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 import textwrap
 import traceback
@@ -10,6 +11,8 @@ from collections.abc import Iterable
 from typing import ClassVar, final
 
 from hone.core.redact import redact_text
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class HoneError(Exception):
@@ -22,7 +25,12 @@ class HoneError(Exception):
 
 @final
 class RunError(HoneError):
-    """A run that fails while it trains: the loss is not a number, the disk is full."""
+    """A run that fails while it trains: the loss is not a number, all its checkpoints are damaged."""
+
+
+@final
+class StorageError(HoneError):
+    """A file that the disk does not take: it is full, a limit is reached, or the folder is gone."""
 
 
 class UserError(HoneError):
@@ -53,14 +61,6 @@ class MissingColumns(UserError):
 
 
 @final
-class Preempted(HoneError):
-    """A run stopped because the machine is needed elsewhere. The same command continues it."""
-
-    exit_code: ClassVar[int] = 75
-    state: ClassVar[str] = "preempted"
-
-
-@final
 class Pruned(HoneError):
     """A run that its sweep stopped early as not promising. This is not a failure."""
 
@@ -68,12 +68,27 @@ class Pruned(HoneError):
     state: ClassVar[str] = "pruned"
 
 
+class StopRequest(BaseException):
+    """A request to stop the process, by a signal. A run that stops in this way can be resumed.
+
+    Like KeyboardInterrupt it is no Exception: no library must take it for a failure of its own and go on."""
+
+    exit_code: ClassVar[int]
+    state: ClassVar[str] = "preempted"
+
+
 @final
-class Interrupted(HoneError):
-    """A run stopped with Ctrl-C. It can be resumed like a pre-empted one."""
+class Preempted(StopRequest):
+    """A run stopped because the machine is needed elsewhere. The same command continues it."""
+
+    exit_code: ClassVar[int] = 75
+
+
+@final
+class Interrupted(StopRequest):
+    """A run stopped with Ctrl-C."""
 
     exit_code: ClassVar[int] = 130
-    state: ClassVar[str] = "preempted"
 
 
 def damaged(path: object, problem: str) -> UserError:
@@ -120,8 +135,13 @@ def print_traceback(error: BaseException) -> None:
 
 
 def report_error(error: BaseException, debug: bool) -> int:
-    """Print an error and return its exit code. An error that is not a `HoneError` is a bug and gets its traceback."""
-    if not isinstance(error, HoneError):
+    """Print an error and return its exit code.
+
+    An error that is not one of those here, nor one of the disk, is a bug and gets its traceback."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK and not debug:
+        print(f"hone: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        return 1
+    if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)
         return 1
     if debug:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import final
+from typing import BinaryIO, final
 
+from hone.core.files import append_line, storing
 from hone.core.progress_bar import console
 from hone.core.redact import redact_text
 
@@ -19,6 +20,31 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))
+
+
+@final
+class _LogFile(logging.Handler):
+    """Appends each record at once. A disk that takes no more of them is reported once, and does not end the run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.file: BinaryIO | None = path.open("ab", buffering=0)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.file is None:
+            return
+        try:
+            append_line(self.file.fileno(), f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        except OSError as error:
+            self.close()
+            console.print(f"warning: {self.path}: the log ends here: {error.strerror}", markup=False)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+        super().close()
 
 
 @final
@@ -38,7 +64,8 @@ class Log:
 
     def write_to(self, path: Path) -> None:
         """Write all records to this file: those so far, and from now on each at once."""
-        file = logging.FileHandler(path, encoding="utf-8")
+        with storing(path):
+            file = _LogFile(path)
         file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self.memory.setTarget(file)
         self.memory.capacity = 1

@@ -1,16 +1,58 @@
-"""Signals that ask the process to stop. During training they take effect at the end of the step, otherwise at once."""
+"""Signals that ask the process to stop. During training they take effect at the end of the step, otherwise at once.
+
+A signal that is ignored when a command starts, as SIGHUP is under `nohup`, stays ignored.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, final
 
-from hone.core.errors import HoneError, Interrupted, Preempted
+from hone.core.errors import Interrupted, Preempted, StopRequest
 
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT)
+Handler = Callable[[int, FrameType | None], Any]
+
+_PREEMPTING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+_STOPPING = (*_PREEMPTING, signal.SIGINT)
+
+
+@contextmanager
+def handled_by(handler: Handler, numbers: Iterable[int] = _STOPPING) -> Iterator[dict[int, Any]]:
+    """While this is open, the handler gets the signals. Yields the earlier handlers, which are restored afterwards."""
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in heeded}
+    try:
+        yield before
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """While this is open, signals of a machine that is needed elsewhere end the process: nothing has to be saved yet.
+
+    No exception is raised, since a library that is being imported could take it for its own. A signal that has a
+    handler is left to it."""
+    with handled_by(_end, [number for number in _PREEMPTING if signal.getsignal(number) is signal.SIG_DFL]):
+        yield
+
+
+def request(number: int) -> StopRequest:
+    """Return the error that ends a run, by the signal that came."""
+    if number == signal.SIGINT:
+        return Interrupted("stopped by Ctrl-C")
+    return Preempted(f"asked to stop by {signal.Signals(number).name}")
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    error = request(number)
+    os.write(2, f"hone: {error}\n".encode())
+    os._exit(error.exit_code)
 
 
 @final
@@ -26,34 +68,30 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """While this is open, this object handles the signals."""
-        before: dict[int, Any] = {number: signal.signal(number, self._handle) for number in _SIGNALS}
-        self._before = before
-        try:
+        with handled_by(self._handle) as self._before:
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """While this is open, a signal is only remembered, except a second Ctrl-C, which stops at once."""
+        """While this is open, a signal is only remembered, except a second Ctrl-C, which stops at once. One that has
+        come in the last moment takes effect at the end."""
         self._deferring = True
         try:
             yield
         finally:
             self._deferring = False
+        if self.asked is not None:
+            raise self.error()
 
-    def error(self) -> HoneError:
+    def error(self) -> StopRequest:
         """Return the error that ends the run, by the signal that came."""
-        if self.asked == signal.SIGINT:
-            return Interrupted("stopped by Ctrl-C")
-        return Preempted(f"asked to stop by {signal.Signals(self.asked or signal.SIGTERM).name}")
+        return request(self.asked or signal.SIGTERM)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         impatient = number == signal.SIGINT and self.asked == signal.SIGINT
         self.asked = self.asked or number
         earlier = self._before[number]
-        if callable(earlier) and earlier is not signal.default_int_handler:
+        if callable(earlier) and earlier not in (signal.default_int_handler, _end):
             earlier(number, frame)
         if impatient or not self._deferring:
             raise self.error()

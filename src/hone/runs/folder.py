@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, final
 
 from hone.core.errors import UserError, damaged
+from hone.core.files import remove_drafts
 from hone.core.paths import relative_to_cwd
 from hone.runs.record import read_record
 
@@ -88,6 +89,12 @@ class Folder:
             if not _locked(lock):
                 raise UserError(f"{self.path}: another process is running this run.")
             yield
+
+    def remove_drafts(self) -> None:
+        """Remove what killed processes had begun to write. While the folder is claimed, no other process writes here
+        for longer than a moment."""
+        for place in (self.path, self.snapshots, self.predictions, self.contributions, *self.path.glob("artifact/*")):
+            remove_drafts(place)
 
     def is_claimed(self) -> bool:
         """Return whether a process is running this run."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import damaged
+from hone.core.files import append_line, storing, write_atomically
 from hone.core.paths import relative_to_cwd
-from hone.runs.record import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,14 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._count = len(_lines(path))
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
 
     def log(self, row: Mapping[str, Any]) -> int:
-        """Write the row and return its number, from 0. Once this returns, the row survives the process."""
+        """Write the row and return its number, from 0. Once this returns, the row survives the process. A row that the
+        disk does not take leaves the file as it was."""
         valid = {key: None if _is_not_finite(value) else value for key, value in row.items()}
-        self._file.write(json.dumps(valid) + "\n")
-        self._file.flush()
+        with storing(self.path):
+            append_line(self._file.fileno(), json.dumps(valid).encode() + b"\n")
         self._count += 1
         return self._count - 1
 
@@ -45,7 +46,7 @@ class Journal:
             log.warning("%s: it has no rows, but the run has %d steps behind it: they are lost.", self.path, step)
         self._file.close()
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
-        self._file = self.path.open("a", encoding="utf-8")
+        self._file = self.path.open("ab", buffering=0)
         self._count = len(kept)
         return kept
 

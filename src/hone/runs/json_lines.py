@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError, damaged
+from hone.core.files import append_line, storing, sync
 from hone.runs.identity import differences
 
 
@@ -26,12 +26,13 @@ class JsonLines:
     @contextmanager
     def locked(self) -> Iterator[LockedLines]:
         """Lock the file, so that no other process appends to it. The kernel releases the lock if this process dies."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        with storing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             _drop_torn_tail(descriptor)
-            yield LockedLines(descriptor)
+            yield LockedLines(self.path, descriptor)
         finally:
             os.close(descriptor)
 
@@ -66,14 +67,18 @@ class JsonLines:
 class LockedLines:
     """The file while this process holds its lock."""
 
+    path: Path
     descriptor: int
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Write one line in one call. Once this returns, the line survives a crash of the machine."""
+        """Write one line. Once this returns, the line survives a crash of the machine."""
         line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        if os.write(self.descriptor, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(self.descriptor)
+        with storing(self.path):
+            is_first = os.fstat(self.descriptor).st_size == 0
+            append_line(self.descriptor, line)
+            os.fsync(self.descriptor)
+            if is_first:
+                sync(self.path.parent)
 
 
 def _drop_torn_tail(descriptor: int) -> None:

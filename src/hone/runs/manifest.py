@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from hone.core.errors import UserError, damaged, join_names
+from hone.core.files import write_atomically
 from hone.core.paths import relative_to_cwd
 from hone.runs.folder import Folder
 from hone.runs.reading import read_sealed, sealed_text
-from hone.runs.record import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ Its last key, `sha256`, is a seal: the digest of the other keys."""
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError, damaged, did_you_mean
+from hone.core.files import write_atomically
 from hone.core.paths import relative_to_cwd
 from hone.runs.address import ModelAddress, is_address
 from hone.runs.reading import read_sealed, sealed_text
@@ -62,16 +62,6 @@ def read_record(path: Path) -> dict[str, Any]:
         if not isinstance(values.get(key), kind | None):
             raise damaged(relative_to_cwd(path), f"{key} is not what a run has there")
     return values
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that it has either the old or the new content, even after a crash of the machine."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def now() -> str:

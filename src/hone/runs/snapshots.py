@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hone.core.errors import RunError, one_line
+from hone.core.files import draft_of, remove_drafts, storing, sync
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,19 @@ class Snapshots:
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a snapshot. It is durable once this returns; until then the earlier ones stay untouched."""
-        self.folder.mkdir(exist_ok=True)
-        draft = self.folder / ".draft"
-        shutil.rmtree(draft, ignore_errors=True)
+        size = sum(tensor.nbytes for tensors in snapshot.tensors.values() for tensor in tensors.values())
+        with storing(self._place(snapshot.step), size):
+            self.folder.mkdir(exist_ok=True)
+            remove_drafts(self.folder)
+            draft = draft_of(self.folder / "draft")
+            try:
+                self._write(snapshot, draft)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)  # it may fill the disk, and the run's record needs some bytes
+                raise
+            self._rotate()
+
+    def _write(self, snapshot: Snapshot, draft: Path) -> None:
         draft.mkdir()
         for name, tensors in snapshot.tensors.items():
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, draft / f"{name}.safetensors")
@@ -61,12 +71,11 @@ class Snapshots:
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         # The content must reach the disk before the rename does, or a crash could leave a name with empty files.
         for file in (*(draft / name for name in files), draft / "manifest.json", draft):
-            _sync(file)
+            sync(file)
         place = self._place(snapshot.step)
         shutil.rmtree(place, ignore_errors=True)
         draft.rename(place)
-        _sync(self.folder)
-        self._rotate()
+        sync(self.folder)
 
     def newest(self) -> Snapshot | None:
         """Return the newest undamaged snapshot, or None if there is none at all. If all are damaged, raise RunError."""
@@ -148,11 +157,3 @@ def _step_of(place: Path) -> int | None:
 def _stamp(file: Path) -> dict[str, Any]:
     with file.open("rb") as content:
         return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

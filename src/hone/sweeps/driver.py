@@ -11,6 +11,7 @@ from typing import Any, final
 
 from hone.core.errors import UserError
 from hone.core.process import import_modules
+from hone.core.signals import handled_by
 from hone.core.value_types import Rerun
 from hone.reports.page import write_page
 from hone.runs.sweep_file import Cell, CellState, Outcome
@@ -23,7 +24,6 @@ from hone.sweeps.staleness import Staleness
 from hone.sweeps.sweep import Budget
 from hone.sweeps.workers import Workers
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 _WAIT = 0.5
 """Seconds between two looks at the runs."""
 _PAGE_EVERY = 10.0
@@ -191,9 +191,5 @@ class Driver:
             self.workers.signal_all(signal.SIGTERM)
             self.elsewhere.clear()
 
-        before: dict[int, Any] = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
-        try:
+        with handled_by(stop):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import final
 
 from hone.core.errors import UserError
+from hone.core.files import write_atomically
 from hone.runs.folder import Folder
 from hone.runs.reading import sealed_text
-from hone.runs.record import Record, nan_to_null, now, read_record, write_atomically
+from hone.runs.record import Record, nan_to_null, now, read_record
 from hone.runs.sweep_file import FORMAT_VERSION, SWEEP_FILE, CellState, Outcome
 from hone.sweeps.sampler import Aim
 from hone.tracking.bookkeeping import Stored

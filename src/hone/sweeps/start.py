@@ -10,7 +10,7 @@ from typing import Any, final
 
 from hone.config.build import build
 from hone.config.job import Invocation
-from hone.core.errors import HoneError, Interrupted, Preempted, UserError
+from hone.core.errors import Interrupted, Preempted, StopRequest, UserError
 from hone.runs.sweep_file import Cell, CellState, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
@@ -153,7 +153,7 @@ def _remarks(entries: Collection[CellState]) -> dict[str, str]:
     return remarks
 
 
-def _stop_error(number: int, folder: Path) -> HoneError:
+def _stop_error(number: int, folder: Path) -> StopRequest:
     name = signal.Signals(number).name
     message = f"{folder}: the sweep was asked to stop by {name}; the same command continues it."
     return Interrupted(message) if number == signal.SIGINT else Preempted(message)

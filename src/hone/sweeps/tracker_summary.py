@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from hone.core.errors import RunError
+from hone.core.files import write_atomically
 from hone.core.redact import redact_text
 from hone.reports.comparison import Comparison, compare_sweep
 from hone.reports.failures import group_failures
@@ -20,7 +21,7 @@ from hone.reports.keys import values_of
 from hone.reports.page import PAGE
 from hone.reports.sweep import read_sweep
 from hone.runs.reading import read_yaml, sealed_text
-from hone.runs.record import nan_to_null, write_atomically
+from hone.runs.record import nan_to_null
 from hone.runs.sweep_file import SWEEP_FILE, find_sweep, stored_by_tracker
 from hone.sweeps.test_scores import known_test_scores
 from hone.tracking.bookkeeping import Stored, TrackedRun, stored_for

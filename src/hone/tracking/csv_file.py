@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.files import write_atomically
 from hone.core.value_types import Index
 from hone.runs.folder import Folder
 from hone.runs.journal import read_rows
-from hone.runs.record import write_atomically
 from hone.tracking.exhibits import Exhibit
 from hone.tracking.tracker import RunInfo, Tracker
 

@@ -60,6 +60,12 @@ class Course:
         """The number of evaluations before the last step."""
         return (self.steps - 1) // self.evaluate_every if self.evaluate_every else 0
 
+    @property
+    def checkpoints(self) -> int:
+        """The number of checkpoints that are written; most are deleted again."""
+        saves = [-(-self.steps // every) for every in (self.evaluate_every, self.save_every) if every]
+        return max([1, *saves])
+
     def needs_health_check(self, step: int) -> bool:
         """Return whether numbers of this step are logged or saved, so that it must be finite."""
         return self.logs(step) or self.saves(step)

@@ -24,9 +24,10 @@ from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
 from hone.config.job import Job
 from hone.config.settings import TrainSettings
-from hone.core.errors import HoneError
+from hone.core.errors import HoneError, StopRequest
 from hone.core.hardware import device_of, require_devices
 from hone.core.process import keep_memory
+from hone.core.signals import handled_by, request
 from hone.core.value_types import Accelerator, ExactPrecision, Precision
 from hone.runs.folder import Folder
 from hone.runs.record import Record
@@ -173,15 +174,17 @@ def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
     started = start_processes(
         _child, (entry, job, world, _free_port(), results), world, join=False, start_method="spawn"
     )
-    with _forwarding([process.pid for process in started.processes]):
+    with _forwarding([process.pid for process in started.processes]) as signals:
         try:
             while not started.join(grace_period=_GRACE):
                 continue
         except ProcessExitedException:
+            if results.empty() and signals:  # they were ended before there was anything to save
+                raise request(signals[0]) from None
             if results.empty():
                 raise
     result = results.get()
-    if isinstance(result, HoneError):
+    if isinstance(result, HoneError | StopRequest):
         raise result
     return cast(Result, result)
 
@@ -198,7 +201,7 @@ def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: i
     }
     try:
         result = entry(job)
-    except HoneError as error:
+    except (HoneError, StopRequest) as error:
         results.put(type(error)(*error.args))
         sys.exit(error.exit_code)
     if rank == 0:
@@ -206,21 +209,18 @@ def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: i
 
 
 @contextmanager
-def _forwarding(children: Sequence[int]) -> Iterator[None]:
-    """Forward signals to the working processes. A Ctrl-C has reached them already."""
+def _forwarding(children: Sequence[int]) -> Iterator[list[int]]:
+    """Forward signals to the working processes. A Ctrl-C has reached them already. Yields the signals that came."""
+    came: list[int] = []
 
     def forward(number: int, _: Any) -> None:
-        for child in children:
+        came.append(number)
+        for child in children if number != signal.SIGINT else ():
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with handled_by(forward):
+        yield came
 
 
 def _free_port() -> int:

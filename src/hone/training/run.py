@@ -17,6 +17,7 @@ from hone.training.loop import fit
 from hone.training.parts import RunParts
 from hone.training.results import conclude
 from hone.training.session import find_run_to_resume, open_session
+from hone.training.sizes import Disk
 from hone.training.stage_cache import StageCache
 
 
@@ -39,6 +40,10 @@ def train(job: Job, cache: StageCache) -> float | None:
         if folder is None or not _is_finished(folder):
             fabric, precision = open_fabric(settings, folder, parts.optimizer.rounds_at_random)
             assembled = assemble(parts, settings, fabric, cache)
+            Disk.of(
+                settings.output_root, parts.optimizer, precision, assembled.network, assembled.course, assembled.rows,
+                folder,
+            ).require_room()  # fmt: skip
             origin = assembled.origin(parts) | {"precision": precision}
             with open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress):
                 progress.resume(fabric, assembled.state)

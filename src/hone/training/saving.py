@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 from torch import nn
 
 from hone.core.contributions import Contributions, truth_of
+from hone.core.files import drafted, drafted_folder, storing
 from hone.core.task import Columns, Facts, Task
 from hone.models.adapters import Adapter
 from hone.runs.folder import Folder
@@ -34,21 +33,20 @@ def save_split(folder: Folder, split: str, task: Task, contributions: Contributi
 
 def save_records(records: Columns, path: Path) -> None:
     """Write one row per example, in the order of the split."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    pq.write_table(pa.table({name: _column(values) for name, values in records.items()}), draft)
-    draft.replace(path)
+    table = pa.table({name: _column(values) for name, values in records.items()})
+    with storing(path):
+        path.parent.mkdir(exist_ok=True)
+    with drafted(path) as draft:
+        pq.write_table(table, draft)
 
 
 def save_model(network: Any, processor: Any, facts: Facts, folder: Path) -> None:
     """Write a folder that plain transformers loads. It appears whole or not at all."""
-    draft = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    network.eval().to("cpu").save_pretrained(draft)
-    processor.save_pretrained(draft)
-    facts.save(draft / "facts.json")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    network.eval().to("cpu")
+    with drafted_folder(folder) as draft:
+        network.save_pretrained(draft)
+        processor.save_pretrained(draft)
+        facts.save(draft / "facts.json")
 
 
 def _column(values: Any) -> Any:

@@ -14,8 +14,10 @@ import yaml
 from lightning.fabric import Fabric
 
 from hone.config.job import Job
-from hone.core.errors import HoneError, UserError
+from hone.core.errors import HoneError, StopRequest, StorageError, UserError
+from hone.core.files import write_atomically
 from hone.core.log import Log
+from hone.core.paths import relative_to_cwd
 from hone.core.progress_bar import make_display
 from hone.core.redact import redact, redact_text
 from hone.reports.gallery import Gallery
@@ -25,8 +27,8 @@ from hone.runs.identity import differences, relevant_settings
 from hone.runs.journal import Journal
 from hone.runs.manifest import begin_manifest, complete_manifest, require_intact
 from hone.runs.reading import read_yaml
-from hone.runs.record import Record, find_run, now, write_atomically
-from hone.runs.snapshots import Snapshots
+from hone.runs.record import Record, find_run, now
+from hone.runs.snapshots import Snapshots, steps_in
 from hone.tracking.bookkeeping import TrackedRun, final_summary, incomplete, run_info
 from hone.tracking.tracker import Tracker, guarded
 from hone.training.assemble import Assembled
@@ -59,6 +61,7 @@ def open_session(
         return
     folder = resumed or _new_folder(job)
     with folder.claimed(), _removed_after_mistakes(folder, new=resumed is None):
+        folder.remove_drafts()
         record = Record.load(folder.record) if resumed else _new_record(folder, job)
         _require_same(record, origin)
         if resumed is None or not job.settings.verify:
@@ -123,15 +126,34 @@ def _recorded(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, A
         tracked.begin(run_info(record, redact(job.config), Path(job.settings.output_root).absolute()))
         tracker.uses(record["data"])
         yield
-    except HoneError as error:
+    except (HoneError, StopRequest) as error:
+        _add_way_on(error, Folder(record.path.parent))
         log.info("%s: %s", error.state, error)
-        end(error.state, error.exit_code, redact_text(str(error)))
+        with _as_far_as_the_disk_allows():
+            end(error.state, error.exit_code, redact_text(str(error)))
         raise
     except BaseException as error:
         log.exception("failed")
-        end("failed", 1, redact_text(f"{type(error).__name__}: {error}"))
+        with _as_far_as_the_disk_allows():
+            end("failed", 1, redact_text(f"{type(error).__name__}: {error}"))
         raise
     end("finished", 0, None)
+
+
+def _add_way_on(error: BaseException, folder: Folder) -> None:
+    """Add to an error of the disk how the run is continued afterwards, if it has a checkpoint."""
+    if isinstance(error, StorageError) and steps_in(folder.snapshots):
+        words = f"Then hone train resume={relative_to_cwd(folder.path)} continues from the last checkpoint."
+        error.args = (f"{error} {words}",)
+
+
+@contextmanager
+def _as_far_as_the_disk_allows() -> Iterator[None]:
+    """Keep the reason why a run ends, although the disk does not even take the record of it."""
+    try:
+        yield
+    except StorageError as error:
+        log.info("the end of the run is not recorded: %s", error)
 
 
 def _log_origin(command: str, origin: Mapping[str, Any]) -> None:

@@ -65,11 +65,6 @@ class Outline:
         return _times(self.course.evaluate_every, self.course.steps)
 
     @property
-    def checkpoints(self) -> int:
-        """The number of checkpoints that are written; most are deleted again."""
-        return max(self.evaluations, _times(self.course.save_every, self.course.steps))
-
-    @property
     def epochs(self) -> float:
         return self.course.epoch(self.course.steps)
 

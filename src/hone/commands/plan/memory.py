@@ -18,7 +18,7 @@ from torch import nn
 from hone.commands.plan import kernels
 from hone.core import hardware
 from hone.core.errors import HoneError, one_line
-from hone.training import preflight
+from hone.training import sizes
 from hone.training.fast.packing import Packing, Padded, propose_packing, require_packed
 from hone.training.preflight import Feasible
 
@@ -147,7 +147,7 @@ def _memory(feasible: Feasible, process: int, step: StepBytes, packed: bool) -> 
     if hardware.device_of(feasible.job.settings.accelerator) == "cpu":
         slack = _slack_on_cpu(feasible, packed)
         compiled = round(_NOT_REUSED * kernels.kernel_bytes(_count_kernels(feasible, step, packed)))
-        best = preflight.of_tensors(preflight.trainable_weights(network), preflight.weight_dtype(feasible.precision))
+        best = sizes.of_tensors(sizes.trainable_weights(network), sizes.weight_dtype(feasible.precision))
         evaluation = _NOT_REUSED * step.evaluation_peak
     peak = round(max(slack * step.step_peak + evaluation, slack * step.evaluation_peak))
     return Memory(
@@ -170,10 +170,10 @@ def _count_kernels(feasible: Feasible, step: StepBytes, packed: bool) -> int:
 
 def _memory_without_activations(feasible: Feasible, process: int) -> Memory:
     """Return what the shapes of the weights alone tell."""
-    network, dtype = feasible.prepared.blank, preflight.weight_dtype(feasible.precision)
-    trainable = preflight.of_tensors(preflight.trainable_weights(network), dtype)
-    state = preflight.of_state(feasible.parts.optimizer, preflight.trainable_weights(network), dtype)
+    network, dtype = feasible.prepared.blank, sizes.weight_dtype(feasible.precision)
+    trainable = sizes.of_tensors(sizes.trainable_weights(network), dtype)
+    state = sizes.of_state(feasible.parts.optimizer, sizes.trainable_weights(network), dtype)
     average = trainable if feasible.parts.optimizer.ema is not None else 0
-    weights = preflight.of_tensors([*network.parameters(), *network.buffers()], dtype)
+    weights = sizes.of_tensors([*network.parameters(), *network.buffers()], dtype)
     best = trainable if process else 0
     return Memory(process, 0, weights, trainable, state, average, activations=None, best=best)

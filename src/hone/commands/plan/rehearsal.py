@@ -20,7 +20,7 @@ from hone.core.columns import RowIndices, read_columns
 from hone.core.task import Batch
 from hone.data.module import Step
 from hone.data.plan import EncodedRows, sorted_batches
-from hone.training import preflight
+from hone.training import sizes
 from hone.training.assemble import make_train_state
 from hone.training.fabric import precision_plugins
 from hone.training.fast.packing import Packed, Packing
@@ -64,7 +64,7 @@ class Rehearsal:
         self.feasible = feasible
         self.fabric = _make_fabric(feasible)
         self.paper = Paper(self.fabric.device)
-        self.blank = self.paper.copy_network(feasible.prepared.blank, preflight.weight_dtype(feasible.precision))
+        self.blank = self.paper.copy_network(feasible.prepared.blank, sizes.weight_dtype(feasible.precision))
 
     def run(self, packing: Packing) -> StepBytes:
         """Take a light step, which creates the optimiser's state, and the heaviest; then evaluate the longest rows."""
@@ -77,10 +77,10 @@ class Rehearsal:
             for step in self._steps(packing):
                 counter.products.clear()  # only those of the last step count
                 train_step(self.fabric, train_state, finite_check, step, 1.0, self.feasible.job.settings.clip_norm)
-            state = preflight.of_tensors(_state_tensors(optimizer))
-            gradients = preflight.of_tensors(preflight.trainable_weights(train_state.module.network))
-        weights = preflight.of_tensors([*module.parameters(), *module.buffers()])
-        average = preflight.of_tensors(averaged)
+            state = sizes.of_tensors(_state_tensors(optimizer))
+            gradients = sizes.of_tensors(sizes.trainable_weights(train_state.module.network))
+        weights = sizes.of_tensors([*module.parameters(), *module.buffers()])
+        average = sizes.of_tensors(averaged)
         step_peak = counter.peak() - weights - state - average
         evaluation_peak, evaluation_products = self._evaluate(module)
         return StepBytes(

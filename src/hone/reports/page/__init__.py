@@ -14,11 +14,11 @@ from string import Template
 from typing import Any
 
 from hone.core.errors import UserError
+from hone.core.files import write_atomically
 from hone.reports.comparison import Comparison, compare_sweep
 from hone.reports.page.data import page_data
 from hone.reports.sweep import read_sweep
 from hone.runs.folder import require_writable
-from hone.runs.record import write_atomically
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from hone.config.application import Application
 from hone.config.hydra_private import HYDRA, error_of
 from hone.config.job import Job
 from hone.config.mistakes import explain, with_fitting_tasks
-from hone.core.errors import HoneError, UserError, one_line
+from hone.core.errors import HoneError, StopRequest, UserError, one_line
 from hone.core.process import loaded_modules
 from hone.core.redact import redact_text
 from hone.runs.identity import with_absolute_paths
@@ -72,6 +72,8 @@ def _run(context: HydraContext, config: DictConfig, job: Job, memory: StageCache
             hydra_context=context, task_function=lambda _: train.run(job, memory), config=config,
             job_dir_key="hydra.sweep.dir", job_subdir_key="hydra.sweep.subdir",
         )  # fmt: skip
+    except StopRequest as error:
+        return _failure(error)
     except (SystemExit, KeyboardInterrupt) as end:
         code = getattr(end, "code", None)
         reason = type(end).__name__ if code in (None, "") else f"{type(end).__name__}: {code}"
@@ -83,6 +85,6 @@ def _run(context: HydraContext, config: DictConfig, job: Job, memory: StageCache
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    state = error.state if isinstance(error, HoneError) else "failed"
-    text = str(error) if isinstance(error, HoneError) else one_line(error)
+    state = error.state if isinstance(error, HoneError | StopRequest) else "failed"
+    text = str(error) if isinstance(error, HoneError | StopRequest) else one_line(error)
     return {"state": state, "reason": redact_text(text), "mistake": isinstance(error, UserError)}

@@ -12,8 +12,8 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.files import write_atomically
 from hone.runs.journal import read_rows
-from hone.runs.record import write_atomically
 from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix, Table
 
 _KINDS: Mapping[str, type[Exhibit]] = {"Table": Table, "Bars": Bars, "Histogram": Histogram, "Matrix": Matrix}
