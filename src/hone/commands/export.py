@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
 from hone.core.errors import UserError
 from hone.core.paths import relative_to_cwd
+from hone.core.redact import redact_text
+from hone.core.screen import print_line
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
 from hone.training.finished import beside, bind_task, require_model
@@ -38,9 +39,9 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     draft = target.with_name(f".{target.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(folder.model, draft)
-    (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
+    card = model_card(folder, record, config, task)
+    (draft / "README.md").write_text(redact_text(card), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
     names = ", ".join(sorted(file.name for file in target.iterdir()))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({names})")
+    print_line("exported", f"{relative_to_cwd(target)}  ({names})", width=0)

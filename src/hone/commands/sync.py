@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 
 from hone.config.job import Invocation
 from hone.config.settings import SyncSettings
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console
 from hone.runs.folder import Folder, is_run
 from hone.runs.sweep_file import SWEEP_FILE
 from hone.sweeps.tracker_summary import SweepUpload
@@ -31,10 +32,9 @@ def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocatio
     """Print one line per run. Runs that fail to upload are reported; the rest are still sent."""
     uploads = _find_uploads(settings.folders or ["outputs"])
     waiting = [upload for upload in uploads if upload.way != "nothing"]
-    screen = Console(highlight=False, soft_wrap=True)
     for upload in uploads:
         if upload.way == "nothing":
-            _report(screen, upload, "")
+            _report(upload, "")
     if waiting and not settings.dry_run:
         connect()
     failed = 0
@@ -42,19 +42,21 @@ def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocatio
         try:
             if not settings.dry_run:
                 upload.send()
-            _report(screen, upload, "would be sent" if settings.dry_run else "sent")
+            _report(upload, "would be sent" if settings.dry_run else "sent")
         except HoneError as error:
             failed += 1
-            _report(screen, upload, f"failed: {error}")
+            _report(upload, f"failed: {error}")
             connect()  # fails at once if the server is gone; otherwise every other run would wait for it
     if failed:
         raise RunError(f"{failed} of {len(waiting)} runs did not arrive; the same command tries them again.")
 
 
-def _report(screen: Console, upload: Upload, state: str) -> None:
+def _report(upload: Upload, state: str) -> None:
     way = f"{_WAYS[upload.way]} ({upload.why})"
-    suffix = f"  [bold]{state}[/bold]" if state else ""
-    screen.print(f"{relative_to_cwd(upload.place)}  {way}{suffix}", markup=True)
+    line = Text(f"{relative_to_cwd(upload.place)}  {way}")
+    if state:
+        line.append("  ").append(state, "bold")
+    make_console(soft_wrap=True).print(line)
 
 
 def _find_uploads(places: Sequence[str]) -> list[Upload]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import sys
 import textwrap
 import traceback
 from collections.abc import Iterable
 from typing import ClassVar, final
 
-from hone.core.redact import redact_text
+from hone.core.streams import err, write_line
 
 
 class HoneError(Exception):
@@ -111,7 +110,7 @@ def one_line(error: BaseException) -> str:
 
 def print_traceback(error: BaseException) -> None:
     """Print a traceback without the secrets that its texts may contain."""
-    print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    write_line("".join(traceback.format_exception(error)).rstrip("\n"), err)
 
 
 def report_error(error: BaseException, debug: bool) -> int:
@@ -121,5 +120,5 @@ def report_error(error: BaseException, debug: bool) -> int:
         return 1
     if debug:
         print_traceback(error)
-    print(f"hone: {error}", file=sys.stderr)
+    write_line(f"hone: {error}", err)
     return error.exit_code

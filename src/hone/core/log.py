@@ -9,16 +9,17 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import final
 
+from hone.core.foreign_text import for_screen
 from hone.core.progress_bar import console
-from hone.core.redact import redact_text
 
 
 @final
 class _Formatter(logging.Formatter):
-    """Removes secrets from what it formats, tracebacks included."""
+    """Removes secrets and escape sequences from what it formats, tracebacks included. Lines after the first are
+    indented, so that no text can pretend to be a line of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact_text(super().format(record))
+        return for_screen(super().format(record)).replace("\n", "\n    ")
 
 
 @final
@@ -26,7 +27,7 @@ class _Terminal(logging.Handler):
     """Prints above a running progress bar, not into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+        console.print(f"{record.levelname.lower()}: {self.format(record)}")
 
 
 @final

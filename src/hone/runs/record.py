@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError, did_you_mean
+from hone.core.redact import redact_known
 from hone.runs.address import ModelAddress, is_address
 
 _KEYS = (
@@ -45,10 +46,11 @@ class Record:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that it has either the old or the new content, even after a crash of the machine."""
+    """Replace a file so that it has either the old or the new content, even after a crash of the machine. Secrets that
+    the environment or the config has are removed from the text."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(redact_known(text))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hone.core.progress_bar import console
+from hone.core.streams import err, write_line
 from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
 
@@ -64,7 +64,7 @@ class LiveScreen(Screen):
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
     def report_end(self, entry: CellState) -> None:
-        self.live.console.print(_ended_line(entry), markup=False)
+        self.live.console.print(_ended_line(entry))
 
     def close(self) -> None:
         self.live.stop()
@@ -78,7 +78,7 @@ class PlainScreen(Screen):
         """A log has no line that could be redrawn."""
 
     def report_end(self, entry: CellState) -> None:
-        print(_ended_line(entry), file=sys.stderr, flush=True)
+        write_line(_ended_line(entry), err)
 
     def close(self) -> None: ...
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from hone.core.foreign_text import for_csv
 from hone.core.value_types import Index
 from hone.runs.folder import Folder
 from hone.runs.journal import read_rows
@@ -81,5 +82,5 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(rows: Iterable[Sequence[Any]]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    csv.writer(file, lineterminator="\n").writerows(map(for_csv, row) for row in rows)
     return file.getvalue()

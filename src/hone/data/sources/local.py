@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Local(Source):
             return read_text(file, self.documents)
         try:
             with _explain_errors(file, kind, ", or leave them out with dataset.on_bad_row=skip"):
-                rows = load_dataset(kind, data_files=str(file), split="train", **options)
+                rows = load_dataset(kind, data_files=glob.escape(str(file)), split="train", **options)
         except UserError:
             readable = read_with_empty_rows(file) if self.on_bad_row == "skip" else None
             if readable is None:
@@ -147,7 +148,9 @@ def _open_stream(file: Path) -> RawStream:
             f"dataset.streaming=true: {file.name} can only be loaded; only tables and .jsonl files can be streamed."
         )
     with _explain_errors(file, kind):
-        incoming = RawStream.from_builder(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
+        incoming = RawStream.from_builder(
+            load_dataset_builder(kind, data_files=glob.escape(str(file)), **options), "train", file
+        )
     _require_separator(list(incoming.features), file)
     return incoming
 
