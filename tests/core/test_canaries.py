@@ -50,10 +50,10 @@ FORMS = {
 """Known by what they look like, for nothing but these notes has them."""
 ENCODED = (
     base64.b64encode(b"canary-pat-13-Zq8").decode().rstrip("="),
-    base64.b64encode(b"me:canary-pat-13-Zq8").decode()[4:-4],
     "canary%20passphrase%2014%20Zq8",
 )
 """What the environment has, as a header or an address has it."""
+LOGIN = base64.b64encode(b"lab:canary-pat-13-Zq8").decode()
 BY_FORM = f"""
   {FORMS["AWS's key"]} with {FORMS["AWS's secret"]}, {FORMS["GitHub's"]}, {FORMS["GitHub's newer"]}, {FORMS["Slack's"]}
   {FORMS["a JWT"]} Authorization: Bearer {FORMS["a header"]}
@@ -62,7 +62,7 @@ BY_FORM = f"""
   -----BEGIN RSA PRIVATE KEY-----
   {FORMS["a private key"]}
   -----END RSA PRIVATE KEY-----
-  {" ".join(ENCODED)}
+  {" ".join(ENCODED)} {LOGIN}
 """
 MINE = f"""# @package _global_
 notes: |
@@ -72,7 +72,7 @@ notes: |
 """
 EVERY = (
     *(secret for _, secret in CANARIES.values()), OVERRIDE, YAML, ADDRESS, NOTES, LISTED, QUERY, BASE, *FORMS.values(),
-    *ENCODED,
+    *ENCODED, LOGIN[8:24],
 )  # fmt: skip
 ENVIRONMENT = {**dict(CANARIES.values()), "OPENAI_API_BASE": f"https://me:{BASE}@llm.invalid/v1", "HONE_CACHE": "cache"}
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conftest import Hone, Outcome, only_run
+from conftest import ROOT, Hone, Outcome, only_run
 from hone.core.foreign_text import (
     as_code,
     as_code_block,
@@ -91,6 +91,28 @@ def test_styles_still_colour() -> None:
     SafeConsole(file=file, force_terminal=True, color_system="standard", markup=False).print(Text("a\x1bb", "bold"))
     assert file.getvalue() == "\x1b[1ma\\x1bb\x1b[0m\n"
     assert issubclass(SafeConsole, Console)
+
+
+@pytest.mark.parametrize(
+    ("call", "places"),
+    [
+        ("Console", []),
+        ("SafeConsole", ["core/screen.py"]),
+        ("print", ["config/command_line.py"]),
+        ("stdout.write", []),
+        ("stderr.write", []),
+        ("html.escape", ["core/foreign_text.py"]),
+    ],
+)
+def test_no_file_prints_past_these_functions(call: str, places: list[str]) -> None:
+    source = ROOT / "src" / "hone"
+    calls = re.compile(rf"(?<![\w.\"]){re.escape(call)}\(|\b(?:sys|rich)\.{re.escape(call)}\(")
+    printing = [
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if any(calls.search(line) for line in path.read_text().splitlines() if not line.startswith("class "))
+    ]
+    assert [path for path in printing if path != "tasks/usage_snippets.py"] == places
 
 
 ORDINARY = (

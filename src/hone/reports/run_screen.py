@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 
 from rich.table import Table
@@ -72,7 +73,10 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"
-    yield "next", f"hone evaluate run={folder}" + ("" if "test" in data["rows"] else " split=validation")
-    yield "", f"hone export run={folder}"
+    yield (
+        "next",
+        f"hone evaluate {shlex.quote(f'run={folder}')}" + ("" if "test" in data["rows"] else " split=validation"),
+    )
+    yield "", f"hone export {shlex.quote(f'run={folder}')}"
     for place, line in enumerate((advice or "").splitlines()):
         yield "" if place else "tracked", line

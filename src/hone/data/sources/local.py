@@ -148,9 +148,8 @@ def _open_stream(file: Path) -> RawStream:
             f"dataset.streaming=true: {file.name} can only be loaded; only tables and .jsonl files can be streamed."
         )
     with _explain_errors(file, kind):
-        incoming = RawStream.from_builder(
-            load_dataset_builder(kind, data_files=glob.escape(str(file)), **options), "train", file
-        )
+        builder = load_dataset_builder(kind, data_files=glob.escape(str(file)), **options)
+        incoming = RawStream.from_builder(builder, "train", file)
     _require_separator(list(incoming.features), file)
     return incoming
 
