@@ -17,6 +17,7 @@ from conftest import ROOT, Hone, Outcome, only_run
 from hone.core.foreign_text import (
     as_code,
     as_code_block,
+    csv_line,
     for_csv,
     for_html,
     for_json,
@@ -59,6 +60,7 @@ def test_each_place_shows_a_text_as_text(text: str) -> None:
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text[0] in "=+-@\t\r\uff1d"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert for_csv(text) == f"'{text}"
+    assert next(csv.reader(io.StringIO(csv_line([text, "x"]), newline=""))) == [f"'{text}", "x"]
 
 
 def test_numbers_stay_numbers() -> None:
@@ -157,7 +159,7 @@ def checked(done: Outcome) -> Outcome:
 
 
 def cells(path: Path) -> list[str]:
-    return [cell for row in csv.reader(io.StringIO(path.read_text(), newline="")) for cell in row]
+    return [cell for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline="")) for cell in row]
 
 
 def is_number(text: str) -> bool:
@@ -202,22 +204,19 @@ def test_a_run_of_hostile_text_from_training_to_the_card(hone: Hone) -> None:
 
 @pytest.mark.slow
 def test_a_sweep_of_hostile_text_and_its_page(hone: Hone) -> None:
-    write_rows(Path("d"))
-    small = (
-        "dataset=local",
-        "dataset.path=d",
-        "precision=32-true",
-        "steps=2",
-        "epochs=null",
-        "head=mean",
-        "tracker=none",
-    )
-    tag = "notes='</script><b>','[/b]'"
-    checked(hone("train", "-m", *small, "tracker=none", "sweep.name='[/b] =<i>x'", tag))
+    folders = ("=1 [b]<i>x", "d")
+    for folder in folders:
+        write_rows(Path(folder))
+    small = ("dataset=local", "precision=32-true", "steps=2", "epochs=null", "head=mean", "tracker=none")
+    paths = "dataset.path=" + ",".join(f"'{folder}'" for folder in folders)
+    checked(hone("train", "-m", *small, "sweep.name='[/b] =<i>x'", "notes='</script>'", paths))
     sweep = Path("outputs/[/b] =<i>x")
-    checked(hone("sweep", "status", f"'{sweep}'"))
+    checked(hone("sweep", "status", str(sweep)))
     for form in ("table", "csv", "markdown", "latex", "json"):
-        checked(hone("compare", f"'{sweep}'", f"format={form}", "report=page.html"))
+        done = checked(hone("compare", str(sweep), f"format={form}", "report=page.html"))
+        if form == "csv":
+            Path("table.csv").write_text(done.out)
+    assert formulas(Path("table.csv")) == []
     for page in (Path("page.html"), sweep / "report.html"):
         text = page.read_text()
         data: Any = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)

@@ -5,9 +5,12 @@ spreadsheet, Markdown, LaTeX, JSON and HTML. What the text says stays readable."
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from hone.core.redact import redact_text
@@ -38,6 +41,13 @@ def for_csv(value: Any) -> Any:
         return value
     text = _HALF.sub(_escape, value)
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return a line of a table. Python's writer would leave a lone carriage return unquoted in lines that end in LF."""
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\r\n").writerow(map(for_csv, cells))
+    return file.getvalue().removesuffix("\r\n") + "\n"
 
 
 def for_markdown(text: str, newline: str = " ") -> str:

@@ -31,7 +31,8 @@ class StandardStream(io.TextIOBase):
 
     @property
     def target(self) -> Any:
-        return sys.stdout if self.number == 1 else sys.stderr
+        stream = sys.stdout if self.number == 1 else sys.stderr
+        return getattr(stream, "rich_proxied_file", stream)  # a progress bar's stand-in would write to this stream
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hone.core.errors import join_names
-from hone.core.foreign_text import for_csv, for_json, for_latex, for_markdown
+from hone.core.foreign_text import csv_line, for_json, for_latex, for_markdown
 from hone.core.screen import make_console
 from hone.reports.comparison import Comparison, Contrast
 from hone.reports.groups import RankingMetric, RunGroup
@@ -63,10 +61,8 @@ def other_scores(comparison: Comparison) -> list[str]:
 
 
 def as_csv(comparison: Comparison) -> str:
-    rows, text = configuration_rows(comparison), io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(map(for_csv, cells) for cells in (rows[0], *(row.values() for row in rows)))
-    return text.getvalue()
+    rows = configuration_rows(comparison)
+    return "".join(map(csv_line, (rows[0], *(row.values() for row in rows))))
 
 
 def as_markdown(comparison: Comparison) -> str:
