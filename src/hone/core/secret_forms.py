@@ -54,11 +54,12 @@ _NAMED = re.compile(
 )
 _AWS_SECRET = re.compile(r"(?<![\w/+=.-])[A-Za-z0-9/+]{40}(?![\w/+=.-])")
 _TURNS = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=\d)\D")
-_MANY_TURNS = 14
+_SOME_TURNS, _MANY_TURNS = 8, 14
 _NUMBER = re.compile(r"[+-]?[\d.,:_/]+(?:e[+-]?\d+)?%?", re.IGNORECASE)
 _MARKS = (
-    "private key", "akia", "asia", "abia", "acca", "gh", "glpat", "xox", "slack", "eyj", "hf_", "wandb_", "npm_",
-    "pypi-", "sk-", "rk-", "_live_", "_test_", "aiza", "ya29", "sg.", "x-amz", "x-goog", "awsaccess", "sig",
+    "private key", "akia", "asia", "abia", "acca", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat", "glpat", "xox",
+    "slack", "eyj", "hf_", "wandb_", "npm_", "pypi-", "sk-", "rk-", "_live_", "_test_", "aiza", "ya29", "sg.", "x-amz",
+    "x-goog", "awsaccess", "sig",
 )  # fmt: skip
 """Without one of these a text has none of the forms. The search for them is quicker than that for the forms."""
 _KEY_WORDS = ("key", "token", "secret", "pass", "pwd", "pat", "cred", "auth", "dsn", "conn", "jwt", "bearer")
@@ -81,11 +82,13 @@ def _kind(name: str) -> str:
 
 
 def has_secret_name(name: str, value: str) -> bool:
-    """Return whether a text under this name is a secret. What only ends in `key` is one if it looks random, or if it is
-    in the environment."""
+    """Return whether a text under this name is a secret. What only ends in `key` may be the name of a column: it is a
+    secret if it looks random, or if it is in the environment and no word."""
     kind = _kind(name)
+    if kind == "key" and name.isupper():
+        return not value.isalpha()
     if kind == "key":
-        return name.isupper() or (len(value) >= 16 and not value.isalpha() and value.isascii() and " " not in value)
+        return len(value) >= 16 and " " not in value and len(_TURNS.findall(value)) >= _SOME_TURNS
     return bool(kind)
 
 
