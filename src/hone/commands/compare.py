@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 
 from hone.config.job import Invocation
 from hone.config.settings import CompareSettings
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console
+from hone.core.streams import out
 from hone.reports.comparison import compare
 from hone.reports.page import require_report_path, write_report
 from hone.reports.tables import FORMATS, print_comparison
@@ -26,8 +27,8 @@ def main(settings: CompareSettings, parts: Mapping[str, Any], invocation: Invoca
     if settings.format == "table":
         print_comparison(comparison)
     else:
-        sys.stdout.write(FORMATS[settings.format](comparison))
+        out.write(FORMATS[settings.format](comparison))
     if report is not None:
         write_report(comparison, report)
-        console = Console(stderr=settings.format != "table", highlight=False, soft_wrap=True)
-        console.print(f"[bold]report[/bold]  {relative_to_cwd(report)}")
+        console = make_console(stderr=settings.format != "table", soft_wrap=True)
+        console.print(Text.assemble(("report", "bold"), f"  {relative_to_cwd(report)}"))

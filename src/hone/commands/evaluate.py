@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 
 from hone.config.job import Invocation
 from hone.config.settings import EvaluateSettings
@@ -16,6 +16,8 @@ from hone.core.log import capture_log, quieten_libraries
 from hone.core.metric import Columns
 from hone.core.paths import relative_to_cwd
 from hone.core.scores import baseline_scores, compute_scores, signatures_of
+from hone.core.screen import make_console, print_line
+from hone.core.streams import out
 from hone.data.rows import Rows
 from hone.reports.classes import (
     calibration_bins,
@@ -44,9 +46,8 @@ def main(settings: EvaluateSettings, parts: Mapping[str, Any], invocation: Invoc
         scores, baseline = compute_scores(run.task, records), baseline_scores(run.task, records)
         _store(folder, settings.split, records, scores, baseline, run)
         _show(run, rows, records, scores, baseline, settings)
-        Console(highlight=False, soft_wrap=True).print(
-            f"\n[bold]stored[/bold]  {relative_to_cwd(folder)}/{settings.split}.json, .parquet"
-        )
+        out.write("\n")
+        print_line("stored", f"{relative_to_cwd(folder)}/{settings.split}.json, .parquet", width=0)
 
 
 def _store(
@@ -77,9 +78,9 @@ def _show(
     baseline: dict[str, float],
     settings: EvaluateSettings,
 ) -> None:
-    console = Console(highlight=False)
+    console = make_console()
     title = f"{run.record['group']}  {run.record['id']}  {settings.split}, {len(records['id']):,} rows"
-    console.print(f"[bold]{title}[/bold]", soft_wrap=True)
+    console.print(Text(title, "bold"), soft_wrap=True)
     console.print(score_table({"model": scores, "baseline": baseline}))
     matrix = confusion_matrix(records, run.task.facts)
     if matrix is not None:

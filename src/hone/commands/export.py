@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hone.config.check import check_node
 from hone.config.job import Invocation
 from hone.config.settings import ExportSettings
@@ -16,6 +14,8 @@ from hone.core.errors import UserError
 from hone.core.files import drafted_folder
 from hone.core.log import capture_log
 from hone.core.paths import relative_to_cwd
+from hone.core.redact import redact_text
+from hone.core.screen import print_line
 from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
 from hone.runs.manifest import EXPORTED, files_in, write_manifest
@@ -39,12 +39,12 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     require_writable(target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     listed = manifest and {place.removeprefix("model/"): folder.path / place for place in manifest.names("model")}
+    card = redact_text(model_card(folder, record, config, task))
     with drafted_folder(target) as draft:
         for name, file in (listed or files_in(folder.model, ".")).items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, draft / name)
         write_manifest(draft / EXPORTED, files_in(draft, "."))
-        (draft / "README.md").write_text(model_card(folder, record, config, task), encoding="utf-8")
+        (draft / "README.md").write_text(card, encoding="utf-8")
     names = ", ".join(sorted(file.name for file in target.iterdir()))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]exported[/bold]  {relative_to_cwd(target)}  ({names})")
+    print_line("exported", f"{relative_to_cwd(target)}  ({names})", width=0)

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hone.config.job import Invocation
 from hone.config.settings import SweepSettings
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import print_line
 from hone.reports.comparison import compare_sweep
 from hone.reports.page import write_page
 from hone.reports.sweep import read_sweep
@@ -27,4 +26,4 @@ def main(settings: SweepSettings, parts: Mapping[str, Any], invocation: Invocati
     if settings.action == "status":
         print_result(compare_sweep(read_sweep(folder)), folder, {}, {})
     else:
-        Console(highlight=False, soft_wrap=True).print(f"[bold]report[/bold]  {relative_to_cwd(page)}")
+        print_line("report", relative_to_cwd(page), width=0)

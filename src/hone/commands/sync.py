@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 
 from hone.config.job import Invocation
 from hone.config.settings import SyncSettings
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console
 from hone.runs.folder import Folder, runs_below
 from hone.runs.sweep_file import SWEEP_FILE
 from hone.sweeps.tracker_summary import SweepUpload
@@ -37,39 +38,40 @@ def main(settings: SyncSettings, parts: Mapping[str, Any], invocation: Invocatio
     uploads = _find_uploads(settings.folders or ["outputs"])
     waiting = [upload for upload in uploads if upload.way in ("file", "journal")]
     refused = [upload for upload in uploads if upload.way == "refused"]
-    screen = Console(highlight=False, soft_wrap=True)
     for upload in uploads:
         if upload not in waiting:
-            _report(screen, upload, "")
+            _report(upload, "")
     if settings.dry_run:
         for upload in waiting:
-            _report(screen, upload, "would be sent")
+            _report(upload, "would be sent")
     elif waiting:
-        _send(screen, waiting)
+        _send(waiting)
     if refused:
         more = f" ({len(refused)} runs cannot be sent.)" if len(refused) > 1 else ""
         raise UserError(f"{refused[0].why}{more}")
 
 
-def _send(screen: Console, waiting: Sequence[Upload]) -> None:
+def _send(waiting: Sequence[Upload]) -> None:
     connect()
     failed = 0
     for upload in waiting:
         try:
             upload.send()
-            _report(screen, upload, "sent")
+            _report(upload, "sent")
         except HoneError as error:
             failed += 1
-            _report(screen, upload, f"failed: {error}")
+            _report(upload, f"failed: {error}")
             connect()  # fails at once if the server is gone; otherwise every other run would wait for it
     if failed:
         raise RunError(f"{failed} of {len(waiting)} runs did not arrive; the same command tries them again.")
 
 
-def _report(screen: Console, upload: Upload, state: str) -> None:
+def _report(upload: Upload, state: str) -> None:
     way = f"{_WAYS[upload.way]} ({upload.why})"
-    suffix = f"  [bold]{state}[/bold]" if state else ""
-    screen.print(f"{relative_to_cwd(upload.place)}  {way}{suffix}", markup=True)
+    line = Text(f"{relative_to_cwd(upload.place)}  {way}")
+    if state:
+        line.append("  ").append(state, "bold")
+    make_console(soft_wrap=True).print(line)
 
 
 def _find_uploads(places: Sequence[str]) -> list[Upload]:

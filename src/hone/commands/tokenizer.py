@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, final
 
 from datasets import Dataset, List
-from rich.console import Console
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
@@ -21,6 +20,7 @@ from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.files import drafted_folder
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import print_line
 from hone.core.task import Task
 from hone.data.rows import load_rows
 from hone.data.source import Source
@@ -181,10 +181,9 @@ def _print_usage(settings: Settings, tokenizer: Any, folder: Path, rows: Dataset
     tokens = sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     place, mean = relative_to_cwd(folder), size / max(tokens, 1)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]stored[/bold]  {place}  ({len(tokenizer):,} tokens of {mean:.2f} bytes)")
+    print_line("stored", f"{place}  ({len(tokenizer):,} tokens of {mean:.2f} bytes)", width=6)
     if settings.algorithm != "bpe":
-        console.print(f"[bold]note[/bold]    {settings.algorithm} finds another vocabulary each time: keep this folder")
+        print_line("note", f"{settings.algorithm} finds another vocabulary each time: keep this folder", width=6)
     architecture = _ARCHITECTURES[settings.special]
     words = f"checkpoint=scratch checkpoint.architecture={architecture} checkpoint.tokenizer={place}"
-    console.print(f"[bold]use[/bold]     {words}")
+    print_line("use", words, width=6)

@@ -22,6 +22,8 @@ from hone.config.mistakes import explain, with_fitting_tasks
 from hone.config.tree import CONF, keys_of
 from hone.core.errors import HoneError, StopRequest, UserError, report_error
 from hone.core.process import import_without_gc
+from hone.core.redact import remember_secrets
+from hone.core.streams import write_line
 from hone.core.trust import trusted_by_environment
 from hone.core.wording import as_typed
 
@@ -43,7 +45,7 @@ class Application:
             if self.line.help:
                 from hone.config.help import help_text
 
-                print(help_text(self.command, self.line))
+                write_line(help_text(self.command, self.line))
                 return 0
             if self.command == "sweep" and self.line.folders[:1] == ("retry",):
                 return self._retry()
@@ -116,6 +118,7 @@ class Application:
             values["inputs"] = self.line.inputs
         if self.line.folders:
             values["folders"] = list(self.line.folders)
+        remember_secrets(values)
         return check(self.command, values)
 
     def _require_trusted_by_user(self, trust: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.config.settings import TrainSettings
-from hone.core.redact import redact_override
+from hone.core.redact import BLANK, redact_override, redact_text
 from hone.core.value_types import Split
 from hone.runs.identity import identity_of
 
@@ -73,7 +73,8 @@ class Job:
         """The name of the run's folder and of its group."""
         if self.invocation.sweep is not None:
             return self.invocation.sweep.name
-        return self.settings.name or default_name(self.invocation.choices, self.config)
+        name = self.settings.name or default_name(self.invocation.choices, self.config)
+        return redact_text(name).replace(BLANK, "redacted")
 
     @property
     def scored(self) -> tuple[Split, ...]:

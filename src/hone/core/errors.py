@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import errno
-import sys
 import textwrap
 import traceback
 from collections.abc import Iterable
 from typing import ClassVar, final
 
-from hone.core.redact import redact_text
+from hone.core.streams import err, write_line
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -131,7 +130,7 @@ def one_line(error: BaseException) -> str:
 
 def print_traceback(error: BaseException) -> None:
     """Print a traceback without the secrets that its texts may contain."""
-    print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    write_line("".join(traceback.format_exception(error)).rstrip("\n"), err)
 
 
 def report_error(error: BaseException, debug: bool) -> int:
@@ -139,12 +138,12 @@ def report_error(error: BaseException, debug: bool) -> int:
 
     An error that is not one of those here, nor one of the disk, is a bug and gets its traceback."""
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK and not debug:
-        print(f"hone: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        write_line(f"hone: {error.filename or 'a file'}: {error.strerror}.", err)
         return 1
     if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)
         return 1
     if debug:
         print_traceback(error)
-    print(f"hone: {error}", file=sys.stderr)
+    write_line(f"hone: {error}", err)
     return error.exit_code

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hone.core.errors import StorageError
+from hone.core.redact import redact_known
 from hone.core.wording import bytes_in_words
 
 _CODE_IN_TEXT = re.compile(r"(?:\(os error |\[[Ee]rrno )(\d+)")
@@ -88,9 +89,10 @@ def drafted_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that it has either the old or the new content, even after a crash of the machine."""
+    """Replace a file so that it has either the old or the new content, even after a crash of the machine. Secrets that
+    the environment or the config has are removed from the text."""
     with drafted(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(redact_known(text), encoding="utf-8")
 
 
 def append_line(descriptor: int, line: bytes) -> None:

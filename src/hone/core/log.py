@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import BinaryIO, final
 
 from hone.core.files import append_line, storing
+from hone.core.foreign_text import for_screen
 from hone.core.progress_bar import console
-from hone.core.redact import redact_text
 
 
 @final
 class _Formatter(logging.Formatter):
-    """Removes secrets from what it formats, tracebacks included."""
+    """Removes secrets and escape sequences from what it formats, tracebacks included. Lines after the first are
+    indented, so that no text can pretend to be a line of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact_text(super().format(record))
+        return for_screen(super().format(record)).replace("\n", "\n    ")
 
 
 @final
@@ -38,7 +39,7 @@ class _LogFile(logging.Handler):
             append_line(self.file.fileno(), f"{self.format(record)}\n".encode(errors="backslashreplace"))
         except OSError as error:
             self.close()
-            console.print(f"warning: {self.path}: the log ends here: {error.strerror}", markup=False)
+            console.print(f"warning: {self.path}: the log ends here: {error.strerror}")
 
     def close(self) -> None:
         if self.file is not None:
@@ -52,7 +53,7 @@ class _Terminal(logging.Handler):
     """Prints above a running progress bar, not into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+        console.print(f"{record.levelname.lower()}: {self.format(record)}")
 
 
 @final

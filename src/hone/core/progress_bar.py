@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import final
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-console = Console(stderr=True, highlight=False)
+from hone.core.screen import make_console
+from hone.core.streams import err, write_line
+
+console = make_console(stderr=True)
 
 
 class Display(ABC):
@@ -39,10 +40,10 @@ class ProgressBar(Display):
 
     def __init__(self) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
@@ -83,10 +84,10 @@ class PlainLines(Display):
     def logged(self, step: int, row: Mapping[str, float]) -> None:
         if time.monotonic() - self.last > self.interval:
             self.last = time.monotonic()
-            print(f"step {step}/{self.steps}  {_numbers(row)}", file=sys.stderr, flush=True)
+            write_line(f"step {step}/{self.steps}  {_numbers(row)}", err)
 
     def evaluated(self, step: int, scores: Mapping[str, float], monitor: str, best: bool) -> None:
-        print(_evaluation(step, scores, monitor, best), file=sys.stderr, flush=True)
+        write_line(_evaluation(step, scores, monitor, best), err)
 
     def close(self) -> None: ...
 

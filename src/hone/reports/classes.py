@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from hone.core.metric import Columns
 from hone.core.task import Facts
@@ -39,9 +40,7 @@ def confusion_table(matrix: np.ndarray[Any, Any], facts: Facts, limit: int = 12)
         table.add_column(name, justify="right")
     for row, name in enumerate(facts.labels):
         counts = map(str, matrix[row])
-        table.add_row(
-            name, *(f"[bold]{count}[/bold]" if column == row else count for column, count in enumerate(counts))
-        )
+        table.add_row(name, *(Text(count, "bold" if column == row else "") for column, count in enumerate(counts)))
     return table
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from rich.markup import escape
 from rich.table import Table
 
 from hone.core.metric import Columns
@@ -48,7 +47,7 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
         head = [(str(row["id"]), f"{losses[place]:.3f}")]
         head += [("", "")] * (len(lines) - 1)
         for cells, (name, text) in zip(head, lines, strict=True):
-            table.add_row(*cells, name, escape(text))
+            table.add_row(*cells, name, text)
         table.add_section()
     return table
 

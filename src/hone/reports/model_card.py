@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from hone.core.foreign_text import as_code, as_code_block, for_markdown
 from hone.core.task import Task
 from hone.core.wording import as_typed
 from hone.runs.folder import Folder
@@ -31,8 +32,8 @@ def model_card(folder: Folder, record: Record, config: Mapping[str, Any], task: 
     public = _without_local_paths(config)
     sections = [
         f"---\n{_metadata(name, record, public, task.pipeline).to_yaml()}\n---",
-        f"# {name}",
-        f"`{record['checkpoint']['name']}` {_verb(config)} on `{record['data']['name']}` with hone.",
+        f"# {for_markdown(name)}",
+        f"{as_code(record['checkpoint']['name'])} {_verb(config)} on {as_code(record['data']['name'])} with hone.",
         _usage(task, own_code="auto_map" in model),
         "## Scores\n\n" + _scores(record),
         "## Data\n\n" + _data(record, task.facts.labels),
@@ -68,12 +69,12 @@ def _metadata(name: str, record: Record, public: Mapping[str, Any], pipeline: st
 
 def _usage(task: Task, own_code: bool) -> str:
     trust = ", trust_remote_code=True" if own_code else ""
-    python = "```python\n" + task.example(f'"{_HERE}"{trust}') + "\n```"
+    python = as_code_block(task.example(f'"{_HERE}"{trust}'), "python")
     if own_code:
         return f"{python}\nThe head is not part of transformers: its code is in this folder, beside the weights."
     if not type(task).__module__.startswith("hone.tasks."):
         return python
-    return f"{python}\n\nor, for files of rows as well,\n\n```sh\n{_command(task)}\n```"
+    return f"{python}\n\nor, for files of rows as well,\n\n{as_code_block(_command(task), 'sh')}"
 
 
 def _command(task: Task) -> str:
@@ -101,20 +102,22 @@ def _scores(record: Record) -> str:
     for key, value in record["scores"].items():
         split, _, metric = key.partition("/")
         baseline = record["baseline"].get(key)
-        lines.append(f"| {metric} | {split} | {value:.4f} | {'–' if baseline is None else f'{baseline:.4f}'} |")
+        compared = "–" if baseline is None else f"{baseline:.4f}"
+        lines.append(f"| {for_markdown(metric)} | {split} | {value:.4f} | {compared} |")
     best = record["best"]
     lines.append("")
     if record["baseline"]:
         lines.append("The baseline is a model that ignores its input.")
-    lines.append(f"The weights are those of step {best['step']} of {record['steps']}, chosen by {best['metric']}.")
+    metric = for_markdown(best["metric"])
+    lines.append(f"The weights are those of step {best['step']} of {record['steps']}, chosen by {metric}.")
     return "\n".join(lines)
 
 
 def _data(record: Record, names: Iterable[str]) -> str:
     data = record["data"]
     rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
-    labels = ", ".join(names)
-    text = f"`{data['name']}`: {rows} rows; fingerprint `{data['fingerprint']}`."
+    labels = ", ".join(map(for_markdown, names))
+    text = f"{as_code(data['name'])}: {rows} rows; fingerprint `{data['fingerprint']}`."
     return f"{text}\n\nLabels: {labels}." if labels else text
 
 
@@ -123,7 +126,7 @@ def _training(record: Record, public: Mapping[str, Any]) -> str:
     return (
         f"{parameters['total']:,} parameters, {parameters['trainable']:,} of them trainable, "
         f"{record['steps']} steps in {record['seconds']:.0f} s.\n\n"
-        f"```yaml\n{yaml.safe_dump(dict(public), sort_keys=False, allow_unicode=True)}```"
+        + as_code_block(yaml.safe_dump(dict(public), sort_keys=False, allow_unicode=True), "yaml")
     )
 
 
@@ -137,11 +140,11 @@ def _provenance(record: Record) -> str:
     machine = ", ".join([hardware["cpu"] or "unknown CPU", f"{hardware['cores']} cores", *hardware["gpus"]])
     return "\n".join(
         [
-            f"- run: `{record['id']}`, started {record['started']}",
-            f"- checkpoint: `{checkpoint['name']}`, fingerprint `{checkpoint['fingerprint']}`",
+            f"- run: {as_code(record['id'])}, started {record['started']}",
+            f"- checkpoint: {as_code(checkpoint['name'])}, fingerprint `{checkpoint['fingerprint']}`",
             f"- code: {code}",
             f"- versions: {versions}",
-            f"- hardware: {machine}",
+            f"- hardware: {for_markdown(machine)}",
         ]
     )
 

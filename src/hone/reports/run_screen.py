@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console, print_line
 from hone.runs.record import Record, scores_of_split
 
 _FEW = 4
@@ -18,17 +20,17 @@ _LOWEST = 3
 
 def print_run_summary(record: Record, advice: str | None) -> None:
     """Print a table of scores and a few facts."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     scores, baseline = record["scores"], record["baseline"]
     columns: dict[str, Mapping[str, float]] = {}
     for split in ("validation", "test"):
         if scores_of_split(scores, split):
             columns |= {split: scores_of_split(scores, split), f"{split} baseline": scores_of_split(baseline, split)}
     best = (record["best"] or {}).get("metric", "").removeprefix("validation/")
-    console.print(f"[bold]{record['group']}  {record['id']}[/bold]")
+    console.print(Text(f"{record['group']}  {record['id']}", style="bold"))
     console.print(score_table(columns, best))
     for name, line in _facts(record, advice):
-        console.print(f"[bold]{name:10}[/bold]  {line}")
+        print_line(name, line)
 
 
 def score_table(columns: Mapping[str, Mapping[str, float]], best: str = "") -> Table:
@@ -71,7 +73,10 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"
-    yield "next", f"hone evaluate run={folder}" + ("" if "test" in data["rows"] else " split=validation")
-    yield "", f"hone export run={folder}"
+    yield (
+        "next",
+        f"hone evaluate {shlex.quote(f'run={folder}')}" + ("" if "test" in data["rows"] else " split=validation"),
+    )
+    yield "", f"hone export {shlex.quote(f'run={folder}')}"
     for place, line in enumerate((advice or "").splitlines()):
         yield "" if place else "tracked", line

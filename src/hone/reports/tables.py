@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hone.core.errors import join_names
+from hone.core.foreign_text import csv_line, for_json, for_latex, for_markdown
+from hone.core.screen import make_console
 from hone.reports.comparison import Comparison, Contrast
 from hone.reports.groups import RankingMetric, RunGroup
 from hone.reports.runs import RunEntry
@@ -24,10 +22,6 @@ from hone.reports.verdict import format_number, verdict
 
 TableRow = dict[str, Any]
 
-_LATEX = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-)
 _GAP = 2
 """The space between two columns on a terminal."""
 _FOLD_AT = 16
@@ -67,23 +61,21 @@ def other_scores(comparison: Comparison) -> list[str]:
 
 
 def as_csv(comparison: Comparison) -> str:
-    rows, text = configuration_rows(comparison), io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    rows = configuration_rows(comparison)
+    return "".join(map(csv_line, (rows[0], *(row.values() for row in rows))))
 
 
 def as_markdown(comparison: Comparison) -> str:
     head, body = display_rows(comparison)
+    head, *body = ([for_markdown(cell) for cell in line] for line in (head, *body))
     lines = [head, ["---"] * len(head), *body]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def as_latex(comparison: Comparison) -> str:
     """Write a table for the LaTeX package booktabs."""
     head, body = display_rows(comparison)
-    lines = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
+    lines = [" & ".join(for_latex(cell) for cell in line) + r" \\" for line in (head, *body)]
     columns = "l" * len(comparison.configuration_keys) + "r" * (len(head) - len(comparison.configuration_keys))
     parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([*parts, r"\end{tabular}"]) + "\n"
@@ -99,7 +91,7 @@ def as_json(comparison: Comparison) -> str:
         "contrasts": [_contrast(contrast) for contrast in comparison.contrasts],
         "runs": [_run(comparison, entry) for entry in comparison.entries],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+    return for_json(content, indent=2) + "\n"
 
 
 def display_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -136,10 +128,6 @@ def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _latex(cell: str) -> str:
-    return cell.translate(_LATEX).replace("±", r"$\pm$").replace("–", "--").replace("< ", "$<$ ")
-
-
 def _contrast(contrast: Contrast) -> Mapping[str, Any]:
     return {
         "configuration": contrast.group.values,
@@ -166,7 +154,7 @@ FORMATS: Mapping[str, Callable[[Comparison], str]] = {
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the table, the notes and the verdict."""
-    console = Console(highlight=False)
+    console = make_console()
     better = "higher" if comparison.metric.higher_is_better else "lower"
     states = Counter(entry.state for entry in comparison.entries)
     counts = ", ".join(f"{count} {state}" for state, count in states.most_common())

@@ -16,6 +16,7 @@ import yaml
 
 from hone.core.errors import UserError, damaged, one_line
 from hone.core.paths import relative_to_cwd
+from hone.core.redact import redact_known
 
 _SEAL = "sha256"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -63,8 +64,8 @@ def read_sealed(path: Path, keys: Collection[str] | None = None) -> dict[str, An
 
 
 def sealed_text(values: Mapping[str, Any]) -> str:
-    """Return a JSON object as text, with its seal. NaN must be gone."""
-    content = json.loads(json.dumps(values, allow_nan=False))  # keys become texts, as they will be read
+    """Return a JSON object as text, with its seal and without secrets. NaN must be gone."""
+    content = json.loads(redact_known(json.dumps(values, allow_nan=False)))  # keys become texts, as they will be read
     return json.dumps({**content, _SEAL: _digest(content)}, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from hone.core.errors import UserError
 from hone.core.progress_bar import console
+from hone.core.streams import err, write_line
 from hone.runs.reading import read_object
 from hone.runs.sweep_file import CellState
 from hone.sweeps.sampler import Aim
@@ -66,7 +66,7 @@ class LiveScreen(Screen):
         self.live.update(Group(table, Text(_summary(entries, self.aim, total, self.begun))), refresh=True)
 
     def report_end(self, entry: CellState) -> None:
-        self.live.console.print(_ended_line(entry), markup=False)
+        self.live.console.print(_ended_line(entry))
 
     def close(self) -> None:
         self.live.stop()
@@ -80,7 +80,7 @@ class PlainScreen(Screen):
         """A log has no line that could be redrawn."""
 
     def report_end(self, entry: CellState) -> None:
-        print(_ended_line(entry), file=sys.stderr, flush=True)
+        write_line(_ended_line(entry), err)
 
     def close(self) -> None: ...
 

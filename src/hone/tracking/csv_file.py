@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from hone.core.files import write_atomically
+from hone.core.foreign_text import csv_line
 from hone.core.value_types import Index
 from hone.runs.folder import Folder
 from hone.runs.journal import read_rows
@@ -80,6 +79,4 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(rows: Iterable[Sequence[Any]]) -> str:
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
-    return file.getvalue()
+    return "".join(map(csv_line, rows))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
+
+from hone.core.foreign_text import for_markdown
 
 Row = Sequence[Any]
 
@@ -102,4 +103,4 @@ def _markdown_table(table: Table) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return html.escape("" if value is None else str(value), quote=False).replace("|", "&#124;").replace("\n", "<br>")
+    return for_markdown("" if value is None else str(value), newline="<br>")

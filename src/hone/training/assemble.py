@@ -115,7 +115,7 @@ def _report_loading(network: Any) -> None:
     """Print and log which weights are new or unused."""
     for line in loading_lines(network):
         log.info(line)
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _warn_about_head(parts: RunParts, task: Task) -> None:

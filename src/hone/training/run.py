@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hone.config.job import Job
 from hone.core.log import capture_log, quieten_libraries
+from hone.core.redact import remember_secrets
 from hone.core.signals import Stop
 from hone.reports.run_screen import print_run_summary
 from hone.runs.folder import Folder, require_writable
@@ -31,6 +32,7 @@ def run(job: Job, cache: StageCache) -> float | None:
 def train(job: Job, cache: StageCache) -> float | None:
     """Do the whole run, in one of its processes. A run that is finished already is only reported."""
     settings = job.settings
+    remember_secrets(job.config)  # again, because this may be another process or machine
     quieten_libraries()
     stop = Stop()
     with capture_log() as log, stop.listening():

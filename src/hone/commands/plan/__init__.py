@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, final
@@ -16,6 +15,7 @@ from hone.config.job import Invocation, Job
 from hone.config.settings import PlanSettings
 from hone.core.hardware import device_of
 from hone.core.log import capture_log, quieten_libraries
+from hone.core.streams import write_json
 from hone.models.loading import loading_lines
 from hone.models.network import count_parameters
 from hone.runs.identity import with_absolute_paths
@@ -51,7 +51,7 @@ def main(settings: PlanSettings, parts: Mapping[str, Any], invocation: Invocatio
     with capture_log():
         result, advice = forecast(Job(settings, config, invocation), options)
     if options.format == "json":
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        write_json(result, indent=2)
     else:
         print_forecast(result, advice)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console, print_line
 from hone.core.wording import bytes_in_words, seconds_in_words
 
 _MEMORY = {
@@ -28,14 +29,13 @@ Forecast = Mapping[str, Any]
 
 def print_forecast(forecast: Forecast, advice: str) -> None:
     """Print to standard output."""
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{forecast['name']}  {forecast['identity']}[/bold]")
+    console = make_console(soft_wrap=True)
+    console.print(Text(f"{forecast['name']}  {forecast['identity']}", style="bold"))
     for name, line in _lines(forecast):
-        console.print(f"[bold]{name:10}[/bold]  ", end="")
-        console.print(line, markup=False)
+        print_line(name, line)
     console.print(_memory_table(forecast["memory"]))
     if advice:
-        console.print(advice, markup=False)
+        console.print(advice)
 
 
 def _lines(forecast: Forecast) -> Iterator[tuple[str, str]]:

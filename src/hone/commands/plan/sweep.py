@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from hone.config.build import build
 from hone.config.check import check_node
 from hone.core.errors import UserError
 from hone.core.progress_bar import console
+from hone.core.streams import write_json
 from hone.runs.sweep_file import Cell
 from hone.sweeps.check_cells import CheckedCells, check_cells
 from hone.sweeps.jobs import Ready, Roster
@@ -50,7 +50,7 @@ def sweep(command: SweepRequest) -> int:
     planner = SweepPlanner(sweep, command.space, command.folder, options, budget, launcher)
     forecast = planner.describe(possible, mistakes, {cell.words for cell in certain})
     if options.format == "json":
-        print(json.dumps(forecast, indent=2, ensure_ascii=False))
+        write_json(forecast, indent=2)
     else:
         print_sweep_forecast(forecast)
     _require_start(forecast["counts"].get("impossible", 0), len(cells), sweep.skip_impossible)
@@ -135,7 +135,7 @@ class SweepPlanner:
         for row in rows if jobs else ():
             kinds.setdefault(row["kind"], jobs[row["identity"]])
         if len(kinds) > 1 and console.is_terminal:
-            console.print(f"[dim]examining {len(kinds)} kinds of runs (plan.time=false is quicker)[/dim]")
+            console.print(f"examining {len(kinds)} kinds of runs (plan.time=false is quicker)", style="dim")
         copies = min(len(rows), len(pool.slots))
         return {kind: measure_cost(ready, self.options, pool, copies) for kind, ready in kinds.items()}
 

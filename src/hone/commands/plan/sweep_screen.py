@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hone.core.paths import relative_to_cwd
+from hone.core.screen import make_console, print_line
 from hone.core.wording import bytes_in_words, seconds_in_words
 from hone.runs.sweep_file import Cell
 from hone.sweeps.possible import deciding_words
@@ -73,13 +74,13 @@ _NUMBERS = (
 
 def print_sweep_forecast(forecast: SweepForecast) -> None:
     """Print to standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     console.print(Text(forecast["name"], style="bold"))
     for name, line in _lines(forecast):
-        console.print(Text.assemble((f"{name:10}  ", "bold"), line))
+        print_line(name, line)
     if forecast["runs"]:
         _print_table(forecast["runs"], console)
-        _print_reasons(forecast["runs"], [*forecast["runs"], *forecast["examples"]], console)
+        _print_reasons(forecast["runs"], [*forecast["runs"], *forecast["examples"]])
 
 
 def _lines(forecast: SweepForecast) -> Iterator[Line]:
@@ -155,7 +156,7 @@ def _stale(rows: Sequence[Row]) -> Iterator[Line]:
 def _print_table(rows: Sequence[Row], console: Console) -> None:
     """Print one line per run. A table that is too wide even so is not cut."""
     columns = _fit(_columns(rows), console.width)
-    wide = Console(highlight=False, width=max(console.width, _width(columns)))
+    wide = make_console(width=max(console.width, _width(columns)))
     wide.print(_table(columns, [_ACTIONS[row["does"]][2] for row in rows]))
 
 
@@ -208,7 +209,7 @@ def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def _print_reasons(runs: Sequence[Row], all_rows: Sequence[Row], console: Console) -> None:
+def _print_reasons(runs: Sequence[Row], all_rows: Sequence[Row]) -> None:
     """Print why runs are impossible or run again, once per reason, with the words that make the difference."""
     cells = [_cell(row) for row in all_rows]
     reasons: dict[tuple[str, str], list[Cell]] = {}
@@ -217,7 +218,7 @@ def _print_reasons(runs: Sequence[Row], all_rows: Sequence[Row], console: Consol
             reasons.setdefault((row["does"], row["reason"]), []).append(_cell(row))
     for (does, reason), affected in reasons.items():
         label, _, style = _ACTIONS[does]
-        console.print(Text.assemble((f"{label:10}  ", style), f"{reason}\n{'':12}{_where(affected, cells)}"))
+        print_line(label, f"{reason}\n{'':12}{_where(affected, cells)}", style)
 
 
 def _cell(row: Row) -> Cell:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -17,6 +16,8 @@ import pyarrow.parquet as pq
 
 from hone.commands.predict.inputs import Row
 from hone.core.errors import RunError, UserError, join_names
+from hone.core.foreign_text import for_csv, for_json
+from hone.core.streams import out, write_json
 from hone.runs.folder import require_writable
 
 
@@ -38,28 +39,45 @@ class JsonLinesSink(Sink):
         self.file = file
 
     def write(self, rows: Sequence[Row]) -> None:
-        self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        self.file.writelines(f"{for_json(row)}\n" for row in rows)
         self.file.flush()
 
     def close(self) -> None:
-        if self.file is not sys.stdout:
-            self.file.close()
+        self.file.close()
+
+
+@final
+class StandardOutput(Sink):
+    """Prints one JSON object per line. A reader that closes the pipe has read enough, and the command ends."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            write_json(row)
+        if isinstance(out.error, BrokenPipeError):
+            sys.exit(0)
+        if out.error is not None:
+            raise RunError(f"the predictions cannot be printed: {out.error.strerror}.")
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to the process."""
 
 
 @final
 class CsvSink(Sink):
-    """Writes a table; values that are lists or mappings are written as JSON."""
+    """Writes a table that a spreadsheet can open safely; values that are lists or mappings are written as JSON."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("w", encoding="utf-8", newline="")
         self.writer: Any = None
+        self.columns: list[str] = []
 
     def write(self, rows: Sequence[Row]) -> None:
         if self.writer is None and rows:
-            self.writer = csv.DictWriter(self.file, list(rows[0]), extrasaction="ignore", restval="")
-            self.writer.writeheader()
+            self.columns = list(rows[0])
+            self.writer = csv.writer(self.file)
+            self.writer.writerow(map(for_csv, self.columns))
         for row in rows:
-            self.writer.writerow({name: _cell(value) for name, value in row.items()})
+            self.writer.writerow([_cell(row.get(name, "")) for name in self.columns])
 
     def close(self) -> None:
         self.file.close()
@@ -95,7 +113,7 @@ class ParquetSink(Sink):
 def open_sink(place: str | None) -> Iterator[Sink]:
     """Yield the sink for a file name; an existing file is replaced only when everything is written."""
     if place is None:
-        yield JsonLinesSink(sys.stdout)
+        yield StandardOutput()
         return
     path = Path(place).expanduser()
     if path.suffix.lower() not in _SINKS:
@@ -115,7 +133,7 @@ def open_sink(place: str | None) -> Iterator[Sink]:
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
+    return for_csv(for_json(value) if isinstance(value, dict | list) else value)
 
 
 def _with_type(field: pa.Field) -> pa.Field:

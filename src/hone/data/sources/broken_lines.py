@@ -7,6 +7,7 @@ treated like any bad row; the rows after them keep their numbers.
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -121,7 +122,7 @@ def _read_objects(lines: Sequence[Line]) -> Dataset | None:
 def _read_table(file: Path, lines: Sequence[Line], separator: str) -> Dataset | None:
     """Returns the rows as pandas types them, with empty rows in between; None where pandas counts other rows."""
     readable = [not isinstance(line, str) for line in lines[1:]]
-    table = load_dataset("csv", data_files=str(file), split="train", sep=separator, on_bad_lines="skip")
+    table = load_dataset("csv", data_files=glob.escape(str(file)), split="train", sep=separator, on_bad_lines="skip")
     if len(table) != sum(readable):
         return None
     numbers = iter(range(len(table)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ class Local(Source):
         try:
             require_sound(file, _SKIP)
             with _explain_errors(file, kind, _SKIP):
-                rows = load_dataset(kind, data_files=str(file), split="train", **options)
+                rows = load_dataset(kind, data_files=glob.escape(str(file)), split="train", **options)
             mixed = [name for name, feature in rows.features.items() if isinstance(feature, Json)]
             if mixed:  # columns of several types have another parser, which keeps the last of two equal keys
                 require_readable_rows(file, _SKIP)
@@ -161,7 +162,8 @@ def _open_stream(file: Path) -> RawStream:
         )
     require_sound(file, chunks=_STREAM_HEAD)
     with _explain_errors(file, kind):
-        incoming = RawStream.from_builder(load_dataset_builder(kind, data_files=str(file), **options), "train", file)
+        builder = load_dataset_builder(kind, data_files=glob.escape(str(file)), **options)
+        incoming = RawStream.from_builder(builder, "train", file)
     _require_separator(list(incoming.features), file)
     return incoming
 

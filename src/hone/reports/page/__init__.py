@@ -5,8 +5,6 @@ The data are escaped, so that no name in them can be executed as code.
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 from hone.core.errors import UserError
 from hone.core.files import write_atomically
+from hone.core.foreign_text import for_html, for_script
 from hone.reports.comparison import Comparison, compare_sweep
 from hone.reports.page.data import page_data
 from hone.reports.sweep import read_sweep
@@ -22,8 +21,6 @@ from hone.runs.folder import require_writable
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
-_ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
-"""Characters that could end the data's element or begin code."""
 
 
 def write_page(folder: Path) -> Path:
@@ -50,8 +47,8 @@ def require_report_path(path: Path) -> Path:
 
 def render_page(data: Mapping[str, Any]) -> str:
     """Fill the skeleton. A section of the page is a file in `sections/` and an element in the skeleton."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPED)
-    return _skeleton().substitute(title=html.escape(str(data["title"])), data=text, **_style_and_script())
+    title = for_html(str(data["title"]))
+    return _skeleton().substitute(title=title, data=for_script(data), **_style_and_script())
 
 
 @cache

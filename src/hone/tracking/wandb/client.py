@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from hone.core.errors import HoneError, UserError, one_line
+from hone.core.foreign_text import for_screen
 from hone.core.redact import redact_text, redacted_command
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.workarounds import SETTINGS, launch_nothing
@@ -163,8 +164,8 @@ def open_run(
         with redacted_command():
             return wandb.init(
                 id=memory["id"],
-                name=shorten_name(run.name),
-                group=shorten_name(run.group),
+                name=shorten_name(for_screen(run.name)),
+                group=shorten_name(for_screen(run.group)),
                 job_type=run.job_type,
                 notes=run.notes or None,
                 config=dict(run.config),
