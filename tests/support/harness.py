@@ -33,10 +33,10 @@ from hone.training.stage_cache import StageCache
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 DEFAULTS = TrainSettings(
-    seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, precision="32-true", compile=False,
-    gradient_checkpointing=False, limit=None, evaluate_every=None, evaluate_rows=None, save_every=None, log_every=1,
-    monitor="f1_macro", patience=None, accelerator="cpu", devices=1, strategy="auto", resume=None,
-    output_root="outputs", name=None, notes="", trust=[],
+    seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, on_nonfinite="stop",
+    precision="32-true", compile=False, gradient_checkpointing=False, limit=None, evaluate_every=None,
+    evaluate_rows=None, save_every=None, log_every=1, monitor="f1_macro", patience=None, accelerator="cpu", devices=1,
+    strategy="auto", resume=None, output_root="outputs", name=None, notes="", trust=[],
 )  # fmt: skip
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -57,6 +57,8 @@ class Notebook(Listeners):
 
     def log(self, row: Mapping[str, Any]) -> None:
         self.rows.append(dict(row))
+
+    def skipped(self, total: int) -> None: ...
 
     def examined(self, step: int, split: str, records: dict[str, Any]) -> None: ...
 
@@ -92,6 +94,7 @@ class Training:
     optimizer: Optimizer | None = None
     task: Task = field(default_factory=lambda: TextClassification())
     precision: Any = "32-true"
+    on_nonfinite: Any = "stop"
     compile: bool = False
     gradient_checkpointing: bool = False
 
@@ -155,6 +158,7 @@ class Started:
                 stop or Stop(),
                 training.clip_norm,
                 training.seed,
+                training.on_nonfinite,
             )
         return self
 

@@ -13,11 +13,12 @@ import torch
 
 from conftest import Hone, journal, only_run, record
 from harness import ADAMW, Started, Training, same_bits
-from hone.core.errors import Preempted, RunError
+from hone.core.errors import Preempted, Pruned, RunError
 from hone.core.signals import Stop
 from hone.data.batching import Buckets
 from hone.runs.snapshots import Snapshots
 from hone.training.optim.optimizers import Optimizer
+from hone.training.pruning import Referee
 
 
 def awkward(folder: Path, **changes: Any) -> Training:
@@ -90,6 +91,55 @@ def test_two_steps_are_not_the_same_bits(tmp_path: Path) -> None:
     same = [name for name in ours if torch.equal(ours[name], theirs[name])]
     assert len(ours) > 60
     assert all(tensor.eq(0).any() or "word_embeddings" in name for name, tensor in ours.items() if name in same)
+
+
+def crash(*parts: Any) -> None:
+    raise SystemError("killed")
+
+
+@pytest.mark.parametrize(("place", "again"), [("before", [7, 8]), ("after", [])])
+def test_a_run_whose_patience_was_over_trains_no_further(tmp_path: Path, place: str, again: list[int]) -> None:
+    """It is killed at the evaluation that ends its patience, before or after the checkpoint of that step."""
+    shape = {"lr": 1e-12, "evaluate_every": 2, "patience": 3, "epochs": 4.0, "rows": 16}
+    straight = Training(tmp_path / "straight", **shape).start().fit()
+    assert straight.notebook.steps[-1] == 8 < straight.course.steps
+    killed = Training(tmp_path / "killed", **shape).start()
+    save = killed.run.save
+
+    def dying(*parts: Any) -> None:
+        if place == "after" or killed.run.step < 8:
+            save(*parts)
+        if killed.run.step == 8:
+            crash()
+
+    killed.run.save = dying
+    with pytest.raises(SystemError):
+        killed.fit()
+    resumed = killed.training.start().fit()
+    assert resumed.notebook.steps == again
+    assert resumed.run.best == straight.run.best
+    assert same_bits(everything(resumed), everything(straight))
+
+
+class StopsAtFour(Referee):
+    def stops(self, step: int, value: float) -> bool:
+        return step == 4
+
+
+def test_a_pruned_run_stays_pruned_until_its_sweep_revives_it(tmp_path: Path) -> None:
+    """It is killed between its checkpoint and the record that it was pruned."""
+    training = Training(tmp_path, rows=16, evaluate_every=2, referee=StopsAtFour())
+    killed = training.start()
+    killed.run.require_not_pruned = lambda: killed.run.stopped and crash()
+    with pytest.raises(SystemError):
+        killed.fit()
+    resumed = training.start()
+    with pytest.raises(Pruned):
+        resumed.fit()
+    assert resumed.notebook.steps == []
+    revived = training.start()
+    revived.run.revived = True
+    assert revived.fit().notebook.steps == [5, 6, 7, 8]
 
 
 MUTANTS = {

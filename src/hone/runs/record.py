@@ -16,7 +16,7 @@ from hone.runs.address import ModelAddress, is_address
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
     "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
-    "steps", "best", "scores", "baseline", "lower_is_better", "signatures", "tracker",
+    "steps", "skipped_steps", "best", "scores", "baseline", "lower_is_better", "signatures", "tracker",
 )  # fmt: skip
 
 
