@@ -13,9 +13,11 @@ from hone.config.settings import TrainSettings
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.data.batching import Batching, Random
+from hone.data.source import Source
 from hone.data.tiny.emotion import TinyEmotion
-from hone.models.adapters import NoAdapter
+from hone.models.adapters import Adapter, NoAdapter
 from hone.models.checkpoints.tiny import TinyBert
+from hone.models.head import Head
 from hone.models.heads.auto import Auto
 from hone.runs.snapshots import Snapshots
 from hone.tasks.text.text_classification import TextClassification
@@ -92,22 +94,26 @@ class Training:
     batching: Batching = field(default_factory=Random)
     scheduler: Scheduler = field(default_factory=lambda: Linear(warmup="10%"))
     optimizer: Optimizer | None = None
+    dataset: Source = field(default_factory=lambda: TinyEmotion(200, 24, 8))
+    head: Head = field(default_factory=Auto)
+    adapter: Adapter = field(default_factory=NoAdapter)
     task: Task = field(default_factory=lambda: TextClassification())
     precision: Any = "32-true"
     on_nonfinite: Any = "stop"
+    devices: int = 1
     compile: bool = False
     gradient_checkpointing: bool = False
 
     def start(self) -> "Started":
-        return Started(self, make_fabric("cpu", self.precision))
+        return Started(self, make_fabric("cpu", self.precision, self.devices))
 
     def parts(self) -> RunParts:
         return RunParts(
-            dataset=TinyEmotion(200, 24, 8),
+            dataset=self.dataset,
             checkpoint=TinyBert(self.lr, self.hyperparameters),
             task=self.task,
-            head=Auto(),
-            adapter=NoAdapter(),
+            head=self.head,
+            adapter=self.adapter,
             optimizer=self.optimizer or Optimizer(ADAMW, self.lr, weight_decay=0.01),
             scheduler=self.scheduler,
             batch=self.batching,
