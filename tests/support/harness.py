@@ -13,9 +13,11 @@ from hone.config.settings import TrainSettings
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.data.batching import Batching, Random
+from hone.data.source import Source
 from hone.data.tiny.emotion import TinyEmotion
-from hone.models.adapters import NoAdapter
+from hone.models.adapters import Adapter, NoAdapter
 from hone.models.checkpoints.tiny import TinyBert
+from hone.models.head import Head
 from hone.models.heads.auto import Auto
 from hone.runs.snapshots import Snapshots
 from hone.tasks.text.text_classification import TextClassification
@@ -33,10 +35,10 @@ from hone.training.stage_cache import StageCache
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 DEFAULTS = TrainSettings(
-    seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, precision="32-true", compile=False,
-    gradient_checkpointing=False, limit=None, evaluate_every=None, evaluate_rows=None, save_every=None, log_every=1,
-    monitor="f1_macro", patience=None, accelerator="cpu", devices=1, strategy="auto", resume=None,
-    output_root="outputs", name=None, notes="", verify=True, trust=[],
+    seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, on_nonfinite="stop",
+    precision="32-true", compile=False, gradient_checkpointing=False, limit=None, evaluate_every=None,
+    evaluate_rows=None, save_every=None, log_every=1, monitor="f1_macro", patience=None, accelerator="cpu", devices=1,
+    strategy="auto", resume=None, output_root="outputs", name=None, notes="", verify=True, trust=[],
 )  # fmt: skip
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -57,6 +59,8 @@ class Notebook(Listeners):
 
     def log(self, row: Mapping[str, Any]) -> None:
         self.rows.append(dict(row))
+
+    def skipped(self, total: int) -> None: ...
 
     def examined(self, step: int, split: str, records: dict[str, Any]) -> None: ...
 
@@ -90,21 +94,26 @@ class Training:
     batching: Batching = field(default_factory=Random)
     scheduler: Scheduler = field(default_factory=lambda: Linear(warmup="10%"))
     optimizer: Optimizer | None = None
+    dataset: Source = field(default_factory=lambda: TinyEmotion(200, 24, 8))
+    head: Head = field(default_factory=Auto)
+    adapter: Adapter = field(default_factory=NoAdapter)
     task: Task = field(default_factory=lambda: TextClassification())
     precision: Any = "32-true"
+    on_nonfinite: Any = "stop"
+    devices: int = 1
     compile: bool = False
     gradient_checkpointing: bool = False
 
     def start(self) -> "Started":
-        return Started(self, make_fabric("cpu", self.precision))
+        return Started(self, make_fabric("cpu", self.precision, self.devices))
 
     def parts(self) -> RunParts:
         return RunParts(
-            dataset=TinyEmotion(200, 24, 8),
+            dataset=self.dataset,
             checkpoint=TinyBert(self.lr, self.hyperparameters),
             task=self.task,
-            head=Auto(),
-            adapter=NoAdapter(),
+            head=self.head,
+            adapter=self.adapter,
             optimizer=self.optimizer or Optimizer(ADAMW, self.lr, weight_decay=0.01),
             scheduler=self.scheduler,
             batch=self.batching,
@@ -155,6 +164,7 @@ class Started:
                 stop or Stop(),
                 training.clip_norm,
                 training.seed,
+                training.on_nonfinite,
             )
         return self
 

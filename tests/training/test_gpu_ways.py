@@ -17,7 +17,7 @@ from hone.core.signals import Stop
 from hone.data.module import Step
 from hone.training import fabric as devices
 from hone.training import fabric as precision
-from hone.training import step as health
+from hone.training import nonfinite as health
 from hone.training.prefetch import ahead, prefetched
 
 

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,11 @@ import pytest
 import torch
 
 from conftest import Hone, journal, only_run, record
-from harness import ADAMW, Started, Training, same_bits
-from hone.core.errors import Preempted, RunError
-from hone.core.signals import Stop
-from hone.data.batching import Buckets
+from harness import Training, same_bits
+from hone.core.errors import Pruned, RunError
 from hone.runs.snapshots import Snapshots
-from hone.training.optim.optimizers import Optimizer
-
-
-def awkward(folder: Path, **changes: Any) -> Training:
-    """Shuffling, dropout, accumulation that does not divide the epoch, a short last batch, warm-up, averaging."""
-    told = {
-        "rows": 42, "batch_size": 4, "accumulate": 3, "epochs": 2.0, "batching": Buckets(pool=2),
-        "optimizer": Optimizer(ADAMW, 2e-3, weight_decay=0.01, ema=0.9), "evaluate_every": 3, **changes,
-    }  # fmt: skip
-    return Training(folder, **told)
-
-
-def everything(started: Started) -> dict[str, torch.Tensor]:
-    """All tensors that a checkpoint holds."""
-    tensors, _ = started.train_state.state_dict(started.fabric)
-    return {f"{file}/{name}": tensor.clone() for file, content in tensors.items() for name, tensor in content.items()}
-
-
-def numbers(started: Started) -> list[dict[str, Any]]:
-    """The journal without what depends on the clock."""
-    clocked = ("time", "seconds", "train/memory_gb", "train/samples_per_second", "train/tokens_per_second")
-    return [{key: value for key, value in row.items() if key not in clocked} for row in started.notebook.rows]
-
-
-def fit_until(started: Started, step: int) -> Started:
-    """Trains until it is asked to stop during a step, as a pre-emption would."""
-    stop, advance, resume = Stop(), started.run.advance, started.run.resume
-
-    def ask_after(move: Callable[..., None]) -> Callable[..., None]:
-        def moved(*parts: Any) -> None:
-            move(*parts)
-            stop.asked = signal.SIGTERM if started.run.step == step - 1 else stop.asked
-
-        return moved
-
-    started.run.advance, started.run.resume = ask_after(advance), ask_after(resume)
-    with pytest.raises(Preempted):
-        started.fit(stop)
-    return started
+from hone.training.pruning import Referee
+from resuming import awkward, everything, fit_until, in_child, numbers
 
 
 def test_resumes_to_the_bit_from_every_step_of_two_epochs(tmp_path: Path) -> None:
@@ -90,6 +50,55 @@ def test_two_steps_are_not_the_same_bits(tmp_path: Path) -> None:
     same = [name for name in ours if torch.equal(ours[name], theirs[name])]
     assert len(ours) > 60
     assert all(tensor.eq(0).any() or "word_embeddings" in name for name, tensor in ours.items() if name in same)
+
+
+def crash(*parts: Any) -> None:
+    raise SystemError("killed")
+
+
+@pytest.mark.parametrize(("place", "again"), [("before", [7, 8]), ("after", [])])
+def test_a_run_whose_patience_was_over_trains_no_further(tmp_path: Path, place: str, again: list[int]) -> None:
+    """It is killed at the evaluation that ends its patience, before or after the checkpoint of that step."""
+    shape = {"lr": 1e-12, "evaluate_every": 2, "patience": 3, "epochs": 4.0, "rows": 16}
+    straight = Training(tmp_path / "straight", **shape).start().fit()
+    assert straight.notebook.steps[-1] == 8 < straight.course.steps
+    killed = Training(tmp_path / "killed", **shape).start()
+    save = killed.run.save
+
+    def dying(*parts: Any) -> None:
+        if place == "after" or killed.run.step < 8:
+            save(*parts)
+        if killed.run.step == 8:
+            crash()
+
+    killed.run.save = dying
+    with pytest.raises(SystemError):
+        killed.fit()
+    resumed = killed.training.start().fit()
+    assert resumed.notebook.steps == again
+    assert resumed.run.best == straight.run.best
+    assert same_bits(everything(resumed), everything(straight))
+
+
+class StopsAtFour(Referee):
+    def stops(self, step: int, value: float) -> bool:
+        return step == 4
+
+
+def test_a_pruned_run_stays_pruned_until_its_sweep_revives_it(tmp_path: Path) -> None:
+    """It is killed between its checkpoint and the record that it was pruned."""
+    training = Training(tmp_path, rows=16, evaluate_every=2, referee=StopsAtFour())
+    killed = training.start()
+    killed.run.require_not_pruned = lambda: killed.run.stopped and crash()
+    with pytest.raises(SystemError):
+        killed.fit()
+    resumed = training.start()
+    with pytest.raises(Pruned):
+        resumed.fit()
+    assert resumed.notebook.steps == []
+    revived = training.start()
+    revived.run.revived = True
+    assert revived.fit().notebook.steps == [5, 6, 7, 8]
 
 
 MUTANTS = {
@@ -132,17 +141,6 @@ def test_it_never_starts_silently_from_scratch(tmp_path: Path) -> None:
         manifest.write_text("{")
     with pytest.raises(RunError, match="damaged"):
         told.start().fit()
-
-
-def in_child(work: Any) -> int:
-    """Runs the work in a fork, which costs no imports; returns its process id."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return child
 
 
 def kill_until_done(told: Training, rng: random.Random, limit: float) -> int:

@@ -18,6 +18,7 @@ from hone.core.value_types import (
     Index,
     Length,
     OnBadRow,
+    OnNonfinite,
     Place,
     Positive,
     Precision,
@@ -53,6 +54,7 @@ class TrainSettings:
     batch_size: Count
     accumulate: Count
     clip_norm: Positive | None
+    on_nonfinite: OnNonfinite
     precision: Precision
     compile: bool
     gradient_checkpointing: bool

@@ -98,6 +98,7 @@ ClassWeights = Literal["balanced"] | list[Positive] | dict[str, Positive] | None
 BleuTokens = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none"]
 Labels = list[str] | Place | None
 OnBadRow = Literal["error", "skip"]
+OnNonfinite = Literal["stop", "skip"]
 Pooling = Literal["auto", "cls", "mean", "max", "last", "attention"]
 FixedPooling = Literal["auto", "cls", "mean", "max", "last"]
 Switch = Literal["auto"] | bool

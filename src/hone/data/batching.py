@@ -87,6 +87,15 @@ class Buckets(Batching):
         return [batches[place] for place in rng.permutation(len(batches))]
 
 
+@final
+@dataclass
+class Halvings:
+    """How often the passes of training and those of evaluations were halved because memory had run out."""
+
+    training: int = 0
+    evaluation: int = 0
+
+
 def split_by_length(lengths: RowIndices) -> list[RowIndices]:
     """Divides a padded batch into parts of similar length and returns the places of each part's rows.
 

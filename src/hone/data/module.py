@@ -14,7 +14,7 @@ from lightning import LightningDataModule
 from hone.core import seeds
 from hone.core.columns import RowIndices, draw_rows, read_columns, row_lengths
 from hone.core.task import Batch, Task
-from hone.data.batching import Batching, split_by_length
+from hone.data.batching import Batching, Halvings, split_by_length
 from hone.data.plan import EncodedRows, Feed, LoadedFeed, MicroBatch, StepPlan, sorted_batches
 from hone.data.streaming import Stream, StreamFeed
 
@@ -89,6 +89,7 @@ class DataModule(LightningDataModule):
         self.stream = stream
         self.splits_batches = False
         """Whether a padded training batch is computed in parts of similar length."""
+        self.halvings = Halvings()
 
     @cached_property
     def feed(self) -> Feed:
@@ -97,6 +98,16 @@ class DataModule(LightningDataModule):
             return StreamFeed(self.stream, self.task, self._plan(np.empty(0, dtype=np.int64)))
         lengths = self.lengths["train"]
         return LoadedFeed(EncodedRows(self.splits["train"], lengths), self._plan(lengths))
+
+    @property
+    def pass_size(self) -> int:
+        """The most examples or tokens of a training pass."""
+        return max(self.batch_size >> self.halvings.training, 1)
+
+    @property
+    def evaluation_size(self) -> int:
+        """The most examples or tokens of an evaluation's pass."""
+        return max(2 * self.batch_size >> self.halvings.evaluation, 1)
 
     def steps(self, first: int) -> Iterator[Step]:
         """Yields the training steps from `first` on, without end."""
@@ -122,9 +133,9 @@ class DataModule(LightningDataModule):
         """
         places = draw_rows(self.splits[split], examples)
         batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
-        plan = [places[batch] for batch in batches]
+        plan = [piece for batch in batches[rank::world] for piece in self._fitting(places[batch], split)]
         return Batches(
-            plan[rank::world],
+            plan,
             lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate")),
         )
 
@@ -151,10 +162,20 @@ class DataModule(LightningDataModule):
         passes = ((micro, source) for micros, source in self.feed.epoch(self._epoch()) for micro in micros)
         return (self._train_batch(0, place, micro, source) for place, (micro, source) in enumerate(passes))
 
+    def _fitting(self, rows: RowIndices, split: str) -> list[RowIndices]:
+        """Returns the rows of an evaluation's batch in pieces for which there is memory."""
+        if not self.halvings.evaluation:
+            return [rows]
+        return self.batching.divide(rows, self.lengths[split], self.evaluation_size)
+
     def _split(self, micro: MicroBatch, source: EncodedRows) -> list[MicroBatch]:
-        if not self.splits_batches:
-            return [micro]
-        return [MicroBatch(micro.rows[part], micro.counts) for part in split_by_length(source.lengths[micro.rows])]
+        """Returns a batch in pieces for which there is memory, and these in parts of similar length."""
+        pieces = [micro.rows]
+        if self.halvings.training:
+            pieces = self.batching.divide(micro.rows, source.lengths, self.pass_size)
+        if self.splits_batches:
+            pieces = [piece[part] for piece in pieces for part in split_by_length(source.lengths[piece])]
+        return [MicroBatch(piece, micro.counts) for piece in pieces]
 
     def _train_batch(self, step: int, place: int, micro: MicroBatch, source: EncodedRows) -> Batch:
         return self._collate(source.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))

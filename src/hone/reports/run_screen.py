@@ -70,6 +70,8 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "checkpoint", f"{record['checkpoint']['name']} ({size})"
     yield "precision", record["precision"]
     yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"
+    if record["skipped_steps"]:
+        yield "skipped", f"{record['skipped_steps']:,} steps whose loss or gradient was NaN or infinite"
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -89,6 +90,9 @@ class Monitor:
     higher_is_better: bool
 
     def improves(self, value: float, best: Mapping[str, Any] | None) -> bool:
+        """Return whether a score is better than the best so far. One that is NaN or infinite never is."""
+        if not math.isfinite(value):
+            return False
         if best is None:
             return True
         before = float(best["value"])

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from hone.core.scores import join_records, restore_order
 from hone.core.task import Batch, Columns, Predictive
 from hone.data.module import Batches, DataModule
+from hone.training import memory
 
 
 @final
@@ -40,15 +41,31 @@ def predictor(fabric: Fabric, network: nn.Module, task: Predictive) -> Any:
 
 
 def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples: int | None = None) -> Columns:
-    """Return the merged predictions of a split, or of some of its examples, on every process."""
-    batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
-    return data.task.merge(run_through(fabric, module, batches))
+    """Return the merged predictions of a split, or of some of its examples, on every process.
+
+    If memory runs out, this process begins again with smaller batches, which later evaluations have too."""
+    with _evaluating(fabric, module):
+        while True:
+            batches = data.batches(split, fabric.global_rank, fabric.world_size, examples)
+            parts = memory.attempt(fabric, lambda: _predict_all(fabric, module, batches))  # noqa: B023 (called at once)
+            if parts is not None:
+                break
+            memory.halve_evaluation_passes(data, split, batches)
+    return data.task.merge(_in_order(fabric, batches, parts))
 
 
 def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
     """Return the predictions of encoded rows in the order of the rows, on every process."""
     with _evaluating(fabric, module):
-        parts = [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
+        parts = _predict_all(fabric, module, batches)
+    return _in_order(fabric, batches, parts)
+
+
+def _predict_all(fabric: Fabric, module: Any, batches: Batches) -> list[Columns]:
+    return [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
+
+
+def _in_order(fabric: Fabric, batches: Batches, parts: list[Columns]) -> Columns:
     order, predictions = _gather(batches.plan, parts, fabric.world_size)
     return restore_order(predictions, order)
 

@@ -35,6 +35,10 @@ class Listeners(ABC):
         """A row of numbers."""
 
     @abstractmethod
+    def skipped(self, total: int) -> None:
+        """This many steps were left out so far, as their loss or gradient was not finite."""
+
+    @abstractmethod
     def examined(self, step: int, split: str, records: Columns) -> None:
         """The records of a split, before their scores."""
 
@@ -64,6 +68,8 @@ class NoListeners(Listeners):
     def step(self, step: int) -> None: ...
 
     def log(self, row: Mapping[str, Any]) -> None: ...
+
+    def skipped(self, total: int) -> None: ...
 
     def examined(self, step: int, split: str, records: Columns) -> None: ...
 
@@ -104,6 +110,9 @@ class RunListeners(Listeners):
         self.tracker.log(self.journal.log(row), row)
         if "train/loss" in row:
             self.display.logged(int(row["step"]), row)
+
+    def skipped(self, total: int) -> None:
+        self.record.update(skipped_steps=total)
 
     def examined(self, step: int, split: str, records: Columns) -> None:
         self.gallery.examined(step, split, records)

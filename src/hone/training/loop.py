@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from contextlib import closing
 from itertools import islice
 
@@ -13,14 +14,17 @@ from torch import Tensor
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
+from hone.core.value_types import OnNonfinite
 from hone.data.module import DataModule, Step
+from hone.training import memory
 from hone.training.evaluation import predict, show
 from hone.training.fabric import sum_over_processes
 from hone.training.meter import Meter
+from hone.training.nonfinite import FiniteCheck, make_finite_check
 from hone.training.prefetch import prefetched
 from hone.training.progress import RunProgress
 from hone.training.state import TrainState
-from hone.training.step import FiniteCheck, clip, make_finite_check
+from hone.training.step import run_passes, update
 
 
 def fit(
@@ -31,24 +35,27 @@ def fit(
     stop: Stop,
     clip_norm: float | None,
     seed: int,
+    on_nonfinite: OnNonfinite,
 ) -> None:
-    """Train from the run's present step to the end of its course."""
+    """Train from the run's present step to the end of its course, or of its patience."""
     course = progress.course
-    meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state)
+    meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
-    to_come = islice(data.steps(progress.step + 1), course.steps - progress.step)
-    with closing(prefetched(to_come, fabric.device)) as steps:
+    with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
             targets, asked = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
-            loss, norm = train_step(fabric, state, check, step, targets, clip_norm)
-            meter.count(step, loss, targets, norm)
+            taken = _take(fabric, state, data, check, step, targets, clip_norm)
+            if taken is None:
+                continue
+            meter.count(step, *taken, targets)
             progress.advance(step.number)
 
             if asked or course.needs_health_check(step.number):
                 check.require()
+                progress.count_skipped(state.skipped.total)
             if course.logs(step.number):
-                progress.log(meter.read(state.scheduler))
+                progress.log(meter.read(state))
             if course.evaluates(step.number):
                 meter.exclude(_evaluate(fabric, state, data, progress))
             if course.saves(step.number) or asked:
@@ -56,8 +63,38 @@ def fit(
             progress.require_not_pruned()
             if asked:
                 raise stop.error()
-            if progress.out_of_patience():
-                break
+
+
+def _take(
+    fabric: Fabric,
+    state: TrainState,
+    data: DataModule,
+    check: FiniteCheck,
+    step: Step,
+    targets: float,
+    clip_norm: float | None,
+) -> tuple[Tensor, Tensor] | None:
+    """Take a step; return its loss and its gradient's norm, or None if it must be taken again with smaller passes."""
+    summed = memory.attempt(fabric, lambda: run_passes(fabric, state, step, targets))
+    if summed is None:
+        state.optimizer.zero_grad(set_to_none=True)
+        memory.halve_training_passes(fabric, data, step)
+        return None
+    with memory.required(f"the update of step {step.number}"):
+        return update(fabric, state, check, step, summed, clip_norm)
+
+
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
+    """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
+    batches of the present size."""
+    progress.require_not_pruned()
+    while not progress.is_over:
+        to_come = islice(data.steps(progress.step + 1), progress.course.steps - progress.step)
+        with closing(prefetched(to_come, fabric.device)) as steps:
+            for step in steps:
+                yield step
+                if progress.is_over or progress.step != step.number:
+                    break
 
 
 def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
@@ -65,31 +102,6 @@ def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
     ours = torch.tensor([sum(step.targets), float(stop.asked is not None)], dtype=torch.float64)
     targets, asked = sum_over_processes(fabric, ours)
     return max(targets, 1e-12), asked > 0
-
-
-def train_step(
-    fabric: Fabric, state: TrainState, check: FiniteCheck, step: Step, targets: float, clip_norm: float | None
-) -> tuple[Tensor, Tensor]:
-    """Take one optimiser step; return the summed loss and the norm of the gradient before clipping.
-
-    The gradient is that of the mean over all targets of the step, however the step is cut into batches.
-    """
-    summed, last = torch.zeros((), device=fabric.device), len(step.batches) - 1
-    with torch.autocast(
-        fabric.device.type, enabled=False
-    ):  # the passes inside have their own; each casts a weight once
-        for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
-            with fabric.no_backward_sync(state.wrapped, enabled=place != last):
-                loss = state.wrapped("training_step", fabric.to_device(batch), place)
-                fabric.backward(loss * (weight * fabric.world_size / targets))  # DDP averages over the processes
-            summed += loss.detach() * weight
-    norm = clip(fabric, state, clip_norm)
-    check.watch(step, summed, norm)
-    state.optimizer.step()
-    state.scheduler.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    state.average.update(step.number)
-    return summed, norm
 
 
 def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: RunProgress) -> float:

@@ -14,6 +14,7 @@ from hone.core.hardware import resident_memory
 from hone.data.module import Step
 from hone.training.fabric import sum_over_processes
 from hone.training.fast.packing import Packing
+from hone.training.state import TrainState
 
 
 @final
@@ -24,22 +25,26 @@ class Meter:
         self.fabric, self.packing = fabric, packing
         self._reset()
 
-    def count(self, step: Step, loss: Tensor, targets: float, norm: Tensor) -> None:
-        """Count a finished step: its loss summed over this process's targets, and the targets of all processes."""
-        self.loss += loss
+    def count(self, step: Step, loss: Tensor, norm: Tensor, targets: float) -> None:
+        """Count a finished step: its loss summed over this process's targets, and the targets of all processes.
+
+        A loss that is not a number is left out of the mean, with its targets."""
+        self.loss += torch.where(loss.isfinite(), loss, 0.0)
+        self.without_loss += torch.where(loss.isfinite(), 0.0, sum(step.targets))
         self.norm = norm
         self.targets += targets
         self.sums += torch.tensor([step.rows, step.tokens, self.packing.cost(step)], dtype=torch.float64)
 
-    def read(self, scheduler: LambdaLR) -> dict[str, float]:
+    def read(self, state: TrainState) -> dict[str, float]:
         """Return the numbers since the last reading."""
         seconds = time.perf_counter() - self.since
-        local = torch.cat([self.loss.cpu().double().reshape(1), self.sums])
-        loss, rows, tokens, computed = sum_over_processes(self.fabric, local)
+        local = torch.cat([torch.stack([self.loss, self.without_loss]).cpu().double(), self.sums])
+        loss, without_loss, rows, tokens, computed = sum_over_processes(self.fabric, local)
         row = {
-            "train/loss": loss / max(self.targets, 1e-12),
+            "train/loss": loss / max(self.targets - without_loss, 1e-12),
             "train/grad_norm": float(self.norm),
-            **_rates(scheduler),
+            **_rates(state.scheduler),
+            **({"train/skipped_steps": state.skipped.total} if state.skipped.total else {}),
             "train/samples_per_second": rows / seconds,
             "train/tokens_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),
@@ -55,6 +60,7 @@ class Meter:
     def _reset(self) -> None:
         self.since = time.perf_counter()
         self.loss = torch.zeros((), device=self.fabric.device)
+        self.without_loss = torch.zeros((), device=self.fabric.device)
         self.norm = torch.zeros(())
         self.targets = 0.0
         self.sums = torch.zeros(3, dtype=torch.float64)

@@ -32,16 +32,24 @@ class RunProgress:
         patience: int | None,
         referee: Referee,
         best_models: BestModels | None,
+        revived: bool = False,
     ) -> None:
         self.listeners, self.snapshots, self.course = listeners, snapshots, course
         self.monitor, self.patience, self.referee = monitor, patience, referee
-        self.best_models = best_models
+        self.best_models, self.revived = best_models, revived
         self.step = 0
         self.best: dict[str, Any] | None = None
         self.best_records: dict[str, Columns] = {}
         self.stale = 0
         self.stopped = False
+        self.skipped = 0
         self.begun, self.earlier = time.monotonic(), 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step follows the present one: the course ends here, or patience does."""
+        out_of_patience = self.patience is not None and self.stale >= self.patience
+        return out_of_patience or self.step >= self.course.steps
 
     @property
     def seconds(self) -> float:
@@ -57,6 +65,12 @@ class RunProgress:
     def advance(self, step: int) -> None:
         self.step = step
         self.listeners.step(step)
+
+    def count_skipped(self, total: int) -> None:
+        """Report how many steps were left out so far, if that has changed."""
+        if total != self.skipped:
+            self.skipped = total
+            self.listeners.skipped(total)
 
     def examined(self, split: str, records: Columns) -> None:
         """Report the records of a split, before their scores."""
@@ -96,24 +110,26 @@ class RunProgress:
         if self.stopped:
             raise Pruned(f"stopped at step {self.step} of {self.course.steps} by the pruner of the sweep")
 
-    def out_of_patience(self) -> bool:
-        return self.patience is not None and self.stale >= self.patience
-
     def save(self, fabric: Fabric, state: TrainState) -> None:
         """Save a checkpoint of the present step."""
         if fabric.is_global_zero:
             tensors, numbers = state.state_dict(fabric)
-            progress = {"best": self.best, "stale": self.stale, "seconds": self.seconds}
-            self.snapshots.save(Snapshot(self.step, tensors, {**numbers, **progress}))
+            decided = {"best": self.best, "stale": self.stale, "stopped": self.stopped}
+            self.snapshots.save(Snapshot(self.step, tensors, {**numbers, **decided, "seconds": self.seconds}))
         fabric.barrier()
 
     def resume(self, fabric: Fabric, state: TrainState) -> None:
-        """Restore the newest intact checkpoint, if one exists."""
-        snapshot = self.snapshots.newest()
+        """Restore the newest intact checkpoint, if one exists, with everything that was decided by then.
+
+        A run whose referee had stopped it stops again, unless its sweep has revived it."""
+        snapshot, revived = self.snapshots.newest(), fabric.broadcast(self.revived)
         if snapshot is not None:
             state.load_state_dict(fabric, snapshot.tensors, snapshot.state)
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
+            self.stopped = snapshot.state.get("stopped", False) and not revived
             self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
+        self.skipped = state.skipped.total
+        self.listeners.skipped(self.skipped)
 
     def choose_best(self, state: TrainState) -> None:
         """Load the weights of the best evaluation, averaged ones if it used those, into the network."""

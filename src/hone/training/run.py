@@ -51,7 +51,10 @@ def train(job: Job, cache: StageCache) -> float | None:
                 progress.resume(fabric, assembled.state)
                 progress.listeners.begin(assembled.course.steps, progress.step)
                 with stop.deferred(), assembled.state.fast_paths():
-                    fit(fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed)
+                    fit(
+                        fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
+                        settings.on_nonfinite,
+                    )  # fmt: skip
                 conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():

@@ -64,6 +64,7 @@ def open_session(
         folder.remove_drafts()
         record = Record.load(folder.record) if resumed else _new_record(folder, job)
         _require_same(record, origin)
+        revived = record["state"] == "pruned"
         if resumed is None or not job.settings.verify:
             assembled.task.facts.save(folder.facts)
         begin_manifest(folder)
@@ -73,7 +74,7 @@ def open_session(
         gallery = Gallery(assembled.rows, assembled.data, assembled.task, tracker)
         listeners = RunListeners(Journal(folder.journal), tracker, gallery, make_display(), record)
         with closing(listeners), _recorded(record, job, tracker, origin):
-            yield folder, _make_progress(fabric, job, parts, assembled, tracker, folder, listeners)
+            yield folder, _make_progress(fabric, job, parts, assembled, tracker, folder, listeners, revived)
 
 
 def _make_progress(
@@ -84,11 +85,13 @@ def _make_progress(
     tracker: Tracker,
     folder: Folder,
     listeners: Listeners,
+    revived: bool = False,
 ) -> RunProgress:
     referee = make_referee(fabric, job, assembled.course, assembled.monitor)
     snapshots = Snapshots(folder.snapshots, job.identity)
     offer = BestModels(tracker, folder, parts.adapter) if tracker.every_best and fabric.is_global_zero else None
-    return RunProgress(listeners, snapshots, assembled.course, assembled.monitor, job.settings.patience, referee, offer)
+    course, monitor, patience = assembled.course, assembled.monitor, job.settings.patience
+    return RunProgress(listeners, snapshots, course, monitor, patience, referee, offer, revived)
 
 
 def _new_folder(job: Job) -> Folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 import torch
@@ -13,12 +13,26 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from hone.data.batching import Halvings
 from hone.training.fast.compiling import Compilation
 from hone.training.fast.packing import Packing
 from hone.training.module import Module
 from hone.training.optim.optimizers import Average
 
 Tensors = dict[str, dict[str, Tensor]]
+
+
+@final
+@dataclass
+class SkippedSteps:
+    """Steps that were left out because their loss or gradient was not finite."""
+
+    total: int = 0
+    in_a_row: int = 0
+
+    def add(self) -> None:
+        self.total += 1
+        self.in_a_row += 1
 
 
 @final
@@ -33,6 +47,8 @@ class TrainState:
     average: Average
     packing: Packing
     compilation: Compilation
+    skipped: SkippedSteps = field(default_factory=SkippedSteps)
+    halvings: Halvings = field(default_factory=Halvings)
 
     @contextmanager
     def fast_paths(self) -> Iterator[None]:
@@ -52,6 +68,8 @@ class TrainState:
             "optimizer": groups,
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
             "precision": fabric.strategy.precision.state_dict(),
+            "skipped": asdict(self.skipped),
+            "halvings": asdict(self.halvings),
         }
         return {file: content for file, content in tensors.items() if content}, state
 
@@ -64,6 +82,8 @@ class TrainState:
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state["scheduler"]})
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])
+        vars(self.skipped).update(state["skipped"])
+        vars(self.halvings).update(state["halvings"])
 
 
 def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -1,34 +1,66 @@
-"""What guards a step: the bound on the gradient's norm, and the check that loss and gradient are finite.
+"""An optimiser step: forward and backward passes, the bound on the gradient's norm, and the update of the weights.
 
-Where the optimiser can scale gradients while it steps, clipping needs no pass of its own. A GPU skips a bad step by
-itself, so that the loop need not wait for it, and the check comes later.
-
-Private protocol of torch's fused AdamW, as of torch 2.13: `grad_scale` and `found_inf`, which GradScaler sets too.
+Where the optimiser can scale gradients while it steps, clipping needs no pass of its own.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, cast, final
+import warnings
+from typing import Any, cast
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
 
-from hone.core.errors import RunError
 from hone.data.module import Step
+from hone.training.nonfinite import FiniteCheck, scales
 from hone.training.state import TrainState
 
 _TINY = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it
 _NOT_IN_FP32 = ("16-mixed", "64-true")
 """Precisions in which the optimiser's factor, a number in fp32, cannot be used; under fp16 it belongs to the scaler."""
-_SCALED = "16-mixed"
-"""Under fp16 the scaler handles gradients that are not finite, with a smaller scale; only the loss must be finite."""
-_UNCHECKED = 256
-"""The largest number of steps between two checks."""
+
+
+def train_step(
+    fabric: Fabric, state: TrainState, check: FiniteCheck, step: Step, targets: float, clip_norm: float | None
+) -> tuple[Tensor, Tensor]:
+    """Take one optimiser step; return the summed loss and the norm of the gradient before clipping."""
+    return update(fabric, state, check, step, run_passes(fabric, state, step, targets), clip_norm)
+
+
+def run_passes(fabric: Fabric, state: TrainState, step: Step, targets: float) -> Tensor:
+    """Add up the gradients of a step's batches; return the summed loss.
+
+    The gradient is that of the mean over all targets of the step, however the step is cut into batches.
+    """
+    summed, last = torch.zeros((), device=fabric.device), len(step.batches) - 1
+    with torch.autocast(
+        fabric.device.type, enabled=False
+    ):  # the passes inside have their own; each casts a weight once
+        for place, (batch, weight) in enumerate(zip(step.batches, step.targets, strict=True)):
+            with fabric.no_backward_sync(state.wrapped, enabled=place != last):
+                loss = state.wrapped("training_step", fabric.to_device(batch), place)
+                fabric.backward(loss * (weight * fabric.world_size / targets))  # DDP averages over the processes
+            summed += loss.detach() * weight
+    return summed
+
+
+def update(
+    fabric: Fabric, state: TrainState, check: FiniteCheck, step: Step, loss: Tensor, clip_norm: float | None
+) -> tuple[Tensor, Tensor]:
+    """Let the optimiser use the gradients, if they are finite; return the loss and the norm before clipping.
+
+    The schedule goes on even if the step is left out, so that it stays a function of the step's number.
+    """
+    norm = clip(fabric, state, clip_norm)
+    if check.permits(step, loss, norm):
+        state.optimizer.step()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # torch expects a step of the optimiser first
+        state.scheduler.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.average.update(step.number)
+    return loss, norm
 
 
 def clip(fabric: Fabric, state: TrainState, largest: float | None) -> Tensor:
@@ -42,91 +74,3 @@ def clip(fabric: Fabric, state: TrainState, largest: float | None) -> Tensor:
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     bare.grad_scale = ((norm.float() + _TINY) / bound).clamp(min=1.0)
     return norm
-
-
-def scales(optimizer: Optimizer) -> bool:
-    """Return whether the optimiser divides gradients by its `grad_scale` and skips a step with `found_inf`."""
-    return type(optimizer) is AdamW and all(group["fused"] for group in optimizer.param_groups)
-
-
-@final
-@dataclass(frozen=True)
-class CheckedStep:
-    """A step and the number that must be finite."""
-
-    what: str
-    watched: Tensor
-    loss: Tensor
-    step: Step
-    lr: float
-
-    def require_number(self, value: float) -> None:
-        if not math.isfinite(value):
-            ids = [str(identity) for batch in self.step.batches for identity in batch["id"]]
-            raise RunError(
-                f"The {self.what} of step {self.step.number} is {value} (summed loss {self.loss.item():.4g}, "
-                f"learning rate {self.lr:.3g}, training rows {', '.join(ids[:8])} …). "
-                f"No checkpoint has weights of this step or a later one; try a smaller optimizer.lr, more "
-                f"scheduler.warmup, or clip_norm."
-            )
-
-
-class FiniteCheck(ABC):
-    """Checks that loss and gradient stay finite during training."""
-
-    def __init__(self, fabric: Fabric, state: TrainState) -> None:
-        self.scaled = fabric.strategy.precision.precision == _SCALED
-        self.state = state
-
-    def watch(self, step: Step, loss: Tensor, norm: Tensor) -> None:
-        """Take in a step, before the optimiser could ruin the weights with it."""
-        what, watched = ("loss", loss) if self.scaled else ("gradient", norm)
-        self.take(CheckedStep(what, watched.detach(), loss, step, float(max(self.state.scheduler.get_last_lr()))))
-
-    @abstractmethod
-    def take(self, checked: CheckedStep) -> None:
-        """Check this step, or keep it for the next check."""
-
-    @abstractmethod
-    def require(self) -> None:
-        """Raise RunError if any step so far was bad. Called before anything is logged, scored or saved."""
-
-
-@final
-class EagerFiniteCheck(FiniteCheck):
-    """Checks each step at once, before the weights change."""
-
-    def take(self, checked: CheckedStep) -> None:
-        checked.require_number(checked.watched.item())
-
-    def require(self) -> None: ...
-
-
-@final
-class DeferredFiniteCheck(FiniteCheck):
-    """Lets the device skip a bad step, and checks when the loop waits for the device anyway."""
-
-    def __init__(self, fabric: Fabric, state: TrainState) -> None:
-        super().__init__(fabric, state)
-        self.optimizer = cast(Any, state.optimizer).optimizer
-        self.waiting: list[CheckedStep] = []
-
-    def take(self, checked: CheckedStep) -> None:
-        if not self.scaled:
-            self.optimizer.found_inf = (~checked.watched.isfinite()).float()  # AdamW skips the step where it is 1
-        self.waiting.append(checked)
-        if len(self.waiting) >= _UNCHECKED:
-            self.require()
-
-    def require(self) -> None:
-        steps, self.waiting = self.waiting, []
-        values = torch.stack([checked.watched for checked in steps]).tolist() if steps else []
-        for checked, value in zip(steps, values, strict=True):
-            checked.require_number(value)
-
-
-def make_finite_check(fabric: Fabric, state: TrainState) -> FiniteCheck:
-    """Defer checks on a GPU, where the optimiser (or fp16's scaler) skips a bad step by itself."""
-    skips = fabric.strategy.precision.precision == _SCALED or scales(cast(Any, state.optimizer).optimizer)
-    deferred = fabric.device.type == "cuda" and skips
-    return DeferredFiniteCheck(fabric, state) if deferred else EagerFiniteCheck(fabric, state)

@@ -15,12 +15,12 @@ from hone.data.module import Batches, DataModule, Step
 from hone.training.assemble import assemble
 from hone.training.evaluation import run_through
 from hone.training.fabric import make_fabric
-from hone.training.loop import train_step
+from hone.training.nonfinite import make_finite_check
 from hone.training.parts import RunParts
 from hone.training.preflight import Feasible
 from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
-from hone.training.step import make_finite_check
+from hone.training.step import train_step
 
 _SECONDS = 5.0
 """Steps are timed for this long, within these numbers of them."""

@@ -24,10 +24,10 @@ from hone.training import sizes
 from hone.training.assemble import make_train_state
 from hone.training.fabric import precision_plugins
 from hone.training.fast.packing import Packed, Packing
-from hone.training.loop import train_step
+from hone.training.nonfinite import DeferredFiniteCheck
 from hone.training.preflight import Feasible
 from hone.training.state import TrainState
-from hone.training.step import DeferredFiniteCheck
+from hone.training.step import train_step
 
 
 @final
