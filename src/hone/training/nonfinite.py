@@ -95,15 +95,15 @@ class FiniteCheck(ABC):
             return True
         if self.policy == "stop":
             raise RunError(
-                f"{checked.describe()} No checkpoint has weights of this step or a later one; try a smaller optimizer.lr, "
-                f"more scheduler.warmup, or clip_norm. on_nonfinite=skip leaves such steps out."
+                f"{checked.describe()} No checkpoint has weights of this step or a later one. Try a smaller "
+                f"optimizer.lr, more scheduler.warmup, or clip_norm. on_nonfinite=skip leaves such steps out."
             )
         skipped.add()
         log.warning("%s The step is left out; %d so far.", checked.describe(), skipped.total)
         if skipped.in_a_row >= _IN_A_ROW:
             raise RunError(
                 f"{checked.describe()} It is the last of {_IN_A_ROW} steps in a row that were left out "
-                f"(on_nonfinite=skip). No checkpoint has weights of this step or a later one; try a smaller optimizer.lr."
+                f"(on_nonfinite=skip). Try a smaller optimizer.lr."
             )
         return False
 
