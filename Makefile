@@ -36,7 +36,8 @@ test: $(INSTALLED) ## run the quick tests, on as many processes as there are cor
 test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several processes, W&B's faults: make test-slow [ARGS='-k …']
 	$(BIN)/pytest -n auto -m slow $(ARGS)
 
-kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare what W&B has: make kills [N=100] [SEED=0]
+kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare every bit and what W&B has: make kills [N=100] [SEED=0]
+	RANDOM_KILLS=$(N) RANDOM_KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/reliability/test_random_kills.py
 	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/tracking/test_wandb_kills.py
 
 lint: $(INSTALLED) ## check style and formatting
