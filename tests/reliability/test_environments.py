@@ -80,7 +80,7 @@ OTHERS = {
     "help in ASCII": Case("hone --help; hone train --help", ASCII),
     "help without output": Case("hone --help >&-"),
     "a mistake on a full disk": Case("hone trian >/dev/full 2>&1", code=2),
-    "a mistake in ASCII": Case("hone train 'optimizer.lr=–'", ASCII, code=2, said="optimizer.lr"),
+    "a mistake in ASCII": Case("hone train 'optimizer.lr=–'", ASCII, code=2, said="not valid UTF-8"),
 }
 
 
