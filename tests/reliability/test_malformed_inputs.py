@@ -1,4 +1,4 @@
-"""What `hone predict` reads is no better than what training reads: each malformed row is named, or predicted as it is."""
+"""What `hone predict` reads may be as bad as training data: each malformed row is named, or predicted as it is."""
 
 import subprocess
 import sys
