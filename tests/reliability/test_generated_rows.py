@@ -1,6 +1,7 @@
 """Generated rows and damaged bytes: whatever a file holds, it is refused in words or makes batches of numbers."""
 
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from forked import call_forked
 from malformed import BAD, sound_rows, write_csv, write_json, write_jsonl, write_parquet
 
-EXAMPLES = 500
+EXAMPLES = int(os.environ.get("HONE_TEST_EXAMPLES", "500"))
 WRITERS = {"jsonl": write_jsonl, "json": write_json, "csv": write_csv, "parquet": write_parquet}
 TEXTS = st.one_of(
     st.none(), st.text(max_size=8), st.sampled_from(["\0", "\ud800", "\u202e", "1", "null", "[", "w" * 10_000]),

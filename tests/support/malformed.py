@@ -144,9 +144,15 @@ MALFORMED: dict[str, Malformation] = {
     "list among labels": Malformation("expected one label, not ['good']|(row 5)", LINES, put(label=["good"])),
     "mapping among labels": Malformation("expected one label, not {'a'|(row 5)", LINES, put(label={"a": "good"})),
     "label NaN": Malformation(
-        "expected a number, not nan (row 5)", ALL, put(label=float("nan")), rows=measured, otherwise={"csv": NO_LABEL}
+        "expected a number, not nan (row 5)",
+        ALL,
+        put(label=float("nan")),
+        rows=measured,
+        otherwise={"csv": NO_LABEL, "json": NO_LABEL},
     ),
-    "label inf": Malformation("expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured),
+    "label inf": Malformation(
+        "expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured, otherwise={"json": NO_LABEL}
+    ),
     "label 1e30": Malformation("1e+30 is too large|scale the labels|(row 5)", ALL, put(label=1e30), rows=measured),
     "label 2**70": Malformation("too large|(row 5)", TEXT, put(label=2**70), rows=measured),
     "classes of 71 bits": Malformation(
