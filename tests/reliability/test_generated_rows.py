@@ -1,5 +1,6 @@
 """Generated rows and damaged bytes: whatever a file holds, it is refused in words or makes batches of numbers."""
 
+import importlib
 import json
 import os
 from collections import Counter
@@ -60,6 +61,8 @@ def prepare_file(file: Path) -> int:
 
 @pytest.mark.slow
 def test_generated_rows_are_refused_or_make_batches(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for module in ("harness", "hone.data.sources.local", "hone.training.prepare"):
+        importlib.import_module(module)  # before the forks, so that no child has to
     seen: Counter[str] = Counter()
 
     @seed(0)

@@ -123,6 +123,7 @@ TAGS = "task=token_classification dataset.columns.words=words"
 NOT_OBJECT = "row 0: not a JSON object|dataset.on_bad_row=skip"
 EMPTY, MISSING = f"'text': the text is empty (row {BAD})", f"'text': the text is missing (row {BAD})"
 NO_LABEL = f"'label': the label is missing (row {BAD})"
+NAN_IS_MISSING = {"csv": NO_LABEL, "json": NO_LABEL}
 
 MALFORMED: dict[str, Malformation] = {
     "null text": Malformation(MISSING, ALL, put(text=None)),
@@ -148,7 +149,7 @@ MALFORMED: dict[str, Malformation] = {
         ALL,
         put(label=float("nan")),
         rows=measured,
-        otherwise={"csv": NO_LABEL, "json": NO_LABEL},
+        otherwise=NAN_IS_MISSING,
     ),
     "label inf": Malformation(
         "expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured, otherwise={"json": NO_LABEL}
