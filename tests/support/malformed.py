@@ -155,7 +155,9 @@ MALFORMED: dict[str, Malformation] = {
         "expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured, otherwise={"json": NO_LABEL}
     ),
     "label 1e30": Malformation("1e+30 is too large|scale the labels|(row 5)", ALL, put(label=1e30), rows=measured),
-    "label 2**70": Malformation("too large|(row 5)", TEXT, put(label=2**70), rows=measured),
+    "label 2**70": Malformation(
+        "too large|(row 5)", TEXT, put(label=2**70), rows=measured, otherwise={"json": "Value is too big"}
+    ),
     "classes of 71 bits": Malformation(
         "row 5|'label'|does not fit into 64 bits", "csv", lambda rows: put(label=2**70)(rows), rows=numbered
     ),
