@@ -1,6 +1,8 @@
 """Generated rows and damaged bytes: whatever a file holds, it is refused in words or makes batches of numbers."""
 
+import importlib
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from forked import call_forked
 from malformed import BAD, sound_rows, write_csv, write_json, write_jsonl, write_parquet
 
-EXAMPLES = 500
+EXAMPLES = int(os.environ.get("HONE_TEST_EXAMPLES", "500"))
 WRITERS = {"jsonl": write_jsonl, "json": write_json, "csv": write_csv, "parquet": write_parquet}
 TEXTS = st.one_of(
     st.none(), st.text(max_size=8), st.sampled_from(["\0", "\ud800", "\u202e", "1", "null", "[", "w" * 10_000]),
@@ -59,6 +61,8 @@ def prepare_file(file: Path) -> int:
 
 @pytest.mark.slow
 def test_generated_rows_are_refused_or_make_batches(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for module in ("harness", "hone.data.sources.local", "hone.training.prepare"):
+        importlib.import_module(module)  # before the forks, so that no child has to
     seen: Counter[str] = Counter()
 
     @seed(0)

@@ -123,6 +123,7 @@ TAGS = "task=token_classification dataset.columns.words=words"
 NOT_OBJECT = "row 0: not a JSON object|dataset.on_bad_row=skip"
 EMPTY, MISSING = f"'text': the text is empty (row {BAD})", f"'text': the text is missing (row {BAD})"
 NO_LABEL = f"'label': the label is missing (row {BAD})"
+NAN_IS_MISSING = {"csv": NO_LABEL, "json": NO_LABEL}
 
 MALFORMED: dict[str, Malformation] = {
     "null text": Malformation(MISSING, ALL, put(text=None)),
@@ -144,11 +145,19 @@ MALFORMED: dict[str, Malformation] = {
     "list among labels": Malformation("expected one label, not ['good']|(row 5)", LINES, put(label=["good"])),
     "mapping among labels": Malformation("expected one label, not {'a'|(row 5)", LINES, put(label={"a": "good"})),
     "label NaN": Malformation(
-        "expected a number, not nan (row 5)", ALL, put(label=float("nan")), rows=measured, otherwise={"csv": NO_LABEL}
+        "expected a number, not nan (row 5)",
+        ALL,
+        put(label=float("nan")),
+        rows=measured,
+        otherwise=NAN_IS_MISSING,
     ),
-    "label inf": Malformation("expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured),
+    "label inf": Malformation(
+        "expected a number, not inf (row 5)", ALL, put(label=float("inf")), rows=measured, otherwise={"json": NO_LABEL}
+    ),
     "label 1e30": Malformation("1e+30 is too large|scale the labels|(row 5)", ALL, put(label=1e30), rows=measured),
-    "label 2**70": Malformation("too large|(row 5)", TEXT, put(label=2**70), rows=measured),
+    "label 2**70": Malformation(
+        "too large|(row 5)", TEXT, put(label=2**70), rows=measured, otherwise={"json": "Value is too big"}
+    ),
     "classes of 71 bits": Malformation(
         "row 5|'label'|does not fit into 64 bits", "csv", lambda rows: put(label=2**70)(rows), rows=numbered
     ),

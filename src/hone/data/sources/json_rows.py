@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import count
 from json import JSONDecoder
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -30,6 +30,7 @@ _HALF_PAIR = re.compile(
 _BOM = b"\xef\xbb\xbf"
 
 
+@final
 class _KeyTwiceError(ValueError):
     """An object has a key twice, so that its value is unclear."""
 
