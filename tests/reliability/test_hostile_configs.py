@@ -51,14 +51,14 @@ TARGETS = (
 )
 """What no `_target_` may name: nothing here is a class of hone of the right kind, or of a trusted package."""
 
-SINKS = "hone.commands.predict.sinks"
+SINKS = "hone.commands.predict.sinks.CsvSink"
 KERNEL = "checkpoint: {_target_: hone.models.checkpoints.tiny.TinyBert, trust_remote_code: true}"
 LOG = "{version: 1, root: {level: INFO, handlers: [a]}, handlers: {a: %s}}"
 ATTACKS = {
     **{f"dataset._target_={target}": f"dataset: {{_target_: '{target}'}}" for target in TARGETS},
     "a part of a part": "checkpoint: {hyperparameters: {x: {_target_: evil.Thing}}}",
     "one that waits for arguments": "optimizer: {algorithm: {_target_: evil.Thing, _partial_: true}}",
-    "a part that empties a file": f"optimizer: {{algorithm: {{_target_: {SINKS}.CsvSink, path: precious}}}}",
+    "a part that empties": f"checkpoint: {{path: remote, hyperparameters: {{_target_: {SINKS}, path: precious}}}}",
     "an item of a list": "task: {class_weights: [1, {_target_: evil.Thing}]}",
     "an interpolated target": "{notes: evil.Thing, dataset: {_target_: '${notes}'}}",
     "a decoded target": "dataset: {_target_: '${oc.decode:evil.Thing}'}",
