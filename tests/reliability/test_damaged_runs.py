@@ -155,8 +155,6 @@ QUICK = [
     ("compare", TABLES[0], "random"),
     ("sync", "run.json", "truncated"),
     ("resume", "run.json", "an object"),
-    ("resume", "metrics.jsonl", "random"),
-    ("resume", CHECKPOINT[0], "a list"),
 ]
 
 
