@@ -80,6 +80,7 @@ def test_a_run_without_a_manifest_is_used_and_one_line_says_so(hone: Hone, run: 
     assert (whole.err, bare.err.count("no manifest")) == ("", 1)
 
 
+@pytest.mark.slow
 def test_an_export_has_the_files_of_the_run_and_is_checked_too(hone: Hone, run: Path) -> None:
     (run / "model/notes.txt").write_text("mine")
     done = hone("export", f"run={run}", "output=to")
