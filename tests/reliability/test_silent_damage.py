@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMALL, Hone, journal, only_run, record, runs
+from conftest import SMALL, Hone, journal, only_run, runs
 from hone.cli import main
+from hone.runs.record import Record
 
 TINY = "{hidden_size: 16, num_hidden_layers: 1, intermediate_size: 16, num_attention_heads: 2}"
 WORDS = (*SMALL, "limit=8", "batch_size=4", "log_every=1", "save_every=1", f"checkpoint.hyperparameters={TINY}")
@@ -38,7 +39,7 @@ def run(finished: Path) -> Path:
 @pytest.fixture
 def stopped(run: Path) -> Path:
     """The same run, stopped after its last step: all that is left is to score and to save the model."""
-    (run / "run.json").write_text(json.dumps(record(run) | {"state": "preempted"}))
+    Record.load(run / "run.json").update(state="preempted")
     (run / "manifest.json").unlink(missing_ok=True)
     shutil.rmtree(run / "model")
     return run
@@ -70,6 +71,7 @@ def test_one_bit_of_the_weights_is_seen_unless_it_was_changed_on_purpose(hone: H
     assert hone("predict", f"run={run}", "text=hi", "verify=false").code == 0
 
 
+@pytest.mark.slow
 def test_a_run_without_a_manifest_is_used_and_one_line_says_so(hone: Hone, run: Path) -> None:
     whole = hone("predict", f"run={run}", "text=hi")
     (run / "manifest.json").unlink()
@@ -78,6 +80,7 @@ def test_a_run_without_a_manifest_is_used_and_one_line_says_so(hone: Hone, run: 
     assert (whole.err, bare.err.count("no manifest")) == ("", 1)
 
 
+@pytest.mark.slow
 def test_an_export_has_the_files_of_the_run_and_is_checked_too(hone: Hone, run: Path) -> None:
     (run / "model/notes.txt").write_text("mine")
     done = hone("export", f"run={run}", "output=to")
@@ -97,8 +100,6 @@ def test_an_export_has_the_files_of_the_run_and_is_checked_too(hone: Hone, run: 
 def test_a_run_with_a_damaged_record_is_not_begun_again(
     hone: Hone, stopped: Path, damage: Callable[[Path], object]
 ) -> None:
-    hone("train", *WORDS, "name=x", "resume=auto")
-    (stopped / "model").rename("elsewhere")
     damage(stopped / "run.json")
     refused(hone, "train", *WORDS, "name=x", "resume=auto", because="run.json")
     assert [path.name for path in Path("outputs/x").iterdir()] == [stopped.name]
@@ -115,6 +116,7 @@ def test_what_is_no_checkpoint_is_left_alone(hone: Hone, stopped: Path, finished
     assert (stopped / "model/model.safetensors").read_bytes() == (finished / "model/model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_older_checkpoint_is_not_taken_for_the_newest(hone: Hone, stopped: Path, finished: Path) -> None:
     newest = stopped / "checkpoints/step-00000002"
     shutil.rmtree(newest)
@@ -140,6 +142,7 @@ def test_a_bad_line_of_the_journal_costs_that_line(hone: Hone, stopped: Path) ->
     assert b"\xff" in path.with_name("metrics.jsonl.damaged").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_journal_that_is_gone_is_missed(hone: Hone, stopped: Path) -> None:
     (stopped / "metrics.jsonl").unlink()
     done = hone("train", f"resume={stopped}")
@@ -147,6 +150,7 @@ def test_a_journal_that_is_gone_is_missed(hone: Hone, stopped: Path) -> None:
     assert "metrics.jsonl: it has no rows, but the run has 2 steps behind it" in " ".join(done.err.split())
 
 
+@pytest.mark.slow
 def test_no_checkpoint_is_promised_before_there_is_one(hone: Hone) -> None:
     done = hone("train", *SMALL, "optimizer.lr=1e30", "clip_norm=null", "evaluate_every=null")
     assert done.code == 1

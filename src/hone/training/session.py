@@ -120,8 +120,8 @@ def _recorded(record: Record, job: Job, tracker: Tracker, origin: Mapping[str, A
 
     def end(state: str, exit_code: int, reason: str | None) -> None:
         seconds = round(earlier + time.monotonic() - begun, 2)
-        complete_manifest(Folder(record.path.parent))
         record.update(state=state, exit_code=exit_code, reason=reason, finished=now(), seconds=seconds)
+        complete_manifest(Folder(record.path.parent))
         tracker.keep(Folder(record.path.parent))
         tracked.end(state, exit_code, final_summary(record))
 
