@@ -137,7 +137,7 @@ def report_error(error: BaseException, debug: bool) -> int:
         print(f"hone: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
         return 1
     if isinstance(error, MemoryError) and not debug:
-        print(f"hone: not enough memory ({one_line(error)}). See ulimit -v and the limits of the job.", file=sys.stderr)
+        print("hone: not enough memory. See ulimit -v and the limits of the job.", file=sys.stderr)
         return 1
     if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)
