@@ -173,7 +173,7 @@ def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
 
 
 def test_a_full_disk_is_foreseen(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes.shutil, "disk_usage", lambda place: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(sizes.shutil, "disk_usage", lambda place: SimpleNamespace(total=2_000_000, free=1_000_000))
     for command in ("plan", "train"):
         done = hone(command, *SMALL)
         assert done.code == 2

@@ -5,12 +5,14 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import SMALL, Hone, Outcome, journal, only_run, record
+from hone.core.errors import StorageError
+from hone.runs.json_lines import JsonLines
 from hone.runs.snapshots import Snapshots
 from hone.training.progress import RunProgress
 
@@ -69,6 +71,22 @@ def test_files_that_may_not_grow(hone: Hone, limit: None, monkeypatch: pytest.Mo
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert hone("train", f"resume={run}").code == 0
     assert [row["step"] for row in journal(run) if "train/loss" in row] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("append", [log_row, lambda path, row: JsonLines(path).append(row)])
+def test_a_line_that_fits_in_part_leaves_nothing(
+    append: Callable[[Path, dict[str, str]], None], tmp_path: Path
+) -> None:
+    path, before = tmp_path / "lines.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    append(path, {"text": "first"})
+    content = path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) + 20, before[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            append(path, {"text": "x" * 100})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == content
 
 
 def test_a_run_folder_that_is_removed(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:

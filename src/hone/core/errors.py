@@ -140,6 +140,9 @@ def report_error(error: BaseException, debug: bool) -> int:
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK and not debug:
         write_line(f"hone: {error.filename or 'a file'}: {error.strerror}.", err)
         return 1
+    if isinstance(error, MemoryError) and not debug:
+        print("hone: not enough memory. See ulimit -v and the limits of the job.", file=sys.stderr)
+        return 1
     if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)
         return 1

@@ -109,7 +109,9 @@ class Disk:
         needed = at_once * checkpoint + model + results - (_stored(resumed) if resumed else 0)
         place = Path(root).expanduser().absolute()
         existing = next(folder for folder in (place, *place.parents) if folder.exists())
-        return cls(root, str(existing), checkpoint, max(needed, 0), shutil.disk_usage(existing).free)
+        usage, needed = shutil.disk_usage(existing), max(needed, 0)
+        free = usage.free if usage.total else needed  # some network file systems do not say how large they are
+        return cls(root, str(existing), checkpoint, needed, free)
 
     def require_room(self) -> None:
         """Raise UserError, before the first step, if the run would fill the disk."""
