@@ -203,7 +203,7 @@ def test_a_grid_is_one_array_and_so_are_the_scores_of_the_test_split(cluster: Cl
 
 def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,2e-3,3e-3", "tracker=wandb")
-    PACE.write_text("4")
+    PACE.touch()
     command = Command(cluster, "disturbed", *grid, *ON_SLURM)
     command.wait_for(lambda: len(begun("disturbed")) == 3)
     requeued, cancelled, _ = begun("disturbed")
@@ -228,7 +228,7 @@ def test_a_requeued_job_goes_on_and_a_cancelled_one_is_repeated_alone(cluster: C
 
 
 def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Cluster, figures: Figures) -> None:
-    PACE.write_text("4")
+    PACE.touch()
     limit = ("hydra.launcher.timeout_min=10", "hydra.launcher.signal_delay_s=119")
     command = Command(cluster, "long", "optimizer.lr=1e-3,3e-3", *ON_SLURM, *limit)
     command.wait_for(lambda: begun("long"))
@@ -249,7 +249,7 @@ def test_a_run_that_needs_longer_than_its_job_goes_on_in_the_next(cluster: Clust
 
 def test_a_node_that_dies_costs_no_run(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
-    PACE.write_text("4")
+    PACE.touch()
     command = Command(cluster, "power", *grid)
     command.wait_for(lambda: len(begun("power")) == 2)
     jobs = [job_of(folder) for folder in begun("power")]
@@ -266,7 +266,7 @@ def test_a_node_that_dies_costs_no_run(cluster: Cluster, figures: Figures) -> No
 @accounting_or_not
 def test_the_jobs_of_a_killed_command_are_found_again(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,2e-3,3e-3", *ON_SLURM, "hydra.launcher.array_parallelism=2")
-    PACE.write_text("4")
+    PACE.touch()
     first = Command(cluster, "orphaned", *grid)
     first.wait_for(lambda: len(begun("orphaned")) == 2)
     assert sorted(set(cluster.jobs().values()) & {"PENDING", "RUNNING"}) == ["PENDING", "RUNNING"]
@@ -291,7 +291,7 @@ def test_several_commands_at_once_share_a_cluster_and_a_sweep(cluster: Cluster, 
 
 def test_a_command_that_is_asked_to_stop_lets_its_jobs_save_themselves(cluster: Cluster, figures: Figures) -> None:
     grid = ("optimizer.lr=1e-3,3e-3", *ON_SLURM)
-    PACE.write_text("4")
+    PACE.touch()
     command = Command(cluster, "stopped", *grid)
     command.wait_for(lambda: len(begun("stopped")) == 2)
     runs = begun("stopped")

@@ -2,7 +2,6 @@
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import torch
 
 QUICK_STEPS = 8
 """Enough for the first evaluations and checkpoints of a run."""
+WAIT = 10.0
 
 
 class Paced(torch.optim.AdamW):
-    """AdamW that waits before each step but the first few: as long as the file HONE_PACE says, if there is one.
+    """AdamW that waits before each step but the first few while the file HONE_PACE exists, up to ten seconds.
 
     The wait changes no result and no run's identity."""
 
@@ -21,7 +21,7 @@ class Paced(torch.optim.AdamW):
 
     def step(self, closure: Any = None) -> Any:
         self.steps += 1
-        if self.steps > QUICK_STEPS:
-            with suppress(FileNotFoundError):
-                time.sleep(float(Path(os.environ["HONE_PACE"]).read_text()))
+        until = time.monotonic() + WAIT
+        while self.steps > QUICK_STEPS and Path(os.environ["HONE_PACE"]).exists() and time.monotonic() < until:
+            time.sleep(0.1)
         return super().step(closure)
