@@ -28,7 +28,6 @@ WITHOUT_TORCH = ("config", "tracking", "runs")
 SHORT = {
     "core/paths.py": "used by packages that share nothing else",
     "core/seeds.py": "the one idea that exact resume rests on",
-    "config/tree.py": "imported by `hone --help`, which imports nothing else",
     "training/parts.py": "the parts of a run, which the config's check reads",
     "training/prefetch.py": "one function",
     "tasks/metrics/ranks.py": "the two metrics that import torch",

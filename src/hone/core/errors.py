@@ -141,7 +141,7 @@ def report_error(error: BaseException, debug: bool) -> int:
         write_line(f"hone: {error.filename or 'a file'}: {error.strerror}.", err)
         return 1
     if isinstance(error, MemoryError) and not debug:
-        print("hone: not enough memory. See ulimit -v and the limits of the job.", file=sys.stderr)
+        write_line("hone: not enough memory. See ulimit -v and the limits of the job.", err)
         return 1
     if not isinstance(error, HoneError | StopRequest):
         print_traceback(error)
