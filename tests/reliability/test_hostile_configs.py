@@ -232,6 +232,7 @@ def test_a_log_empties_a_file_when_the_user_types_it(hone: Hone, marker: Path) -
     assert Path("precious").read_text() != "precious"
 
 
+@pytest.mark.slow
 def test_the_environment_allows_the_code_of_a_checkpoint(
     hone: Hone, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
