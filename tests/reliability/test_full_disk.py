@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from conftest import SMALL, Hone, Outcome, journal, only_run, record
 from hone.core.errors import StorageError
+from hone.runs.journal import Journal
 from hone.runs.json_lines import JsonLines
 from hone.runs.snapshots import Snapshots
 from hone.training.progress import RunProgress
@@ -71,6 +73,11 @@ def test_files_that_may_not_grow(hone: Hone, limit: None, monkeypatch: pytest.Mo
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert hone("train", f"resume={run}").code == 0
     assert [row["step"] for row in journal(run) if "train/loss" in row] == [1, 2, 3, 4]
+
+
+def log_row(path: Path, row: dict[str, str]) -> None:
+    with closing(Journal(path)) as file:
+        file.log(row)
 
 
 @pytest.mark.parametrize("append", [log_row, lambda path, row: JsonLines(path).append(row)])
