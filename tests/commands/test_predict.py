@@ -122,7 +122,7 @@ ODD = {
     "nothing": ('{"text": null}', "text: the text is missing"),
     "no such key": ('{"label": "joy"}', "text: the text is missing"),
     "a list": ('{"text": ["fine"]}', "text: expected text"),
-    "half a letter": ('{"text": "\\ud800"}', "or no text"),
+    "half a letter": ('{"text": "\\ud800"}', "half of a surrogate pair"),
     "half a line": ('{"text": "fi', "not JSON"),
     "a bare text": ('"fine"', "not a JSON object"),
 }

@@ -156,9 +156,9 @@ def test_a_module_of_ours_gives_nothing_but_its_own(hone: Hone, marker: Path) ->
         "train",
         *SMALL,
         "~optimizer.algorithm",
-        "+optimizer.algorithm={_target_: hone.commands.export.Console, width: 3}",
+        "+optimizer.algorithm={_target_: hone.commands.sync.Text, text: x}",
     )
-    refused(done, marker, "optimizer.algorithm._target_=rich.console.Console: not a trusted target")
+    refused(done, marker, "optimizer.algorithm._target_=rich.text.Text: not a trusted target")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from conftest import SMALL, Hone, journal, only_run, record, runs
-from hone.core.redact import redact, redact_override, redact_text
+from hone.core.redact import forget_secrets, redact, redact_override, redact_text
 from hone.runs.folder import Folder, new_folder
 from hone.runs.identity import identity_of
 from hone.runs.journal import Journal, read_rows
@@ -146,6 +146,7 @@ def test_no_secret_of_a_multirun_is_written(hone: Hone) -> None:
 
 def test_redaction_knows_names_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "canary-one-0123456789")
+    forget_secrets()  # as each command does: it then reads the environment
     config = {"api_key": "x", "nested": [{"hf_token": "y"}], "tokenizer": "bert", "note": "my canary-one-0123456789"}
     assert redact(config) == {"api_key": "***", "nested": [{"hf_token": "***"}], "tokenizer": "bert", "note": "my ***"}
     assert redact_text("git+https://me:pass@host/x") == "git+https://***@host/x"
