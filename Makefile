@@ -8,13 +8,14 @@ BROWSER_INSTALLED := $(VENV)/.browser-installed
 LAUNCHERS_INSTALLED := $(VENV)/.launchers-installed
 SLURM_INSTALLED := $(VENV)/.slurm-installed
 SLURM_FIGURES := $(VENV)/slurm-figures.txt
+FIGURES := $(abspath $(VENV))/figures.txt
 DATA ?=
 N ?= 100
 SEED ?= 0
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow kills lint types browser report-picture launchers slurm bench toys bench-short bench-accuracy bench-memory wheel clean
+.PHONY: help install train test test-slow kills lint types browser report-picture launchers slurm reliability bench toys bench-short bench-accuracy bench-memory wheel clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,12 @@ test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several 
 kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare every bit and what W&B has: make kills [N=100] [SEED=0]
 	RANDOM_KILLS=$(N) RANDOM_KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/reliability/test_random_kills.py
 	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/tracking/test_wandb_kills.py
+
+reliability: $(INSTALLED) ## kills, damage, full disks, malformed rows, hostile files, mutants: make reliability [N=1000] [ARGS='-k …']
+	@rm -f $(FIGURES)
+	FIGURES=$(FIGURES) RANDOM_KILLS=$(N) RANDOM_KILLS_SEED=$(SEED) $(BIN)/pytest -n auto -m 'slow or not slow' \
+	  --ignore tests/reliability/test_slurm.py tests/reliability $(ARGS)
+	@test ! -e $(FIGURES) || sort $(FIGURES)
 
 lint: $(INSTALLED) ## check style and formatting
 	$(BIN)/ruff check .

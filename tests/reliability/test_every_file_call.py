@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import figures
 from harness import Training
 from hone.core.errors import report_error
 from hone.core.log import quieten_libraries
@@ -232,7 +233,7 @@ def try_everything(name: str, scene: Scene, tmp_path: Path) -> None:
             raise AssertionError(f"{fault} at {call} {nth} of {counts[call]}") from error
         ends[f"{fault}: {'done' if code == 0 else 'refused' if code > 0 else 'killed'}"] += 1
         shutil.rmtree(place, ignore_errors=True)
-    print(f"\n{name}: {ends.total()} faults at {counts.total()} calls, 0 results destroyed, {dict(ends)}, "
+    figures.report(f"{name}: {ends.total()} faults at {counts.total()} calls, 0 results destroyed, {dict(ends)}, "
           f"{time.monotonic() - begun:.0f} s")  # fmt: skip
     assert ends.total() == 3 * counts.total() > 0
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
+import figures
 from harness import ADAMW, Started, Training
 from hone.core.errors import Pruned
 from hone.data.batching import Buckets
@@ -95,7 +96,7 @@ def count() -> Iterator[list[int]]:
     resumes: list[int] = []
     begun = sum(os.times()[:4])  # forks included
     yield resumes
-    print(f"\n{sum(resumes)} resumes, 0 differing bits, {sum(os.times()[:4]) - begun:.0f} s of one core")
+    figures.report(f"{sum(resumes)} resumes, 0 differing bits, {sum(os.times()[:4]) - begun:.0f} s of one core")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import figures
 from conftest import SMALL, Hone, Outcome, only_run, record, runs
 from hone.core.errors import UserError
 from hone.core.files import remove_drafts
@@ -92,7 +93,7 @@ def test_twenty_runs_of_one_second(tmp_path: Path) -> None:
         start.communicate(timeout=300)
         assert start.returncode == 0
     folders = runs()
-    print(f"\n20 runs, {len(folders)} folders, {len({path.name[:15] for path in folders})} different seconds")
+    figures.report(f"20 runs, {len(folders)} folders, {len({path.name[:15] for path in folders})} different seconds")
     assert len(folders) == 20
     assert {record(run)["state"] for run in folders} == {"finished"}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from figures import report
 from forks import attempt, result
 
 pytestmark = pytest.mark.slow
@@ -50,7 +51,7 @@ def kill_until_done(root: str, rng: random.Random, limit: float, figures: Figure
     raise AssertionError("it never came to its end")
 
 
-def test_random_kills(capfd: pytest.CaptureFixture[str]) -> None:
+def test_random_kills() -> None:
     begun, rng, figures = time.monotonic(), random.Random(SEED), Figures()
     os.waitpid(attempt("warm"), 0)  # fills the caches
     started = time.monotonic()
@@ -66,8 +67,7 @@ def test_random_kills(capfd: pytest.CaptureFixture[str]) -> None:
         differing = [name for name in straight if ended.get(name) != straight[name]]
         figures.differing += len(differing)
         assert not differing, f"{root}: {differing}"
-    with capfd.disabled():
-        print(
-            f"\n{figures.kills} kills in {figures.runs} runs, {figures.differing} differing bits in {len(straight)} "
-            f"results of each, {time.monotonic() - begun:.0f} s; an undisturbed run takes {whole:.1f} s"
-        )
+    report(
+        f"{figures.kills} kills in {figures.runs} runs, {figures.differing} differing bits in {len(straight)} "
+        f"results of each, {time.monotonic() - begun:.0f} s; an undisturbed run takes {whole:.1f} s"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import figures
 from conftest import SMALL, Hone, only_run, record, runs
 from hone.core.signals import Stop
 from hone.runs.snapshots import steps_in
@@ -110,7 +111,7 @@ def test_the_first_seconds() -> None:
             assert child.returncode in expected, (name, delay, child.returncode, err[-500:])
             assert "Traceback" not in err
             codes[f"{name}: {child.returncode}"] += 1
-    print(f"\n{codes.total()} signals in the first seconds: {dict(codes)}")
+    figures.report(f"{codes.total()} signals in the first seconds: {dict(codes)}")
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import figures
 from conftest import ROOT, Hone, Outcome, journal, only_run, record
 from hone.tracking.tracker import RunInfo
 from hone.tracking.wandb.tracker import WandbTracker
@@ -101,8 +102,10 @@ def test_nothing_is_lost_or_doubled_by_kills(server: Server, nursery: Nursery) -
     assert done.code == 0, done.said
     faults = {name: found for name in ledger.runs if any(found := faults_of(name, server, expected))}
     lost = sum(len(found[0]) + len(found[1]) for found in faults.values())
-    print(f"\n{ledger.kills} kills of {len(ledger.runs)} runs, {ledger.syncs} synced in between, {lost} rows lost or "
-          f"doubled, {time.monotonic() - begun:.0f} s; killed {dict(ledger.phases.most_common())}")  # fmt: skip
+    figures.report(
+        f"{ledger.kills} kills of {len(ledger.runs)} runs, {ledger.syncs} synced in between, {lost} rows lost or "
+        f"doubled, {time.monotonic() - begun:.0f} s; killed {dict(ledger.phases.most_common())}"
+    )
     assert not faults
     assert set(server.state.runs) == {record(only_run(f"outputs/{name}"))["tracker"]["id"] for name in ledger.runs}
     assert ledger.phases.keys() <= set(PHASES)
