@@ -4,7 +4,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from conftest import Hone
-from mistakes import LOCAL, csv, labelled, refused, store
+from mistakes import LOCAL, labelled, refused, store
 
 SECRET = "outside/secret.jsonl"
 PLACES = {
@@ -18,9 +18,12 @@ PLACES = {
 @pytest.mark.parametrize("streaming", ["false", "true"])
 def test_a_card_that_names_a_file_outside(place: str, streaming: str, hone: Hone, tmp_path) -> None:
     name = PLACES[place].format(folder=tmp_path)
-    card = f"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {name}\n---\n"
-    store({"set/README.md": card, "set/sub/other.csv": csv(), SECRET: labelled(lambda row: row % 2)})
-    done = hone("train", "tracker=none", "dataset=hub", "dataset.path=set", f"dataset.streaming={streaming}")
+    card = f"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {name}\n"
+    card += "  - split: validation\n    path: sub/other.jsonl\n---\n"  # a stream cannot do without
+    rows = labelled(lambda row: row % 2)
+    store({"set/README.md": card, "set/sub/other.jsonl": rows, SECRET: rows})
+    more = ("dataset.splits.validation=validation", f"dataset.streaming={streaming}")
+    done = hone("train", "tracker=none", "dataset=hub", "dataset.path=set", *more)
     refused(done, "/set: its card", "secret.jsonl", "outside the data set")
 
 

@@ -100,7 +100,7 @@ def test_styles_still_colour() -> None:
     [
         ("Console", []),
         ("SafeConsole", ["core/screen.py"]),
-        ("print", ["config/command_line.py"]),
+        ("print", ["config/completion.py"]),
         ("stdout.write", []),
         ("stderr.write", []),
         ("html.escape", ["core/foreign_text.py"]),

@@ -22,7 +22,7 @@ SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT")
 PLACES = {
     "loading rows": ("hone.training.prepare", "load_rows"),
     "loading weights": ("hone.training.assemble", "build_network"),
-    "training step": ("hone.training.loop", "train_step"),
+    "training step": ("hone.training.loop", "update"),
     "evaluation": ("hone.training.loop", "predict"),
     "save": ("hone.runs.snapshots", "save_file"),
     "final scoring": ("hone.training.results", "predict"),

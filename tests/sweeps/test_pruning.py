@@ -215,7 +215,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     with pytest.raises(Pruned, match="step 6 of 10"):
         stopped.fit()
     assert stopped.run.step == 6
-    again = told.start().fit()
+    again = told.start()
+    again.run.revived = True
+    again.fit()
     assert again.notebook.steps == [7, 8, 9, 10]
     assert told.referee == AtStep(6, [3, 6, 9, 10])
     assert same_bits(again.weights, whole.weights)
