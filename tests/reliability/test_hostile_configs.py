@@ -202,6 +202,7 @@ def test_a_run_folder_does_not_do_it(attack: str, hone: Hone, marker: Path, fini
     shutil.copytree(finished, "run")
     config = config_of(attack)
     saved = json.loads(Path("run/run.json").read_text())
+    del saved["sha256"]  # whoever writes such a file leaves out its seal, or makes a fitting one
     saved["overrides"] = [*SMALL, *(word for word in fixed(config)[1:] if word != "-m"), *words(config)]
     Path("run/run.json").write_text(json.dumps(saved))
     Path("run/manifest.json").unlink()  # or it would be the digest that is refused

@@ -85,7 +85,7 @@ def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> 
 
 
 def _load_pretrained(folder: Folder, auto_class: str) -> Any:
-    """Load a processor or a network, but no code beside it: transformers would ask on standard output whether to run it.
+    """Load a processor or a network, but no code beside it, for which transformers would ask on standard output.
     hone's own heads are known without theirs."""
     pooled.register_models()
     return _load(
