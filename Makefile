@@ -34,14 +34,16 @@ train: $(INSTALLED) ## run the default experiment: six emotions, offline, well u
 test: $(INSTALLED) ## run the quick tests, on as many processes as there are cores
 	$(BIN)/pytest -n auto
 
-test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several processes, W&B's faults: make test-slow [ARGS='-k …']
-	$(BIN)/pytest -n auto -m slow $(ARGS)
+test-slow: $(INSTALLED) ## run the slow tests: searches, killed sweeps, several processes, W&B's faults, but not those of make reliability: make test-slow [ARGS='-k …']
+	$(BIN)/pytest -n auto -m slow --ignore tests/reliability $(ARGS)
 
 kills: $(INSTALLED) ## kill runs N times at any moment, go on with them, and compare every bit and what W&B has: make kills [N=100] [SEED=0]
 	RANDOM_KILLS=$(N) RANDOM_KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/reliability/test_random_kills.py
 	KILLS=$(N) KILLS_SEED=$(SEED) $(BIN)/pytest -m slow -s tests/tracking/test_wandb_kills.py
 
 reliability: $(INSTALLED) ## kills, damage, full disks, malformed rows, hostile files, mutants: make reliability [N=1000] [ARGS='-k …']
+	@which strace > /dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends strace; } \
+	  || echo 'no strace: the faults at every file call are skipped'
 	@rm -f $(FIGURES)
 	FIGURES=$(FIGURES) RANDOM_KILLS=$(N) RANDOM_KILLS_SEED=$(SEED) $(BIN)/pytest -n auto -m 'slow or not slow' \
 	  --ignore tests/reliability/test_slurm.py tests/reliability $(ARGS)

@@ -52,6 +52,7 @@ def planned(hone: Hone, *words: str) -> dict[str, Any]:
     return plan
 
 
+@pytest.mark.slow
 def test_what_it_tells_comes_true(hone: Hone) -> None:
     words = (
         "batch_size=10",
@@ -95,6 +96,7 @@ def test_a_table_for_people(hone: Hone) -> None:
     assert not Path("outputs").exists()
 
 
+@pytest.mark.slow
 def test_steps_that_are_tried_say_how_long_it_takes(hone: Hone) -> None:
     time = planned(hone, "epochs=10")["time"]
     assert 0 < time["step"] < time["epoch"] < time["total"]
@@ -138,12 +140,13 @@ def test_what_a_run_refuses_is_refused_in_the_same_words(line: str, hone: Hone) 
     ("spoil", "said"),
     [
         (lambda at: (at / "model.safetensors").unlink(), "no weights"),
-        (lambda at: (at / "model.safetensors").write_bytes(b""), "no weights"),
-        (
+        pytest.param(lambda at: (at / "model.safetensors").write_bytes(b""), "no weights", marks=pytest.mark.slow),
+        pytest.param(
             lambda at: (at / "config.json").write_text(
                 (at / "config.json").read_text().replace('"hidden_size": 96', '"hidden_size": 48')
             ),
             "do not fit",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["none", "empty", "of another size"],
@@ -273,9 +276,9 @@ class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
     "words",
     [
         ("batch.pack=false", "batch.split=false"),
-        ("batch.pack=false", "batch.split=false", "gradient_checkpointing=true"),
+        pytest.param(("batch.pack=false", "batch.split=false", "gradient_checkpointing=true"), marks=pytest.mark.slow),
         ("batch.pack=true", "optimizer.ema=0.9"),
-        ("adapter=lora", "head=mean"),
+        pytest.param(("adapter=lora", "head=mean"), marks=pytest.mark.slow),
     ],
     ids=["padded", "recomputed", "packed", "lora"],
 )
@@ -311,6 +314,7 @@ def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:
         assert counter.now() - before == kept.nbytes
 
 
+@pytest.mark.slow
 def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

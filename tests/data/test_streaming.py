@@ -419,6 +419,7 @@ def peak(rows: int) -> int:
     return usage.ru_maxrss
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file() -> None:
     """`datasets` reads 10 MB at a time and arrow keeps some of what it frees; another 115 MB of rows find their place
     in what is there."""

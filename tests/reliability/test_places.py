@@ -45,6 +45,7 @@ def test_names_that_no_folder_can_have(hone: Hone) -> None:
         assert any(words in done.err for words in problem.split("|")), done.err
 
 
+@pytest.mark.slow
 def test_strange_names_are_names(hone: Hone) -> None:
     root = Path("with spaces", "ünïcödé 火", "missing", "parents")
     done = hone("train", *BRIEF, f"output_root='{root}'")

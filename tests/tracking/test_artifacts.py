@@ -79,6 +79,7 @@ def test_a_model_is_read_back(kept: str, process: Hone) -> None:
     assert record(only_run("outputs/further"))["checkpoint"]["name"] == kept
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_told(server: Server, process: Hone) -> None:
     done = process("evaluate", "checkpoint=wandb:someone/hone/model-0:best")
     assert (done.code, done.err.count("\n")) == (2, 1), done.said

@@ -60,6 +60,7 @@ def test_a_failed_run_is_failed_there_too(hone: Hone, monkeypatch: pytest.Monkey
     assert seen["summary"]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_every_job_of_a_multirun_is_a_run_of_its_own(hone: Hone) -> None:
     done = hone("train", "-m", *TRACKED, "seed=0,1")
     assert done.code == 0, done.said

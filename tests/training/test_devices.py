@@ -89,6 +89,7 @@ def test_auto_is_bf16_where_the_processor_is_made_for_it(
     assert resolve_precision("auto", "cpu", before="32-true") == "32-true", "a run goes on as it began"
 
 
+@pytest.mark.slow
 def test_emulated_bf16_is_warned_of(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     done = hone("train", *WORDS, "precision=bf16-mixed")

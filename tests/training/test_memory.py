@@ -34,7 +34,7 @@ def room_for(started: Started, rows: int, what: str = "training_step", error: st
     return tried
 
 
-@pytest.mark.parametrize(("error", "weights"), [("gpu", None), ("cpu", "balanced")])
+@pytest.mark.parametrize(("error", "weights"), [("gpu", None), pytest.param("cpu", "balanced", marks=pytest.mark.slow)])
 def test_halved_passes_give_the_weights_of_the_setting(
     tmp_path: Path, error: str, weights: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -161,7 +161,8 @@ def kill_until_done(told: Training, rng: random.Random, limit: float) -> int:
     raise AssertionError("it never came to its end")
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.slow
 def test_survives_kills_at_any_moment(tmp_path: Path, seed: int) -> None:
     begun = time.monotonic()
     straight = awkward(tmp_path / "straight", save_every=1, epochs=4.0).start().fit()

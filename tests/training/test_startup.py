@@ -88,6 +88,7 @@ def test_commands_pause_the_search(hone: Hone) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+@pytest.mark.slow
 def test_freed_memory_is_used_again() -> None:
     """A tensor of 64 MB has 16,000 pages. After a few tensors of that size, further ones fault none of them in."""
     faults = seen_by(REUSED)["faults"]
