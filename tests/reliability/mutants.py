@@ -58,7 +58,7 @@ MUTANTS = (
         'snapshot.state["best"]', "None", RESUME,
     ),
     Mutant(
-        "files are not synced before the rename", "runs/snapshots.py",
+        "files are not synced before the rename", "core/files.py",
         "os.fsync(descriptor)", "descriptor",
         f"{SNAPSHOTS}::test_everything_is_durable_before_it_is_named",
     ),
@@ -79,7 +79,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows of the journal are logged twice after a resume", "runs/journal.py",
-        'row["step"] <= step', 'row["step"] <= step + 1',
+        '(row["step"] or 0) <= step', '(row["step"] or 0) <= step + 1',
         "tests/training/test_resume.py::test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice",
     ),
 )  # fmt: skip

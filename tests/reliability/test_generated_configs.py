@@ -4,6 +4,7 @@ The keys, their types and the options come from the settings, the classes and th
 is added is generated as well.
 """
 
+import os
 import string
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from hone.config.tree import options, target_of
 from hone.core.wording import literals
 from hostile import grammar
 
+EXAMPLES = int(os.environ.get("HONE_TEST_EXAMPLES", "500"))
 GROUPS = ("dataset", "checkpoint", "head", "adapter", "optimizer", "scheduler", "batch", "tracker", "sweep")
 NEED_MORE = {"local", "hub", "scratch", "several"}
 """Options that have a value only when the user gives one, or that contain other options."""
@@ -148,12 +150,12 @@ def test_some_invalid_lines_are_refused(hone: Hone, line: tuple[str, list[str]])
 
 
 @pytest.mark.slow
-@generated(250, lines(valid=True))
+@generated(EXAMPLES // 2, lines(valid=True))
 def test_valid_lines_compose(line: tuple[str, list[str]]) -> None:
     require_composed(line[1])
 
 
 @pytest.mark.slow
-@generated(250, lines(valid=False))
+@generated(EXAMPLES // 2, lines(valid=False))
 def test_invalid_lines_are_refused(hone: Hone, line: tuple[str, list[str]]) -> None:
     require_refused(hone, *line)
