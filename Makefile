@@ -77,7 +77,7 @@ bench: $(BENCH_INSTALLED) ## compare with a plain loop, Trainer and Lightning: m
 toys: $(INSTALLED) ## train every task's built-in experiment: a table of scores before and after, outputs/toys.json
 	$(BIN)/python benchmarks/toys.py $(ARGS)
 
-bench-short: $(INSTALLED) ## the guard against slowness: a minute or so, ratios alone
+bench-short: $(INSTALLED) ## the guard against slowness: a few minutes, ratios alone
 	$(BIN)/python benchmarks/bench.py --short
 
 bench-accuracy: $(BENCH_INSTALLED) ## compare accuracy: make bench-accuracy DATA=FOLDER with train, validation, test .jsonl
