@@ -245,6 +245,7 @@ def test_a_run_of_an_agent_stays_in_its_place_whoever_goes_on_with_it(
     process: Hone,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("HONE_TRUST", "prototypes")  # an agent's words come from a config, so the shell must trust
     fault = Fault(matching="file_stream", status=403)
     server.faults.append(fault)
     assert process("train", *TRACKED, *preempted, "log_every=1").code == 75
