@@ -87,6 +87,13 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
     assert len(list(Path("outputs/grid/superseded").iterdir())) == 2
 
 
+def test_cells_that_are_one_run_are_a_mistake(hone: Hone) -> None:
+    done = hone("train", "-m", *SMALL, "notes=a,b")
+    assert done.code == 2, done.said
+    assert "notes=a and notes=b are the same run" in done.err
+    assert not Path("outputs").exists()
+
+
 def test_mistakes_are_told(hone: Hone) -> None:
     mistakes = {
         ("-m",): "no key has several",

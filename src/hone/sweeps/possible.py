@@ -24,6 +24,20 @@ def require_possible(mistakes: Mapping[Cell, UserError], cells: Sequence[Cell], 
     raise UserError("\n".join([count, *lines]) + others)
 
 
+def require_distinct(identities: Mapping[Cell, str]) -> None:
+    """Raise UserError if two cells are one run, because the keys in which they differ change no result."""
+    first: dict[str, Cell] = {}
+    for cell, identity in identities.items():
+        other = first.setdefault(identity, cell)
+        if other is not cell:
+            ours = " ".join(word for word in cell.words if word not in other.words)
+            theirs = " ".join(word for word in other.words if word not in cell.words)
+            raise UserError(
+                f"{theirs} and {ours} are the same run, because this difference changes no result. "
+                "Leave one of them out, or give each its own command."
+            )
+
+
 def _where(failing: Sequence[Cell], cells: Sequence[Cell]) -> str:
     words = list(dict.fromkeys(" ".join(deciding_words(cell, failing, cells)) for cell in failing))
     if len(failing) == len(cells):

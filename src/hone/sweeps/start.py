@@ -15,7 +15,7 @@ from hone.runs.sweep_file import Cell, CellState, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
 from hone.sweeps.ledger import Ledger, SweepFile
-from hone.sweeps.possible import require_possible
+from hone.sweeps.possible import require_distinct, require_possible
 from hone.sweeps.process import find_slots
 from hone.sweeps.sampler import Aim
 from hone.sweeps.screen import make_screen
@@ -51,6 +51,7 @@ def check_and_run(request: SweepRequest) -> int:
     mistakes = roster.mistakes(cells)
     require_possible(mistakes, cells, sweep.skip_impossible)
     possible = {cell: roster.ready(cell) for cell in cells if cell not in mistakes}
+    require_distinct({cell: ready.identity for cell, ready in possible.items()})
     sweep.pruner.require(all(ready.job.settings.evaluate_every is not None for ready in possible.values()))
     return _run(request, roster, possible, budget)
 
