@@ -57,6 +57,13 @@ SMALL = (
 """A run of the defaults that takes a second."""
 
 
+_TINY = "{hidden_size: 16, num_hidden_layers: 1, intermediate_size: 16, num_attention_heads: 2}"
+TWO_CHECKPOINTS = (
+    *SMALL, "limit=8", "batch_size=4", "log_every=1", "save_every=1", f"checkpoint.hyperparameters={_TINY}",
+)  # fmt: skip
+"""Two steps and two checkpoints, in half a second."""
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -113,6 +120,19 @@ def only_run(root: str | Path = "outputs") -> Path:
     found = runs(root)
     assert len(found) == 1, found
     return found[0]
+
+
+def train_in(folder: Path, *words: str) -> Path:
+    """Train in a folder, in this process, for fixtures that outlive a test; return the run's folder."""
+    from hone.cli import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["hone", "train", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 0
+    return only_run(folder)
 
 
 def record(folder: Path) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 import torch
 from transformers import pipeline
 
-from conftest import SMALL, Hone, Outcome, only_run
+from conftest import SMALL, Hone, Outcome, only_run, train_in
 from hone.core.task import Facts
 from hone.models.checkpoints.tiny import TinyBert
 
@@ -30,10 +28,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained once; nothing here changes it."""
-    root = tmp_path_factory.mktemp("trained")
-    words = [sys.executable, "-m", "hone", "train", *SMALL, f"output_root={root}"]
-    subprocess.run(words, check=True, capture_output=True, cwd=root)
-    return only_run(root)
+    return train_in(tmp_path_factory.mktemp("trained"), *SMALL)
 
 
 def rows(done: Outcome) -> list[dict[str, Any]]:

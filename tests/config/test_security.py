@@ -1,7 +1,6 @@
 """Nothing that a config, a run folder or a checkpoint says makes hone run code that the user did not vouch for."""
 
 import json
-import os
 import pickle
 import shutil
 import sys
@@ -13,13 +12,12 @@ import pytest
 import torch
 import yaml
 
-from conftest import SMALL, Hone, only_run, record, runs
-from hone.cli import main
+from conftest import SMALL, Hone, record, runs, train_in
 from hone.config.command_line import CommandLine
 from hone.config.tree import CONF
 from hone.core.errors import UserError
+from hostile import EVIL, Payload
 
-EVIL = "from pathlib import Path\nPath({marker!r}).touch()\n\n\nclass Thing:\n    def __init__(self, **options): pass\n"
 TARGETS = {
     "os.system": "command: touch {marker}",
     "posix.system": "command: touch {marker}",
@@ -53,25 +51,10 @@ def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-class Payload:
-    def __init__(self, place: Path) -> None:
-        self.place = place
-
-    def __reduce__(self) -> Any:
-        return os.system, (f"touch {self.place}",)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run as it should be; tests poison copies of it."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["hone", "train", *SMALL, "limit=8"])
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert end.value.code == 0
-    return only_run(folder)
+    return train_in(tmp_path_factory.mktemp("finished"), *SMALL, "limit=8")
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ MUTANTS = (
     ),
     Mutant(
         "digests are not compared", "runs/snapshots.py",
-        "!= stamp", "== {}",
+        "!= written", "== {}",
         f"{SNAPSHOTS}::test_damage_is_never_believed",
     ),
     Mutant(

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 import yaml
 
 from comparable import make_sweep
-from conftest import SMALL, Hone, Outcome, only_run, record
-from hone.cli import main
+from conftest import TWO_CHECKPOINTS as WORDS
+from conftest import Hone, Outcome, record, train_in
 from hone.core.errors import HoneError
 from hone.reports.comparison import compare
 from hone.runs.folder import Folder
@@ -22,23 +21,13 @@ from hone.runs.record import Record
 from hone.runs.snapshots import Snapshots
 from hone.training.finished import require_model
 
-TINY = "{hidden_size: 16, num_hidden_layers: 1, intermediate_size: 16, num_attention_heads: 2}"
-WORDS = (*SMALL, "limit=8", "batch_size=4", "log_every=1", "save_every=1", f"checkpoint.hyperparameters={TINY}")
-"""Two steps and two checkpoints, in half a second."""
 NEWEST = "checkpoints/step-00000002"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run as it should be."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["hone", "train", *WORDS])
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert end.value.code == 0
-    return only_run(folder)
+    return train_in(tmp_path_factory.mktemp("finished"), *WORDS)
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import SMALL, Hone, only_run
-from hone.cli import main
+from conftest import SMALL, Hone, train_in
 from hone.models.checkpoints.tiny import TinyBert
 from hostile import Payload, harmless, plant, refused, remote_code
 
@@ -173,14 +172,7 @@ def test_a_kernel_of_the_hub_is_code(hone: Hone, marker: Path) -> None:
 @pytest.fixture(scope="module")
 def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its checkpoints, made longer so that it goes on when it is resumed."""
-    folder = tmp_path_factory.mktemp("unfinished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["hone", "train", *SMALL, "limit=8"])
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert end.value.code == 0
-    return only_run(folder)
+    return train_in(tmp_path_factory.mktemp("unfinished"), *SMALL, "limit=8")
 
 
 @pytest.mark.slow

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import SMALL, Hone, only_run
-from hone.cli import main
+from conftest import SMALL, Hone, train_in
 from hostile import harmless, plant, refused, remote_code, words
 
 TARGETS = (
@@ -185,14 +184,7 @@ def test_it_is_refused(attack: str, source: str, hone: Hone, marker: Path, monke
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["hone", "train", *SMALL, "limit=8"])
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert end.value.code == 0
-    return only_run(folder)
+    return train_in(tmp_path_factory.mktemp("finished"), *SMALL, "limit=8")
 
 
 @pytest.mark.slow

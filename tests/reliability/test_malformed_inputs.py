@@ -1,12 +1,10 @@
 """What `hone predict` reads may be as bad as training data: each malformed row is named, or predicted as it is."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import SMALL, only_run
+from conftest import SMALL, train_in
 from forked import run_forked
 from malformed import MALFORMED, TRAINS
 from mistakes import store
@@ -38,10 +36,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("trained")
-    words = [sys.executable, "-m", "hone", "train", *SMALL, f"output_root={root}"]
-    subprocess.run(words, check=True, capture_output=True, cwd=root)
-    return only_run(root)
+    return train_in(tmp_path_factory.mktemp("trained"), *SMALL)
 
 
 @pytest.mark.slow

@@ -108,8 +108,6 @@ def test_drafts_of_the_living_stay(tmp_path: Path) -> None:
     (tmp_path / f".model.{dead.pid}").mkdir()
     (tmp_path / f".run.json.{living}").write_text("{")
     (tmp_path / ".lock").touch()
-    remove_drafts(tmp_path, older_than=60)
-    assert len([*tmp_path.iterdir()]) == 4, "these may be of another machine"
     remove_drafts(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", f".run.json.{living}"}
     (tmp_path / f".model-old.{dead.pid}").mkdir()

@@ -2,32 +2,20 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import SMALL, Hone, journal, only_run, runs
-from hone.cli import main
+from conftest import SMALL, Hone, journal, runs, train_in
+from conftest import TWO_CHECKPOINTS as WORDS
 from hone.runs.record import Record
-
-TINY = "{hidden_size: 16, num_hidden_layers: 1, intermediate_size: 16, num_attention_heads: 2}"
-WORDS = (*SMALL, "limit=8", "batch_size=4", "log_every=1", "save_every=1", f"checkpoint.hyperparameters={TINY}")
-"""Two steps and two checkpoints, in half a second."""
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run as it should be."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["hone", "train", *WORDS, "name=x"])
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert end.value.code == 0
-    return only_run(folder)
+    return train_in(tmp_path_factory.mktemp("finished"), *WORDS, "name=x")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import yaml
 
 from conftest import SMALL, Hone, journal, only_run, record, runs
 from hone.core.redact import forget_secrets, redact, redact_override, redact_text
+from hone.core.task import Facts
 from hone.runs.folder import Folder, new_folder
 from hone.runs.identity import identity_of
 from hone.runs.journal import Journal, read_rows
@@ -153,6 +154,15 @@ def test_redaction_knows_names_and_values(monkeypatch: pytest.MonkeyPatch) -> No
     assert redact_text("use hf_abcdefghijklmnopqrstuv") == "use ***"
     assert redact_override("+tracker.api_key=abc") == "+tracker.api_key=***"
     assert redact_override("checkpoint.tokenizer=abc") == "checkpoint.tokenizer=abc"
+
+
+def test_a_label_that_is_also_a_secret_stays_a_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are data: with another name in facts.json the model would predict that name."""
+    monkeypatch.setenv("LAB_PASSWORD", "positive-2")
+    forget_secrets()
+    facts = Facts("single_label", labels=("negative-1", "positive-2"))
+    facts.save(tmp_path / "facts.json")
+    assert Facts.load(tmp_path / "facts.json") == facts
 
 
 def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:

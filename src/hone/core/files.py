@@ -7,13 +7,14 @@ it gets its final name, so that no crash of the machine leaves a name without co
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hone.core.errors import StorageError
 from hone.core.redact import redact_known
@@ -106,6 +107,12 @@ def append_line(descriptor: int, line: bytes) -> None:
         raise
 
 
+def stamp(file: Path) -> dict[str, Any]:
+    """Return the size and the digest of a file."""
+    with file.open("rb") as content:
+        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
+
+
 def sync(path: Path) -> None:
     """Wait until the content of a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -122,13 +129,13 @@ def sync_all(folder: Path) -> None:
     sync(folder)
 
 
-def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
+def remove_drafts(folder: Path) -> None:
     """Remove what processes that have been killed had begun to write into a folder.
 
-    Processes of other machines may be writing there too; `older_than` seconds protects their drafts."""
+    No process of another machine may be writing there: this one must hold the lock of the run."""
     for path in folder.glob(".*"):
         name, _, process = path.name[1:].rpartition(".")
-        if process.isdigit() and not _is_alive(int(process)) and _age(path) >= older_than:
+        if process.isdigit() and not _is_alive(int(process)):
             complete = path.with_name(name.removesuffix(_OLD))
             if name.endswith(_OLD) and not complete.exists():
                 path.rename(complete)  # its process was killed just before the new folder got the name
@@ -164,10 +171,3 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:  # it has just been removed
-        return 0.0

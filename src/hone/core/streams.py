@@ -35,7 +35,7 @@ class StandardStream(io.TextIOBase):
         return getattr(stream, "rich_proxied_file", stream)  # a progress bar's stand-in would write to this stream
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]
+    def encoding(self) -> str:  # type: ignore[override]  # the class has an attribute there
         return str(getattr(self.target, "encoding", None) or "utf-8")
 
     def write(self, text: str) -> int:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone.core.errors import UserError, damaged, one_line
-from hone.core.files import write_atomically
+from hone.core.files import drafted
 from hone.core.metric import Columns, Metric
 
 __all__ = ["Batch", "Columns", "Facts", "Fault", "Predictive", "Task"]
@@ -43,7 +43,9 @@ class Facts:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        write_atomically(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        """Write facts. Labels are data, so they stay as they are even where one equals a secret."""
+        with drafted(path) as draft:
+            draft.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Facts:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import damaged
-from hone.core.files import append_line, storing, write_atomically
+from hone.core.files import append_line, drafted, storing
 from hone.core.paths import relative_to_cwd
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ class Journal:
         if step and not kept:
             log.warning("%s: it has no rows, but the run has %d steps behind it: they are lost.", self.path, step)
         self._file.close()
-        write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        with drafted(self.path) as draft:  # the rows stay as they were logged
+            draft.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         self._file = self.path.open("ab", buffering=0)
         self._count = len(kept)
         return kept

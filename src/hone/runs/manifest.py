@@ -8,7 +8,6 @@ another way: `run.json` has its own seal, and each checkpoint has a manifest of 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from hone.core.errors import UserError, damaged, join_names
-from hone.core.files import write_atomically
+from hone.core.files import stamp, write_atomically
 from hone.core.paths import relative_to_cwd
 from hone.runs.folder import Folder
 from hone.runs.reading import read_sealed, sealed_text
@@ -80,12 +79,6 @@ class Manifest:
         except OSError as error:
             return f"{relative_to_cwd(file)}: cannot read this file ({error.strerror})."
         return None if same else f"{relative_to_cwd(file)}: this file is damaged: it is not the one that was written."
-
-
-def stamp(file: Path) -> dict[str, Any]:
-    """Return the size and the digest of a file."""
-    with file.open("rb") as content:
-        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
 
 
 def begin_manifest(folder: Folder) -> None:

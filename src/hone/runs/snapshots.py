@@ -7,7 +7,6 @@ The manifest has the size and the SHA-256 of every other file and is written las
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -21,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hone.core.errors import RunError, one_line
-from hone.core.files import draft_of, remove_drafts, storing, sync
+from hone.core.files import draft_of, remove_drafts, stamp, storing, sync
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class Snapshots:
         for name, tensors in snapshot.tensors.items():
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, draft / f"{name}.safetensors")
         (draft / "state.json").write_text(json.dumps(dict(snapshot.state)), encoding="utf-8")
-        files = {file.name: _stamp(file) for file in sorted(draft.iterdir())}
+        files = {file.name: stamp(file) for file in sorted(draft.iterdir())}
         manifest = {"step": snapshot.step, "identity": self.identity, "files": files}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         # The content must reach the disk before the rename does, or a crash could leave a name with empty files.
@@ -113,8 +112,8 @@ class Snapshots:
                 return f"it is the checkpoint of step {manifest['step']}"
             if not {"state.json", "weights.safetensors"} <= manifest["files"].keys():
                 return "its manifest does not list its files"
-            for name, stamp in manifest["files"].items():
-                if _stamp(place / name) != stamp:
+            for name, written in manifest["files"].items():
+                if stamp(place / name) != written:
                     return f"{name} is not the file that was written"
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             return f"manifest.json or a file in it cannot be read ({one_line(error)})"
@@ -152,8 +151,3 @@ def _step_of(place: Path) -> int | None:
     """Return the step of a checkpoint's folder, or None for anything else."""
     match = re.fullmatch(r"step-(\d{8,})", place.name)
     return int(match[1]) if match and place.is_dir() else None
-
-
-def _stamp(file: Path) -> dict[str, Any]:
-    with file.open("rb") as content:
-        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from hone.core.files import write_atomically
+from hone.core.files import drafted
 from hone.runs.journal import read_rows
 from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix, Table
 
@@ -54,7 +54,8 @@ class ExhibitFile:
         """Drop the exhibits that a run resumed after this many rows will show again. Those without a step stay."""
         kept = [line for line in self._lines() if line["number"] < number or line["step"] is None]
         if self.path.is_file():
-            write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+            with drafted(self.path) as draft:
+                draft.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
     def read(self) -> Iterator[NumberedExhibit]:
         """Yield the exhibits in the order of their rows; of two with the same name in one row, the later one."""
