@@ -98,7 +98,14 @@ def hub_datasets() -> list[dict[str, Any]]:
 
 def hub_checkpoints() -> list[str]:
     """The hub ids of `conf/checkpoint`."""
-    return sorted({node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")})
+    return sorted({*paths_of_checkpoints().values()})
+
+
+def paths_of_checkpoints() -> dict[str, str]:
+    """The hub id that each option of `conf/checkpoint` names, if it names one."""
+    return {
+        node["name"]: node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")
+    }
 
 
 def architectures() -> dict[str, str]:
