@@ -83,6 +83,8 @@ class Predictive(ABC):
     """The roles that are to be predicted: a prediction needs no column for them."""
     lists: ClassVar[tuple[str, ...]] = ()
     """The roles whose values are lists. In a file or on a command line that only has text, they are written in JSON."""
+    unit: ClassVar[str] = "tokens"
+    """What `length` counts: what the network computes, such as tokens, patches or frames."""
     auto_model: ClassVar[str]
     """The name of the transformers class with this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"

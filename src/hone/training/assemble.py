@@ -18,6 +18,7 @@ from hone.data.rows import Rows
 from hone.models.layers import LayerMap
 from hone.models.loading import loading_lines
 from hone.models.network import build_network, count_parameters, enable_recomputation
+from hone.models.row_dependence import why_never_divided
 from hone.training.course import Course, Monitor
 from hone.training.fast.compiling import compilation_for
 from hone.training.fast.packing import Packing, Padded, packing_for
@@ -73,8 +74,11 @@ def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, cache: St
     enable_recomputation(network, settings.gradient_checkpointing)
     data = _make_data(fabric, parts, settings, prepared, network)
     packing = packing_for(parts.batch.pack, network, layer_map, task, data.sample_batch(), fabric.device)
+    data.never_divided = why_never_divided(network, task, parts.head)
+    if data.never_divided:
+        log.info("training batches are never computed in parts: %s", data.never_divided)
     data.splits_batches = (
-        parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+        parts.batch.splits_on(fabric.device.type) and not data.never_divided and isinstance(packing, Padded)
     )
     course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
     state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)
