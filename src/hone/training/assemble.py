@@ -25,8 +25,7 @@ from hone.training.fast.packing import Packing, Padded, packing_for
 from hone.training.module import Module
 from hone.training.optim.optimizers import average_of, schedule
 from hone.training.parts import RunParts
-from hone.training.prepare import Prepared, prepare
-from hone.training.stage_cache import StageCache
+from hone.training.prepare import Prepared
 from hone.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -61,9 +60,8 @@ class Assembled:
         }
 
 
-def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, cache: StageCache) -> Assembled:
-    """Prepare the run, load its weights, and build everything that training needs."""
-    prepared = prepare(parts, settings, cache)
+def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, prepared: Prepared) -> Assembled:
+    """Load the weights of a prepared run, and build everything that training needs."""
     task = prepared.task
     seeds.seed_everything(settings.seed, "weights")
     network, layer_map = build_network(parts.checkpoint, parts.head, parts.adapter, task)

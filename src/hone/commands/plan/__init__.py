@@ -20,8 +20,8 @@ from hone.models.loading import loading_lines
 from hone.models.network import count_parameters
 from hone.runs.identity import with_absolute_paths
 from hone.runs.record import Record
-from hone.training.fabric import warn_about_precision
 from hone.training.parts import RunParts
+from hone.training.precision import warn_about_precision
 from hone.training.preflight import Feasible, Preflight
 
 _PATIENCE = 120.0

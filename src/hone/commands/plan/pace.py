@@ -19,6 +19,7 @@ from hone.training.fabric import make_fabric
 from hone.training.nonfinite import make_finite_check
 from hone.training.parts import RunParts
 from hone.training.preflight import Feasible
+from hone.training.prepare import prepare
 from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
 from hone.training.step import train_step
@@ -57,7 +58,7 @@ class StepTimer:
         settings = job.settings
         parts = RunParts.of(job.config, settings.trust)
         fabric = make_fabric(settings.accelerator, precision)
-        assembled = assemble(parts, settings, fabric, StageCache())
+        assembled = assemble(parts, settings, fabric, prepare(parts, settings, StageCache()))
         return cls(job, fabric, assembled.data, assembled.state)
 
     def time_batches(self, steps: Iterator[Step]) -> tuple[Step, float]:

@@ -84,6 +84,8 @@ def _steps(course: Forecast) -> str:
 
 
 def _tokens(tokens: Forecast) -> str:
+    if not tokens["padding"]:
+        return f"{tokens['epoch']:,} per epoch; batches need no padding"
     if tokens["packed"]:
         batches = "the layers see none of it (packed)"
     else:
