@@ -29,6 +29,7 @@ from hone.training.loop import fit
 from hone.training.optim.optimizers import Optimizer
 from hone.training.optim.schedules import Linear, Scheduler
 from hone.training.parts import RunParts
+from hone.training.prepare import prepare
 from hone.training.progress import RunProgress
 from hone.training.pruning import LenientReferee, Referee
 from hone.training.stage_cache import StageCache
@@ -142,7 +143,8 @@ class Started:
     """A training that is ready to go, and can go on from what an earlier one left in its folder."""
 
     def __init__(self, training: Training, fabric: Fabric) -> None:
-        assembled = assemble(training.parts(), training.settings(), fabric, StageCache())
+        parts, settings = training.parts(), training.settings()
+        assembled = assemble(parts, settings, fabric, prepare(parts, settings, StageCache()))
         self.training, self.fabric, self.data, self.network = training, fabric, assembled.data, assembled.network
         self.course, self.train_state, self.module = assembled.course, assembled.state, assembled.state.module
         self.notebook = Notebook()

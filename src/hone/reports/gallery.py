@@ -20,7 +20,7 @@ from hone.tracking.tracker import Tracker
 
 _MOST_LABELS = 100
 _BINS = 30
-_SUMMARY = ("split", "rows", "shortest", "median", "95%", "longest", "tokens")
+_SUMMARY = ("split", "rows", "shortest", "median", "95%", "longest")
 
 
 @final
@@ -36,7 +36,7 @@ class Gallery:
         """Show the number of rows, their lengths and the frequency of the labels."""
         lengths = {split: rows.lengths for split, rows in self.data.splits.items()}
         summary = [[split, len(values), *_summarize_lengths(values)] for split, values in lengths.items()]
-        self.tracker.exhibit("data/splits", Table(_SUMMARY, summary))
+        self.tracker.exhibit("data/splits", Table((*_SUMMARY, self.task.unit), summary))
         for split, values in lengths.items():
             counts, edges = np.histogram(values, bins=_bin_edges(values))
             self.tracker.exhibit(f"data/lengths/{split}", Histogram(counts.tolist(), edges.tolist()))
@@ -102,7 +102,7 @@ def _summarize_lengths(lengths: Any) -> list[int]:
 
 
 def _bin_edges(lengths: Any) -> Any:
-    """Edges of bins that are a whole number of tokens wide."""
+    """Edges of bins that are a whole number of units wide."""
     low, high = int(np.min(lengths)), int(np.max(lengths)) + 1
     width = max(1, -(-(high - low) // _BINS))  # rounded up
     return np.arange(low, high + width, width)

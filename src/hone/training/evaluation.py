@@ -50,7 +50,7 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
             parts = memory.attempt(fabric, lambda: _predict_all(fabric, module, batches))  # noqa: B023 (called at once)
             if parts is not None:
                 break
-            memory.halve_evaluation_passes(data, split, batches)
+            memory.halve_evaluation_passes(data, module, split, batches)
     return data.task.merge(_in_order(fabric, batches, parts))
 
 

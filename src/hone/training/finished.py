@@ -29,7 +29,8 @@ from hone.runs.manifest import Manifest, require_intact
 from hone.runs.reading import read_yaml
 from hone.runs.record import Record, find_run
 from hone.training.evaluation import predict, predictor
-from hone.training.fabric import make_fabric, resolve_precision
+from hone.training.fabric import make_fabric
+from hone.training.precision import resolve_precision
 
 
 @final
@@ -126,7 +127,7 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
 
 def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Columns:
     """Return what the run predicts for these rows."""
-    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
+    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator, run.network)
     fabric = make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     _, encoded = encode(rows, run.task, run.source)

@@ -39,7 +39,7 @@ def fit(
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     course = progress.course
-    meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state, on_nonfinite)
+    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
     with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
@@ -80,7 +80,7 @@ def _take(
         state.optimizer.zero_grad(set_to_none=True)
         memory.halve_training_passes(fabric, data, step)
         return None
-    with memory.required(f"the update of step {step.number}"):
+    with memory.required(f"the update of step {step.number}", data.task):
         return update(fabric, state, check, step, summed, clip_norm)
 
 

@@ -28,7 +28,7 @@ from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.training import fabric as devices
 from hone.training.evaluation import predictor, run_through
-from hone.training.fabric import resolve_precision
+from hone.training.precision import resolve_precision
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
@@ -40,7 +40,7 @@ def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invoca
     with capture_log(), open_sink(settings.output) as sink, _progress_bar() as show_progress:
         trained = _load_model(settings, parts)
         encoder = RowEncoder(trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles)
-        precision = resolve_precision(settings.precision or trained.precision, settings.accelerator)
+        precision = resolve_precision(settings.precision or trained.precision, settings.accelerator, trained.network)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, trained.network, trained.task)
         done = 0
