@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from safetensors.torch import load_file
 from transformers import ViTConfig, ViTModel
 
 from conftest import SMALL, Hone, only_run, record
-from harness import Training
+from harness import Training, distance
 from hone.training.fabric import make_fabric
 from hone.training.module import Module
+from hone.training.optim.optimizers import Optimizer
 from hone.training.precision import mean_width, resolve_precision
 
 WORDS = (
@@ -77,6 +79,20 @@ def test_bf16_through_the_command(hone: Hone) -> None:
     done = hone("train", *WORDS, "precision=bf16-mixed")
     assert done.code == 0, done.said
     assert all(tensor.dtype == torch.float32 for tensor in load_file(only_run() / "model/model.safetensors").values())
+
+
+def test_fp16_clips_whatever_the_optimiser_can_do_itself(tmp_path: Path) -> None:
+    """The fused one could also unscale the gradients, for which Fabric does not clip."""
+    both = []
+    for fused in (True, False):
+        algorithm = partial(torch.optim.AdamW, fused=fused)
+        optimizer = Optimizer(algorithm, 1e-3, weight_decay=0.01)
+        shape = {"optimizer": optimizer, "precision": "16-mixed", "clip_norm": 0.5}
+        both.append(Training(tmp_path / str(fused), **shape).start().fit())
+    norms = [[row["train/grad_norm"] for row in run.notebook.rows if "train/grad_norm" in row] for run in both]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-2)
+    assert max(norms[0]) > 0.5, "something was clipped"
+    assert distance(both[0].weights, both[1].weights) < 1e-3
 
 
 WIDE = "checkpoint.hyperparameters={hidden_size:192,intermediate_size:768,num_hidden_layers:1,num_attention_heads:2}"

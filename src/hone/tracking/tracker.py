@@ -66,7 +66,8 @@ class Tracker(ABC):
 
     @abstractmethod
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the journal so far when a run is resumed. Some rows may not have arrived before the run stopped."""
+        """Take the journal so far when a run is resumed or has gone back to an earlier step. Some rows may not have
+        arrived before the run stopped."""
 
     @abstractmethod
     def log(self, number: int, row: Mapping[str, Any]) -> None:

@@ -87,6 +87,16 @@ def halve_training_passes(fabric: Fabric, data: DataModule, step: Step) -> None:
     )  # fmt: skip
 
 
+def halve_prediction_passes(size: int, batches: Batches) -> int:
+    """Return the next smaller size of the passes of `hone predict`. Raise RunError if they have one row."""
+    rows = max(map(len, batches.plan))
+    if rows == 1:
+        raise RunError("Out of memory with a single row per forward pass: use a device with more memory.")
+    smaller = min(size, rows) // 2
+    log.warning("Memory ran out with %d rows per forward pass. From now on a pass has at most %d.", rows, smaller)
+    return smaller
+
+
 def halve_evaluation_passes(data: DataModule, network: nn.Module, split: str, batches: Batches) -> None:
     """Make the passes of evaluations smaller, but not those of training. Raise RunError if they have one row."""
     before, rows = data.evaluation_size, max(map(len, batches.plan))

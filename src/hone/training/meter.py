@@ -45,6 +45,7 @@ class Meter:
             "train/grad_norm": float(self.norm),
             **_rates(state.scheduler),
             **({"train/skipped_steps": state.skipped.total} if state.skipped.total else {}),
+            **({"train/retries": state.retries.total} if state.retries.total else {}),
             "train/samples_per_second": rows / seconds,
             f"train/{self.unit}_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),

@@ -53,7 +53,7 @@ def train(job: Job, cache: StageCache) -> float | None:
             origin = assembled.origin(parts) | {"precision": precision}
             with open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress):
                 progress.resume(fabric, assembled.state)
-                progress.listeners.begin(assembled.course.steps, progress.step)
+                progress.begin(assembled.state)
                 with stop.deferred(), assembled.state.fast_paths():
                     fit(
                         fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,

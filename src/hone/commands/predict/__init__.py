@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from datasets import Dataset
-from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from hone.commands.predict import model
 from hone.commands.predict.inputs import BrokenRow, Row, read_rows, typed_rows
 from hone.commands.predict.model import TrainedModel
+from hone.commands.predict.passes import Passes
 from hone.commands.predict.rows import RowEncoder
 from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
@@ -20,14 +19,9 @@ from hone.config.job import Invocation
 from hone.config.settings import PredictSettings
 from hone.core.errors import UserError
 from hone.core.log import capture_log, quieten_libraries
-from hone.core.metric import Columns
 from hone.core.progress_bar import console
-from hone.core.task import Predictive
-from hone.data.encoded_rows import EncodedRows
-from hone.data.module import Batches
-from hone.data.plan import sorted_batches
 from hone.training import fabric as devices
-from hone.training.evaluation import predictor, run_through
+from hone.training.evaluation import predictor
 from hone.training.precision import resolve_precision
 
 _CHUNK = 1024
@@ -43,11 +37,12 @@ def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invoca
         precision = resolve_precision(settings.precision or trained.precision, settings.accelerator, trained.network)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, trained.network, trained.task)
+        passes = Passes(fabric, network, trained.task, settings.batch_size)
         done = 0
         for chunk in encoder.chunks(_read(settings, encoder), _CHUNK):
             encoded = encoder.encode(chunk)
             if encoded:
-                outcomes = list(_predict(fabric, network, trained.task, encoded, settings.batch_size))
+                outcomes = list(passes.predict(encoded))
                 sink.write([_merge(chunk[number], outcome) for number, outcome in outcomes])
                 done += len(outcomes)
             show_progress(done)
@@ -83,18 +78,6 @@ def _read(settings: PredictSettings, encoder: RowEncoder) -> Iterator[Row | Brok
     inputs = settings.inputs or {}
     encoder.require_roles(inputs)
     return map(encoder.parse_lists, typed_rows(inputs))
-
-
-def _predict(
-    fabric: Fabric, network: Any, task: Predictive, encoded: Columns, batch_size: int
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the number of each row and its prediction, in the order of the rows."""
-    rows = EncodedRows.of(Dataset.from_dict(encoded), None, task)
-    batches = Batches(sorted_batches(rows.lengths, batch_size), lambda _, places: rows.collate(task, places))
-    records = task.merge(run_through(fabric, network, batches))
-    for place in sorted(range(len(records["id"])), key=lambda place: int(records["id"][place])):
-        record = {name: values[place] for name, values in records.items()}
-        yield int(record["id"]), task.outcome(record)
 
 
 def _merge(row: Row, outcome: Mapping[str, Any]) -> Row:

@@ -95,14 +95,16 @@ class WandbTracker(Tracker):
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send what the server lacks. Offline nothing is repeated: the client has one file per start, and the earlier
-        files have the earlier rows."""
-        self.number, self._has_every_row = len(rows), not rows
+        files have the earlier rows. Of a run that went back, the server keeps the abandoned rows."""
+        first, self.number = self.number, len(rows)
         self.exhibits.rewind(len(rows))
-        if self.run is None or self.run.offline:
+        if first is None:  # the run has just been opened
+            self._has_every_row = not rows
+        if self.run is None or (first is None and self.run.offline):
             return
         stored = self.exhibits.read()  # in the order of their rows, as groupby needs them
         by_row = {number: list(group) for number, group in groupby(stored, lambda exhibit: exhibit.number)}
-        for number in range(self.run.starting_step, len(rows) + 1):
+        for number in range(self.run.starting_step if first is None else first, len(rows) + 1):
             self._waiting = {exhibit.name: exhibit for exhibit in by_row.get(number, ())}
             if number < len(rows):
                 self.log(number, rows[number])
