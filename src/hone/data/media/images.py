@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any, Self, final
+from typing import Any, BinaryIO, Self, cast, final
 
 import numpy as np
 from datasets import Dataset
@@ -123,7 +123,7 @@ def _opened(file: MediaFile) -> Iterator[Image.Image]:
     """Open a picture without decoding it. What goes wrong then or within the block is raised as RowError."""
     with file.open() as stream:
         try:
-            with Image.open(stream, formats=_readable_formats()) as picture:
+            with Image.open(cast(BinaryIO, stream), formats=_readable_formats()) as picture:
                 _require_size(file, *picture.size)
                 yield picture
         except RowError:
