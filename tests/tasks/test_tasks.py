@@ -21,7 +21,7 @@ from hone.core.metric import Columns, SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Facts, Task
 from hone.models.checkpoint import Checkpoint
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.training.evaluation import Predictor
 
 OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
@@ -76,7 +76,7 @@ def example(request: pytest.FixtureRequest) -> Example:
     rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
     facts = raw.find_facts(rows, None)
     checkpoint = checkpoint_for(raw, request.param.stem)
-    task = raw.bind(checkpoint.processor(raw.auto_processor, facts), facts)
+    task = raw.bind(checkpoint.make_processor(raw.auto_processor, facts), facts)
     encoded = rows.map(task.encode, batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
