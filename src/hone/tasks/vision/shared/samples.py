@@ -10,8 +10,8 @@ from typing import Any, Self, final
 import numpy as np
 from PIL import Image
 
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
-Points = np.ndarray[Any, np.dtype[np.float64]]
+Matrix = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Points = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 _GREY = (127, 127, 127)
 """The colour of what a turned picture does not cover."""
@@ -79,7 +79,7 @@ class Geometry:
         return replace(self, source=self.source @ _shift(-x, -y))
 
     def apply(self, sample: Sample) -> Sample:
-        """Return the changed picture, mask, boxes and points. Boxes are cut at the border, and may have no area then."""
+        """Return the changed sample. Boxes are cut at the border, and may have no area then."""
         forward = np.linalg.inv(self.source)
         return replace(
             sample,
