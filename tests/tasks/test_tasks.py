@@ -218,7 +218,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(np.all(ours == theirs))
 
 
-CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos"}
+CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos", "pictures": "toy_vit"}
 MONITORS = {"detection": "overlap/mean"}
 
 

@@ -36,8 +36,8 @@ def find_refused(rows: Dataset, task: Predictive, folders: Sequence[Path] = ()) 
     """Yields the canonical rows that name a file which must not or cannot be opened."""
     places = Places(folders)
     for role in task.media:
-        if role not in rows.column_names or "stamp" not in rows.features[role]:
-            continue
+        if role not in rows.column_names or isinstance(rows.features[role], datasets.Image):
+            continue  # nothing to read, or contents alone
         column = rows.select_columns(role).with_format("arrow")[:][role].combine_chunks()
         unstamped = pc.and_(pc.is_null(column.field("stamp")), pc.is_valid(column.field("path")))
         for row in pc.indices_nonzero(pc.and_(unstamped, column.is_valid())).to_pylist():
@@ -62,7 +62,8 @@ def _store_column(rows: Dataset, role: str, kind: MediaKind, column: object, pla
     stamped = [_stamp(chunk, places) for chunk in values.chunks]
     features = {"bytes": datasets.Value("binary"), "path": datasets.Value("string"), "stamp": datasets.Value("string")}
     name = cache_key(role, [chunk.field("stamp").to_pylist() for chunk in stamped])  # by default contents are hashed
-    return stored.remove_columns(role).add_column(role, pa.chunked_array(stamped, STORED), name, features)
+    column_of_files = pa.chunked_array(stamped, STORED)
+    return stored.remove_columns(role).add_column(role, column_of_files, new_fingerprint=name, feature=features)
 
 
 def _names_files(column: pa.StructArray) -> bool:
