@@ -15,7 +15,7 @@ from transformers import pipeline
 from conftest import SMALL, Hone, Outcome, only_run, train_in
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.core.task import Facts
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.training.evaluation import Predictor
 
 TEXTS = [
@@ -238,7 +238,7 @@ def save_nli(folder: Path, classes: list[str]) -> Path:
     network = tiny.network("AutoModelForSequenceClassification", tiny.config(names))
     network.config.label2id = {name: place for place, name in names["id2label"].items()}
     network.save_pretrained(folder)
-    tiny.processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
+    tiny.make_processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
     return folder
 
 

@@ -30,7 +30,7 @@ from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import load_rows
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.sweeps.sweep import Sweep
 from hone.training import finished
 from hone.training.parts import RunParts
@@ -62,6 +62,11 @@ def options_of(*groups: str) -> Any:
     return pytest.mark.parametrize(("group", "option"), found, ids=["/".join(pair) for pair in found])
 
 
+def checkpoints_for_texts() -> Any:
+    """A test for every checkpoint that reads texts; `test_media_checkpoints.py` has the others."""
+    return pytest.mark.parametrize("option", filter(fake_hub.reads_texts, options("checkpoint")))
+
+
 def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> Any:
     """A test for every pair: quick are those that take each of the many once, and the few in turn."""
     pairs = [(number, left, turn, right) for number, left in enumerate(many) for turn, right in enumerate(few)]
@@ -75,9 +80,9 @@ def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> 
 
 
 def checkpoints_by_architecture() -> Any:
-    """A test for every checkpoint: quick is the first of each architecture, whose others are the same tiny network."""
+    """A test for every checkpoint for texts: quick is the first of each architecture; the others are the same network."""
     paths, seen, cases = fake_hub.paths_of_checkpoints(), set(), []
-    for option in options("checkpoint"):
+    for option in filter(fake_hub.reads_texts, options("checkpoint")):
         kind = fake_hub.architecture(paths[option].rpartition("/")[2]) if option in paths else option
         cases.append(pytest.param(option, marks=[pytest.mark.slow] * (kind in seen)))
         seen.add(kind)
@@ -210,7 +215,7 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
     settings, parts = checked(*chosen(group, option))
     made = RunParts.of(parts, settings.trust)
     rows = load_rows(made.dataset, made.task)
-    task = made.task.bind(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
+    task = made.task.bind(TinyBert(lr=1e-3).make_processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part.rows) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
@@ -245,8 +250,9 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
     assert "openai-community/gpt2" in bare
 
 
-@options_of("checkpoint")
-def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
+@checkpoints_for_texts()
+def test_every_checkpoint_trains_with_its_own_head(option: str, trained: Run) -> None:
+    group = "checkpoint"
     settings, parts = checked(*chosen(group, option))
     path = getattr(RunParts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]

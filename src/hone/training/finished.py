@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-import transformers
 from transformers import PretrainedConfig
 
 from hone.config.build import build
@@ -24,6 +23,7 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows, load_rows
 from hone.data.source import Source
 from hone.models.heads import pooled
+from hone.models.processors import read_pretrained
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.manifest import Manifest, require_intact
@@ -100,8 +100,7 @@ def _load_pretrained(folder: Folder, auto_class: str, code: bool) -> Any:
     """Load a processor or a network, and code beside it only if that may run. hone's own heads are known without
     theirs."""
     pooled.register_models()
-    auto = getattr(transformers, auto_class)
-    return _load(folder, lambda: auto.from_pretrained(folder.model, trust_remote_code=code))
+    return _load(folder, lambda: read_pretrained(auto_class, folder.model, trust_remote_code=code))
 
 
 def _load(folder: Folder, load: Callable[[], Any]) -> Any:
