@@ -68,6 +68,7 @@ NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 PartialShare = Annotated[float, Ge(0), Lt(1)]
 ProperShare = Annotated[float, Gt(0), Lt(1)]
+KeptShare = Annotated[float, Gt(0), Le(1)]
 Factor = Annotated[int, Ge(2)]
 Length = Annotated[
     str | int | float,
