@@ -80,7 +80,7 @@ def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> 
 
 
 def checkpoints_by_architecture() -> Any:
-    """A test for every checkpoint for texts: quick is the first of each architecture; the others are the same network."""
+    """A test for every checkpoint for texts: quick is the first of each architecture, as the others are the same."""
     paths, seen, cases = fake_hub.paths_of_checkpoints(), set(), []
     for option in filter(fake_hub.reads_texts, options("checkpoint")):
         kind = fake_hub.architecture(paths[option].rpartition("/")[2]) if option in paths else option

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from hone.commands.predict import model
-from hone.commands.predict.inputs import BrokenRow, Row, read_rows, typed_rows
+from hone.commands.predict.inputs import TABLES, BrokenRow, Row, read_rows, typed_rows
+from hone.commands.predict.large_answers import LargeAnswers
 from hone.commands.predict.model import TrainedModel
 from hone.commands.predict.passes import Passes
 from hone.commands.predict.rows import RowEncoder
@@ -17,9 +19,11 @@ from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
 from hone.config.settings import PredictSettings
-from hone.core.errors import UserError
+from hone.core.errors import RowError, UserError
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.progress_bar import console
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import media_name
 from hone.training import fabric as devices
 from hone.training.evaluation import predictor
 from hone.training.precision import resolve_precision
@@ -33,7 +37,10 @@ def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invoca
     quieten_libraries()
     with capture_log(), open_sink(settings.output) as sink, _progress_bar() as show_progress:
         trained = _load_model(settings, parts)
-        encoder = RowEncoder(trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles)
+        encoder = RowEncoder(
+            trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles, _folder_of(settings.input)
+        )
+        large = LargeAnswers(trained.task.bulky, settings.output)
         precision = resolve_precision(settings.precision or trained.precision, settings.accelerator, trained.network)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, trained.network, trained.task)
@@ -41,9 +48,9 @@ def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invoca
         done = 0
         for chunk in encoder.chunks(_read(settings, encoder), _CHUNK):
             encoded = encoder.encode(chunk)
-            if encoded:
-                outcomes = list(passes.predict(encoded))
-                sink.write([_merge(chunk[number], outcome) for number, outcome in outcomes])
+            if encoded is not None:
+                outcomes = _predict(passes, encoder, encoded, chunk)
+                sink.write([_merge(chunk[number], large.store(number, outcome)) for number, outcome in outcomes])
                 done += len(outcomes)
             show_progress(done)
         encoder.report_skipped(done)
@@ -72,17 +79,36 @@ def _load_model(settings: PredictSettings, parts: Mapping[str, Any]) -> TrainedM
     )
 
 
+def _folder_of(place: str | None) -> Path:
+    """Return the folder of a table of rows. Files that are named on the command line are relative to this one."""
+    path = Path(place or "").expanduser()
+    return path.parent if path.suffix.lower() in TABLES else Path()
+
+
 def _read(settings: PredictSettings, encoder: RowEncoder) -> Iterator[Row | BrokenRow]:
     if settings.input is not None:
-        return read_rows(settings.input, encoder.required[0])
+        first = encoder.required[0]
+        return read_rows(settings.input, first, encoder.task.media.get(first))
     inputs = settings.inputs or {}
     encoder.require_roles(inputs)
     return map(encoder.parse_lists, typed_rows(inputs))
 
 
+def _predict(
+    passes: Passes, encoder: RowEncoder, rows: EncodedRows, chunk: Mapping[int, Row]
+) -> list[tuple[int, Mapping[str, Any]]]:
+    """Predict a chunk. Rows whose media cannot be decoded are reported, or skipped if that is allowed."""
+    try:
+        return list(passes.predict(rows))
+    except RowError:
+        readable = encoder.without_undecodable(rows, chunk)
+        return [] if readable is None else list(passes.predict(readable))
+
+
 def _merge(row: Row, outcome: Mapping[str, Any]) -> Row:
     """Join what was read with what is predicted; a prediction whose name is taken becomes `predicted_…`."""
-    return {**row, **{f"predicted_{name}" if name in row else name: value for name, value in outcome.items()}}
+    shown = {name: media_name(value) for name, value in row.items()}
+    return {**shown, **{f"predicted_{name}" if name in row else name: value for name, value in outcome.items()}}
 
 
 @contextmanager
