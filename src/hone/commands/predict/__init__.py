@@ -18,13 +18,12 @@ from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
 from hone.config.settings import PredictSettings
-from hone.core import seeds
-from hone.core.columns import read_columns, row_lengths
 from hone.core.errors import UserError
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.metric import Columns
 from hone.core.progress_bar import console
 from hone.core.task import Predictive
+from hone.data.encoded_rows import EncodedRows
 from hone.data.module import Batches
 from hone.data.plan import sorted_batches
 from hone.training import fabric as devices
@@ -90,9 +89,8 @@ def _predict(
     fabric: Fabric, network: Any, task: Predictive, encoded: Columns, batch_size: int
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the number of each row and its prediction, in the order of the rows."""
-    rows = Dataset.from_dict(encoded).with_format("arrow")
-    plan = sorted_batches(row_lengths(rows), batch_size)
-    batches = Batches(plan, lambda _, places: task.collate(read_columns(rows, places), seeds.stream(0, "collate")))
+    rows = EncodedRows.of(Dataset.from_dict(encoded), None, task)
+    batches = Batches(sorted_batches(rows.lengths, batch_size), lambda _, places: rows.collate(task, places))
     records = task.merge(run_through(fabric, network, batches))
     for place in sorted(range(len(records["id"])), key=lambda place: int(records["id"][place])):
         record = {name: values[place] for name, values in records.items()}
