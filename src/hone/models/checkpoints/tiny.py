@@ -168,6 +168,7 @@ def _vocabulary() -> dict[str, int]:
 
 
 def _words() -> list[str]:
-    """Returns the words of all built-in data sets; each file of `data/tiny` has a function `vocabulary`."""
+    """Returns the words of all built-in data sets of texts; their files in `data/tiny` have a `vocabulary`."""
     names = [module.name for module in pkgutil.iter_modules(tiny.__path__)]
-    return [word for name in names for word in importlib.import_module(f"{tiny.__name__}.{name}").vocabulary()]
+    modules = [importlib.import_module(f"{tiny.__name__}.{name}") for name in names]
+    return [word for module in modules if hasattr(module, "vocabulary") for word in module.vocabulary()]
