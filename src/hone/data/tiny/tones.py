@@ -63,7 +63,7 @@ def _sound(kind: str, rng: np.random.Generator) -> Samples:
     sound = _KINDS[kind](time, pitch, rng)
     around = [np.zeros(int(rng.uniform(0.1, 0.2) * RATE)) for _ in range(2)]
     mixed = np.concatenate([around[0], sound / np.sqrt(np.mean(sound**2)), around[1]])
-    noise = float(np.exp(rng.uniform(np.log(0.02), np.log(0.5))))
+    noise = float(np.exp(rng.uniform(np.log(0.02), np.log(0.4))))
     return (mixed + noise * rng.standard_normal(len(mixed))) * rng.uniform(0.02, 0.2)
 
 
@@ -77,8 +77,8 @@ def _chord(time: Samples, pitch: float, rng: np.random.Generator) -> Samples:
 
 
 def _glide(time: Samples, pitch: float, rng: np.random.Generator, rises: bool) -> Samples:
-    """Returns a tone that moves by half an octave to an octave."""
-    octaves = rng.uniform(0.5, 1.0) * (1 if rises else -1)
+    """Returns a tone that moves by 0.7 to 1.5 octaves."""
+    octaves = rng.uniform(0.7, 1.5) * (1 if rises else -1)
     course = pitch * 2 ** (octaves * (time / time[-1] - 0.5))
     return np.sin(2 * np.pi * np.cumsum(course) / RATE)
 

@@ -18,6 +18,7 @@ from hone.core.value_types import Index, NotNegative, PartialShare, Positive, Sw
 from hone.data.media.sounds import require_audio_extra, sound_faults
 from hone.data.tiny.tones import tone_examples
 from hone.tasks.audio.shared.augmentation import SoundAugmentation
+from hone.tasks.audio.shared.features import FeatureReader
 from hone.tasks.audio.shared.frames import UNCHANGED, Frames, frames_of
 from hone.tasks.audio.shared.sounds import SoundEncoder
 from hone.tasks.targets.classification import Classification
@@ -64,12 +65,7 @@ class AudioClassification(Classification):
             )
 
     def configure_processor(self, processor: Any) -> None:
-        sounds = SoundEncoder(processor, self._augmentation, self.max_seconds, self.store_features)
-        if self.frequency_mask and not sounds.reader.is_spectrogram:
-            raise UserError(
-                f"task.frequency_mask={self.frequency_mask}: this checkpoint reads samples, which have no frequency "
-                f"bands. Use task.time_mask."
-            )
+        self._augmentation.require_bands(FeatureReader(processor).is_spectrogram)
 
     def read_config(self, config: PretrainedConfig) -> None:
         self.frames: Frames = frames_of(config)

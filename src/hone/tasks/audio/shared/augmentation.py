@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from hone.core.errors import UserError
 from hone.data.media.sounds import Wave
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,6 +36,14 @@ class SoundAugmentation:
     @property
     def changes_features(self) -> bool:
         return bool(self.time_mask or self.frequency_mask)
+
+    def require_bands(self, reads_spectrograms: bool) -> None:
+        """Raise UserError where frequency bands are to be blank, but the network reads samples."""
+        if self.frequency_mask and not reads_spectrograms:
+            raise UserError(
+                f"task.frequency_mask={self.frequency_mask}: this checkpoint reads samples, which have no frequency "
+                f"bands. Use task.time_mask."
+            )
 
     def apply_to_wave(self, wave: Wave, rate: int, rng: np.random.Generator) -> Wave:
         """Return the sound with its position, its loudness and noise changed. Its length stays as it is."""
