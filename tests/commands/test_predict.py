@@ -14,7 +14,7 @@ from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run, train_in
 from hone.core.task import Facts
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 
 TEXTS = [
     "i feel happy today",
@@ -195,7 +195,7 @@ def save_nli(folder: Path, classes: list[str]) -> Path:
     network = tiny.network("AutoModelForSequenceClassification", tiny.config(names))
     network.config.label2id = {name: place for place, name in names["id2label"].items()}
     network.save_pretrained(folder)
-    tiny.processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
+    tiny.make_processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
     return folder
 
 

@@ -29,7 +29,7 @@ from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import load_rows
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.sweeps.sweep import Sweep
 from hone.training import finished
 from hone.training.parts import RunParts
@@ -59,6 +59,11 @@ def options_of(*groups: str) -> Any:
     """A test for every option of these groups."""
     found = [(group, option) for group in groups for option in options(group)]
     return pytest.mark.parametrize(("group", "option"), found, ids=["/".join(pair) for pair in found])
+
+
+def checkpoints_for_texts() -> Any:
+    """A test for every checkpoint that reads texts; `test_media_checkpoints.py` has the others."""
+    return pytest.mark.parametrize("option", filter(fake_hub.reads_texts, options("checkpoint")))
 
 
 def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> Any:
@@ -194,7 +199,7 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
     settings, parts = checked(*chosen(group, option))
     made = RunParts.of(parts, settings.trust)
     rows = load_rows(made.dataset, made.task)
-    task = made.task.bind(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
+    task = made.task.bind(TinyBert(lr=1e-3).make_processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part.rows) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
@@ -229,16 +234,18 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
     assert "openai-community/gpt2" in bare
 
 
-@options_of("checkpoint")
-def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
+@checkpoints_for_texts()
+def test_every_checkpoint_trains_with_its_own_head(option: str, trained: Run) -> None:
+    group = "checkpoint"
     settings, parts = checked(*chosen(group, option))
     path = getattr(RunParts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]
     require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
 
 
-@options_of("checkpoint")
-def test_every_checkpoint_trains_with_a_head_of_ours(group: str, option: str, trained: Run, hone: Hone) -> None:
+@checkpoints_for_texts()
+def test_every_checkpoint_trains_with_a_head_of_ours(option: str, trained: Run, hone: Hone) -> None:
+    group = "checkpoint"
     settings, parts = checked(*chosen(group, option))
     if getattr(RunParts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
         refused(hone, "head=auto", *chosen(group, option), "head=mean")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from conftest import SMALL, Hone, train_in
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hostile import Payload, harmless, plant, refused, remote_code
 
 TEMPLATE = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ cycler.__init__.__globals__.os.system('touch %s') }}"
@@ -35,7 +35,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hone.core.task import Facts
 
     folder = tmp_path_factory.mktemp("sound")
-    tokenizer = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer = TinyBert(lr=1e-3).make_processor("AutoTokenizer", Facts("single_label"))
     size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48, "num_hidden_layers": 1}
     config = BertConfig(vocab_size=len(tokenizer), pad_token_id=0, id2label={0: "bad", 1: "good"}, **size)
     BertForSequenceClassification(config).save_pretrained(folder)

@@ -16,7 +16,7 @@ from hone.data.batching import Batching, Random
 from hone.data.source import Source
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.adapters import Adapter, NoAdapter
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.head import Head
 from hone.models.heads.auto import Auto
 from hone.runs.snapshots import Snapshots

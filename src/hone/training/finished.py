@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-import transformers
 from transformers import PretrainedConfig
 
 from hone.config.build import build
@@ -23,6 +22,7 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows, load_rows
 from hone.data.source import Source
 from hone.models.heads import pooled
+from hone.models.processors import read_pretrained
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.manifest import Manifest, require_intact
@@ -88,9 +88,7 @@ def _load_pretrained(folder: Folder, auto_class: str) -> Any:
     """Load a processor or a network, but no code beside it, for which transformers would ask on standard output.
     hone's own heads are known without theirs."""
     pooled.register_models()
-    return _load(
-        folder, lambda: getattr(transformers, auto_class).from_pretrained(folder.model, trust_remote_code=False)
-    )
+    return _load(folder, lambda: read_pretrained(auto_class, folder.model, trust_remote_code=False))
 
 
 def _load(folder: Folder, load: Callable[[], Any]) -> Any:

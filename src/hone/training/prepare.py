@@ -71,7 +71,7 @@ def find_monitor(word: str, task: Task) -> Monitor:
 
 
 def _bind_task(parts: RunParts, rows: Rows) -> Task:
-    task = parts.task.bind(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    task = parts.task.bind(parts.checkpoint.make_processor(parts.task.auto_processor, rows.facts), rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
         encode_with_media(task, rows.splits["validation"][:1])
     return task

@@ -13,7 +13,7 @@ from hone.core.metric import Array, Columns, SumMetric
 
 
 def transcript_metrics() -> dict[str, SumMetric]:
-    """Return the metrics of records with a `prediction` and the true `text`: errors per word or character that was said."""
+    """Return the metrics of records with a `prediction` and the true `text`: errors by what was said in the split."""
     return {
         "wer": SumMetric(partial(_count, unit="words"), higher_is_better=False),
         "cer": SumMetric(partial(_count, unit="characters"), higher_is_better=False),
