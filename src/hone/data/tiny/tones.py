@@ -27,7 +27,7 @@ Samples = np.ndarray[Any, np.dtype[np.float64]]
 class TinyTones(Source):
     """Each split has a random stream of its own."""
 
-    train: Count = 600
+    train: Count = 1200
     validation: Count = 150
     test: Count = 150
 

@@ -138,7 +138,7 @@ def _vocabulary() -> dict[str, int]:
 
 
 def _words() -> list[str]:
-    """Returns the words of all built-in data sets of texts; their files in `data/tiny` have a `vocabulary`."""
+    """Returns the words of all built-in data sets; each file of `data/tiny` with texts has a function `vocabulary`."""
     names = [module.name for module in pkgutil.iter_modules(tiny.__path__)]
     modules = [importlib.import_module(f"{tiny.__name__}.{name}") for name in names]
     return [word for module in modules if hasattr(module, "vocabulary") for word in module.vocabulary()]

@@ -66,12 +66,10 @@ class Classification(Task):
     def model_config(self) -> dict[str, Any]:
         return {**class_config(self.facts.labels), "problem_type": self.target.problem_type}
 
-    @final
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         logits = network(**batch["inputs"]).logits.float()
         return self.target.losses(logits, batch["labels"]).sum() / self.target.weights(batch["labels"]).sum()
 
-    @final
     def count_targets(self, batch: Batch) -> float:
         return float(self.target.weights(batch["labels"]).sum())
 
@@ -91,7 +89,6 @@ class Classification(Task):
     def monitor(self) -> str:
         return self.target.monitor
 
-    @final
     def metrics(self) -> Mapping[str, Metric]:
         return self.target.metrics()
 
