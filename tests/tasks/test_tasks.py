@@ -21,7 +21,8 @@ from hone.core.metric import Columns, SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Facts, Task
 from hone.data.encoded_rows import EncodedRows
-from hone.data.media.file import encode_with_media, store_media
+from hone.data.media.file import encode_with_media
+from hone.data.media.storing import store_media
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny_text import TinyBert
 from hone.training.evaluation import Predictor
@@ -217,7 +218,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(np.all(ours == theirs))
 
 
-CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos"}
+CHECKPOINTS = {"translation": "tiny_t5", "speech": "tiny_wav2vec2", "detection": "tiny_yolos", "pictures": "toy_vit"}
 MONITORS = {"detection": "overlap/mean"}
 
 

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from datasets import Dataset
+from datasets import Dataset, Image
 
 from hone.core.columns import read_column
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
+from hone.data.media.storing import find_refused
 from hone.data.source import SPLITS, Source
 from hone.data.streaming import Stream, open_stream
 
 _DATA_SEED = 0
 """Held-out and limited rows do not depend on the run's seed, so that runs can be compared."""
+_MANY, _FEW = 10_000, 32
+"""How many rows are digested together: few where they have the contents of files, which are copied for it."""
 
 
 @final
@@ -49,7 +52,9 @@ def load_rows(source: Source, task: Task, limit: int | None = None, facts: Facts
     raw = _load_raw(source)
     names = label_names(raw["train"], source)
     splits: dict[str, Dataset] = {
-        split: to_canonical(raw[split], split, source, task) for split in SPLITS if split in raw
+        split: _drop_refused(to_canonical(raw[split], split, source, task), split, source, task)
+        for split in SPLITS
+        if split in raw
     }
     all_facts = facts or task.find_facts(splits["train"], names)
     splits["train"] = _drop_bad_rows(splits["train"], "train", source, task, all_facts)
@@ -78,7 +83,7 @@ def _prepare_stream(source: Source, task: Task, limit: int | None, facts: Facts 
         facts = stream.survey.facts
     splits = {}
     for split, raw_rows in raw.items():
-        rows = _limit_rows(to_canonical(raw_rows, split, source, task), limit)
+        rows = _drop_refused(_limit_rows(to_canonical(raw_rows, split, source, task), limit), split, source, task)
         splits[split] = _drop_bad_rows(rows, split, source, task, facts)
     return Rows(splits, facts, stream)
 
@@ -98,7 +103,8 @@ def fingerprint(splits: Iterable[Dataset]) -> str:
     digest = hashlib.sha256()
     for rows in splits:
         digest.update(str(rows.features).encode())
-        for table in rows.with_format("arrow").iter(10_000):
+        has_contents = any(isinstance(feature, Image) for feature in rows.features.values())
+        for table in rows.with_format("arrow").iter(_FEW if has_contents else _MANY):
             for batch in table.combine_chunks().to_batches():
                 digest.update(memoryview(batch.serialize()))
     return digest.hexdigest()[:16]
@@ -143,6 +149,14 @@ def _limit_rows(rows: Dataset, limit: int | None) -> Dataset:
     if limit is None or limit >= len(rows):
         return rows
     return rows.select(np.sort(np.random.default_rng(_DATA_SEED).permutation(len(rows))[:limit]))
+
+
+def _drop_refused(rows: Dataset, split: str, source: Source, task: Task) -> Dataset:
+    """Returns the rows without those that name files which must not or cannot be opened. Tasks never see these."""
+    summary = BadRowSummary()
+    usable = summary.drop_bad_rows(rows, find_refused(rows, task, source.media_folders))
+    report_bad_rows(summary.bad, summary.rows, summary.describe(source), split, source)
+    return usable
 
 
 def _drop_bad_rows(rows: Dataset, split: str, source: Source, task: Task, facts: Facts) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
@@ -81,6 +81,12 @@ class Source(ABC):
     @abstractmethod
     def name(self) -> str:
         """The data set's name in tables and on model cards."""
+
+    @property
+    def media_folders(self) -> Sequence[Path]:
+        """The folders in which rows may name pictures, sounds and clips; relative paths begin at the first one.
+        Where there are none, rows may name any file."""
+        return ()
 
     @abstractmethod
     def load(self) -> dict[str, Dataset]:

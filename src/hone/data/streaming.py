@@ -22,6 +22,7 @@ from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
 from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import encode_with_media
+from hone.data.media.storing import find_refused
 from hone.data.plan import Feed, PlannedStep, StepPlan
 from hone.data.recipe import code_digest, task_options
 from hone.data.source import RawStream, Source
@@ -74,7 +75,7 @@ class Stream:
         return shuffle_buffered(self.rows(), self.source.shuffle_buffer, rng)
 
     def _usable_rows(self) -> Iterator[CanonicalRow]:
-        for chunk in iter_canonical(self.incoming, self.source, self.task):
+        for chunk in iter_canonical(self.incoming, self.source, self.task, BadRowSummary()):
             bad = {fault.row for fault in self.task.find_faults(chunk, self.survey.facts)}
             yield from (row for place, row in enumerate(chunk.to_list()) if place not in bad)
 
@@ -102,33 +103,37 @@ def survey_rows(incoming: RawStream, source: Source, task: Task) -> StreamSurvey
     return survey
 
 
-def iter_canonical(incoming: RawStream, source: Source, task: Task) -> Iterator[Dataset]:
-    """Yields chunks of canonical rows, numbered from the first row of the first file."""
+def iter_canonical(incoming: RawStream, source: Source, task: Task, refused: BadRowSummary) -> Iterator[Dataset]:
+    """Yields chunks of canonical rows, numbered from the first row of the first file.
+
+    Rows that name files which must not or cannot be opened are counted and left out."""
     first = 0
     for raw in incoming.iter_chunks():
-        yield to_canonical(raw, "train", source, task, first)
+        rows = to_canonical(raw, "train", source, task, first)
+        yield refused.drop_bad_rows(rows, find_refused(rows, task, source.media_folders))
         first += len(raw)
 
 
 def _read_survey(incoming: RawStream, source: Source, task: Task) -> StreamSurvey:
     names = label_names(incoming, source)
-    summary, facts = BadRowSummary(), None
+    summary, facts, size = BadRowSummary(), None, 0
     if incoming.file is not None:
         require_objects(incoming.file, "")
     try:
-        for chunk in iter_canonical(incoming, source, task):
+        for chunk in iter_canonical(incoming, source, task, summary):
             before = facts or Facts(task.find_facts(chunk, names).kind)  # the first rows show the kind of problem
             with_chunk = task.add_facts(before, chunk, names)
             usable = summary.drop_bad_rows(chunk, task.find_faults(chunk, with_chunk))
             # Bad rows must not count in the facts, so they are found again where some were dropped.
             facts = with_chunk if usable is chunk else task.add_facts(before, usable, names)
+            size += len(usable)
     except UNREADABLE as error:
         if incoming.file is not None:
             require_readable_rows(incoming.file, "")
         raise UserError(f"{source.name}: the training rows cannot be read: {error.__cause__ or error}") from error
     if facts is None:
         raise UserError(f"{source.name}: the train split is empty.")
-    return StreamSurvey(facts, summary.rows, summary.rows - summary.bad, summary.describe(source))
+    return StreamSurvey(facts, size + summary.bad, size, summary.describe(source))
 
 
 def shuffle_buffered(rows: Iterable[CanonicalRow], size: int, rng: np.random.Generator) -> Iterator[CanonicalRow]:

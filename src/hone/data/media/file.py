@@ -1,4 +1,4 @@
-"""A media file by reference, and the columns that store such references."""
+"""A media file by reference, and how batches fetch the files of their rows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-import pyarrow as pa
 from datasets import Dataset
 
 from hone.core.columns import RowIndices
-from hone.core.errors import RowError, UserError
+from hone.core.errors import RowError
 from hone.core.metric import Columns
-from hone.core.task import MediaKind, Predictive
-
-STORED = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-"""How a row stores a media file: its content, or else a path. `datasets` stores images and sounds in the same way."""
+from hone.core.task import Predictive
 
 
 @final
@@ -93,43 +89,3 @@ def encode_with_media(task: Predictive, rows: Columns) -> Columns:
     """Encode columns of canonical rows, whose stored media become `MediaFile`s."""
     files = {role: as_files(rows[role], rows["id"], role) for role in task.media if role in rows}
     return task.encode({**rows, **files})
-
-
-def store_media(rows: Dataset, task: Predictive, columns: Mapping[str, Any]) -> Dataset:
-    """Return canonical rows whose columns of paths, of contents or of both are stored in one form.
-
-    Raise UserError, with the data set's own name of a role's column, where it holds something else."""
-    for role, kind in task.media.items():
-        if role in rows.column_names:
-            rows = _store_column(rows, role, kind, columns.get(role) or role)
-    return rows
-
-
-def _store_column(rows: Dataset, role: str, kind: MediaKind, column: object) -> Dataset:
-    values = rows.with_format("arrow")[:][role]
-    stored = [_to_stored(chunk) for chunk in values.chunks]
-    if any(chunk is None for chunk in stored):
-        raise UserError(
-            f"column {column!r}: expected paths of files or their bytes for the role {role!r} ({kind}), "
-            f"but its values are {values.type}."
-        )
-    return rows.remove_columns(role).add_column(role, pa.chunked_array(stored, STORED))
-
-
-def _to_stored(column: pa.Array) -> pa.StructArray | None:
-    """Return one chunk as stored media. Contents are not copied where their type is right already."""
-    kind = column.type
-    if pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}:
-        content, path = column.field("bytes"), column.field("path")
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        content, path = pa.nulls(len(column), pa.binary()), column
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        content, path = column, pa.nulls(len(column), pa.string())
-    else:
-        return None
-    missing = column.is_null()
-    return pa.StructArray.from_arrays(
-        [content.cast(STORED.field("bytes").type), path.cast(STORED.field("path").type)],
-        fields=list(STORED),
-        mask=missing,
-    )

@@ -11,6 +11,7 @@ from typing import Any, final
 import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
+from huggingface_hub.constants import HF_HUB_CACHE
 
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.paths import cache_key, nearest_path
@@ -39,6 +40,14 @@ class Hub(Source):
     @property
     def name(self) -> str:
         return f"{self.path}/{self.subset}" if self.subset else self.path
+
+    @property
+    def media_folders(self) -> tuple[Path, ...]:
+        """The folder, or the caches where files of the hub and what they were packed in are kept."""
+        folder = Path(self.path).expanduser()
+        if folder.is_dir():
+            return (folder,)
+        return (Path(HF_HUB_CACHE), Path(datasets.config.HF_DATASETS_CACHE))
 
     def load(self) -> dict[str, Dataset]:
         wanted: dict[str, str] = {ours: theirs for ours, theirs in self.splits.items() if theirs is not None}

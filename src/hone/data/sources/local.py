@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ class Local(Source):
     """`path` is a folder, or one file of training rows. `splits` names files whose names do not say their split."""
 
     path: Place
+    root: Place | None = None
+    """The folder of the files that rows name."""
     splits: Splits = field(default_factory=dict)
     columns: ColumnsByRole = field(default_factory=dict)
     labels: Labels = None
@@ -61,6 +63,13 @@ class Local(Source):
     @property
     def name(self) -> str:
         return Path(self.path).name
+
+    @property
+    def media_folders(self) -> tuple[Path, ...]:
+        path = Path(self.path).expanduser()
+        if self.root is not None:
+            return (Path(self.root).expanduser(),)
+        return (path if path.is_dir() else path.parent,)
 
     def load(self) -> dict[str, Dataset]:
         path = self._existing_path()
@@ -111,7 +120,7 @@ class Local(Source):
             raise UserError(f"dataset.path={self.path}: this saved data set is incomplete: {error}") from error
         if not isinstance(saved, DatasetDict):
             return {"train": saved}
-        chosen = {split: self.splits.get(split) or _match(split, list(saved)) for split in SPLITS}
+        chosen = {split: self.splits.get(split) or match_split(split, list(saved)) for split in SPLITS}
         for split, theirs in chosen.items():
             if theirs is not None and theirs not in saved:
                 hint = did_you_mean(theirs, saved)
@@ -126,7 +135,7 @@ class Local(Source):
         files: dict[str, Path] = {}
         for split in SPLITS:
             name = self.splits.get(split)
-            stem = _match(split, list(by_stem))
+            stem = match_split(split, list(by_stem))
             if name:
                 files[split] = path / name
             elif stem:
@@ -206,6 +215,6 @@ def _require_separator(columns: list[str], file: Path) -> None:
         )
 
 
-def _match(split: str, names: list[str]) -> str | None:
+def match_split(split: str, names: Collection[str]) -> str | None:
     """Returns the name among `names` that means this split, such as `dev` for validation."""
     return next((name for name in _SYNONYMS[split] if name in names), None)
