@@ -1,6 +1,8 @@
 """What all tests share: folders of their own, no network, and the `hone` command as a function or as a process."""
 
 import atexit
+import copy
+import gc
 import json
 import os
 import subprocess
@@ -62,6 +64,38 @@ TWO_CHECKPOINTS = (
     *SMALL, "limit=8", "batch_size=4", "log_every=1", "save_every=1", f"checkpoint.hyperparameters={_TINY}",
 )  # fmt: skip
 """Two steps and two checkpoints, in half a second."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Garbage collection walks through all that is imported, again and again: it has nothing to find there."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def configs_parsed_once() -> Iterator[None]:
+    """Hydra parses the same files for every command; a text that was parsed before is copied instead."""
+    from omegaconf import OmegaConf
+
+    parse, parsed = OmegaConf.load, {}
+
+    def load(file: Any) -> Any:
+        if not hasattr(file, "read"):
+            return parse(file)
+        start, text = file.tell(), file.read()
+        if text not in parsed:
+            file.seek(start)  # so that an error names the file
+            parsed[text] = parse(file)
+        return copy.deepcopy(parsed[text])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", staticmethod(load))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import fields
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from operator import getitem
 from pathlib import Path
@@ -78,6 +79,16 @@ def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> 
     )
 
 
+def checkpoints_by_architecture() -> Any:
+    """A test for every checkpoint for texts: quick is the first of each architecture, as the others are the same."""
+    paths, seen, cases = fake_hub.paths_of_checkpoints(), set(), []
+    for option in filter(fake_hub.reads_texts, options("checkpoint")):
+        kind = fake_hub.architecture(paths[option].rpartition("/")[2]) if option in paths else option
+        cases.append(pytest.param(option, marks=[pytest.mark.slow] * (kind in seen)))
+        seen.add(kind)
+    return pytest.mark.parametrize("option", cases)
+
+
 def source(group: str, option: str) -> str:
     return (CONF / group / f"{option}.yaml").read_text(encoding="utf-8")
 
@@ -90,9 +101,14 @@ def chosen(group: str, option: str) -> list[str]:
 
 def checked(*overrides: str) -> tuple[Any, dict[str, Any]]:
     """The settings and the parts of a config, as the command would have them."""
+    return check("train", deepcopy(composed(*overrides)))
+
+
+@cache
+def composed(*overrides: str) -> Any:
+    """Cached, for several tests ask for the same option."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config: Any = OmegaConf.to_container(compose("train", [*overrides]), resolve=True, throw_on_missing=True)
-    return check("train", config)
+        return OmegaConf.to_container(compose("train", [*overrides]), resolve=True, throw_on_missing=True)
 
 
 @pytest.fixture(scope="session")
@@ -243,14 +259,14 @@ def test_every_checkpoint_trains_with_its_own_head(option: str, trained: Run) ->
     require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
 
 
-@checkpoints_for_texts()
+@checkpoints_by_architecture()
 def test_every_checkpoint_trains_with_a_head_of_ours(option: str, trained: Run, hone: Hone) -> None:
-    group = "checkpoint"
-    settings, parts = checked(*chosen(group, option))
+    words = chosen("checkpoint", option)
+    settings, parts = checked(*words)
     if getattr(RunParts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
-        refused(hone, "head=auto", *chosen(group, option), "head=mean")
+        refused(hone, "head=auto", *words, "head=mean")
     else:
-        require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion", "batch.pack=false"))
+        require_padding(trained(*words, "head=mean", "dataset=emotion", "batch.pack=false"))
 
 
 @pytest.mark.parametrize(

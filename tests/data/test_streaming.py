@@ -96,7 +96,7 @@ def test_a_stream_trains_and_trains_the_same_again(hone: Hone) -> None:
     assert (one / model).read_bytes() == (two / model).read_bytes()
 
 
-@pytest.mark.parametrize("at", [5, 20])
+@pytest.mark.parametrize("at", [pytest.param(5, marks=pytest.mark.slow), 20])
 def test_a_stream_goes_on_where_it_was_stopped(at: int, hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a window of the first epoch and of the second: the bits are those of a run that was never stopped."""
     from hone.training.progress import RunProgress

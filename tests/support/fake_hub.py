@@ -120,8 +120,15 @@ def reads_texts(option: str) -> bool:
     return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
 
 
+def paths_of_checkpoints() -> dict[str, str]:
+    """The hub id that each option of `conf/checkpoint` names, if it names one."""
+    return {
+        node["name"]: node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")
+    }
+
+
 def _hub_ids() -> set[str]:
-    return {node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")}
+    return {*paths_of_checkpoints().values()}
 
 
 def architectures() -> dict[str, str]:

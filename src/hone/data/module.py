@@ -87,6 +87,8 @@ class DataModule(LightningDataModule):
         self.stream = stream
         self.splits_batches = False
         """Whether a padded training batch is computed in parts of similar length."""
+        self.never_divided = ""
+        """Why the results would change if a training batch were computed in parts, or an empty text."""
         self.halvings = Halvings()
 
     @cached_property

@@ -72,6 +72,11 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"
     if record["skipped_steps"]:
         yield "skipped", f"{record['skipped_steps']:,} steps whose loss or gradient was NaN or infinite"
+    if record["retries"]:
+        yield (
+            "retried",
+            f"{record['retries']} times with half the learning rate, after a NaN or infinite number",
+        )
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"

@@ -70,6 +70,11 @@ class Folder:
         return self.path / "predictions"
 
     @property
+    def plots(self) -> Path:
+        """Pictures and sounds of the examples that the tracker shows."""
+        return self.path / "plots"
+
+    @property
     def contributions(self) -> Path:
         """What each record contributes to each metric, for `hone compare`."""
         return self.path / "contributions"

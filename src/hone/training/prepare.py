@@ -41,7 +41,7 @@ def prepare(parts: RunParts, settings: TrainSettings, cache: StageCache, strict:
     prepared = prepare_without_encoding(parts, settings, cache, strict)
     rows, encoded = cache.cached("encoded", lambda: encode(prepared.rows, prepared.task, parts.dataset))
     if parts.batch.by == "tokens":
-        _require_room(encoded["train"], settings.batch_size)
+        _require_room(encoded["train"], settings.batch_size, prepared.task)
     return replace(prepared, rows=rows, encoded=encoded)
 
 
@@ -114,10 +114,11 @@ def _require_all_rows(parts: RunParts) -> None:
         )
 
 
-def _require_room(rows: EncodedRows, batch_size: int) -> None:
+def _require_room(rows: EncodedRows, batch_size: int, task: Task) -> None:
     longest = int(rows.lengths.max())
+    shorten = ", or cut the rows with task.max_length" if hasattr(task, "max_length") else ""
     if longest > batch_size:
         raise UserError(
-            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
-            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} {task.unit}. Give "
+            f"a larger batch_size, such as {16 * longest}{shorten}."
         )

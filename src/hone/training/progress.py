@@ -42,7 +42,7 @@ class RunProgress:
         self.best_records: dict[str, Columns] = {}
         self.stale = 0
         self.stopped = False
-        self.skipped = 0
+        self.counts = (0, 0)
         self.begun, self.earlier = time.monotonic(), 0.0
 
     @property
@@ -66,11 +66,18 @@ class RunProgress:
         self.step = step
         self.listeners.step(step)
 
-    def count_skipped(self, total: int) -> None:
+    def begin(self, state: TrainState) -> None:
+        """Report that the training begins, or continues from the present step."""
+        self.counts = state.skipped.total, state.retries.total
+        self.listeners.counted(*self.counts)
+        self.listeners.begin(self.course.steps, self.step, state.retries.rows)
+
+    def count_skipped(self, state: TrainState) -> None:
         """Report how many steps were left out so far, if that has changed."""
-        if total != self.skipped:
-            self.skipped = total
-            self.listeners.skipped(total)
+        counts = state.skipped.total, state.retries.total
+        if counts != self.counts:
+            self.counts = counts
+            self.listeners.counted(*counts)
 
     def examined(self, split: str, records: Columns) -> None:
         """Report the records of a split, before their scores."""
@@ -128,8 +135,7 @@ class RunProgress:
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
             self.stopped = snapshot.state.get("stopped", False) and not revived
             self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
-        self.skipped = state.skipped.total
-        self.listeners.skipped(self.skipped)
+            self.best_records = {}
 
     def choose_best(self, state: TrainState) -> None:
         """Load the weights of the best evaluation, averaged ones if it used those, into the network."""

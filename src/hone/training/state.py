@@ -36,6 +36,16 @@ class SkippedSteps:
 
 
 @final
+@dataclass
+class Retries:
+    """Returns to a checkpoint because a number was not finite."""
+
+    total: int = 0
+    rows: int = 0
+    """The number of rows that the journal has after the last return."""
+
+
+@final
 @dataclass(frozen=True)
 class TrainState:
     """The state of a training. `wrapped` is the module as Fabric wraps it; the forward passes go through it."""
@@ -48,6 +58,7 @@ class TrainState:
     packing: Packing
     compilation: Compilation
     skipped: SkippedSteps = field(default_factory=SkippedSteps)
+    retries: Retries = field(default_factory=Retries)
     halvings: Halvings = field(default_factory=Halvings)
 
     @contextmanager
@@ -69,6 +80,7 @@ class TrainState:
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
             "precision": fabric.strategy.precision.state_dict(),
             "skipped": asdict(self.skipped),
+            "retries": asdict(self.retries),
             "halvings": asdict(self.halvings),
         }
         return {file: content for file, content in tensors.items() if content}, state
@@ -83,6 +95,7 @@ class TrainState:
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])
         vars(self.skipped).update(state["skipped"])
+        vars(self.retries).update(state.get("retries", {}))  # older checkpoints have none
         vars(self.halvings).update(state["halvings"])
 
 

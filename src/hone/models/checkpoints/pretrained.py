@@ -15,6 +15,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from hone.core.errors import UserError, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.task import Facts
+from hone.core.trust import needs_remote_code
 from hone.core.value_types import Place, Positive
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import backbone_options, change_config, set_attention
@@ -135,7 +136,7 @@ class Pretrained(Checkpoint):
         path = Path(self.path).expanduser()
         if path.is_dir():
             files = join_names(sorted(entry.name for entry in path.iterdir()), 8)
-            code = " Set checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
+            code = " Set checkpoint.trust_remote_code=true to run it." if needs_remote_code(error) else ""
             return f"no checkpoint that transformers can read; the folder has {files} ({one_line(error)}).{code}"
         if path.exists():
             return "this is a file; a checkpoint is a folder or a hub id."
