@@ -71,13 +71,13 @@ class FeatureReader:
 
     def time_length(self, features: Features) -> int:
         """Return the length of the features in time."""
-        return features.values.shape[1 if self._bands_first else 0]
+        return int(features.values.shape[1 if self._bands_first else 0])
 
     @property
     def _bands_first(self) -> bool:
         """Whether the first dimension of a spectrogram are its bands, as in Whisper's."""
         shape = self._probes[0].values.shape
-        return self.is_fixed and len(shape) == 2 and shape[0] == self.extractor.feature_size
+        return bool(self.is_fixed and len(shape) == 2 and shape[0] == self.extractor.feature_size)
 
     @property
     def is_spectrogram(self) -> bool:
