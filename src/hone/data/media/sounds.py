@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import stat
 import struct
 import wave as wave_file
 from collections.abc import Iterator
@@ -22,14 +21,11 @@ from datasets import Dataset
 from hone.core.errors import RowError, UserError, one_line
 from hone.core.task import Fault
 from hone.data.media.file import MediaFile
+from hone.data.media.places import Places
 
 Wave = np.ndarray[Any, np.dtype[np.float32]]
 """The samples of one channel, from -1 to 1."""
 
-_KINDS = (
-    (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
 _NAMES = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".oga": "OGG", ".opus": "OGG", ".mp3": "MP3"}
 """The format of a file by the end of its name."""
 _UNKNOWN_SIZE = (0, 0xFFFFFFFF)
@@ -91,14 +87,15 @@ def sound_faults(rows: Dataset, role: str) -> Iterator[Fault]:
 
 
 def check(file: MediaFile) -> SoundHeader:
-    """Return the header of a file that seems to be a whole sound; otherwise raise RowError."""
+    """Return the header of a file that seems to be a whole sound; otherwise raise RowError.
+
+    Whether an MP3 file is cut off is found only when it is decoded."""
     size = _size_of(file)
     with _opened(file) as sound:
         header = _header(sound, file)
         _require_right_name(file, header.format)
-        sound.seek(header.frames - 1)
-        if len(sound.read(1, dtype="float32")) < 1:  # libsndfile reports most files that are cut off, but not these
-            raise file.error(f"cut off: the header says {header.frames:,} samples, and the last ones are missing")
+        if header.format == "FLAC":  # of other formats, it tells libsndfile nothing, or a jump prints warnings (MP3)
+            sound.seek(header.frames - 1)
     if header.format.startswith("WAV"):
         _require_whole_wav(file, size)
     return header
@@ -186,14 +183,10 @@ def _size_of(file: MediaFile) -> int:
 
 
 def _size_of_path(file: MediaFile) -> int:
-    try:
-        status = Path(file.path or "").stat()
-    except OSError as error:
-        raise file.error(error.strerror or str(error)) from error
-    kind = next((name for fits, name in _KINDS if fits(status.st_mode)), None)
-    if kind is not None:
-        raise file.error(f"expected a sound, but this is {kind}")
-    return status.st_size
+    problem = Places(()).problem(file.path or "")
+    if problem is not None:
+        raise file.error(problem)
+    return Path(file.path or "").stat().st_size
 
 
 def _require_whole_wav(file: MediaFile, size: int) -> None:
