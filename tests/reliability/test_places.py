@@ -116,9 +116,10 @@ def test_drafts_of_the_living_stay(tmp_path: Path) -> None:
     assert (tmp_path / "model").is_dir(), "its process was killed between the old one and the new one"
 
 
+@pytest.mark.slow
 def test_drafts_in_the_folder_of_a_sweep_go_at_its_next_start(hone: Hone) -> None:
     """Drivers of several machines may share it, so that a number of a process says little and the age counts."""
-    words = ("train", "-m", *TWO_CHECKPOINTS, "seed=0", "sweep.name=swept")
+    words = ("train", "-m", *TWO_CHECKPOINTS, "seed=0,1", "sweep.name=swept")
     dead = subprocess.Popen(["true"])
     dead.wait()
     place = Path("outputs/swept")
