@@ -48,7 +48,7 @@ def test_memory_that_runs_out_makes_smaller_passes(
         monkeypatch.setattr(ZeroShot, "bind", bind_classes_of_a_mood)
     words = ("predict", f"run={run}", "batch_size=8", *(f"text={text} {n}" for n in range(3) for text in TEXTS))
     whole = rows(hone(*words, *options))
-    predict, tried, room = Predictor.predict_step, [], 3
+    predict, tried, room = Predictor.answer_step, [], 3
 
     def bounded(module: Predictor, batch: Any, index: int = 0) -> Any:
         tried.append(len(batch["id"]))
@@ -56,7 +56,7 @@ def test_memory_that_runs_out_makes_smaller_passes(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return predict(module, batch, index)
 
-    monkeypatch.setattr(Predictor, "predict_step", bounded)
+    monkeypatch.setattr(Predictor, "answer_step", bounded)
     done = hone(*words, *options)
     assert tried[:3] == [8, 4, 2]
     assert set(tried[2:]) <= {2, 1}

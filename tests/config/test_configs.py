@@ -64,7 +64,7 @@ def options_of(*groups: str) -> Any:
 
 def checkpoints_for_texts() -> Any:
     """A test for every checkpoint that reads texts; `test_media_checkpoints.py` has the others."""
-    return pytest.mark.parametrize("option", filter(fake_hub.reads_texts, options("checkpoint")))
+    return pytest.mark.parametrize("option", [*filter(fake_hub.reads_texts, options("checkpoint"))])
 
 
 def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> Any:
@@ -252,11 +252,10 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
 
 @checkpoints_for_texts()
 def test_every_checkpoint_trains_with_its_own_head(option: str, trained: Run) -> None:
-    group = "checkpoint"
-    settings, parts = checked(*chosen(group, option))
+    settings, parts = checked(*chosen("checkpoint", option))
     path = getattr(RunParts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]
-    require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
+    require_padding(trained(*chosen("checkpoint", option), *told, "batch.pack=false"))
 
 
 @checkpoints_by_architecture()

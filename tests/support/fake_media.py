@@ -93,7 +93,7 @@ PROCESSORS = {
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
-_VALUES: dict[str, dict[str, Any]] = {
+VALUES: dict[str, dict[str, Any]] = {
     "BitImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
     "ConvNextImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_pct": 1.0},
     "DeiTImageProcessorPil": {"size": {"height": 32, "width": 32}, "crop_size": {"height": 32, "width": 32}},
@@ -122,7 +122,7 @@ def write_checkpoint(folder: Path, kind: str) -> None:
     """Random weights without a head, and the processor."""
     transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
     name = PROCESSORS[kind]
-    values = _VALUES.get(name, {"size": {"height": 32, "width": 32}})
+    values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
     getattr(transformers, name)(**values).save_pretrained(folder)
 
 

@@ -30,7 +30,7 @@ from hone.core.errors import UserError
 from hone.core.task import Batch
 from hone.data.batching import Random
 from hone.data.encoded_rows import EncodedRows
-from hone.data.media.file import store_media
+from hone.data.media.storing import store_media
 from hone.data.module import DataModule
 from hone.data.tiny.shapes import SHAPES, shape_examples
 from hone.models.checkpoints.tiny_vision import TinyResNet

@@ -13,7 +13,7 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from safetensors.torch import load_file
 from transformers import ViTConfig, ViTModel
 
-from conftest import SMALL, Hone, only_run, record
+from conftest import SMALL, Hone, journal, only_run, record
 from harness import Training, distance
 from hone.training.fabric import make_fabric
 from hone.training.module import Module
@@ -59,6 +59,50 @@ def test_a_mistake_among_processes_is_still_one_message(process: Hone) -> None:
     assert wrong.code == 2
     assert "monitor=nonsense" in wrong.err
     assert "Traceback" not in wrong.err
+
+
+FAULTY = """
+import math
+import torch
+from hone.training import loop
+passes = loop.run_passes
+
+def faulty(fabric, state, step, targets):
+    if fabric.global_rank == {rank} and step.number == 5 and not state.retries.total:
+        {fault}
+    return passes(fabric, state, step, targets)
+
+loop.run_passes = faulty
+"""
+"""Imported by each process when it starts: a fault in one of them."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_process_without_memory_is_one_message(rank: int, process: Hone, tmp_path: Path) -> None:
+    """The others wait for it in the middle of a pass, so that they cannot agree on smaller ones."""
+    fault = 'raise torch.OutOfMemoryError("CUDA out of memory.")'
+    (tmp_path / "sitecustomize.py").write_text(FAULTY.format(rank=rank, fault=fault))
+    done = process("train", *WORDS, "batch_size=4", "devices=2", PYTHONPATH=path_with(tmp_path))
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith("hone: Out of memory in step 5, with 4 examples")
+    assert "Traceback" not in done.said
+    assert record(only_run())["reason"].startswith("Out of memory in step 5")
+
+
+@pytest.mark.slow
+def test_all_processes_go_back_if_one_of_them_must(process: Hone, tmp_path: Path) -> None:
+    fault = "return passes(fabric, state, step, targets) * math.nan"
+    (tmp_path / "sitecustomize.py").write_text(FAULTY.format(rank=1, fault=fault))
+    words = ("batch_size=4", "devices=2", "save_every=3", "on_nonfinite=retry")
+    done = process("train", *WORDS, *words, PYTHONPATH=path_with(tmp_path))
+    assert done.code == 0, done.said
+    assert [row["step"] for row in journal(only_run()) if "train/loss" in row] == [*range(1, 21)]
+    assert record(only_run())["retries"] == 1
+
+
+def path_with(folder: Path) -> str:
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 
 
 def test_a_machine_with_srun_is_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def _hide_from_transformers() -> None:
 def _hide_from_lightning() -> None:
     from lightning_utilities.core import imports
 
-    original = vars(imports)["_version"]
+    original: Any = vars(imports)["_version"]
 
     def installed_version(name: str) -> str:
         if name == _PACKAGE:

@@ -1,33 +1,21 @@
-"""Lightning Fabric set up from the settings: devices, precision, and one process per device."""
+"""Lightning Fabric set up from the settings: devices, precision, and sums over processes."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, cast, final
+from typing import Any, cast, final
 
 import torch
-import torch.multiprocessing as mp
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision
 from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
-from hone.config.job import Job
 from hone.config.settings import TrainSettings
-from hone.core.errors import HoneError, StopRequest
 from hone.core.hardware import device_of, require_devices
 from hone.core.process import keep_memory
-from hone.core.signals import handled_by, request
 from hone.core.value_types import Accelerator, ExactPrecision
 from hone.runs.folder import Folder
 from hone.runs.record import Record
@@ -35,12 +23,8 @@ from hone.training.precision import resolve_precision, warn_about_precision
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
 _TF32_FROM = (8, 0)
 """The compute capability from which GPUs multiply fp32 matrices in TF32, many times faster."""
-_GRACE = 60.0
-"""Seconds for the other processes to finish when one has ended with an error."""
 
 
 @final
@@ -113,73 +97,3 @@ def sum_over_processes(fabric: Fabric, values: Tensor) -> list[float]:
     if fabric.world_size > 1:
         values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
     return [float(value) for value in values]
-
-
-def is_first() -> bool:
-    """Return whether this process is the one that writes and prints."""
-    return bool(getattr(rank_zero_only, "rank", 0) == 0)
-
-
-def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
-    """Call the entry in one process per device, or here if a launcher has started those processes already."""
-    world = job.settings.devices
-    require_devices(job.settings.accelerator, world)
-    if "LOCAL_RANK" in os.environ:
-        return entry(job)
-    results = mp.get_context("spawn").SimpleQueue()
-    started = start_processes(
-        _child, (entry, job, world, _free_port(), results), world, join=False, start_method="spawn"
-    )
-    with _forwarding([process.pid for process in started.processes]) as signals:
-        try:
-            while not started.join(grace_period=_GRACE):
-                continue
-        except ProcessExitedException:
-            if results.empty() and signals:  # they were ended before there was anything to save
-                raise request(signals[0]) from None
-            if results.empty():
-                raise
-    result = results.get()
-    if isinstance(result, HoneError | StopRequest):
-        raise result
-    return cast(Result, result)
-
-
-def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: int, results: Any) -> None:
-    """Run in one of the processes; Fabric reads its rank from the environment."""
-    os.environ |= {
-        "MASTER_ADDR": "127.0.0.1",
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
-        "MASTER_PORT": str(port),
-        "NODE_RANK": "0",
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(world),
-    }
-    try:
-        result = entry(job)
-    except (HoneError, StopRequest) as error:
-        results.put(type(error)(*error.args))
-        sys.exit(error.exit_code)
-    if rank == 0:
-        results.put(result)
-
-
-@contextmanager
-def _forwarding(children: Sequence[int]) -> Iterator[list[int]]:
-    """Forward signals to the working processes. A Ctrl-C has reached them already. Yields the signals that came."""
-    came: list[int] = []
-
-    def forward(number: int, _: Any) -> None:
-        came.append(number)
-        for child in children if number != signal.SIGINT else ():
-            with suppress(ProcessLookupError):
-                os.kill(child, number)
-
-    with handled_by(forward):
-        yield came
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

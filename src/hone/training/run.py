@@ -14,10 +14,11 @@ from hone.reports.run_screen import print_run_summary
 from hone.runs.folder import Folder, require_writable
 from hone.runs.record import Record
 from hone.training.assemble import assemble
-from hone.training.fabric import is_first, open_fabric, run_on_devices
+from hone.training.fabric import open_fabric
 from hone.training.loop import fit
 from hone.training.parts import RunParts
 from hone.training.prepare import prepare
+from hone.training.processes import explained_by_others, is_first, run_on_devices
 from hone.training.results import conclude
 from hone.training.session import find_run_to_resume, open_session
 from hone.training.sizes import Disk
@@ -51,7 +52,10 @@ def train(job: Job, cache: StageCache) -> float | None:
                 folder,
             ).require_room()  # fmt: skip
             origin = assembled.origin(parts) | {"precision": precision}
-            with open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress):
+            with (
+                open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress),
+                explained_by_others(fabric),
+            ):
                 progress.resume(fabric, assembled.state)
                 progress.begin(assembled.state)
                 with stop.deferred(), assembled.state.fast_paths():

@@ -138,7 +138,7 @@ class RowEncoder:
         """Return what is wrong with rows, by their numbers."""
         numbers = list(chunk)
         try:
-            rows = store_media(Dataset.from_dict(self._by_role(chunk)), self.task, self.columns)
+            rows = store_media(Dataset.from_dict(self._by_role(chunk) | {"id": numbers}), self.task, self.columns)
         except (
             TypeError,
             ValueError,

@@ -55,9 +55,9 @@ def to_png(picture: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def grainy(side: int, colour: Colour, rng: Random) -> Image.Image:
+def grainy(side: int, colour: Colour, rng: Random, grain: float = 8.0) -> Image.Image:
     """Return a square of about one colour."""
-    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 8, (side, side, 3))
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, grain, (side, side, 3))
     return Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
 
 

@@ -67,7 +67,11 @@ class LinearProbe(Head):
 def _with_features(encoded: EncodedRows, network: Any, task: Task, device: torch.device) -> EncodedRows:
     """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
     name = cache_key(
-        fingerprint([encoded.rows]), _weights_digest(network), repr(network.config), processor_digest(task.processor)
+        fingerprint([encoded.rows, *([] if encoded.media is None else [encoded.media.rows])]),
+        _weights_digest(network),
+        repr(network.config),
+        processor_digest(task.processor),
+        getattr(task.processor, "padding_side", None),
     )
     columns_kept = [column for column in ("id", "label") if column in encoded.rows.column_names]
 

@@ -117,7 +117,7 @@ class PooledNetwork(PreTrainedModel):
             return mask
         backbone: Any = self.backbone
         frames: Tensor = backbone._get_feature_vector_attention_mask(states.shape[1], mask)
-        return frames
+        return frames.long()
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):

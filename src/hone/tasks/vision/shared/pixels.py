@@ -55,8 +55,11 @@ class PixelRecipe:
             tuple(means / stds),
         )
 
-    def resize(self, picture: Image.Image) -> Image.Image:
-        return picture if self.size in (None, picture.size) else picture.resize(self.size, self.resampling)
+    def resize(self, picture: Image.Image, resampling: Image.Resampling | None = None) -> Image.Image:
+        """Return a picture, or with another resampling a mask, in the network's size."""
+        if self.size is None or self.size == picture.size:
+            return picture
+        return picture.resize(self.size, self.resampling if resampling is None else resampling)
 
     def normalise(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Return pictures of one size as a tensor of channels first."""
@@ -73,6 +76,18 @@ def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
         return recipe.normalise([recipe.resize(picture) for picture in pictures])
     pixels: Tensor = processor(images=[*pictures], return_tensors="pt")["pixel_values"]
     return pixels
+
+
+def require_recipe(processor: Any) -> PixelRecipe:
+    """Return the recipe of a plain processor. Raise UserError for another one, which would not treat masks alike."""
+    recipe = PixelRecipe.of(processor)
+    if recipe is None or recipe.size is None:
+        raise UserError(
+            f"checkpoint.processor: {type(processor).__name__} does more than to resize pictures to one size, and "
+            f"masks must fit the pictures. Set it to "
+            f"{{class: SegformerImageProcessor, size: {{height: 512, width: 512}}}}."
+        )
+    return recipe
 
 
 def require_one_size(processor: Any) -> tuple[int, int]:
