@@ -39,6 +39,10 @@ class Listeners(ABC):
         """This many steps were left out so far, as their loss or gradient was not finite."""
 
     @abstractmethod
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """This many rows of each split could not be decoded and were left out so far."""
+
+    @abstractmethod
     def examined(self, step: int, split: str, records: Columns) -> None:
         """The records of a split, before their scores."""
 
@@ -70,6 +74,8 @@ class NoListeners(Listeners):
     def log(self, row: Mapping[str, Any]) -> None: ...
 
     def skipped(self, total: int) -> None: ...
+
+    def left_out(self, counts: Mapping[str, int]) -> None: ...
 
     def examined(self, step: int, split: str, records: Columns) -> None: ...
 
@@ -113,6 +119,10 @@ class RunListeners(Listeners):
 
     def skipped(self, total: int) -> None:
         self.record.update(skipped_steps=total)
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        if counts != self.record["left_out_rows"]:
+            self.record.update(left_out_rows=dict(counts))
 
     def examined(self, step: int, split: str, records: Columns) -> None:
         self.gallery.examined(step, split, records)

@@ -43,17 +43,20 @@ def fit(
     state.wrapped.train()
     with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
-            targets, asked = _agree(fabric, step, stop)
+            targets, asked, left_out = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
             taken = _take(fabric, state, data, check, step, targets, clip_norm)
             if taken is None:
                 continue
             meter.count(step, *taken, targets)
+            state.left_out.report(step.left_out)
+            state.left_out.count_training(left_out)
             progress.advance(step.number)
 
             if asked or course.needs_health_check(step.number):
                 check.require()
                 progress.count_skipped(state.skipped.total)
+                progress.count_left_out(state.left_out)
             if course.logs(step.number):
                 progress.log(meter.read(state))
             if course.evaluates(step.number):
@@ -97,11 +100,12 @@ def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator
                     break
 
 
-def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
-    """Return the number of targets of all processes, and whether any of them was asked to stop."""
-    ours = torch.tensor([sum(step.targets), float(stop.asked is not None)], dtype=torch.float64)
-    targets, asked = sum_over_processes(fabric, ours)
-    return max(targets, 1e-12), asked > 0
+def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool, int]:
+    """Return the number of targets of all processes, whether any of them was asked to stop, and how many rows they
+    left out of the step."""
+    ours = torch.tensor([sum(step.targets), stop.asked is not None, len(step.left_out)], dtype=torch.float64)
+    targets, asked, left_out = sum_over_processes(fabric, ours)
+    return max(targets, 1e-12), asked > 0, round(left_out)
 
 
 def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: RunProgress) -> float:
@@ -110,6 +114,7 @@ def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: Run
     with state.average.applied():
         records = predict(fabric, state.wrapped, data, "validation", progress.course.evaluate_rows)
         progress.shown(show(fabric, state.wrapped, data))
+        progress.count_left_out(state.left_out)
         progress.examined("validation", records)
         progress.evaluated(records, compute_scores(data.task, records), state)
     return time.perf_counter() - start

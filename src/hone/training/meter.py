@@ -45,6 +45,7 @@ class Meter:
             "train/grad_norm": float(self.norm),
             **_rates(state.scheduler),
             **({"train/skipped_steps": state.skipped.total} if state.skipped.total else {}),
+            **({"train/left_out_rows": state.left_out.counts["train"]} if "train" in state.left_out.counts else {}),
             "train/samples_per_second": rows / seconds,
             "train/tokens_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),

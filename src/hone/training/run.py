@@ -50,12 +50,13 @@ def train(job: Job, cache: StageCache) -> float | None:
             with open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress):
                 progress.resume(fabric, assembled.state)
                 progress.listeners.begin(assembled.course.steps, progress.step)
-                with stop.deferred(), assembled.state.fast_paths():
+                with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
                     fit(
                         fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
                         settings.on_nonfinite,
                     )  # fmt: skip
-                conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+                with progress.explaining_bad_rows():
+                    conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())

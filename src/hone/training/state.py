@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from hone.data.batching import Halvings
+from hone.data.left_out import LeftOut
 from hone.training.fast.compiling import Compilation
 from hone.training.fast.packing import Packing
 from hone.training.module import Module
@@ -49,6 +50,7 @@ class TrainState:
     compilation: Compilation
     skipped: SkippedSteps = field(default_factory=SkippedSteps)
     halvings: Halvings = field(default_factory=Halvings)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @contextmanager
     def fast_paths(self) -> Iterator[None]:
@@ -70,6 +72,7 @@ class TrainState:
             "precision": fabric.strategy.precision.state_dict(),
             "skipped": asdict(self.skipped),
             "halvings": asdict(self.halvings),
+            "left_out": dict(self.left_out.counts),
         }
         return {file: content for file, content in tensors.items() if content}, state
 
@@ -84,6 +87,7 @@ class TrainState:
         fabric.strategy.precision.load_state_dict(state["precision"])
         vars(self.skipped).update(state["skipped"])
         vars(self.halvings).update(state["halvings"])
+        self.left_out.counts.update(state.get("left_out", {}))
 
 
 def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:
