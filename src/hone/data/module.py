@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -144,6 +145,13 @@ class DataModule(LightningDataModule):
             micros = [part for micro in planned.passes for part in self._split(micro, planned.rows)]
             made = [self._train_batch(number, place, micro, planned) for place, micro in enumerate(micros)]
             yield self._step(number, made, planned.rows.lengths)
+
+    def for_training(self) -> DataModule:
+        """Returns a copy without what only evaluations need, to be sent to another process."""
+        alone = copy.copy(self)
+        alone.splits = {split: rows for split, rows in self.splits.items() if split == "train"}
+        vars(alone).pop("feed", None)
+        return alone
 
     def train_dataloader(self) -> TrainBatches:
         """Returns one epoch for a stock trainer, which accumulates gradients itself."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import closing
-from itertools import islice
 
 import torch
 from lightning.fabric import Fabric
@@ -14,7 +13,7 @@ from torch import Tensor
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import OnNonfinite
+from hone.core.value_types import OnNonfinite, StepWorkers
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -25,6 +24,7 @@ from hone.training.prefetch import prefetched
 from hone.training.progress import RunProgress
 from hone.training.state import TrainState
 from hone.training.step import run_passes, update
+from hone.training.workers import count_workers, steps_made
 
 
 def fit(
@@ -36,12 +36,13 @@ def fit(
     clip_norm: float | None,
     seed: int,
     on_nonfinite: OnNonfinite,
+    workers: StepWorkers = 0,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     course = progress.course
     meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress)) as steps:
+    with closing(_steps(fabric, data, progress, workers)) as steps:
         for step in steps:
             targets, asked, left_out = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
@@ -87,13 +88,17 @@ def _take(
         return update(fabric, state, check, step, summed, clip_norm)
 
 
-def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress, workers: StepWorkers) -> Generator[Step]:
     """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
     batches of the present size."""
     progress.require_not_pruned()
+    processes = count_workers(workers, fabric.device, data)
     while not progress.is_over:
-        to_come = islice(data.steps(progress.step + 1), progress.course.steps - progress.step)
-        with closing(prefetched(to_come, fabric.device)) as steps:
+        left = progress.course.steps - progress.step
+        with (
+            steps_made(data, progress.step + 1, left, processes) as to_come,
+            closing(prefetched(to_come, fabric.device)) as steps,
+        ):
             for step in steps:
                 yield step
                 if progress.is_over or progress.step != step.number:
