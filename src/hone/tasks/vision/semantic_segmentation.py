@@ -133,8 +133,8 @@ class SemanticSegmentation(Augmented, Task):
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         predicted = np.asarray(record["predicted"], dtype=np.float64)
-        shares = predicted / max(predicted.sum(), 1)
-        return {"shares": dict(zip(self.facts.labels, shares.tolist(), strict=True))}
+        shares = dict(zip(self.facts.labels, (predicted / max(predicted.sum(), 1)).tolist(), strict=True))
+        return {name: record[name] for name in self.bulky if name in record} | {"shares": shares}
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
         names = label_names(config)
