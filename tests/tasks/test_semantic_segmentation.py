@@ -29,11 +29,10 @@ from hone.tasks.vision.shared.pixels import require_recipe
 
 BRIEF = ("tracker=none", "precision=32-true", "checkpoint=tiny_segformer", "epochs=null", "steps=3", "batch_size=4")
 RNG = np.random.default_rng(0)
+Columns = dict[str, list[bytes]]
 
 
-def bound(
-    columns: dict[str, list[bytes]], names: Any = None, **options: Any
-) -> tuple[SemanticSegmentation, EncodedRows]:
+def bound(columns: Columns, names: Any = None, **options: Any) -> tuple[SemanticSegmentation, EncodedRows]:
     raw = SemanticSegmentation(**options)
     ids = [*range(len(columns["image"]))]
     rows = store_media(Dataset.from_dict({**columns, "id": ids}), raw, {})
