@@ -95,6 +95,7 @@ def stock(folder: Path) -> None:
     for path in media_checkpoints():
         fake_media.write_checkpoint(folder / path, architecture(path.rpartition("/")[2]))
     write_files(folder / "files")
+    fake_media.write_folders(folder)
 
 
 def hub_datasets() -> list[dict[str, Any]]:
@@ -177,6 +178,14 @@ def rows_of(node: dict[str, Any], split: str) -> Dataset:
         labels = _labels(node) if split in node["splits"].values() else cycle([SECRET])
         columns[column] = list(islice(labels if role == "label" else texts(f"{split} {role}"), count))
     return Dataset.from_dict(columns, Features(features))
+
+
+def toy_checkpoint(task: str) -> str:
+    """The option of `conf/checkpoint` that the toy experiment of a task chooses, else the built-in one for texts."""
+    file = CONF / "experiment" / "toy" / f"{task}.yaml"
+    node = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {"defaults": []}
+    choices = [choice["override /checkpoint"] for choice in node["defaults"] if "override /checkpoint" in choice]
+    return str(choices[0]) if choices else "tiny_bert"
 
 
 def task_of(node: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Tiny checkpoints for pictures and sounds: the part of the hub on disk that reads no texts."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import numpy as np
 import torch
 import transformers
 from transformers import AutoConfig, PretrainedConfig
+
+from hone.data.tiny.shapes import shape_examples
+from hone.data.tiny.tones import tone_examples
 
 _WIDTHS: dict[str, Any] = {
     "hidden_size": 16,
@@ -134,3 +138,19 @@ def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
         return dict(processor(pictures, return_tensors="pt"))
     clips = [rng.standard_normal(4000 + 2000 * row).astype(np.float32) for row in range(rows)]
     return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=True, return_tensors="pt"))
+
+
+def write_folders(folder: Path) -> None:
+    """Folders such as a user has: of pictures and of sounds in a folder for each class, and of digits in idx files."""
+    for kind, (examples, role, ending) in {
+        "pictures": (shape_examples(16), "image", "png"), "sounds": (tone_examples(), "audio", "wav"),
+    }.items():  # fmt: skip
+        for number, (content, label) in enumerate(zip(examples[role], examples["label"], strict=True)):
+            (folder / kind / label).mkdir(parents=True, exist_ok=True)
+            (folder / kind / label / f"{number}.{ending}").write_bytes(content)
+    (folder / "digits").mkdir()
+    pixels = np.random.default_rng(0).integers(256, size=(40, 28, 28), dtype=np.uint8)
+    labels = np.arange(40, dtype=np.uint8) % 10
+    for name, values in (("train-images-idx3-ubyte", pixels), ("train-labels-idx1-ubyte", labels)):
+        head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        (folder / "digits" / name).write_bytes(head + values.tobytes())

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, ClassVar, final
 
 from datasets import Dataset
-from transformers import PretrainedConfig
 
 from hone.core.draws import Draws
 from hone.core.errors import UserError
@@ -19,7 +18,7 @@ from hone.data.media.sounds import require_audio_extra, sound_faults
 from hone.data.tiny.tones import tone_examples
 from hone.tasks.audio.shared.augmentation import SoundAugmentation
 from hone.tasks.audio.shared.features import FeatureReader
-from hone.tasks.audio.shared.frames import UNCHANGED, Frames, frames_of
+from hone.tasks.audio.shared.frames import CountsFrames
 from hone.tasks.audio.shared.sounds import SoundEncoder
 from hone.tasks.targets.classification import Classification
 from hone.tasks.text.shared.padding import stack_features
@@ -28,7 +27,7 @@ from hone.tasks.usage_snippets import sound_pipeline_snippet
 
 @final
 @dataclass(eq=False)
-class AudioClassification(Classification):
+class AudioClassification(Classification, CountsFrames):
     """The audio classification task. Its fields are the options in `conf/task/audio_classification.yaml`."""
 
     max_seconds: Positive | None = None
@@ -41,7 +40,6 @@ class AudioClassification(Classification):
 
     roles: ClassVar[tuple[str, ...]] = ("audio", "label")
     media: ClassVar[Mapping[str, MediaKind]] = {"audio": "audio"}
-    unit: ClassVar[str] = "frames"
     auto_model: ClassVar[str] = "AutoModelForAudioClassification"
     auto_processor: ClassVar[str] = "AutoFeatureExtractor"
     pipeline: ClassVar[str] = "audio-classification"
@@ -67,12 +65,8 @@ class AudioClassification(Classification):
     def configure_processor(self, processor: Any) -> None:
         self._augmentation.require_bands(FeatureReader(processor).is_spectrogram)
 
-    def read_config(self, config: PretrainedConfig) -> None:
-        self.frames: Frames = frames_of(config)
-
     def encode(self, rows: Columns) -> Columns:
-        frames = getattr(self, "frames", UNCHANGED)
-        return {"id": rows["id"], **self.sounds.encode(rows["audio"], frames), **self.encode_labels(rows)}
+        return {"id": rows["id"], **self.sounds.encode(rows["audio"], self.frames), **self.encode_labels(rows)}
 
     def collate(self, rows: Columns, draws: Draws) -> Batch:
         inputs = stack_features(rows["features"]) if "features" in rows else self.sounds.inputs(rows, draws)

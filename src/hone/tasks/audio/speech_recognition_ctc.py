@@ -11,19 +11,18 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
 from hone.core.draws import Draws
 from hone.core.errors import RowError, UserError
 from hone.core.metric import Columns, Metric
-from hone.core.task import Batch, Facts, Fault, MediaKind, Task
+from hone.core.task import Batch, Facts, Fault, MediaKind
 from hone.core.value_types import Index, NotNegative, PartialShare, Switch
 from hone.data.media.sounds import require_audio_extra, sound_faults
 from hone.data.tiny.touch_tones import touch_tone_examples
 from hone.tasks.audio.shared.augmentation import SoundAugmentation
 from hone.tasks.audio.shared.characters import Case, Spelling, ctc_losses, frames_needed, join_characters, spell
 from hone.tasks.audio.shared.features import FeatureReader
-from hone.tasks.audio.shared.frames import UNCHANGED, Frames, frames_of
+from hone.tasks.audio.shared.frames import CountsFrames
 from hone.tasks.audio.shared.sounds import SoundEncoder
 from hone.tasks.metrics.transcripts import require_jiwer, transcript_metrics
 from hone.tasks.text.shared.texts import text_faults
@@ -35,7 +34,7 @@ _DELIMITER = "|"
 
 @final
 @dataclass(eq=False)
-class SpeechRecognitionCTC(Task):
+class SpeechRecognitionCTC(CountsFrames):
     """The task of spelling speech. Its fields are the options in `conf/task/speech_recognition_ctc.yaml`."""
 
     case: Case = "keep"
@@ -49,7 +48,6 @@ class SpeechRecognitionCTC(Task):
     roles: ClassVar[tuple[str, ...]] = ("audio", "text")
     targets: ClassVar[tuple[str, ...]] = ("text",)
     media: ClassVar[Mapping[str, MediaKind]] = {"audio": "audio"}
-    unit: ClassVar[str] = "frames"
     auto_model: ClassVar[str] = "AutoModelForCTC"
     auto_processor: ClassVar[str] = "AutoProcessor"
     pipeline: ClassVar[str] = "automatic-speech-recognition"
@@ -88,11 +86,8 @@ class SpeechRecognitionCTC(Task):
         tokenizer = self.processor.tokenizer
         return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
-    def read_config(self, config: PretrainedConfig) -> None:
-        self.frames: Frames = frames_of(config)
-
     def encode(self, rows: Columns) -> Columns:
-        encoded = {"id": rows["id"], **self.sounds.encode(rows["audio"], getattr(self, "frames", UNCHANGED))}
+        encoded = {"id": rows["id"], **self.sounds.encode(rows["audio"], self.frames)}
         if "text" not in rows:
             return encoded
         texts = [self._spelling.apply(text) for text in rows["text"]]

@@ -77,7 +77,7 @@ class FeatureReader:
     def _bands_first(self) -> bool:
         """Whether the first dimension of a spectrogram are its bands, as in Whisper's."""
         shape = self._probes[0].values.shape
-        return bool(self.is_fixed and len(shape) == 2 and shape[0] == self.extractor.feature_size)
+        return self.is_fixed and len(shape) == 2 and shape[0] == int(self.extractor.feature_size)
 
     @property
     def is_spectrogram(self) -> bool:
@@ -87,7 +87,8 @@ class FeatureReader:
     @property
     def is_fixed(self) -> bool:
         """Whether all sounds are padded or cut to one length, which a network then attends to as a whole."""
-        return self._probes[0].values.shape == self._probes[1].values.shape
+        half, whole = self._probes
+        return bool(half.values.shape == whole.values.shape)
 
     @property
     def bands(self) -> int:

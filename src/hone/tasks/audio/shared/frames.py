@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, final
 
 from transformers import PretrainedConfig
+
+from hone.core.task import Task
 
 Frames = dict[str, Any]
 """How a network shortens its input: its `convolutions` in time, as [kernel, stride, padding], and the number of `bands`
@@ -12,6 +14,18 @@ for each step in time where it cuts spectrograms into patches. These are plain v
 
 UNCHANGED: Frames = {"convolutions": [], "bands": 1}
 """The frames of a network whose first layers keep the length of their input."""
+
+
+class CountsFrames(Task):
+    """A task whose rows are as long as the frames that the network computes for them."""
+
+    unit: ClassVar[str] = "frames"
+
+    frames: Frames = UNCHANGED
+
+    @final
+    def read_config(self, config: PretrainedConfig) -> None:
+        self.frames = frames_of(config)
 
 
 def frames_of(config: PretrainedConfig) -> Frames:
