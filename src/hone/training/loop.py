@@ -10,10 +10,11 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
+from hone.config.settings import TrainSettings
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import OnNonfinite, StepWorkers
+from hone.core.value_types import StepWorkers
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -34,17 +35,14 @@ def fit(
     data: DataModule,
     progress: RunProgress,
     stop: Stop,
-    clip_norm: float | None,
-    seed: int,
-    on_nonfinite: OnNonfinite,
-    workers: StepWorkers = 0,
+    settings: TrainSettings,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     if progress.course.saves_start and not progress.step:
         progress.save(fabric, state)
     while True:
         try:
-            return _go_on(fabric, state, data, progress, stop, clip_norm, seed, on_nonfinite, workers)
+            return _go_on(fabric, state, data, progress, stop, settings)
         except NotFinite as reason:
             go_back(fabric, state, progress, reason)
 
@@ -55,20 +53,17 @@ def _go_on(
     data: DataModule,
     progress: RunProgress,
     stop: Stop,
-    clip_norm: float | None,
-    seed: int,
-    on_nonfinite: OnNonfinite,
-    workers: StepWorkers,
+    settings: TrainSettings,
 ) -> None:
     """Take all steps that are left. Raise NotFinite if the run has to go back."""
     course = progress.course
-    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, on_nonfinite)
+    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, settings.on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress, workers)) as steps:
+    with closing(_steps(fabric, data, progress, settings.workers)) as steps:
         for step in steps:
             targets, asked, left_out = _agree(fabric, step, stop)
-            seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
-            taken = _take(fabric, state, data, check, step, targets, clip_norm)
+            seeds.seed_everything(settings.seed, "step", step.number, fabric.global_rank)
+            taken = _take(fabric, state, data, check, step, targets, settings.clip_norm)
             if taken is None:
                 continue
             meter.count(step, *taken, targets)

@@ -47,10 +47,8 @@ def train(job: Job, cache: StageCache) -> float | None:
             prepared = prepare(parts, settings, cache)
             fabric, precision = open_fabric(settings, folder, parts.optimizer.rounds_at_random, prepared.blank)
             assembled = assemble(parts, settings, fabric, prepared)
-            Disk.of(
-                settings.output_root, parts.optimizer, precision, assembled.network, assembled.course, assembled.rows,
-                folder,
-            ).require_room()  # fmt: skip
+            place, optimizer, network = settings.output_root, parts.optimizer, assembled.network
+            Disk.of(place, optimizer, precision, network, assembled.course, assembled.rows, folder).require_room()
             origin = assembled.origin(parts) | {"precision": precision}
             with (
                 open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress),
@@ -59,10 +57,7 @@ def train(job: Job, cache: StageCache) -> float | None:
                 progress.resume(fabric, assembled.state)
                 progress.begin(assembled.state)
                 with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
-                    fit(
-                        fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
-                        settings.on_nonfinite, settings.workers,
-                    )  # fmt: skip
+                    fit(fabric, assembled.state, assembled.data, progress, stop, settings)
                 with progress.explaining_bad_rows():
                     conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
