@@ -56,7 +56,6 @@ def _go_on(
     settings: TrainSettings,
 ) -> None:
     """Take all steps that are left. Raise NotFinite if the run has to go back."""
-    course = progress.course
     meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, settings.on_nonfinite)
     state.wrapped.train()
     with closing(_steps(fabric, data, progress, settings.workers)) as steps:
@@ -71,15 +70,15 @@ def _go_on(
             state.left_out.count_training(left_out)
             progress.advance(step.number)
 
-            if asked or course.needs_health_check(step.number):
+            if asked or progress.course.needs_health_check(step.number):
                 check.require()
                 progress.count_skipped(state)
                 progress.count_left_out(state.left_out)
-            if course.logs(step.number):
+            if progress.course.logs(step.number):
                 progress.log(meter.read(state))
-            if course.evaluates(step.number):
+            if progress.course.evaluates(step.number):
                 meter.exclude(_evaluate(fabric, state, data, progress, check))
-            if course.saves(step.number) or asked:
+            if progress.course.saves(step.number) or asked:
                 progress.save(fabric, state)
             progress.require_not_pruned()
             if asked:
