@@ -15,6 +15,7 @@ from lightning import LightningDataModule
 from hone.core.columns import RowIndices, draw_rows
 from hone.core.errors import RowError, UserError
 from hone.core.task import Batch, Task
+from hone.core.value_types import StepWorkers
 from hone.data.batching import Batching, Halvings, split_by_length
 from hone.data.encoded_rows import EncodedRows
 from hone.data.left_out import REMEDY, LeftOut, MakeBatch, UsableBatch, make_substitute, make_usable
@@ -117,6 +118,8 @@ class DataModule(LightningDataModule):
         self.splits_batches = False
         """Whether a padded training batch is computed in parts of similar length."""
         self.halvings = Halvings()
+        self.workers: StepWorkers = 0
+        """How many processes make the training steps."""
         self.skips_bad_rows = skips_bad_rows
         """Whether rows that cannot be decoded are left out. If not, they raise RowError."""
         self.left_out = LeftOut()

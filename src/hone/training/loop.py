@@ -13,7 +13,7 @@ from torch import Tensor
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import OnNonfinite, StepWorkers
+from hone.core.value_types import OnNonfinite
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -36,13 +36,12 @@ def fit(
     clip_norm: float | None,
     seed: int,
     on_nonfinite: OnNonfinite,
-    workers: StepWorkers = 0,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     course = progress.course
     meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress, workers)) as steps:
+    with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
             targets, asked, left_out = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
@@ -50,14 +49,11 @@ def fit(
             if taken is None:
                 continue
             meter.count(step, *taken, targets)
-            state.left_out.report(step.left_out)
-            state.left_out.count_training(left_out)
+            state.left_out.count_training(step.left_out, left_out)
             progress.advance(step.number)
-
             if asked or course.needs_health_check(step.number):
                 check.require()
-                progress.count_skipped(state.skipped.total)
-                progress.count_left_out(state.left_out)
+                progress.count_losses(state)
             if course.logs(step.number):
                 progress.log(meter.read(state))
             if course.evaluates(step.number):
@@ -88,11 +84,11 @@ def _take(
         return update(fabric, state, check, step, summed, clip_norm)
 
 
-def _steps(fabric: Fabric, data: DataModule, progress: RunProgress, workers: StepWorkers) -> Generator[Step]:
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
     """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
     batches of the present size."""
     progress.require_not_pruned()
-    processes = count_workers(workers, fabric.device, data)
+    processes = count_workers(fabric.device, data)
     while not progress.is_over:
         left = progress.course.steps - progress.step
         with (

@@ -68,11 +68,12 @@ class RunProgress:
         self.step = step
         self.listeners.step(step)
 
-    def count_skipped(self, total: int) -> None:
-        """Report how many steps were left out so far, if that has changed."""
-        if total != self.skipped:
-            self.skipped = total
-            self.listeners.skipped(total)
+    def count_losses(self, state: TrainState) -> None:
+        """Report how many steps and how many rows were left out so far, if that has changed."""
+        if state.skipped.total != self.skipped:
+            self.skipped = state.skipped.total
+            self.listeners.skipped(self.skipped)
+        self.count_left_out(state.left_out)
 
     def count_left_out(self, left_out: LeftOut) -> None:
         """Report how many rows could not be decoded and were left out so far, if there were any."""

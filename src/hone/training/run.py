@@ -53,7 +53,7 @@ def train(job: Job, cache: StageCache) -> float | None:
                 with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
                     fit(
                         fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
-                        settings.on_nonfinite, settings.workers,
+                        settings.on_nonfinite,
                     )  # fmt: skip
                 with progress.explaining_bad_rows():
                     conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
