@@ -39,13 +39,14 @@ def with_hone(settings: dict[str, Any], gate: Gate) -> None:
     from hone.data.module import DataModule
     from hone.data.rows import Rows, load_rows
     from hone.training.evaluation import predict, predictor
-    from hone.training.fabric import make_fabric, resolve_precision
+    from hone.training.fabric import make_fabric
     from hone.training.finished import load_finished_run
+    from hone.training.precision import resolve_precision
 
     run = load_finished_run(str(_train(settings)), [])
     rows = load_rows(run.source, run.task, None, run.task.facts)
     rows = Rows({"test": rows.splits["test"]}, rows.facts)
-    fabric = make_fabric("auto", resolve_precision("auto", "auto"))
+    fabric = make_fabric("auto", resolve_precision("auto", "auto", run.network))
     data = DataModule(encode(rows, run.task, run.source)[1], run.task, Random(), 2 * settings["batch_size"])
     module = predictor(fabric, run.network, run.task)
     while True:

@@ -39,7 +39,7 @@ def rates() -> dict[str, float]:
 
 def own_precision() -> str:
     """Return the type that hone computes with on this machine by default."""
-    from hone.training.fabric import resolve_precision
+    from hone.training.precision import resolve_precision
 
     return "bf16" if resolve_precision("auto", "auto").startswith("bf16") else "fp32"
 

@@ -85,9 +85,9 @@ def make_minilm_lookalike(folder: Path) -> Path:
     from transformers import BertConfig, BertForSequenceClassification
 
     from hone.core.task import Facts
-    from hone.models.checkpoints.tiny import TinyBert
+    from hone.models.checkpoints.tiny_text import TinyBert
 
-    tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer = TinyBert(lr=1.0).make_processor("AutoTokenizer", Facts("single_label"))
     tokenizer.model_max_length = 512
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536

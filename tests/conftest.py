@@ -1,6 +1,8 @@
 """What all tests share: folders of their own, no network, and the `hone` command as a function or as a process."""
 
 import atexit
+import copy
+import gc
 import json
 import os
 import subprocess
@@ -64,9 +66,48 @@ TWO_CHECKPOINTS = (
 """Two steps and two checkpoints, in half a second."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Garbage collection walks through all that is imported, again and again: it has nothing to find there."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def configs_parsed_once() -> Iterator[None]:
+    """Hydra parses the same files for every command; a text that was parsed before is copied instead."""
+    from omegaconf import OmegaConf
+
+    parse, parsed = OmegaConf.load, {}
+
+    def load(file: Any) -> Any:
+        if not hasattr(file, "read"):
+            return parse(file)
+        start, text = file.tell(), file.read()
+        if text not in parsed:
+            file.seek(start)  # so that an error names the file
+            parsed[text] = parse(file)
+        return copy.deepcopy(parsed[text])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", staticmethod(load))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine goes down in the quick tests, and waiting for the disk would take much of their time."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture

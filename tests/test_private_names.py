@@ -7,21 +7,27 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
 import optuna
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from lightning_utilities.core import imports as lightning_imports
+from transformers import AutoModel, BertConfig, BertModel
+from transformers.utils import import_utils
 
+import fake_media
 from conftest import ROOT
 
 SOURCE = ROOT / "src" / "hone"
 LIBRARIES = {
     "commands/plan/paper.py": "torch 2.13, its memory tracker",
     "config/hydra_private.py": "Hydra 1.3",
+    "core/broken_torchvision.py": "transformers 5.23, lightning-utilities 0.15",
     "data/source.py": "datasets 5.2",
     "models/compatibility.py": "transformers 5.23",
+    "models/heads/pooled_model.py": "transformers 5.23, the frames of a wave",
     "sweeps/samplers/optuna_samplers.py": "Optuna 5.0",
     "tasks/metrics/bleu.py": "sacrebleu 2.6",
     "tracking/wandb/workarounds.py": "wandb 0.31",
@@ -53,6 +59,24 @@ def test_a_stream_of_datasets(name: str) -> None:
 
 def test_the_fingerprint_of_datasets() -> None:
     assert isinstance(datasets.Dataset.from_dict({"text": ["a"]})._fingerprint, str)
+
+
+def test_what_transformers_and_lightning_ask_about_torchvision() -> None:
+    for name in ("is_torchvision_available", "is_torchvision_v2_available"):
+        assert callable(getattr(import_utils, name).cache_clear), f"{name} is not cached any more"
+    assert import_utils._is_package_available("torch")[0]
+    assert lightning_imports._version("torch")
+    assert callable(lightning_imports.find_spec)
+    assert lightning_imports.package_available("torch")
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "hubert"])
+def test_the_frames_of_a_wave(kind: str) -> None:
+    network: Any = AutoModel.from_config(fake_media.tiny_config(kind))
+    mask = torch.ones(2, 400)
+    mask[1, 200:] = 0
+    frames = int(network._get_feature_vector_attention_mask(18, mask)[1].sum())
+    assert 0 < frames < 18
 
 
 @pytest.mark.parametrize("name", ["_storage", "_study_id"])

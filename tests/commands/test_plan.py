@@ -1,11 +1,14 @@
 """`hone plan`: it refuses what a run refuses, what it tells comes true, and it leaves nothing behind."""
 
 import json
+import multiprocessing
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +19,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from conftest import SMALL, Hone, only_run, record
+from conftest import PROTOTYPES, SMALL, Hone, journal, only_run, record
 from hone.commands.plan.pace import StepTimer
 from hone.commands.plan.paper import Paper
 from hone.commands.plan.rehearsal import Rehearsal
@@ -25,6 +28,7 @@ from hone.config.job import Invocation, Job
 from hone.config.tree import CONF, options
 from hone.core import hardware
 from hone.core.errors import UserError
+from hone.core.task import Batch
 from hone.tasks.text.text_classification import TextClassification
 from hone.training import prepare, sizes
 from hone.training.fast.packing import Padded, propose_packing
@@ -332,6 +336,56 @@ def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
     assert "measured" in done.out
     assert "activations" not in done.out.partition("measured")[0]
     assert "Traceback" not in done.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "checkpoint"), [("speech", "tiny_wav2vec2"), ("detection", "tiny_yolos")])
+def test_losses_without_meta_kernels_are_measured(hone: Hone, name: str, checkpoint: str) -> None:
+    """CTC, and the matching of boxes."""
+    done = hone(
+        "plan", "--config-dir", str(PROTOTYPES / "conf"), "trust=[prototypes]", "tracker=none", f"dataset={name}",
+        f"checkpoint={checkpoint}", f"monitor={'overlap/mean' if name == 'detection' else 'auto'}",
+    )  # fmt: skip
+    assert done.code == 0, done.said
+    assert "a separate process took the heaviest steps" in done.out
+    assert "measured" in done.out
+    assert "in total" in done.out
+    assert "Traceback" not in done.said
+
+
+def test_a_measurement_is_given_up_in_time(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hone.commands.plan._PATIENCE", 0.01)
+    monkeypatch.setattr(Rehearsal, "run", lambda *_: torch.zeros(1, device="meta").item())
+    done = hone("plan", *SMALL, NO_TRIAL)
+    assert done.code == 0, done.said
+    assert "depends on values that an estimate does not have (RuntimeError: Tensor.item()" in done.out
+    assert "so the total leaves out activations" in done.out
+    assert multiprocessing.active_children() == []
+
+
+def test_the_time_includes_making_the_batches(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    collate = TextClassification.collate
+
+    def decode(*arguments: Any) -> Batch:
+        sleep(0.1)
+        return collate(*arguments)
+
+    monkeypatch.setattr(TextClassification, "collate", decode)
+    monkeypatch.setattr("hone.commands.plan.pace._SECONDS", 0.3)
+    plan = planned(hone, "batch.pack=false", "batch.split=false")
+    assert plan["time"]["step"] > plan["time"]["batches"] == pytest.approx(0.1, rel=0.5)
+    assert "(making its batches: " in hone("plan", *SMALL, "batch.pack=false", "batch.split=false").out
+
+
+def test_the_unit_of_a_task_is_shown(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextClassification, "unit", "patches")
+    lines = hone("plan", *SMALL, NO_TRIAL).out.splitlines()
+    assert [line.split()[0] for line in lines if "per epoch; " in line and "padding" in line] == ["patches"]
+    refused = hone("plan", *SMALL, "batch.by=tokens", "batch_size=4")
+    assert refused.code == 2
+    assert re.search(r"the longest training row alone has \d+ patches", refused.err)
+    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    assert "train/patches_per_second" in journal(only_run())[0]
 
 
 @pytest.mark.slow

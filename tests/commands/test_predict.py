@@ -13,8 +13,10 @@ import torch
 from transformers import pipeline
 
 from conftest import SMALL, Hone, Outcome, only_run, train_in
+from hone.commands.predict.zero_shot import ZeroShot
 from hone.core.task import Facts
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
+from hone.training.evaluation import Predictor
 
 TEXTS = [
     "i feel happy today",
@@ -34,6 +36,47 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(done: Outcome) -> list[dict[str, Any]]:
     assert done.code == 0, done.said
     return [json.loads(line) for line in done.out.splitlines()]
+
+
+@pytest.mark.parametrize("options", [(), ("zero_shot=[glad,sad,afraid]",)])
+def test_memory_that_runs_out_makes_smaller_passes(
+    options: tuple[str, ...], hone: Hone, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size that fits is kept for later rows, and a row that does not fit alone ends the command in one line."""
+    monkeypatch.setattr("hone.commands.predict._CHUNK", 8)
+    if options:
+        monkeypatch.setattr(ZeroShot, "bind", bind_classes_of_a_mood)
+    words = ("predict", f"run={run}", "batch_size=8", *(f"text={text} {n}" for n in range(3) for text in TEXTS))
+    whole = rows(hone(*words, *options))
+    predict, tried, room = Predictor.answer_step, [], 3
+
+    def bounded(module: Predictor, batch: Any, index: int = 0) -> Any:
+        tried.append(len(batch["id"]))
+        if tried[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return predict(module, batch, index)
+
+    monkeypatch.setattr(Predictor, "answer_step", bounded)
+    done = hone(*words, *options)
+    assert tried[:3] == [8, 4, 2]
+    assert set(tried[2:]) <= {2, 1}
+    assert "Memory ran out with 8 rows per forward pass. From now on a pass has at most 4." in done.err
+    halved = rows(done)
+    assert [(row["text"], row["label"]) for row in halved] == [(row["text"], row["label"]) for row in whole]
+    for ours, theirs in zip(halved, whole, strict=True):
+        assert ours["scores"] == pytest.approx(theirs["scores"], abs=1e-5)
+    room = 0
+    failed = hone(*words, *options)
+    assert failed.code == 1
+    assert failed.err.splitlines()[-1] == (
+        "hone: Out of memory with a single row per forward pass: use a device with more memory."
+    )
+    assert "Traceback" not in failed.said
+
+
+def bind_classes_of_a_mood(zero_shot: ZeroShot, processor: Any, config: Any) -> None:
+    """Takes two classes of the run for those of entailment."""
+    zero_shot.processor, zero_shot.places = processor, [0, 1]
 
 
 def refused(done: Outcome, *said: str) -> None:
@@ -195,7 +238,7 @@ def save_nli(folder: Path, classes: list[str]) -> Path:
     network = tiny.network("AutoModelForSequenceClassification", tiny.config(names))
     network.config.label2id = {name: place for place, name in names["id2label"].items()}
     network.save_pretrained(folder)
-    tiny.processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
+    tiny.make_processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
     return folder
 
 

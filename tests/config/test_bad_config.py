@@ -87,7 +87,7 @@ CONFIG = {
     # what is missing
     "dataset=hub": "dataset.path has no value",
     "checkpoint=hub": "checkpoint.path has no value|checkpoint.path=…",
-    "checkpoint=scratch checkpoint.architecture=bert": "checkpoint.tokenizer has no value",
+    "checkpoint=scratch checkpoint.architecture=bert": "checkpoint.tokenizer has no value|needs an AutoTokenizer",
     # how it is written
     "nothing": "'nothing': expected key=value",
     "=3": "expected key=value",

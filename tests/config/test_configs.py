@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import fields
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from operator import getitem
 from pathlib import Path
@@ -29,7 +30,6 @@ from hone.config.job import Invocation
 from hone.config.tree import CONF, options
 from hone.data.encoded import encode
 from hone.data.rows import load_rows
-from hone.models.checkpoints.tiny import TinyBert
 from hone.sweeps.sweep import Sweep
 from hone.training import finished
 from hone.training.parts import RunParts
@@ -41,6 +41,9 @@ GROUPS = (
 ANSWERS = {
     "dataset/hub": {"path": "stanfordnlp/imdb"},
     "dataset/local": {"path": "files"},
+    "dataset/idx": {"path": "digits"},
+    "dataset/imagefolder": {"path": "pictures"},
+    "dataset/audiofolder": {"path": "sounds"},
     "checkpoint/hub": {"path": "google-bert/bert-base-uncased"},
     "checkpoint/scratch": {
         "architecture": "roberta",
@@ -61,6 +64,11 @@ def options_of(*groups: str) -> Any:
     return pytest.mark.parametrize(("group", "option"), found, ids=["/".join(pair) for pair in found])
 
 
+def checkpoints_for_texts() -> Any:
+    """A test for every checkpoint that reads texts; `test_media_checkpoints.py` has the others."""
+    return pytest.mark.parametrize("option", [*filter(fake_hub.reads_texts, options("checkpoint"))])
+
+
 def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> Any:
     """A test for every pair: quick are those that take each of the many once, and the few in turn."""
     pairs = [(number, left, turn, right) for number, left in enumerate(many) for turn, right in enumerate(few)]
@@ -71,6 +79,16 @@ def crossed(names: tuple[str, str], many: Sequence[Any], few: Sequence[Any]) -> 
             for number, left, turn, right in pairs
         ],
     )
+
+
+def checkpoints_by_architecture() -> Any:
+    """A test for every checkpoint for texts: quick is the first of each architecture, as the others are the same."""
+    paths, seen, cases = fake_hub.paths_of_checkpoints(), set(), []
+    for option in filter(fake_hub.reads_texts, options("checkpoint")):
+        kind = fake_hub.architecture(paths[option].rpartition("/")[2]) if option in paths else option
+        cases.append(pytest.param(option, marks=[pytest.mark.slow] * (kind in seen)))
+        seen.add(kind)
+    return pytest.mark.parametrize("option", cases)
 
 
 def source(group: str, option: str) -> str:
@@ -85,9 +103,14 @@ def chosen(group: str, option: str) -> list[str]:
 
 def checked(*overrides: str) -> tuple[Any, dict[str, Any]]:
     """The settings and the parts of a config, as the command would have them."""
+    return check("train", deepcopy(composed(*overrides)))
+
+
+@cache
+def composed(*overrides: str) -> Any:
+    """Cached, for several tests ask for the same option."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config: Any = OmegaConf.to_container(compose("train", [*overrides]), resolve=True, throw_on_missing=True)
-    return check("train", config)
+        return OmegaConf.to_container(compose("train", [*overrides]), resolve=True, throw_on_missing=True)
 
 
 @pytest.fixture(scope="session")
@@ -191,14 +214,16 @@ def test_every_option_composes_and_is_what_it_should_be(group: str, option: str)
 
 @options_of("dataset")
 def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path) -> None:
-    settings, parts = checked(*chosen(group, option))
+    parts = checked(*chosen(group, option))[1]
+    task_name = parts["task"]["_target_"].split(".")[-2]
+    settings, parts = checked(*chosen(group, option), f"checkpoint={fake_hub.toy_checkpoint(task_name)}")
     made = RunParts.of(parts, settings.trust)
     rows = load_rows(made.dataset, made.task)
-    task = made.task.bind(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
+    task = made.task.bind(made.checkpoint.make_processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task, made.dataset)[1]
     assert {split: len(part.rows) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
-    assert encoded["train"].lengths.min() > 2
+    assert encoded["train"].lengths.min() > (0 if task.media else 2)
 
 
 @pytest.mark.parametrize("node", fake_hub.hub_datasets(), ids=lambda node: node["name"])
@@ -229,21 +254,22 @@ def test_some_checkpoints_have_no_pad_token(hub: Path) -> None:
     assert "openai-community/gpt2" in bare
 
 
-@options_of("checkpoint")
-def test_every_checkpoint_trains_with_its_own_head(group: str, option: str, trained: Run) -> None:
-    settings, parts = checked(*chosen(group, option))
+@checkpoints_for_texts()
+def test_every_checkpoint_trains_with_its_own_head(option: str, trained: Run) -> None:
+    settings, parts = checked(*chosen("checkpoint", option))
     path = getattr(RunParts.of(parts, settings.trust).checkpoint, "path", None)
     told = fake_hub.task_for(path) if path else ["dataset=mrpc"]
-    require_padding(trained(*chosen(group, option), *told, "batch.pack=false"))
+    require_padding(trained(*chosen("checkpoint", option), *told, "batch.pack=false"))
 
 
-@options_of("checkpoint")
-def test_every_checkpoint_trains_with_a_head_of_ours(group: str, option: str, trained: Run, hone: Hone) -> None:
-    settings, parts = checked(*chosen(group, option))
+@checkpoints_by_architecture()
+def test_every_checkpoint_trains_with_a_head_of_ours(option: str, trained: Run, hone: Hone) -> None:
+    words = chosen("checkpoint", option)
+    settings, parts = checked(*words)
     if getattr(RunParts.of(parts, settings.trust).checkpoint.config({}), "is_encoder_decoder", False):
-        refused(hone, "head=auto", *chosen(group, option), "head=mean")
+        refused(hone, "head=auto", *words, "head=mean")
     else:
-        require_padding(trained(*chosen(group, option), "head=mean", "dataset=emotion", "batch.pack=false"))
+        require_padding(trained(*words, "head=mean", "dataset=emotion", "batch.pack=false"))
 
 
 @pytest.mark.parametrize(

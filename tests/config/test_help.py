@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,11 @@ def test_the_example_of_a_command_is_a_command(command: str, hone: Hone) -> None
     assert done.code == 0, done.said
 
 
-@pytest.mark.parametrize("group", OF_TRAINING)
-def test_groups_of_training_are_those_of_training_alone(group: str, hone: Hone) -> None:
-    heading = re.compile(rf"^  {group}=", re.MULTILINE)
-    assert heading.search(hone("train", "--help").out)
-    assert heading.search(hone("plan", "--help").out)
-    assert not any(heading.search(hone(command, "--help").out) for command in ("evaluate", "compare", "sync", "sweep"))
+def test_groups_of_training_are_those_of_training_alone(hone: Hone) -> None:
+    for command in ("train", "plan", "evaluate", "compare", "sync", "sweep"):
+        out = hone(command, "--help").out
+        shows = {group: bool(re.search(rf"^  {group}=", out, re.MULTILINE)) for group in OF_TRAINING}
+        assert shows == dict.fromkeys(OF_TRAINING, command in ("train", "plan")), command
 
 
 def test_a_group_has_its_options_and_the_keys_of_the_chosen_one(hone: Hone) -> None:
@@ -66,12 +66,19 @@ def test_a_group_has_its_options_and_the_keys_of_the_chosen_one(hone: Hone) -> N
     assert "head.layers" not in shown(hone("train", "--help").out)
 
 
-@pytest.mark.parametrize("group", ["head", "adapter", "batch", "optimizer", "scheduler", "task", "sweep", "tracker"])
-def test_every_key_of_every_option_is_explained(group: str, hone: Hone) -> None:
-    for option in options(group):
-        keys = shown(hone("train", "--help", f"{group}={option}").out)
-        bare = [name for name, words in keys.items() if name.startswith(f"{group}.") and not words]
-        assert not bare, option
+EXPLAINED = ("head", "adapter", "batch", "optimizer", "scheduler", "task", "sweep", "tracker")
+MOST = max(len(options(group)) for group in EXPLAINED)
+TURNS = [*zip(*(islice(cycle(options(group)), MOST) for group in EXPLAINED), strict=True)]
+"""An option of each group at a time, until the largest group has had all of its own."""
+
+
+@pytest.mark.parametrize("chosen", TURNS, ids=" ".join)
+def test_every_key_of_every_option_is_explained(chosen: tuple[str, ...], hone: Hone) -> None:
+    done = hone("train", "--help", *(f"{group}={option}" for group, option in zip(EXPLAINED, chosen, strict=True)))
+    assert done.code == 0, done.said
+    keys = {name: words for name, words in shown(done.out).items() if name.partition(".")[0] in EXPLAINED}
+    assert keys
+    assert not [name for name, words in keys.items() if not words]
 
 
 def test_values_are_those_of_the_command_line(hone: Hone) -> None:

@@ -22,7 +22,7 @@ from hone.data.plan import StepPlan, sorted_batches
 from hone.data.rows import Rows, load_rows
 from hone.data.sources.local import Local
 from hone.data.tiny.emotion import TinyEmotion
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.tasks.text.text_classification import TextClassification
 
 BRIEF = ("train", "tracker=none", "epochs=1", "batch_size=4", "dataset=local", "dataset.path=here")
@@ -150,12 +150,12 @@ def encoded(**options: Any) -> Dataset:
         {"text": ["i feel happy about my new job tonight", "sad"], "label": ["joy", "sadness"], "id": [0, 1]}
     )
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
-    task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    task = TextClassification(**options).bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", facts), facts)
     return encode(Rows({"train": rows}, facts), task, TinyEmotion(1, 1, 1))[1]["train"].rows
 
 
 def words(rows: Dataset, row: int = 0) -> list[str]:
-    tokenizer = TinyBert(lr=1.0).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer = TinyBert(lr=1.0).make_processor("AutoTokenizer", Facts("single_label"))
     return tokenizer.convert_ids_to_tokens(rows[row]["input_ids"])
 
 
@@ -185,7 +185,7 @@ def test_texts_are_cut_as_asked(options: dict[str, Any], kept: str) -> None:
 def test_batches_are_padded_as_asked(options: dict[str, Any], width: int) -> None:
     rows = encoded(**options)
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
-    task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    task = TextClassification(**options).bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", facts), facts)
     batch = task.collate(rows[:], Draws())
     assert batch["inputs"]["input_ids"].shape == (2, width)
     assert batch["inputs"]["attention_mask"].sum(dim=1).tolist() == [10, 3]

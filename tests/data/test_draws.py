@@ -16,7 +16,7 @@ from hone.core.task import Batch, Facts
 from hone.data.batching import Buckets, Random
 from hone.data.encoded_rows import EncodedRows
 from hone.data.module import DataModule
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.tasks.text.masked_lm import MaskedLM
 
 TEXTS = [f"word number {'many ' * (place % 7)}and then some more of them" for place in range(30)]
@@ -37,7 +37,7 @@ def unpadded(batch: Batch) -> Iterator[list[int]]:
 
 @pytest.fixture(scope="module")
 def task() -> MaskedLM:
-    tokenizer: BertTokenizer = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("texts"))
+    tokenizer: BertTokenizer = TinyBert(lr=1e-3).make_processor("AutoTokenizer", Facts("texts"))
     return MaskedLM(probability=0.4).bind(tokenizer, Facts("texts"))
 
 

@@ -86,7 +86,7 @@ def test_refused_rows_are_left_out_on_request() -> None:
 def test_a_changed_file_changes_the_fingerprint_and_is_encoded_again() -> None:
     write_album()
     first = load()
-    task = Pictures().bind(ToyVit().processor("", first.facts), first.facts)
+    task = Pictures().bind(ToyVit().make_processor("", first.facts), first.facts)
     _, encoded = encode(first, task, ImageFolder("album"))
     again = load()
     assert again.fingerprint() == first.fingerprint()
@@ -102,7 +102,7 @@ def test_a_changed_file_changes_the_fingerprint_and_is_encoded_again() -> None:
 def test_encoded_rows_have_no_content_and_batches_fetch_it_by_row() -> None:
     write_album()
     rows = load()
-    task = Pictures().bind(ToyVit().processor("", rows.facts), rows.facts)
+    task = Pictures().bind(ToyVit().make_processor("", rows.facts), rows.facts)
     train = encode(rows, task, ImageFolder("album"))[1]["train"]
     assert set(train.rows.column_names) == {"id", "length", "label"}
     (file,) = train.columns(train.ids[[5]])["image"]

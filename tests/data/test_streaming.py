@@ -27,7 +27,7 @@ from hone.data.sources.hub import Hub
 from hone.data.sources.local import Local
 from hone.data.streaming import shuffle_buffered
 from hone.data.tiny.emotion import TinyEmotion
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.layers import LayerMap
 from hone.runs.record import Record
 from hone.tasks.text.text_classification import TextClassification
@@ -65,7 +65,7 @@ def told(**options: Any) -> Local:
 def module(source: Any = None, batching: Batching | None = None, limit: int | None = None, **plan: Any) -> DataModule:
     """The data of a run, as `material` makes it."""
     rows = load_rows(source or told(), TextClassification(), limit)
-    task = TextClassification().bind(TinyBert(lr=1.0).processor("AutoTokenizer", rows.facts), rows.facts)
+    task = TextClassification().bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", rows.facts), rows.facts)
     return DataModule({}, task, batching or Random(), **{"batch_size": 4, **plan}, stream=rows.stream)
 
 
@@ -96,7 +96,7 @@ def test_a_stream_trains_and_trains_the_same_again(hone: Hone) -> None:
     assert (one / model).read_bytes() == (two / model).read_bytes()
 
 
-@pytest.mark.parametrize("at", [5, 20])
+@pytest.mark.parametrize("at", [pytest.param(5, marks=pytest.mark.slow), 20])
 def test_a_stream_goes_on_where_it_was_stopped(at: int, hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a window of the first epoch and of the second: the bits are those of a run that was never stopped."""
     from hone.training.progress import RunProgress

@@ -75,6 +75,7 @@ def test_a_model_with_our_own_head_and_folded_adapters_loads_without_hone(hone: 
     same_predictions(run, run / "export", trust=True)
 
 
+@pytest.mark.slow
 def test_the_default_run_learns(process: Hone) -> None:
     done = process("train")
     assert done.code == 0, done.said

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from conftest import SMALL, Hone
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from mistakes import refused
 
 
@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hone.core.task import Facts
 
     folder = tmp_path_factory.mktemp("checkpoint")
-    tokenizer = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer = TinyBert(lr=1e-3).make_processor("AutoTokenizer", Facts("single_label"))
     size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64}
     BertForSequenceClassification(
         BertConfig(vocab_size=len(tokenizer), num_hidden_layers=2, pad_token_id=0, **size)

@@ -4,7 +4,7 @@ import transformers
 from transformers import MODEL_MAPPING, BertConfig, BertForSequenceClassification
 
 from hone.models import compatibility as fitting
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 
 
 def test_model_mapping() -> None:

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from conftest import SMALL, Hone, only_run, runs
 from hone.core.task import Facts
 from hone.models.checkpoints.pretrained import Pretrained
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.loading import loading_lines
 from hone.models.network import BlankCheckpoint
 
@@ -21,7 +21,7 @@ FLAGS = {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True, "pool
 def save(folder: Path, auto_class: str = "AutoModel") -> Path:
     tiny = TinyBert(lr=1e-3)
     tiny.network(auto_class, tiny.config({})).save_pretrained(folder)
-    tiny.processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
+    tiny.make_processor("AutoTokenizer", Facts("none")).save_pretrained(folder)
     return folder
 
 

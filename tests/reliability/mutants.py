@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("torch", "transformers", "datasets", "lightning.fabric", "hydra", "pandas", "safetensors.torch", "wandb")
-RESUME = "tests/training/test_resume.py::test_resumes_to_the_bit_from_every_step_of_two_epochs"
+RESUME = "tests/training/test_resume.py::test_resumes_to_the_bit_after_many_stops"
 IGNORED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 """The libraries are imported before pytest could rewrite the asserts of those that are its plugins."""
 SNAPSHOTS = "tests/runs/test_snapshots.py"
@@ -64,7 +64,7 @@ MUTANTS = (
     ),
     Mutant(
         "the old checkpoints are deleted before the new one is saved", "runs/snapshots.py",
-        "self.folder.mkdir(exist_ok=True)", "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
+        "make_folder(self.folder)", "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
         f"{SNAPSHOTS}::test_a_half_written_one_is_no_checkpoint",
     ),
     Mutant(

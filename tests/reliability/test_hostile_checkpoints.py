@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import SMALL, Hone, train_in
-from hone.models.checkpoints.tiny import TinyBert
+from conftest import SMALL, Hone, only_run, train_in
+from hone.models.checkpoints.tiny_text import TinyBert
 from hostile import Payload, harmless, plant, refused, remote_code
 
 TEMPLATE = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ cycler.__init__.__globals__.os.system('touch %s') }}"
@@ -35,7 +35,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hone.core.task import Facts
 
     folder = tmp_path_factory.mktemp("sound")
-    tokenizer = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("single_label"))
+    tokenizer = TinyBert(lr=1e-3).make_processor("AutoTokenizer", Facts("single_label"))
     size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48, "num_hidden_layers": 1}
     config = BertConfig(vocab_size=len(tokenizer), pad_token_id=0, id2label={0: "bad", 1: "good"}, **size)
     BertForSequenceClassification(config).save_pretrained(folder)
@@ -193,6 +193,53 @@ def test_a_run_does_not_bring_code(hone: Hone, marker: Path, unfinished: Path) -
     shutil.rmtree("run/model")
     remote_code("run/model")
     assert hone("evaluate", "run=run").code != 0
+    assert not marker.exists()
+
+
+OWN = """from pathlib import Path
+from transformers import BertConfig, BertForSequenceClassification
+Path({marker!r}).touch()
+
+
+class OwnConfig(BertConfig):
+    model_type = "own_bert"
+
+
+class OwnModel(BertForSequenceClassification):
+    config_class = OwnConfig
+"""
+
+
+@pytest.mark.slow
+def test_code_that_its_training_was_allowed_to_run_has_to_be_allowed_again(
+    hone: Hone, marker: Path, sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands ask for it and do not call the model damaged; a run that was trained without code brings none."""
+    shutil.copytree(sound, "own")
+    Path("own/own.py").write_text(OWN.format(marker=str(marker)))
+    config = json.loads(Path("own/config.json").read_text())
+    classes = {"AutoConfig": "own.OwnConfig", "AutoModelForSequenceClassification": "own.OwnModel"}
+    Path("own/config.json").write_text(json.dumps({**config, "model_type": "own_bert", "auto_map": classes}))
+    words = (*SMALL, "limit=8", "checkpoint=hub", "checkpoint.path=own", "task.max_length=32")
+    done = hone("train", *words, "checkpoint.trust_remote_code=true", "output_root=own-runs")
+    assert done.code == 0, done.said
+    assert marker.exists()
+    run = only_run("own-runs")
+    for command in (("evaluate", f"run={run}", "output=scores"), ("predict", f"run={run}", "text=good")):
+        marker.unlink(missing_ok=True)
+        asked = hone(*command)
+        harmless(asked, marker)
+        assert asked.code == 2
+        assert "runs only if you allow it, and its training did: set HONE_TRUST_REMOTE_CODE=1." in asked.err
+        with monkeypatch.context() as patch:
+            patch.setenv("HONE_TRUST_REMOTE_CODE", "1")
+            allowed = hone(*command)
+            assert allowed.code == 0, allowed.said
+    saved = Path(run, "config.yaml").read_text()
+    Path(run, "config.yaml").write_text(saved.replace("trust_remote_code: true", "trust_remote_code: false"))
+    marker.unlink(missing_ok=True)
+    monkeypatch.setenv("HONE_TRUST_REMOTE_CODE", "1")
+    assert hone("predict", f"run={run}", "text=good", "verify=false").code == 2
     assert not marker.exists()
 
 

@@ -51,7 +51,7 @@ TARGETS = (
 """What no `_target_` may name: nothing here is a class of hone of the right kind, or of a trusted package."""
 
 SINKS = "hone.commands.predict.sinks.CsvSink"
-KERNEL = "checkpoint: {_target_: hone.models.checkpoints.tiny.TinyBert, trust_remote_code: true}"
+KERNEL = "checkpoint: {_target_: hone.models.checkpoints.tiny_text.TinyBert, trust_remote_code: true}"
 LOG = "{version: 1, root: {level: INFO, handlers: [a]}, handlers: {a: %s}}"
 ATTACKS = {
     **{f"dataset._target_={target}": f"dataset: {{_target_: '{target}'}}" for target in TARGETS},

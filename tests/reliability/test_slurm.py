@@ -134,7 +134,7 @@ class Command:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()  # which closes its pipe
 
 
 commands: list[Command] = []

@@ -1,13 +1,17 @@
 """The card of an exported model does what it says: its Python is run as it stands, and so is its command."""
 
 import contextlib
+import importlib
 import io
 import json
 import re
 import shlex
 from pathlib import Path
 
+import yaml
+
 from conftest import Hone
+from hone.config.tree import CONF
 
 SURE = ("precision=32-true",)
 ALWAYS = {"question_answering": ("task.null_threshold=1e9",)}
@@ -21,11 +25,12 @@ def require_card(hone: Hone, run: Path, task: str) -> None:
     card = Path("shared/README.md").read_text()
     code, command = re.findall(r"```(?:python|sh)\n(.*?)```", card, re.DOTALL)[:2]
     assert "this/folder" in code
+    write_media(task)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code.replace("this/folder", "shared"), {})
     asked = hone(*shlex.split(command.replace("this/folder", "shared"))[1:], *SURE, *ALWAYS.get(task, ()))
     assert asked.code == 0, asked.said
-    row = json.loads(asked.out)
+    row = json.loads(asked.out or Path("predictions.jsonl").read_text())
     said = next((row[name] for name in ("answer", "translation", "summary", "choice") if name in row), None)
     if said is not None:
         assert printed.getvalue().strip() == said
@@ -33,3 +38,12 @@ def require_card(hone: Hone, run: Path, task: str) -> None:
         found = row.get(name, "")
         assert (found if isinstance(found, str) else found[0][0]["text"]) in printed.getvalue()
     assert printed.getvalue()
+
+
+def write_media(name: str) -> None:
+    """The files that a card's example reads."""
+    node = yaml.safe_load((CONF / "task" / f"{name}.yaml").read_text(encoding="utf-8"))
+    module, _, cls = node.pop("_target_").rpartition(".")
+    task = getattr(importlib.import_module(module), cls)(**node)
+    for role in task.media.keys() & task.question().keys():
+        Path(task.question()[role]).write_bytes(task.sample()[role][0])

@@ -30,6 +30,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
+import fake_media
 from hone.config.tree import CONF
 from hone.data.tiny.emotion import TinyEmotion
 
@@ -50,7 +51,10 @@ SECRET = -1
 ROWS = {"train": 48}
 """How many a split has, where not 12."""
 
-ALSO_CALLED = {"minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100"}
+ALSO_CALLED = {
+    "minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100", "mit": "segformer",
+    "ast": "audio-spectrogram-transformer",
+}  # fmt: skip
 """Checkpoints that are not called after their architecture."""
 PARTICULAR = {
     "deberta-v2": {
@@ -88,7 +92,10 @@ def stock(folder: Path) -> None:
         write_dataset(folder / path, [node for node in nodes if node["path"] == path])
     for path in hub_checkpoints():
         write_checkpoint(folder / path)
+    for path in media_checkpoints():
+        fake_media.write_checkpoint(folder / path, architecture(path.rpartition("/")[2]))
     write_files(folder / "files")
+    fake_media.write_folders(folder)
 
 
 def hub_datasets() -> list[dict[str, Any]]:
@@ -97,8 +104,32 @@ def hub_datasets() -> list[dict[str, Any]]:
 
 
 def hub_checkpoints() -> list[str]:
-    """The hub ids of `conf/checkpoint`."""
-    return sorted({node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")})
+    """The hub ids of `conf/checkpoint` that read texts."""
+    return sorted(_hub_ids() - {*media_checkpoints()})
+
+
+def media_checkpoints() -> list[str]:
+    """Those that read pictures or sounds."""
+    return sorted(path for path in _hub_ids() if architecture(path.rpartition("/")[2]) in fake_media.SIZES)
+
+
+def reads_texts(option: str) -> bool:
+    """Whether a checkpoint of this name does."""
+    node = yaml.safe_load((CONF / "checkpoint" / f"{option}.yaml").read_text(encoding="utf-8"))
+    module, _, name = node["_target_"].rpartition(".")
+    own = getattr(getattr(importlib.import_module(module), name), "processors", ("AutoTokenizer",))
+    return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
+
+
+def paths_of_checkpoints() -> dict[str, str]:
+    """The hub id that each option of `conf/checkpoint` names, if it names one."""
+    return {
+        node["name"]: node["path"] for node in _nodes("checkpoint", "hone.models.checkpoints.pretrained.Pretrained")
+    }
+
+
+def _hub_ids() -> set[str]:
+    return {*paths_of_checkpoints().values()}
 
 
 def architectures() -> dict[str, str]:
@@ -147,6 +178,14 @@ def rows_of(node: dict[str, Any], split: str) -> Dataset:
         labels = _labels(node) if split in node["splits"].values() else cycle([SECRET])
         columns[column] = list(islice(labels if role == "label" else texts(f"{split} {role}"), count))
     return Dataset.from_dict(columns, Features(features))
+
+
+def toy_checkpoint(task: str) -> str:
+    """The option of `conf/checkpoint` that the toy experiment of a task chooses, else the built-in one for texts."""
+    file = CONF / "experiment" / "toy" / f"{task}.yaml"
+    node = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {"defaults": []}
+    choices = [choice["override /checkpoint"] for choice in node["defaults"] if "override /checkpoint" in choice]
+    return str(choices[0]) if choices else "tiny_bert"
 
 
 def task_of(node: dict[str, Any]) -> str:

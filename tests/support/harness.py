@@ -1,11 +1,13 @@
 """A training without a command line: the loop's parts, small enough to be run hundreds of times."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.fabric import Fabric
 
@@ -13,15 +15,17 @@ from hone.config.settings import TrainSettings
 from hone.core.signals import Stop
 from hone.core.task import Task
 from hone.data.batching import Batching, Random
+from hone.data.module import Step
 from hone.data.source import Source
 from hone.data.tiny.emotion import TinyEmotion
 from hone.models.adapters import Adapter, NoAdapter
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.head import Head
 from hone.models.heads.auto import Auto
 from hone.runs.snapshots import Snapshots
 from hone.tasks.text.text_classification import TextClassification
 from hone.tracking.tracker import NoTracker
+from hone.training import loop
 from hone.training.assemble import assemble
 from hone.training.fabric import make_fabric
 from hone.training.listeners import Listeners
@@ -29,9 +33,11 @@ from hone.training.loop import fit
 from hone.training.optim.optimizers import Optimizer
 from hone.training.optim.schedules import Linear, Scheduler
 from hone.training.parts import RunParts
+from hone.training.prepare import prepare
 from hone.training.progress import RunProgress
 from hone.training.pruning import LenientReferee, Referee
 from hone.training.stage_cache import StageCache
+from hone.training.state import TrainState
 
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8, fused=True)
 DEFAULTS = TrainSettings(
@@ -51,8 +57,11 @@ class Notebook(Listeners):
     steps: list[int] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
 
-    def begin(self, steps: int, done: int) -> None:
+    def begin(self, steps: int, done: int, rows: int) -> None:
         self.rows = [row for row in self.rows if row["step"] <= done]
+
+    def logged(self) -> int:
+        return len(self.rows)
 
     def step(self, step: int) -> None:
         self.steps.append(step)
@@ -60,7 +69,7 @@ class Notebook(Listeners):
     def log(self, row: Mapping[str, Any]) -> None:
         self.rows.append(dict(row))
 
-    def skipped(self, total: int) -> None: ...
+    def counted(self, skipped: int, retries: int) -> None: ...
 
     def left_out(self, counts: Mapping[str, int]) -> None: ...
 
@@ -130,6 +139,7 @@ class Training:
             batch_size=self.batch_size,
             accumulate=self.accumulate,
             clip_norm=self.clip_norm,
+            on_nonfinite=self.on_nonfinite,
             compile=self.compile,
             gradient_checkpointing=self.gradient_checkpointing,
             limit=self.rows,
@@ -144,7 +154,8 @@ class Started:
     """A training that is ready to go, and can go on from what an earlier one left in its folder."""
 
     def __init__(self, training: Training, fabric: Fabric) -> None:
-        assembled = assemble(training.parts(), training.settings(), fabric, StageCache())
+        parts, settings = training.parts(), training.settings()
+        assembled = assemble(parts, settings, fabric, prepare(parts, settings, StageCache()))
         self.training, self.fabric, self.data, self.network = training, fabric, assembled.data, assembled.network
         self.course, self.train_state, self.module = assembled.course, assembled.state, assembled.state.module
         self.notebook = Notebook()
@@ -155,7 +166,7 @@ class Started:
 
     def fit(self, stop: Stop | None = None) -> "Started":
         self.run.resume(self.fabric, self.train_state)
-        self.notebook.begin(self.course.steps, self.run.step)
+        self.run.begin(self.train_state)
         training = self.training
         with self.train_state.fast_paths():
             fit(
@@ -187,3 +198,14 @@ def distance(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor
     """The largest difference of two weights. Key biases are left out: their gradient is zero in exact arithmetic, so
     that Adam makes whole steps of its rounding errors."""
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours if "key.bias" not in name)
+
+
+def overflow(patch: pytest.MonkeyPatch, steps: set[int], above: float) -> None:
+    """Makes the loss of some steps NaN where the learning rate begins above a number."""
+    passes = loop.run_passes
+
+    def overflowing(fabric: Any, state: TrainState, step: Step, targets: float) -> torch.Tensor:
+        loss = passes(fabric, state, step, targets)
+        return loss * math.nan if step.number in steps and state.scheduler.base_lrs[0] > above else loss
+
+    patch.setattr(loop, "run_passes", overflowing)

@@ -1,6 +1,5 @@
 """Pruning: less is trained, the best is found, a run that was stopped goes on, and nothing is lost on the way."""
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,12 +24,6 @@ from simulation import AIM, EVALUATIONS, Drive, grid_of, learning
 
 CUBE = grid_of(3, 3, 3)
 WHOLE = 27 * EVALUATIONS
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No machine goes down in these tests."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def best_of(learn: Any, space: Space) -> str:

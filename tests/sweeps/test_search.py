@@ -37,12 +37,6 @@ DRAWN = [option for option in options("sweep/sampler") if option != "grid"]
 LEARNING = ["tpe", "gp", "cmaes", "nsga2"]
 
 
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No machine goes down in these tests."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 def sampler(option: str, trials: int, seed: int = 0) -> SequentialSampler:
     """As a command line would have it."""
     words = [f"sweep/sampler={option}", f"sweep.sampler.trials={trials}", f"sweep.sampler.seed={seed}"]

@@ -25,7 +25,7 @@ from hone.data.batching import Random
 from hone.data.encoded_rows import EncodedRows
 from hone.data.module import DataModule
 from hone.models.checkpoint import Checkpoint
-from hone.models.checkpoints.tiny import TinyBert, TinyLlama
+from hone.models.checkpoints.tiny_text import TinyBert, TinyLlama
 from hone.tasks.metrics.scalars import BITS_PER_BYTE
 from hone.tasks.text.causal_lm import CausalLM
 from hone.tasks.text.masked_lm import MaskedLM
@@ -46,7 +46,7 @@ EOS = 3
 
 def equipped(task: Task, checkpoint: Checkpoint, seed: int = 0) -> tuple[Any, Any]:
     """The task with the checkpoint's tokenizer, and a random network."""
-    ready = task.bind(checkpoint.processor("AutoTokenizer", Facts("text")), Facts("text"))
+    ready = task.bind(checkpoint.make_processor("AutoTokenizer", Facts("text")), Facts("text"))
     torch.manual_seed(seed)
     return ready, checkpoint.network(task.auto_model, checkpoint.config({})).eval()
 
@@ -275,7 +275,7 @@ def test_a_mask_token_in_a_text_is_read_and_not_learned() -> None:
 
 def test_a_tokenizer_without_a_mask_is_a_mistake(hone: Hone) -> None:
     task = MaskedLM()
-    processor = TinyBert(lr=1e-3).processor("AutoTokenizer", Facts("text"))
+    processor = TinyBert(lr=1e-3).make_processor("AutoTokenizer", Facts("text"))
     processor.mask_token = None
     with pytest.raises(UserError, match="no mask token"):
         task.bind(processor, Facts("text"))

@@ -13,7 +13,7 @@ from hone.core.draws import Draws
 from hone.data.canonical import to_canonical
 from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.layers import LayerMap
 from hone.tasks.text.multiple_choice import MultipleChoice
 from hone.tasks.text.shared.choices import choice_index, find_label_style
@@ -28,7 +28,7 @@ def equipped(**options: Any) -> tuple[MultipleChoice, Any, Dataset]:
     rows = TinyEndings(32, 1, 1).load()["train"]
     rows = rows.add_column("id", np.arange(len(rows)))
     facts, checkpoint = raw.find_facts(rows, None), TinyBert(1.0, STILL)
-    task = raw.bind(checkpoint.processor("AutoTokenizer", facts), facts)
+    task = raw.bind(checkpoint.make_processor("AutoTokenizer", facts), facts)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config({}))
     return task, network, rows.map(task.encode, batched=True, remove_columns=rows.column_names)

@@ -19,7 +19,7 @@ from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.neighbours import TinyNeighbours
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.tasks.metrics.squad import Measure, Squad
 from hone.tasks.text.question_answering import QuestionAnswering
 from hone.tasks.text.shared.answers import Answer, choose_answers, find_best_spans, merge_spans, read_answers
@@ -182,7 +182,7 @@ def test_windows_are_weighed_against_each_other() -> None:
 
 
 def tokenizer() -> Any:
-    return TinyBert(lr=1.0).processor("AutoTokenizer", Facts(""))
+    return TinyBert(lr=1.0).make_processor("AutoTokenizer", Facts(""))
 
 
 def test_every_answer_is_found_again_in_its_window() -> None:
@@ -238,7 +238,7 @@ def equipped(**options: Any) -> tuple[QuestionAnswering, Any, Dataset]:
     rows = TinyNeighbours(40, 1, 1).load()["train"]
     rows = rows.add_column("id", np.arange(len(rows)))
     facts, checkpoint = raw.find_facts(rows, None), TinyBert(lr=1.0)
-    task = raw.bind(checkpoint.processor("AutoTokenizer", facts), facts)
+    task = raw.bind(checkpoint.make_processor("AutoTokenizer", facts), facts)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config({})).eval()
     return task, network, rows.map(task.encode, batched=True, remove_columns=rows.column_names)

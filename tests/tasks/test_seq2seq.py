@@ -18,9 +18,9 @@ from hone.core.columns import draw_rows, read_columns
 from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.task import Facts
-from hone.models.checkpoints.tiny import TinyT5
-from hone.models.compatibility import fit_tokenizer
+from hone.models.checkpoints.tiny_text import TinyT5
 from hone.models.layers import LayerMap
+from hone.models.processors import fit_tokenizer
 from hone.tasks.text.shared.generation import Languages, decoder_inputs, supported_languages
 from hone.tasks.text.shared.seq2seq import Seq2Seq
 from hone.tasks.text.summarization import Summarization
@@ -46,7 +46,7 @@ def equipped(task: Seq2Seq, **hyperparameters: Any) -> tuple[Any, Any]:
     """The task and a network for it, as at the start of a run."""
     torch.manual_seed(0)
     checkpoint = TinyT5(lr=1e-3, hyperparameters=hyperparameters or None)
-    task = task.bind(checkpoint.processor("AutoTokenizer", Facts("texts")), Facts("texts"))
+    task = task.bind(checkpoint.make_processor("AutoTokenizer", Facts("texts")), Facts("texts"))
     network = checkpoint.network(task.auto_model, checkpoint.config({}))
     task.configure_generation(network)
     return task, network.eval()

@@ -24,7 +24,7 @@ from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import encode_with_media
 from hone.data.media.storing import store_media
 from hone.models.checkpoint import Checkpoint
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.training.evaluation import Predictor
 
 OURS = sorted((ROOT / "conf/task").glob("*.yaml"))
@@ -79,7 +79,7 @@ def example(request: pytest.FixtureRequest) -> Example:
     rows = store_media(rows, raw, {})
     facts = raw.find_facts(rows, None)
     checkpoint = checkpoint_for(raw, request.param.stem)
-    task = raw.bind(checkpoint.processor(raw.auto_processor, facts), facts)
+    task = raw.bind(checkpoint.make_processor(raw.auto_processor, facts), facts)
     encoded = rows.map(partial(encode_with_media, task), batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))

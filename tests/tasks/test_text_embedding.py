@@ -19,7 +19,7 @@ from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.layers import LayerMap
 from hone.tasks.metrics.retrieval import embedding_metrics, mark_rivals, partner_ranks
 from hone.tasks.text.text_embedding import TextEmbedding
@@ -74,7 +74,7 @@ def test_the_pool_has_an_end() -> None:
 
 def equipped(kind: str = "pairs", **options: Any) -> TextEmbedding:
     facts = Facts(kind, numbers={"low": 0.0, "high": 5.0} if kind == "scores" else {})
-    return TextEmbedding(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TextEmbedding(**options).bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", facts), facts)
 
 
 def network() -> Any:

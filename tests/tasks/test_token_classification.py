@@ -23,7 +23,7 @@ from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.entities import TAGS, TinyEntities
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.tasks.metrics import spans as entities
 from hone.tasks.text.shared import word_pieces
 from hone.tasks.text.shared.tags import find_tags, tag_metrics
@@ -166,7 +166,7 @@ def test_bytes_behind_other_rules_are_no_trouble() -> None:
 
 def equipped(**options: Any) -> TokenClassification:
     facts = Facts("spans", TAGS, (9, 1, 1, 1, 1, 1, 1))
-    return TokenClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TokenClassification(**options).bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", facts), facts)
 
 
 def network(task: TokenClassification) -> Any:

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from conftest import PROTOTYPES, ROOT, SMALL, Hone, journal, only_run, record, runs
+from harness import overflow
 from hone.tracking.tracker import RunInfo
+from hone.tracking.wandb import download
 from hone.tracking.wandb.tracker import WandbTracker
 from hone.training.progress import RunProgress
 from wandb_server.faults import Fault
@@ -61,6 +63,28 @@ def test_a_killed_run_goes_on_as_the_same_without_losing_or_doubling_a_row(serve
     assert [row["step"] for row in arrived.history] == [row["step"] for row in journal(only_run())]
     assert [row["_step"] for row in arrived.history] == [*range(len(arrived.history))]
     assert arrived.state == "finished"
+
+
+@pytest.mark.slow
+def test_a_retry_follows_the_rows_that_cannot_be_taken_back(
+    server: Server, hone: Hone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline too. Whoever downloads the run gets the rows of the retry alone."""
+    overflow(monkeypatch, {5}, above=0.6e-3)
+    quick = (*TRACKED, "limit=64", "batch_size=8", "log_every=1", "save_every=3", "optimizer.lr=1e-3")
+    for mode in ("online", "offline"):
+        done = hone("train", *quick, "on_nonfinite=retry", f"tracker.mode={mode}", f"name={mode}")
+        assert done.code == 0, done.said
+        if mode == "offline":
+            assert hone("sync", "outputs/offline").code == 0
+        run = only_run(f"outputs/{mode}")
+        kept = [row for row in journal(run) if len(row) > 1]
+        arrived = server.state.runs[record(run)["tracker"]["id"]]
+        assert [row["step"] for row in arrived.history][:8] == [1, 2, 3, 4, 3, 4, 5, 6]
+        assert [row["_step"] for row in arrived.history] == [*range(len(arrived.history))]
+        current = [row for row in download._current(arrived.history) if "train/loss" in row]
+        assert [row["train/loss"] for row in current] == [row["train/loss"] for row in kept if "train/loss" in row]
+        assert len(arrived.history) == len(journal(run))
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from hone.core.errors import RunError
 from hone.core.signals import Stop
 from hone.data.module import Step
 from hone.training import fabric as devices
-from hone.training import fabric as precision
 from hone.training import nonfinite as health
+from hone.training.precision import resolve_precision
 from hone.training.prefetch import ahead, prefetched
 
 
@@ -172,8 +172,9 @@ def gpu(patch: pytest.MonkeyPatch, capability: tuple[int, int]) -> None:
 )
 def test_auto_on_gpus(capability: tuple[int, int], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(monkeypatch, capability)
-    assert precision.resolve_precision("auto", "auto") == found
-    assert precision.resolve_precision("auto", "cuda") == found
+    narrow = torch.nn.Linear(8, 8)
+    assert resolve_precision("auto", "auto", narrow) == found
+    assert resolve_precision("auto", "cuda", narrow) == found
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_tf32_is_used_where_there_is_any(
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
-        precision.set_matmul_precision(torch.device(device), numbers)
+        devices.set_matmul_precision(torch.device(device), numbers)
         assert torch.get_float32_matmul_precision() == found
     finally:
         torch.set_float32_matmul_precision(before)

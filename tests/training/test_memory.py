@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from conftest import Hone, only_run
 from harness import Started, Training, same_bits
@@ -106,11 +107,21 @@ def test_a_single_row_that_does_not_fit_ends_the_run(hone: Hone, monkeypatch: py
 
 
 def test_rows_that_depend_on_each_other_are_not_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextClassification, "independent_rows", False)
     started = Training(tmp_path, batching=WHOLE).start()
     room_for(started, 2)
-    monkeypatch.setattr(TextClassification, "independent_rows", False)
     with pytest.raises(RunError, match="compares the rows of a batch"):
         started.fit()
+
+
+def test_an_evaluation_in_which_padding_counts_is_halved_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = Training(tmp_path, rows=24, batch_size=8, batching=WHOLE).start()
+    room_for(started, 8, "predict_step")
+    started.module.over_time = nn.Sequential(nn.Conv1d(1, 2, 3), nn.GroupNorm(2, 2))
+    predict(started.fabric, started.train_state.wrapped, started.data, "validation")
+    assert "it has at most 8. Scores change a little: group norm averages over padding." in caplog.text
 
 
 def test_an_update_without_memory_is_not_repeated(tmp_path: Path) -> None:

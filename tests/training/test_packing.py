@@ -19,7 +19,7 @@ from harness import Training, distance
 from hone.core.draws import Draws
 from hone.core.task import Batch, Facts, Task
 from hone.data.batching import Random
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.models.layers import LayerMap
 from hone.tasks.text.text_classification import TextClassification
 from hone.training.fast.layout import Layout
@@ -42,7 +42,7 @@ CANNOT = ["albert", "deberta-v2", "t5", "mpnet", "modernbert", "bart"]
 
 def task() -> Task:
     facts = Facts("single_label", ("a", "b", "c"), (1, 1, 1))
-    return TextClassification().bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
+    return TextClassification().bind(TinyBert(lr=1.0).make_processor("AutoTokenizer", facts), facts)
 
 
 def batch(*lengths: int) -> Batch:

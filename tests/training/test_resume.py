@@ -18,28 +18,23 @@ from hone.training.pruning import Referee
 from resuming import awkward, everything, fit_until, in_child, numbers
 
 
-def test_resumes_to_the_bit_from_every_step_of_two_epochs(tmp_path: Path) -> None:
-    straight = awkward(tmp_path / "straight").start().fit()
-    steps = straight.course.steps
-    assert steps == 8
-    for step in range(1, steps):
-        told = awkward(tmp_path / f"from{step}")
-        stopped = fit_until(told.start(), step)
-        assert stopped.run.step == step
-        resumed = told.start().fit()
-        assert resumed.notebook.steps == list(range(step + 1, steps + 1))
-        assert same_bits(everything(resumed), everything(straight)), f"from step {step}"
-        assert [row for row in numbers(stopped) if row["step"] <= step] + numbers(resumed) == numbers(straight)
-        assert resumed.run.best == straight.run.best
-
-
 def test_resumes_to_the_bit_after_many_stops(tmp_path: Path) -> None:
-    """Twice within an epoch, across its end, and at once again after a start."""
+    """Twice within an epoch, across its end, and at once again after a start; test_exact_resume.py does every step."""
     straight = awkward(tmp_path / "straight", epochs=3.0).start().fit()
     told = awkward(tmp_path / "stopped", epochs=3.0)
+    rows: list[dict[str, Any]] = []
+    reached = 0
     for step in (2, 3, 5, 6, 7, 11):
-        fit_until(told.start(), step)
-    assert same_bits(everything(told.start().fit()), everything(straight))
+        stopped = fit_until(told.start(), step)
+        assert stopped.run.step == step
+        assert stopped.notebook.steps == list(range(reached + 1, step + 1))
+        rows += [row for row in numbers(stopped) if row["step"] <= step]
+        reached = step
+    resumed = told.start().fit()
+    assert resumed.notebook.steps == list(range(reached + 1, straight.course.steps + 1))
+    assert same_bits(everything(resumed), everything(straight))
+    assert rows + numbers(resumed) == numbers(straight)
+    assert resumed.run.best == straight.run.best
 
 
 def test_two_steps_are_not_the_same_bits(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def album(own_folder: None) -> Path:
 def data(album: Path) -> DataModule:
     source = ImageFolder(str(album))
     rows = load_rows(source, Pictures())
-    task = Pictures().bind(ToyVit().processor("", rows.facts), rows.facts)
+    task = Pictures().bind(ToyVit().make_processor("", rows.facts), rows.facts)
     return DataModule(encode(rows, task, source)[1], task, Random(), batch_size=4, accumulate=2)
 
 

@@ -20,7 +20,7 @@ from hone.reports.model_card import model_card
 from hone.runs.folder import require_writable
 from hone.runs.manifest import EXPORTED, files_in, write_manifest
 from hone.runs.reading import read_yaml
-from hone.training.finished import beside, bind_task, require_model
+from hone.training.finished import beside, bind_task, may_run_code, require_model
 
 
 def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocation) -> None:
@@ -28,7 +28,8 @@ def main(settings: ExportSettings, parts: Mapping[str, Any], invocation: Invocat
     with capture_log():
         folder, record, manifest = require_model(settings.run, settings.verify)
     config = read_yaml(folder.config, ("task",))
-    task = bind_task(folder, check_node(config["task"], "task", settings.trust), settings.trust)
+    node = check_node(config["task"], "task", settings.trust)
+    task = bind_task(folder, node, settings.trust, may_run_code(config))
     target = Path(settings.output) if settings.output else beside(settings.run, folder, "export")
     if target.exists() and not settings.overwrite:
         raise UserError(

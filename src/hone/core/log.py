@@ -9,6 +9,7 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import BinaryIO, final
 
+from hone.core.broken_torchvision import hide_broken_torchvision
 from hone.core.files import append_line, storing
 from hone.core.foreign_text import for_screen
 from hone.core.progress_bar import console
@@ -87,6 +88,7 @@ def capture_log() -> Iterator[Log]:
     ours.propagate = warned.propagate = False
     logging.captureWarnings(True)
     try:
+        _warn_of_torchvision()
         yield log
     finally:
         logging.captureWarnings(False)
@@ -95,6 +97,12 @@ def capture_log() -> Iterator[Log]:
         ours.handlers.clear()
         warned.removeHandler(log.memory)
         _close(log)
+
+
+def _warn_of_torchvision() -> None:
+    problem = hide_broken_torchvision()
+    if problem:
+        logging.getLogger(__name__).warning(problem)
 
 
 def _close(log: Log) -> None:

@@ -50,6 +50,8 @@ class ProgressBar(Display):
         )
 
     def start(self, steps: int, done: int) -> None:
+        for earlier in self.progress.task_ids:  # of a run that went back
+            self.progress.remove_task(earlier)
         self.task = self.progress.add_task("training", total=steps, completed=done, numbers="")
         self.progress.start()
 

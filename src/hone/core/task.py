@@ -139,8 +139,6 @@ class Predictive(ABC):
 class Task(Predictive):
     """A task. It is built from its config with its options only; `bind` then adds the processor and the facts."""
 
-    independent_rows: ClassVar[bool] = True
-    """Whether the loss of a row is the same in every batch. If not, a batch is never split."""
     pipeline: ClassVar[str]
     """The Hub's name for the task, on model cards and in `pipeline()`."""
 
@@ -166,6 +164,11 @@ class Task(Predictive):
     @abstractmethod
     def count_targets(self, batch: Batch) -> float:
         """Return the number of targets that `loss` averages over: examples, labelled tokens, target tokens."""
+
+    @property
+    def independent_rows(self) -> bool:
+        """Whether the loss of a row is the same in every batch. If not, a batch is never split."""
+        return True
 
     @property
     @abstractmethod

@@ -31,6 +31,11 @@ def remote_code_allowed() -> bool:
     return os.environ.get("HONE_TRUST_REMOTE_CODE", "").lower() in ("1", "true")
 
 
+def needs_remote_code(error: BaseException) -> bool:
+    """Whether transformers refuses to load something because it comes with code of its own."""
+    return "custom code" in str(error)
+
+
 def require_trusted(target: str, place: str, trust: Iterable[str], key: str = "_target_") -> None:
     """Raise UserError unless the target belongs to hone, to torch.optim, or to a package that the user trusts."""
     package = target.partition(".")[0]

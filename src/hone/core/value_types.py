@@ -68,6 +68,7 @@ NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 PartialShare = Annotated[float, Ge(0), Lt(1)]
 ProperShare = Annotated[float, Gt(0), Lt(1)]
+KeptShare = Annotated[float, Gt(0), Le(1)]
 Factor = Annotated[int, Ge(2)]
 Length = Annotated[
     str | int | float,
@@ -98,7 +99,7 @@ ClassWeights = Literal["balanced"] | list[Positive] | dict[str, Positive] | None
 BleuTokens = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none"]
 Labels = list[str] | Place | None
 OnBadRow = Literal["error", "skip"]
-OnNonfinite = Literal["stop", "skip"]
+OnNonfinite = Literal["stop", "skip", "retry"]
 Pooling = Literal["auto", "cls", "mean", "max", "last", "attention"]
 FixedPooling = Literal["auto", "cls", "mean", "max", "last"]
 Switch = Literal["auto"] | bool

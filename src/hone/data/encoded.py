@@ -46,7 +46,7 @@ def processor_digest(processor: Any) -> str:
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
         processor.save_pretrained(folder)
-        for file in sorted(Path(folder).iterdir()):
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
             digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 

@@ -117,6 +117,8 @@ class DataModule(LightningDataModule):
         self.stream = stream
         self.splits_batches = False
         """Whether a padded training batch is computed in parts of similar length."""
+        self.never_divided = ""
+        """Why the results would change if a training batch were computed in parts, or an empty text."""
         self.halvings = Halvings()
         self.workers: StepWorkers = 0
         """How many processes make the training steps."""

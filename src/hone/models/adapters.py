@@ -84,6 +84,11 @@ class Lora(Adapter):
             name for name, module in network.named_modules()
             if isinstance(module, nn.Linear | Conv1D) and not layer_map.trains_with_head(f"{name}.weight")
         ]  # fmt: skip
+        if not layers:
+            raise UserError(
+                f"adapter=lora: the backbone of this {network.config.model_type} has no linear layers, only "
+                f"convolutions, which hone's LoRA does not update. Use adapter=top_layers or adapter=none."
+            )
         config = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,

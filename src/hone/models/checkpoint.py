@@ -30,8 +30,11 @@ class Checkpoint(ABC):
         """Returns its config with the user's hyperparameters and these changes; no weights are loaded."""
 
     @abstractmethod
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        """Returns the processor that turns raw inputs into the network's inputs."""
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        """Returns the processor of this Auto class, which turns raw inputs into the network's inputs.
+
+        Facts of the kind `characters` are the vocabulary that an AutoProcessor spells with.
+        """
 
     @abstractmethod
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import transformers
@@ -15,13 +14,10 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hone.core.errors import UserError, did_you_mean, join_names, one_line
-from hone.core.paths import nearest_path
 from hone.core.wording import as_typed
 
 _MISFITS = (StrictDataclassError, TypeError, ValueError)
 """The errors that transformers raises for a config's wrong value."""
-_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
-"""Architectures whose positions are counted from after the pad token."""
 
 
 def auto_classes(auto_class: str, config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
@@ -58,9 +54,11 @@ def make_config(architecture: str, given: Mapping[str, Any]) -> PretrainedConfig
     place = "checkpoint.hyperparameters"
     _require_known(AutoConfig.for_model(architecture), given, place)
     try:
-        return AutoConfig.for_model(architecture, **given)
+        config = AutoConfig.for_model(architecture, **given)
     except _MISFITS as error:
         raise UserError(f"{place}: {one_line(error)}") from error
+    config.architectures = config.architectures or []  # with None, transformers cannot choose among several classes
+    return config
 
 
 def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
@@ -76,8 +74,9 @@ def special_tokens(architecture: str, tokenizer: Any) -> dict[str, int]:
     return {name: number for name, number in ids.items() if number is not None and own.get(name) is not None}
 
 
-def complete_config(config: PretrainedConfig, tokenizer: Any) -> None:
+def complete_config(config: PretrainedConfig, processor: Any) -> None:
     """Sets the tokens with which a network pads inputs and begins and ends outputs, where its config has none."""
+    tokenizer = getattr(processor, "tokenizer", processor)  # of a pair of processors
     pad = getattr(tokenizer, "pad_token_id", None)
     if pad is not None and getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = pad
@@ -115,67 +114,9 @@ def _require_known(config: PretrainedConfig, names: Iterable[str], place: str) -
             raise UserError(f"{place}.{name}: {type(config).__name__} has no such hyperparameter.{hint}")
 
 
-def load_processor(auto_class: str, source: str, config: PretrainedConfig, access: Mapping[str, Any]) -> Any:
-    """Loads a processor from a folder or the hub; a tokenizer gets a pad token and the network's length limit."""
-    try:
-        processor = getattr(transformers, auto_class).from_pretrained(source, **access)
-    except Exception as error:  # the files of a folder decide what goes wrong
-        raise UserError(
-            f"{source}: {auto_class} cannot be loaded ({one_line(error)}).{nearest_path(Path(source))}"
-        ) from error
-    return fit_tokenizer(processor, config, source) if auto_class == "AutoTokenizer" else processor
-
-
-def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
-    """Gives a tokenizer a pad token and the network's length limit."""
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes an empty one where it finds none
-        raise UserError(f"{source}: this tokenizer has no vocabulary; choose another one with checkpoint.tokenizer=….")
-    embeddings = getattr(config, "vocab_size", None)
-    if embeddings is not None and len(tokenizer) > embeddings:
-        raise UserError(
-            f"{source}: the tokenizer has {len(tokenizer)} tokens and the network only {embeddings} embeddings; "
-            f"they do not belong together (checkpoint.tokenizer)."
-        )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise UserError(f"{source}: the tokenizer has no pad, end or unknown token with which to pad a batch.")
-    tokenizer.model_max_length = min(tokenizer.model_max_length, position_limit(config))
-    return tokenizer
-
-
-def position_limit(config: PretrainedConfig) -> int:
-    """Returns the longest input in tokens that the network's positions allow."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if not positions or positions < 1:
-        return 1_000_000  # no limit
-    offset = (config.pad_token_id or 0) + 1 if config.model_type in _COUNT_FROM_PAD else 0
-    return int(positions) - offset
-
-
 def backbone_options(auto: Any, config: PretrainedConfig) -> dict[str, bool]:
     """Returns the options for a bare backbone: they leave out the pooler, which no head of hone uses."""
     if auto is not transformers.AutoModel:
         return {}
     accepts = [inspect.signature(cls).parameters for cls in auto_classes("AutoModel", config)]
     return {"add_pooling_layer": False} if accepts and "add_pooling_layer" in accepts[0] else {}
-
-
-def require_weights(network: PreTrainedModel, info: Mapping[str, Any], source: str) -> None:
-    """Raises UserError where weights of the backbone would be random: only the head may be new."""
-    inside = f"{network.base_model_prefix}."
-    bare = network.base_model is network
-    backbone = [
-        name for name in info["missing_keys"] if (bare or name.startswith(inside)) and not _is_new_by_design(name)
-    ]
-    mismatched = [name for name, *_ in info["mismatched_keys"] if bare or name.startswith(inside)]
-    random = [*backbone, *mismatched]
-    if random:
-        raise UserError(
-            f"checkpoint.path={source}: its weights do not fit {type(network).__name__}: "
-            f"{len(random)} parameters of the backbone would be random, such as {min(random)}."
-        )
-
-
-def _is_new_by_design(name: str) -> bool:
-    return "pooler" in name or "position_ids" in name

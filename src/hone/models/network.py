@@ -38,8 +38,8 @@ class BlankCheckpoint(Checkpoint):
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
         return self.original.config(changes)
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        return self.original.processor(auto_class, facts)
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        return self.original.make_processor(auto_class, facts)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)

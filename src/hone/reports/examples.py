@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hone.core.metric import Columns
 from hone.core.task import Task
+from hone.data.media.file import media_name
 
 _SEED = 0
 """Every evaluation of every run draws the same random examples, so that they can be followed."""
@@ -53,7 +54,7 @@ def worst_table(records: Columns, rows: Dataset, task: Task, count: int) -> Tabl
 
 
 def shorten(value: Any, limit: int = 300) -> str:
-    text = str(value)
+    text = str(media_name(value))
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

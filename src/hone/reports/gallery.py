@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -15,20 +15,22 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows
 from hone.reports.classes import confusion_matrix
 from hone.reports.examples import choose_examples, has_same_examples, losses_per_target, shorten
-from hone.tracking.exhibits import Bars, Histogram, Matrix, Table
+from hone.reports.media_examples import store_media_example
+from hone.runs.folder import Folder
+from hone.tracking.exhibits import Bars, Files, Histogram, Matrix, Table
 from hone.tracking.tracker import Tracker
 
 _MOST_LABELS = 100
 _BINS = 30
-_SUMMARY = ("split", "rows", "shortest", "median", "95%", "longest", "tokens")
+_SUMMARY = ("split", "rows", "shortest", "median", "95%", "longest")
 
 
 @final
 class Gallery:
     """Sends tables and charts of one run to its tracker. Of past evaluations it keeps only the last one's records."""
 
-    def __init__(self, rows: Rows, data: DataModule, task: Task, tracker: Tracker) -> None:
-        self.rows, self.data, self.task, self.tracker = rows, data, task, tracker
+    def __init__(self, rows: Rows, data: DataModule, task: Task, tracker: Tracker, folder: Folder) -> None:
+        self.rows, self.data, self.task, self.tracker, self.folder = rows, data, task, tracker, folder
         self.before: dict[str, Columns] = {}
         """The records of the last evaluation, by split."""
 
@@ -36,7 +38,7 @@ class Gallery:
         """Show the number of rows, their lengths and the frequency of the labels."""
         lengths = {split: rows.lengths for split, rows in self.data.splits.items()}
         summary = [[split, len(values), *_summarize_lengths(values)] for split, values in lengths.items()]
-        self.tracker.exhibit("data/splits", Table(_SUMMARY, summary))
+        self.tracker.exhibit("data/splits", Table((*_SUMMARY, self.task.unit), summary))
         for split, values in lengths.items():
             counts, edges = np.histogram(values, bins=_bin_edges(values))
             self.tracker.exhibit(f"data/lengths/{split}", Histogram(counts.tolist(), edges.tolist()))
@@ -69,7 +71,9 @@ class Gallery:
         rows, place_of = self.rows.splits[split], self._place_of[split]
         roles = [name for name in rows.column_names if name != "id"]
         table = []
-        for reason, place in choose_examples(records, before, self.tracker.examples):
+        examples = choose_examples(records, before, self.tracker.examples)
+        self._show_media(step, split, records, [place for _, place in examples])
+        for reason, place in examples:
             row = rows[place_of[int(records["id"][place])]]
             line = [reason, row["id"], *(redact_text(shorten(row[role])) for role in roles)]
             for version in versions.values():
@@ -77,6 +81,24 @@ class Gallery:
             table.append(line)
         results = [f"{name}{suffix}" for suffix in versions for name in ("prediction", "loss")]
         self.tracker.show(f"{split}/predictions", ("why", "row", *roles, *results), table, step)
+
+    def _show_media(self, step: int, split: str, records: Columns, places: Sequence[int]) -> None:
+        """Show the pictures and sounds of the chosen examples, with their targets and predictions."""
+        rows, place_of = self.rows.splits[split], self._place_of[split]
+        for role in [role for role in self.task.media if role in rows.column_names]:
+            files: dict[str, str] = {}
+            for place in places:
+                row = rows[place_of[int(records["id"][place])]]
+                name = store_media_example(row, role, self.task, split, self.folder)
+                if name is not None:
+                    files[name] = self._caption(row, records, place)
+            if files:
+                kind: Literal["audio", "image"] = "audio" if self.task.media[role] == "audio" else "image"
+                self.tracker.show_files(f"{split}/{role}", Files(kind, list(files), list(files.values())), step)
+
+    def _caption(self, row: Mapping[str, Any], records: Columns, place: int) -> str:
+        targets = [shorten(row[role], 80) for role in self.task.targets if role in row and role not in self.task.media]
+        return f"{', '.join(map(redact_text, targets))} → {self._prediction_and_loss(records, place)[0]}"
 
     def _prediction_and_loss(self, records: Columns, place: int) -> list[Any]:
         record: Mapping[str, Any] = {name: values[place] for name, values in records.items()}
@@ -102,7 +124,7 @@ def _summarize_lengths(lengths: Any) -> list[int]:
 
 
 def _bin_edges(lengths: Any) -> Any:
-    """Edges of bins that are a whole number of tokens wide."""
+    """Edges of bins that are a whole number of units wide."""
     low, high = int(np.min(lengths)), int(np.max(lengths)) + 1
     width = max(1, -(-(high - low) // _BINS))  # rounded up
     return np.arange(low, high + width, width)

@@ -72,6 +72,11 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
     yield "best *", f"step {best.get('step')} of {record['steps']}, chosen by {best.get('metric')}"
     if record["skipped_steps"]:
         yield "skipped", f"{record['skipped_steps']:,} steps whose loss or gradient was NaN or infinite"
+    if record["retries"]:
+        yield (
+            "retried",
+            f"{record['retries']} times with half the learning rate, after a NaN or infinite number",
+        )
     if record["left_out_rows"]:
         counts = ", ".join(f"{count:,} × {split}" for split, count in record["left_out_rows"].items())
         yield "left out", f"rows that could not be decoded: {counts}"

@@ -19,11 +19,13 @@ log = logging.getLogger(__name__)
 
 @final
 class Journal:
-    """A file that rows are appended to. Only `rewind` removes rows: those that a resumed run will log again."""
+    """A file that rows are appended to. Only `rewind` removes rows: those that a run which is resumed, or goes back,
+    will log again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._count = len(_lines(path))
+        self.count = len(_lines(path))
+        """The number of rows."""
         self._file = path.open("ab", buffering=0)
 
     def log(self, row: Mapping[str, Any]) -> int:
@@ -32,23 +34,26 @@ class Journal:
         valid = {key: None if _is_not_finite(value) else value for key, value in row.items()}
         with storing(self.path):
             append_line(self._file.fileno(), json.dumps(valid).encode() + b"\n")
-        self._count += 1
-        return self._count - 1
+        self.count += 1
+        return self.count - 1
 
-    def rewind(self, step: int) -> list[dict[str, Any]]:
+    def rewind(self, step: int, rows: int = 0) -> list[dict[str, Any]]:
         """Drop the rows after a step, the rows of final scores and an incomplete last line. Return the other rows.
 
-        If lines are damaged, the file as it was stays beside the journal."""
+        Rows with nothing but the step are added until there are `rows`. They stand for those that a run abandoned: W&B
+        has these and knows rows by their numbers, so what comes next must have other numbers. If lines are damaged, the
+        file as it was stays beside the journal."""
         kept = [row for row in read_rows(self.path) if (row["step"] or 0) <= step and not _is_final(row)]
         if any(_parse(line) is None for line in _lines(self.path)):
             shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.damaged"))
         if step and not kept:
             log.warning("%s: it has no rows, but the run has %d steps behind it: they are lost.", self.path, step)
+        kept += [{"step": step}] * (rows - len(kept))
         self._file.close()
         with drafted(self.path) as draft:  # the rows stay as they were logged
             draft.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         self._file = self.path.open("ab", buffering=0)
-        self._count = len(kept)
+        self.count = len(kept)
         return kept
 
     def close(self) -> None:

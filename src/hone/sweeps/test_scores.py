@@ -23,7 +23,7 @@ from hone.tracking.bookkeeping import TrackedRun, final_summary, run_info
 from hone.tracking.tracker import Tracker, guarded
 
 
-def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str]) -> dict[str, Any]:
+def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str], remote_code: bool) -> dict[str, Any]:
     """Score a finished run on its test split and record that, as a run outside a sweep does itself."""
     # Imported late: a sweep is checked, or uploaded, without these modules.
     from hone.core.contributions import Contributions
@@ -31,7 +31,7 @@ def score_test_split(folder: Path, accelerator: Accelerator, trust: Iterable[str
     from hone.training import finished
     from hone.training.saving import save_split
 
-    run = finished.load_finished_run(str(folder), trust)
+    run = finished.load_finished_run(str(folder), trust, remote_code=remote_code)
     settings = EvaluateSettings(
         run=str(folder), split="test", batch_size=None, limit=None, worst=0, output=None,
         accelerator=accelerator, precision=None, verify=True, trust=list(trust),
@@ -64,11 +64,12 @@ def score_chosen_config(groups: Sequence[RunGroup], workers: Workers, ready: Rea
         return {}
     folders = [entry.folder for entry in groups[0].entries if entry.folder is not None]
     waiting = [folder for folder in folders if _is_unscored(folder)]
-    settings = ready.job.settings
+    settings, checkpoint = ready.job.settings, ready.job.config["checkpoint"]
+    remote_code = bool(checkpoint.get("trust_remote_code"))  # the command was checked: the user has allowed it
     while waiting or workers.working:
         while waiting and workers.free:
             folder = waiting.pop()
-            work = partial(score_test_split, folder, settings.accelerator, settings.trust)
+            work = partial(score_test_split, folder, settings.accelerator, settings.trust, remote_code)
             workers.start(folder.name, replace(ready, work=work), folder.parent / "logs" / f"{folder.name}.txt")
         workers.wait(0.5)
     return known_test_scores(groups)

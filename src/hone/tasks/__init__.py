@@ -2,3 +2,7 @@
 
 A task imports no other task. Targets and metrics serve every modality.
 """
+
+from hone.core.broken_torchvision import hide_broken_torchvision
+
+hide_broken_torchvision()  # before anything here imports a network of transformers

@@ -31,6 +31,20 @@ def pipeline_snippet(name: str, place: str, arguments: str, **options: Any) -> s
     )
 
 
+def sound_pipeline_snippet(name: str, place: str, file: str) -> str:
+    """Return a snippet that builds the pipeline `name` and calls it with the samples of a file."""
+    return "\n".join(
+        [
+            "import soundfile\nimport soxr\nfrom transformers import pipeline\n",
+            f'predict = pipeline("{name}", model={place})',
+            "rate = predict.feature_extractor.sampling_rate",
+            f'samples, own_rate = soundfile.read({to_literal(file)}, dtype="float32", always_2d=True)',
+            "samples = soxr.resample(samples.mean(axis=1), own_rate, rate)",
+            'print(predict({"array": samples, "sampling_rate": rate}))',
+        ]
+    )
+
+
 def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
     """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
     return _network_snippet(

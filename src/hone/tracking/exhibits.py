@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 from hone.core.foreign_text import for_markdown
 
@@ -16,7 +16,7 @@ _WIDEST_GRID = 32
 
 
 class Exhibit(ABC):
-    """A table, or numbers that a chart shows better."""
+    """A table, numbers that a chart shows better, or pictures and sounds."""
 
     @abstractmethod
     def table(self) -> Table:
@@ -79,6 +79,24 @@ class Matrix(Exhibit):
         if len(cells) > self.most:
             cells = sorted((cell for cell in cells if cell[2]), key=lambda cell: -cell[2])[: self.most]
         return Table(("true", "predicted", "count"), cells)
+
+
+@final
+@dataclass(frozen=True)
+class Files(Exhibit):
+    """Pictures or sounds of some examples: files of the run's folder, with a caption for each."""
+
+    kind: Literal["image", "audio"]
+    names: Sequence[str]
+    """Paths that begin at the run's folder."""
+    captions: Sequence[str]
+
+    def table(self) -> Table:
+        return Table(("file", "caption"), list(zip(self.names, self.captions, strict=True)))
+
+    def first(self, count: int) -> Files:
+        """Return the first files alone."""
+        return Files(self.kind, self.names[:count], self.captions[:count])
 
 
 def as_markdown(exhibit: Exhibit) -> str:

@@ -17,7 +17,7 @@ from hone.core.errors import UserError
 from hone.core.paths import relative_to_cwd
 from hone.core.value_types import Index
 from hone.runs.identity import has_effect
-from hone.tracking.exhibits import Exhibit, Histogram, Table, as_markdown
+from hone.tracking.exhibits import Exhibit, Files, Histogram, Table, as_markdown
 from hone.tracking.tracker import RunInfo, Tracker
 
 _AXES = {"step", "epoch", "time", "examples", "seconds"}
@@ -34,6 +34,7 @@ class TensorBoardTracker(Tracker):
             )
         self.examples = examples
         self.root: Path | None = None
+        self.folder = Path()
         self.writer: Any = None
         self._close: Callable[[], object] = lambda: None
 
@@ -41,7 +42,7 @@ class TensorBoardTracker(Tracker):
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import hparams
 
-        self.root = run.root
+        self.root, self.folder = run.root, run.folder
         # The suffix keeps apart two files of one run that is resumed within a second.
         self.writer = EventsWriter(str(run.folder / "events"), f".{secrets.token_hex(4)}")
         self._close = weakref.finalize(
@@ -65,6 +66,8 @@ class TensorBoardTracker(Tracker):
     def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
         if isinstance(exhibit, Histogram):
             self._write(step or 0, summary=_histogram(name, exhibit))
+        elif isinstance(exhibit, Files) and exhibit.kind == "image":
+            self._write(step or 0, summary=_pictures(name, exhibit, self.folder))
         else:
             self._text(name, as_markdown(exhibit), step or 0)
 
@@ -128,6 +131,18 @@ def _histogram(name: str, exhibit: Histogram) -> Any:
     total = sum(middle * count for middle, count in zip(middles, counts, strict=True))
     squares = sum(middle**2 * count for middle, count in zip(middles, counts, strict=True))
     return histogram_raw(name, exhibit.edges[0], exhibit.edges[-1], sum(counts), total, squares, highs, counts)
+
+
+def _pictures(name: str, files: Files, folder: Path) -> Any:
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    contents = [(folder / file).read_bytes() for file in files.names]
+    return Summary(
+        value=[
+            Summary.Value(tag=f"{name}/{place}", image=Summary.Image(encoded_image_string=content))
+            for place, content in enumerate(contents)
+        ]
+    )
 
 
 def _end(state: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 
 from hone.core.errors import UserError
 from hone.runs.folder import Folder
-from hone.tracking.exhibits import Exhibit, Row, Table
+from hone.tracking.exhibits import Exhibit, Files, Row, Table
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,8 @@ class Tracker(ABC):
 
     @abstractmethod
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the journal so far when a run is resumed. Some rows may not have arrived before the run stopped."""
+        """Take the journal so far when a run is resumed or has gone back to an earlier step. Some rows may not have
+        arrived before the run stopped."""
 
     @abstractmethod
     def log(self, number: int, row: Mapping[str, Any]) -> None:
@@ -80,6 +81,11 @@ class Tracker(ABC):
         """Show the first rows of a table of data; the most interesting rows come first."""
         if self.examples:
             self.exhibit(name, Table(columns, rows[: self.examples]), step)
+
+    def show_files(self, name: str, files: Files, step: int) -> None:
+        """Show the pictures or sounds of the first examples; the most interesting ones come first."""
+        if self.examples:
+            self.exhibit(name, files.first(self.examples), step)
 
     @abstractmethod
     def page(self, name: str, html: str) -> None:
@@ -162,6 +168,9 @@ class Several(Tracker):
 
     def show(self, name: str, columns: Sequence[str], rows: Sequence[Row], step: int) -> None:
         self._each(lambda tracker: tracker.show(name, columns, rows, step))
+
+    def show_files(self, name: str, files: Files, step: int) -> None:
+        self._each(lambda tracker: tracker.show_files(name, files, step))
 
     def page(self, name: str, html: str) -> None:
         self._each(lambda tracker: tracker.page(name, html))

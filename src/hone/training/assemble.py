@@ -18,14 +18,14 @@ from hone.data.rows import Rows
 from hone.models.layers import LayerMap
 from hone.models.loading import loading_lines
 from hone.models.network import build_network, count_parameters, enable_recomputation
+from hone.models.row_dependence import why_never_divided
 from hone.training.course import Course, Monitor
 from hone.training.fast.compiling import compilation_for
 from hone.training.fast.packing import Packing, Padded, packing_for
 from hone.training.module import Module
 from hone.training.optim.optimizers import average_of, schedule
 from hone.training.parts import RunParts
-from hone.training.prepare import Prepared, prepare
-from hone.training.stage_cache import StageCache
+from hone.training.prepare import Prepared
 from hone.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -60,9 +60,8 @@ class Assembled:
         }
 
 
-def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, cache: StageCache) -> Assembled:
-    """Prepare the run, load its weights, and build everything that training needs."""
-    prepared = prepare(parts, settings, cache)
+def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, prepared: Prepared) -> Assembled:
+    """Load the weights of a prepared run, and build everything that training needs."""
     task = prepared.task
     seeds.seed_everything(settings.seed, "weights")
     network, layer_map = build_network(parts.checkpoint, parts.head, parts.adapter, task)
@@ -73,8 +72,11 @@ def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, cache: St
     enable_recomputation(network, settings.gradient_checkpointing)
     data = _make_data(fabric, parts, settings, prepared, network)
     packing = packing_for(parts.batch.pack, network, layer_map, task, data.sample_batch(), fabric.device)
+    data.never_divided = why_never_divided(network, task, parts.head)
+    if data.never_divided:
+        log.info("training batches are never computed in parts: %s", data.never_divided)
     data.splits_batches = (
-        parts.batch.splits_on(fabric.device.type) and task.independent_rows and isinstance(packing, Padded)
+        parts.batch.splits_on(fabric.device.type) and not data.never_divided and isinstance(packing, Padded)
     )
     course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
     state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)

@@ -22,6 +22,8 @@ class Course:
     save_every: int | None
     log_every: int
     evaluate_rows: int | None = None
+    saves_start: bool = False
+    """Whether the run may have to go back to its beginning."""
 
     @classmethod
     def of(cls, settings: TrainSettings, steps_per_epoch: int, examples: int) -> Course:
@@ -36,6 +38,7 @@ class Course:
             _every(settings.save_every, clock),
             settings.log_every,
             settings.evaluate_rows,
+            settings.on_nonfinite == "retry",
         )
 
     @property
@@ -65,7 +68,7 @@ class Course:
     def checkpoints(self) -> int:
         """The number of checkpoints that are written; most are deleted again."""
         saves = [-(-self.steps // every) for every in (self.evaluate_every, self.save_every) if every]
-        return max([1, *saves])
+        return max([1, *saves]) + self.saves_start
 
     def needs_health_check(self, step: int) -> bool:
         """Return whether numbers of this step are logged or saved, so that it must be finite."""

@@ -36,6 +36,9 @@ class Predictor(nn.Module):
     def predict_step(self, batch: Batch, index: int = 0) -> Columns:
         return self.task.predict(self.network, batch)
 
+    def answer_step(self, batch: Batch, index: int = 0) -> Columns:
+        return self.task.answer(self.network, batch)
+
 
 def predictor(fabric: Fabric, network: nn.Module, task: Predictive) -> Any:
     """Put a predictor on the device, under its precision."""
@@ -52,7 +55,7 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
             parts = memory.attempt(fabric, lambda: _predict_all(fabric, module, batches))  # noqa: B023 (called at once)
             if parts is not None:
                 break
-            memory.halve_evaluation_passes(data, split, batches)
+            memory.halve_evaluation_passes(data, module, split, batches)
     data.left_out.report(batches.left_out)
     rows, left_out = sum_over_processes(fabric, torch.tensor([len(parts), len(batches.left_out)], dtype=torch.float64))
     if left_out and not rows:
@@ -61,15 +64,15 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
     return data.task.merge(_in_order(fabric, batches, parts))
 
 
-def run_through(fabric: Fabric, module: Any, batches: Batches) -> Columns:
+def run_through(fabric: Fabric, module: Any, batches: Batches, step: str = "predict_step") -> Columns:
     """Return the predictions of encoded rows in the order of the rows, on every process."""
     with _evaluating(fabric, module):
-        parts = _predict_all(fabric, module, batches)
+        parts = _predict_all(fabric, module, batches, step)
     return _in_order(fabric, batches, parts)
 
 
-def _predict_all(fabric: Fabric, module: Any, batches: Batches) -> list[Columns]:
-    return [module("predict_step", fabric.to_device(batch), place) for place, batch in enumerate(batches)]
+def _predict_all(fabric: Fabric, module: Any, batches: Batches, step: str = "predict_step") -> list[Columns]:
+    return [module(step, fabric.to_device(batch), place) for place, batch in enumerate(batches)]
 
 
 def _in_order(fabric: Fabric, batches: Batches, parts: list[Columns]) -> Columns:

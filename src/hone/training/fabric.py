@@ -1,49 +1,30 @@
-"""Lightning Fabric set up from the settings: devices, precision, and one process per device."""
+"""Lightning Fabric set up from the settings: devices, precision, and sums over processes."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, cast, final
+from typing import Any, cast, final
 
 import torch
-import torch.multiprocessing as mp
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.precision import HalfPrecision, MixedPrecision
 from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-from torch import Tensor
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+from torch import Tensor, nn
 
-from hone.config.job import Job
 from hone.config.settings import TrainSettings
-from hone.core.errors import HoneError, StopRequest
 from hone.core.hardware import device_of, require_devices
 from hone.core.process import keep_memory
-from hone.core.signals import handled_by, request
-from hone.core.value_types import Accelerator, ExactPrecision, Precision
+from hone.core.value_types import Accelerator, ExactPrecision
 from hone.runs.folder import Folder
 from hone.runs.record import Record
+from hone.training.precision import resolve_precision, warn_about_precision
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
-_FP16_FROM = (7, 0)
-"""The compute capability from which GPUs are faster in fp16. Most older ones are far slower."""
 _TF32_FROM = (8, 0)
 """The compute capability from which GPUs multiply fp32 matrices in TF32, many times faster."""
-_NATIVE_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
-"""The names of bf16 instructions on CPUs. Without them bf16 is emulated, and slower than fp32."""
-_GRACE = 60.0
-"""Seconds for the other processes to finish when one has ended with an error."""
 
 
 @final
@@ -79,32 +60,6 @@ def precision_plugins(precision: ExactPrecision, accelerator: Accelerator) -> di
     return {"plugins": [environment, chosen]}
 
 
-def resolve_precision(
-    asked: Precision, accelerator: Accelerator, before: ExactPrecision | None = None
-) -> ExactPrecision:
-    """Return the precision of a run. A resumed one keeps what `auto` chose `before`."""
-    best = _best(accelerator)
-    if asked == "auto":
-        return before or best
-    if asked.startswith("bf16") and not best.startswith("bf16"):
-        log.warning("precision=%s: this hardware only emulates bf16, which is slow; %s would be faster.", asked, best)
-    return asked
-
-
-def warn_about_precision(precision: ExactPrecision, rounds_at_random: bool) -> None:
-    """Warn if weights are kept in bf16 and the optimiser does not round stochastically, or the other way round."""
-    if precision == "bf16-true" and not rounds_at_random:
-        log.warning(
-            "precision=bf16-true: weights kept in bf16 lose every update below about 1/256 of their size; "
-            "optimizer=adamw_bf16 rounds stochastically, so that small updates arrive on average."
-        )
-    if precision != "bf16-true" and rounds_at_random:
-        log.warning(
-            "optimizer=adamw_bf16: with precision=%s the weights are not bf16 and nothing is rounded, so this is "
-            "a slower optimizer=adamw. It is made for precision=bf16-true.", precision,
-        )  # fmt: skip
-
-
 def set_matmul_precision(device: torch.device, precision: ExactPrecision) -> None:
     """Multiply fp32 matrices, which mixed precision has too, in TF32 if the GPU can. Set again for each run."""
     capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_FROM
@@ -112,21 +67,6 @@ def set_matmul_precision(device: torch.device, precision: ExactPrecision) -> Non
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     if tf32:
         log.info("products of fp32 matrices are computed in TF32")
-
-
-def _best(accelerator: Accelerator) -> ExactPrecision:
-    if accelerator in ("auto", "cuda") and torch.cuda.is_available():
-        return _best_of_gpus()
-    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
-        return "32-true"
-    capabilities = torch.cpu.get_capabilities()
-    return "bf16-mixed" if any(capabilities.get(name) for name in _NATIVE_BF16) else "32-true"
-
-
-def _best_of_gpus() -> ExactPrecision:
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16-mixed"
-    return "16-mixed" if torch.cuda.get_device_capability() >= _FP16_FROM else "32-true"
 
 
 def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: int = 1) -> Fabric:
@@ -143,11 +83,11 @@ def make_fabric(accelerator: Accelerator, precision: ExactPrecision, devices: in
 
 
 def open_fabric(
-    settings: TrainSettings, resumed: Folder | None, rounds_at_random: bool
+    settings: TrainSettings, resumed: Folder | None, rounds_at_random: bool, network: nn.Module
 ) -> tuple[Fabric, ExactPrecision]:
     """Launch Fabric for a run. A resumed run keeps the precision that it began with."""
     before = Record.load(resumed.record)["precision"] if resumed else None
-    precision = resolve_precision(settings.precision, settings.accelerator, before)
+    precision = resolve_precision(settings.precision, settings.accelerator, network, before)
     warn_about_precision(precision, rounds_at_random)
     return make_fabric(settings.accelerator, precision, settings.devices), precision
 
@@ -157,73 +97,3 @@ def sum_over_processes(fabric: Fabric, values: Tensor) -> list[float]:
     if fabric.world_size > 1:
         values = cast(Tensor, fabric.all_reduce(values.to(fabric.device), reduce_op="sum"))
     return [float(value) for value in values]
-
-
-def is_first() -> bool:
-    """Return whether this process is the one that writes and prints."""
-    return bool(getattr(rank_zero_only, "rank", 0) == 0)
-
-
-def run_on_devices(entry: Callable[[Job], Result], job: Job) -> Result:
-    """Call the entry in one process per device, or here if a launcher has started those processes already."""
-    world = job.settings.devices
-    require_devices(job.settings.accelerator, world)
-    if "LOCAL_RANK" in os.environ:
-        return entry(job)
-    results = mp.get_context("spawn").SimpleQueue()
-    started = start_processes(
-        _child, (entry, job, world, _free_port(), results), world, join=False, start_method="spawn"
-    )
-    with _forwarding([process.pid for process in started.processes]) as signals:
-        try:
-            while not started.join(grace_period=_GRACE):
-                continue
-        except ProcessExitedException:
-            if results.empty() and signals:  # they were ended before there was anything to save
-                raise request(signals[0]) from None
-            if results.empty():
-                raise
-    result = results.get()
-    if isinstance(result, HoneError | StopRequest):
-        raise result
-    return cast(Result, result)
-
-
-def _child(rank: int, entry: Callable[[Job], Any], job: Job, world: int, port: int, results: Any) -> None:
-    """Run in one of the processes; Fabric reads its rank from the environment."""
-    os.environ |= {
-        "MASTER_ADDR": "127.0.0.1",
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
-        "MASTER_PORT": str(port),
-        "NODE_RANK": "0",
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(world),
-    }
-    try:
-        result = entry(job)
-    except (HoneError, StopRequest) as error:
-        results.put(type(error)(*error.args))
-        sys.exit(error.exit_code)
-    if rank == 0:
-        results.put(result)
-
-
-@contextmanager
-def _forwarding(children: Sequence[int]) -> Iterator[list[int]]:
-    """Forward signals to the working processes. A Ctrl-C has reached them already. Yields the signals that came."""
-    came: list[int] = []
-
-    def forward(number: int, _: Any) -> None:
-        came.append(number)
-        for child in children if number != signal.SIGINT else ():
-            with suppress(ProcessLookupError):
-                os.kill(child, number)
-
-    with handled_by(forward):
-        yield came
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

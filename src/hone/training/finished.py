@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-import transformers
 from transformers import PretrainedConfig
 
 from hone.config.build import build
@@ -16,6 +15,7 @@ from hone.config.settings import EvaluateSettings
 from hone.core.errors import UserError, damaged, join_names, one_line
 from hone.core.paths import relative_to_cwd
 from hone.core.task import Columns, Facts, Task
+from hone.core.trust import needs_remote_code, remote_code_allowed
 from hone.core.value_types import Split
 from hone.data.batching import Random
 from hone.data.encoded import encode
@@ -23,13 +23,15 @@ from hone.data.module import DataModule
 from hone.data.rows import Rows, load_rows
 from hone.data.source import Source
 from hone.models.heads import pooled
+from hone.models.processors import read_pretrained
 from hone.runs.address import is_address
 from hone.runs.folder import Folder
 from hone.runs.manifest import Manifest, require_intact
 from hone.runs.reading import read_yaml
 from hone.runs.record import Record, find_run
 from hone.training.evaluation import predict, predictor
-from hone.training.fabric import make_fabric, resolve_precision
+from hone.training.fabric import make_fabric
+from hone.training.precision import resolve_precision
 
 
 @final
@@ -74,23 +76,31 @@ def beside(run: str, folder: Folder, name: str) -> Path:
     return Path(name, folder.path.parent.name) if is_address(run) else folder.path / name
 
 
-def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str]) -> Task:
-    """Build the task of a run and bind it to the processor and the facts stored with its model."""
+def may_run_code(config: Mapping[str, Any], allowed: bool = False) -> bool:
+    """Return whether the code beside a run's model may run: its training was allowed to run it, and so is this command,
+    by the environment or because the user has just typed it."""
+    checkpoint = config.get("checkpoint")
+    trained_with_it = isinstance(checkpoint, Mapping) and checkpoint.get("trust_remote_code") is True
+    return trained_with_it and (allowed or remote_code_allowed())
+
+
+def bind_task(folder: Folder, node: Mapping[str, Any], trust: Iterable[str], code: bool) -> Task:
+    """Build the task of a run and bind it to the processor and the facts stored with its model.
+
+    `code` says whether the processor's own code may run."""
     task: Task = build(node, Task, "task", trust)
     facts = Facts.load(folder.facts)
-    ready = task.bind(_load_pretrained(folder, task.auto_processor), facts)
+    ready = task.bind(_load_pretrained(folder, task.auto_processor, code), facts)
     network_config = _load(folder, lambda: PretrainedConfig.get_config_dict(folder.model)[0])
     ready.read_config(_load(folder, lambda: PretrainedConfig.from_dict(network_config)))
     return ready
 
 
-def _load_pretrained(folder: Folder, auto_class: str) -> Any:
-    """Load a processor or a network, but no code beside it, for which transformers would ask on standard output.
-    hone's own heads are known without theirs."""
+def _load_pretrained(folder: Folder, auto_class: str, code: bool) -> Any:
+    """Load a processor or a network, and code beside it only if that may run. hone's own heads are known without
+    theirs."""
     pooled.register_models()
-    return _load(
-        folder, lambda: getattr(transformers, auto_class).from_pretrained(folder.model, trust_remote_code=False)
-    )
+    return _load(folder, lambda: read_pretrained(auto_class, folder.model, trust_remote_code=code))
 
 
 def _load(folder: Folder, load: Callable[[], Any]) -> Any:
@@ -98,19 +108,31 @@ def _load(folder: Folder, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except Exception as error:  # what goes wrong depends on the bytes
+        if needs_remote_code(error):
+            raise UserError(
+                f"{relative_to_cwd(folder.model)}: this model comes with code of its own, as its checkpoint did. It "
+                f"runs only if you allow it, and its training did: set HONE_TRUST_REMOTE_CODE=1."
+            ) from error
         raise damaged(relative_to_cwd(folder.model), one_line(error)) from error
 
 
 def load_finished_run(
-    path: str, trust: Iterable[str], options: Mapping[str, Any] | None = None, verify: bool = True
+    path: str,
+    trust: Iterable[str],
+    options: Mapping[str, Any] | None = None,
+    verify: bool = True,
+    remote_code: bool = False,
 ) -> FinishedRun:
-    """Read a run back, perhaps with other options of its task. Its config is trusted no more than any other."""
+    """Read a run back, perhaps with other options of its task. Its config is trusted no more than any other.
+
+    `remote_code` says whether the user has just allowed the code of its checkpoint."""
     folder, record, _ = require_model(path, verify)
     config = read_yaml(folder.config, ("dataset", "task", "limit", "batch_size"))
     config["task"] |= options or {}
     nodes = {name: check_node(config[name], name, trust) for name in ("dataset", "task")}
-    task = bind_task(folder, nodes["task"], trust)
-    network = _load_pretrained(folder, task.auto_model)
+    code = may_run_code(config, remote_code)
+    task = bind_task(folder, nodes["task"], trust, code)
+    network = _load_pretrained(folder, task.auto_model, code)
     source: Source = build(nodes["dataset"], Source, "dataset", trust)
     return FinishedRun(folder, record, config, source, task, network)
 
@@ -126,7 +148,7 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
 
 def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Columns:
     """Return what the run predicts for these rows."""
-    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator)
+    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator, run.network)
     fabric = make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     _, encoded = encode(rows, run.task, run.source)

@@ -23,8 +23,14 @@ class Listeners(ABC):
     """Gets every event of a run in the order in which it happens."""
 
     @abstractmethod
-    def begin(self, steps: int, done: int) -> None:
-        """The training begins, or continues after `done` steps."""
+    def begin(self, steps: int, done: int, rows: int) -> None:
+        """The training begins, or continues after `done` steps.
+
+        Rows of later steps are dropped. If the run went back, at least `rows` rows remain."""
+
+    @abstractmethod
+    def logged(self) -> int:
+        """Return the number of rows so far."""
 
     @abstractmethod
     def step(self, step: int) -> None:
@@ -35,8 +41,8 @@ class Listeners(ABC):
         """A row of numbers."""
 
     @abstractmethod
-    def skipped(self, total: int) -> None:
-        """This many steps were left out so far, as their loss or gradient was not finite."""
+    def counted(self, skipped: int, retries: int) -> None:
+        """So far this many steps were left out, or so many times the run went back, as a number was not finite."""
 
     @abstractmethod
     def left_out(self, counts: Mapping[str, int]) -> None:
@@ -67,13 +73,16 @@ class Listeners(ABC):
 class NoListeners(Listeners):
     """The listeners of all processes but the first."""
 
-    def begin(self, steps: int, done: int) -> None: ...
+    def begin(self, steps: int, done: int, rows: int) -> None: ...
+
+    def logged(self) -> int:
+        return 0
 
     def step(self, step: int) -> None: ...
 
     def log(self, row: Mapping[str, Any]) -> None: ...
 
-    def skipped(self, total: int) -> None: ...
+    def counted(self, skipped: int, retries: int) -> None: ...
 
     def left_out(self, counts: Mapping[str, int]) -> None: ...
 
@@ -101,9 +110,10 @@ class RunListeners(Listeners):
     display: Display
     record: Record
 
-    def begin(self, steps: int, done: int) -> None:
-        self.tracker.catch_up(self.journal.rewind(done))
-        if not done:
+    def begin(self, steps: int, done: int, rows: int) -> None:
+        kept = self.journal.rewind(done, rows)
+        self.tracker.catch_up(kept)
+        if not done and not kept:
             self.gallery.overview()
         self.record.update(steps=steps)
         log.info("training from step %d to %d", done, steps)
@@ -117,8 +127,11 @@ class RunListeners(Listeners):
         if "train/loss" in row:
             self.display.logged(int(row["step"]), row)
 
-    def skipped(self, total: int) -> None:
-        self.record.update(skipped_steps=total)
+    def logged(self) -> int:
+        return self.journal.count
+
+    def counted(self, skipped: int, retries: int) -> None:
+        self.record.update(skipped_steps=skipped, retries=retries)
 
     def left_out(self, counts: Mapping[str, int]) -> None:
         if counts != self.record["left_out_rows"]:

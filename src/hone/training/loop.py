@@ -19,9 +19,10 @@ from hone.training import memory
 from hone.training.evaluation import predict, show
 from hone.training.fabric import sum_over_processes
 from hone.training.meter import Meter
-from hone.training.nonfinite import FiniteCheck, make_finite_check
+from hone.training.nonfinite import FiniteCheck, NotFinite, make_finite_check
 from hone.training.prefetch import prefetched
 from hone.training.progress import RunProgress
+from hone.training.retrying import go_back
 from hone.training.state import TrainState
 from hone.training.step import run_passes, update
 from hone.training.workers import count_workers, steps_made
@@ -38,8 +39,28 @@ def fit(
     on_nonfinite: OnNonfinite,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
+    if progress.course.saves_start and not progress.step:
+        progress.save(fabric, state)
+    while True:
+        try:
+            return _go_on(fabric, state, data, progress, stop, clip_norm, seed, on_nonfinite)
+        except NotFinite as reason:
+            go_back(fabric, state, progress, reason)
+
+
+def _go_on(
+    fabric: Fabric,
+    state: TrainState,
+    data: DataModule,
+    progress: RunProgress,
+    stop: Stop,
+    clip_norm: float | None,
+    seed: int,
+    on_nonfinite: OnNonfinite,
+) -> None:
+    """Take all steps that are left. Raise NotFinite if the run has to go back."""
     course = progress.course
-    meter, check = Meter(fabric, state.packing), make_finite_check(fabric, state, on_nonfinite)
+    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
     with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
@@ -53,11 +74,11 @@ def fit(
             progress.advance(step.number)
             if asked or course.needs_health_check(step.number):
                 check.require()
-                progress.count_losses(state)
+                progress.count_skipped(state)
             if course.logs(step.number):
                 progress.log(meter.read(state))
             if course.evaluates(step.number):
-                meter.exclude(_evaluate(fabric, state, data, progress))
+                meter.exclude(_evaluate(fabric, state, data, progress, check))
             if course.saves(step.number) or asked:
                 progress.save(fabric, state)
             progress.require_not_pruned()
@@ -80,7 +101,7 @@ def _take(
         state.optimizer.zero_grad(set_to_none=True)
         memory.halve_training_passes(fabric, data, step)
         return None
-    with memory.required(f"the update of step {step.number}"):
+    with memory.required(f"the update of step {step.number}", data.task):
         return update(fabric, state, check, step, summed, clip_norm)
 
 
@@ -109,13 +130,15 @@ def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool, int]:
     return max(targets, 1e-12), asked > 0, round(left_out)
 
 
-def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: RunProgress) -> float:
+def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: RunProgress, check: FiniteCheck) -> float:
     """Score the validation split; return the seconds it took."""
     start = time.perf_counter()
     with state.average.applied():
         records = predict(fabric, state.wrapped, data, "validation", progress.course.evaluate_rows)
+        scores = compute_scores(data.task, records)
+        check.judge_score(scores, progress.monitor.name, progress.step)
         progress.shown(show(fabric, state.wrapped, data))
         progress.count_left_out(state.left_out)
         progress.examined("validation", records)
-        progress.evaluated(records, compute_scores(data.task, records), state)
+        progress.evaluated(records, scores, state)
     return time.perf_counter() - start

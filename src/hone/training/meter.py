@@ -19,10 +19,10 @@ from hone.training.state import TrainState
 
 @final
 class Meter:
-    """Counts on every process; a reading sums over the processes."""
+    """Counts on every process; a reading sums over the processes. `unit` is what the lengths of rows count."""
 
-    def __init__(self, fabric: Fabric, packing: Packing) -> None:
-        self.fabric, self.packing = fabric, packing
+    def __init__(self, fabric: Fabric, packing: Packing, unit: str) -> None:
+        self.fabric, self.packing, self.unit = fabric, packing, unit
         self._reset()
 
     def count(self, step: Step, loss: Tensor, norm: Tensor, targets: float) -> None:
@@ -45,9 +45,10 @@ class Meter:
             "train/grad_norm": float(self.norm),
             **_rates(state.scheduler),
             **({"train/skipped_steps": state.skipped.total} if state.skipped.total else {}),
+            **({"train/retries": state.retries.total} if state.retries.total else {}),
             **({"train/left_out_rows": state.left_out.counts["train"]} if "train" in state.left_out.counts else {}),
             "train/samples_per_second": rows / seconds,
-            "train/tokens_per_second": tokens / seconds,
+            f"train/{self.unit}_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),
             "train/memory_gb": _memory(self.fabric.device) / 2**30,
         }

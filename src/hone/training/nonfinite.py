@@ -1,6 +1,6 @@
-"""What happens to a step whose loss or gradient is NaN or infinite: the run ends, or leaves the step out.
+"""What happens to a step whose loss or gradient is NaN or infinite: the run ends, leaves the step out, or goes back.
 
-Either way the weights stay finite. A GPU skips such a step by itself, so that the loop need not wait for it, and the
+In each case the weights stay finite. A GPU skips such a step by itself, so that the loop need not wait for it, and the
 check comes later.
 
 Private protocol of torch's fused AdamW, as of torch 2.13: `grad_scale` and `found_inf`, which GradScaler sets too.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, final
 
@@ -32,6 +33,11 @@ _UNCHECKED = 256
 """The largest number of steps between two checks."""
 _IN_A_ROW = 10
 """The number of skipped steps in a row that ends a run: its weights lead nowhere."""
+
+
+@final
+class NotFinite(Exception):
+    """A loss, a gradient or a score that is NaN or infinite, in a run that goes back and tries again."""
 
 
 def scales(optimizer: Optimizer) -> bool:
@@ -73,8 +79,8 @@ class FiniteCheck(ABC):
         """Return whether the optimiser may take the step. If not, it would ruin the weights."""
         what, number = ("loss", loss) if self.scaled else ("gradient", norm.detach())
         watched = number + 0.0 * loss
-        if self.policy == "skip" and self.fabric.world_size > 1:
-            watched = cast(Tensor, self.fabric.all_reduce(watched, reduce_op="sum"))  # all processes skip, or none
+        if self.policy != "stop" and self.fabric.world_size > 1:
+            watched = cast(Tensor, self.fabric.all_reduce(watched, reduce_op="sum"))  # all processes do it, or none
         checked = CheckedStep(what, number, watched, loss, step, float(max(self.state.scheduler.get_last_lr())))
         return self.take(checked) or self.scaled  # the scaler skips the step itself
 
@@ -88,7 +94,7 @@ class FiniteCheck(ABC):
 
     @final
     def judge(self, checked: CheckedStep, value: float) -> bool:
-        """Return whether a step is finite. If it is not, raise RunError, or count it as skipped."""
+        """Return whether a step is finite. If it is not, raise RunError or NotFinite, or count it as skipped."""
         skipped = self.state.skipped
         if math.isfinite(value):
             skipped.in_a_row = 0
@@ -96,8 +102,11 @@ class FiniteCheck(ABC):
         if self.policy == "stop":
             raise RunError(
                 f"{checked.describe()} No checkpoint has weights of this step or a later one. Try a smaller "
-                f"optimizer.lr, more scheduler.warmup, or clip_norm. on_nonfinite=skip leaves such steps out."
+                f"optimizer.lr, more scheduler.warmup, or clip_norm. on_nonfinite=skip leaves such steps out, "
+                f"on_nonfinite=retry goes back."
             )
+        if self.policy == "retry":
+            raise NotFinite(checked.describe())
         skipped.add()
         log.warning("%s The step is left out; %d so far.", checked.describe(), skipped.total)
         if skipped.in_a_row >= _IN_A_ROW:
@@ -106,6 +115,13 @@ class FiniteCheck(ABC):
                 f"(on_nonfinite=skip). Try a smaller optimizer.lr."
             )
         return False
+
+    @final
+    def judge_score(self, scores: Mapping[str, float], monitor: str, step: int) -> None:
+        """Raise NotFinite if the score that chooses the best weights is not finite, and the run can go back."""
+        score = scores.get(monitor, 0.0)
+        if self.policy == "retry" and not math.isfinite(score):
+            raise NotFinite(f"The score {monitor} of the evaluation after step {step} is {score}.")
 
 
 @final

@@ -12,8 +12,8 @@ from hone.core.value_types import ExactPrecision
 from hone.runs.folder import Folder, require_writable
 from hone.runs.record import Record
 from hone.training.course import Monitor
-from hone.training.fabric import resolve_precision
 from hone.training.parts import RunParts
+from hone.training.precision import resolve_precision
 from hone.training.prepare import Prepared, prepare, prepare_without_encoding
 from hone.training.session import find_run_to_resume
 from hone.training.sizes import Disk
@@ -50,8 +50,8 @@ class Preflight:
         settings = job.settings
         parts, resumed = self._check_place(job)
         before = Record.load(resumed.record)["precision"] if resumed else None
-        precision = resolve_precision(settings.precision, settings.accelerator, before)
         prepared = prepare(parts, settings, StageCache(job, self.store, remember_mistakes=True), strict=True)
+        precision = resolve_precision(settings.precision, settings.accelerator, prepared.blank, before)
         outline = Outline.of(parts, settings, prepared)
         disk = Disk.of(
             settings.output_root, parts.optimizer, precision, prepared.blank, outline.course, prepared.rows, resumed

@@ -19,6 +19,7 @@ from hone.models.layers import LayerMap
 from hone.models.network import build_blank_network, enable_recomputation
 from hone.training.course import Monitor
 from hone.training.parts import RunParts
+from hone.training.single_rows import require_no_single_rows
 from hone.training.stage_cache import StageCache
 
 
@@ -41,7 +42,9 @@ def prepare(parts: RunParts, settings: TrainSettings, cache: StageCache, strict:
     prepared = prepare_without_encoding(parts, settings, cache, strict)
     rows, encoded = cache.cached("encoded", lambda: encode(prepared.rows, prepared.task, parts.dataset))
     if parts.batch.by == "tokens":
-        _require_room(encoded["train"], settings.batch_size)
+        _require_room(encoded["train"], settings.batch_size, prepared.task)
+    if "train" in encoded and not parts.head.precomputes:
+        require_no_single_rows(encoded["train"], prepared.task, parts.batch, settings, prepared.blank)
     return replace(prepared, rows=rows, encoded=encoded)
 
 
@@ -71,7 +74,7 @@ def find_monitor(word: str, task: Task) -> Monitor:
 
 
 def _bind_task(parts: RunParts, rows: Rows) -> Task:
-    task = parts.task.bind(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
+    task = parts.task.bind(parts.checkpoint.make_processor(parts.task.auto_processor, rows.facts), rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
         encode_with_media(task, rows.splits["validation"][:1])
     return task
@@ -114,10 +117,11 @@ def _require_all_rows(parts: RunParts) -> None:
         )
 
 
-def _require_room(rows: EncodedRows, batch_size: int) -> None:
+def _require_room(rows: EncodedRows, batch_size: int, task: Task) -> None:
     longest = int(rows.lengths.max())
+    shorten = ", or cut the rows with task.max_length" if hasattr(task, "max_length") else ""
     if longest > batch_size:
         raise UserError(
-            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "
-            f"larger batch_size, such as {16 * longest}, or cut the rows with task.max_length."
+            f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} {task.unit}. Give "
+            f"a larger batch_size, such as {16 * longest}{shorten}."
         )

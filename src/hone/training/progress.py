@@ -44,7 +44,7 @@ class RunProgress:
         self.best_records: dict[str, Columns] = {}
         self.stale = 0
         self.stopped = False
-        self.skipped = 0
+        self.counts = (0, 0)
         self.begun, self.earlier = time.monotonic(), 0.0
 
     @property
@@ -68,11 +68,18 @@ class RunProgress:
         self.step = step
         self.listeners.step(step)
 
-    def count_losses(self, state: TrainState) -> None:
-        """Report how many steps and how many rows were left out so far, if that has changed."""
-        if state.skipped.total != self.skipped:
-            self.skipped = state.skipped.total
-            self.listeners.skipped(self.skipped)
+    def begin(self, state: TrainState) -> None:
+        """Report that the training begins, or continues from the present step."""
+        self.counts = state.skipped.total, state.retries.total
+        self.listeners.counted(*self.counts)
+        self.listeners.begin(self.course.steps, self.step, state.retries.rows)
+
+    def count_skipped(self, state: TrainState) -> None:
+        """Report how many steps and rows were left out so far, if that has changed."""
+        counts = state.skipped.total, state.retries.total
+        if counts != self.counts:
+            self.counts = counts
+            self.listeners.counted(*counts)
         self.count_left_out(state.left_out)
 
     def count_left_out(self, left_out: LeftOut) -> None:
@@ -146,8 +153,7 @@ class RunProgress:
             self.step, self.best, self.stale = snapshot.step, snapshot.state["best"], snapshot.state["stale"]
             self.stopped = snapshot.state.get("stopped", False) and not revived
             self.begun, self.earlier = time.monotonic(), snapshot.state["seconds"]
-        self.skipped = state.skipped.total
-        self.listeners.skipped(self.skipped)
+            self.best_records = {}
 
     def choose_best(self, state: TrainState) -> None:
         """Load the weights of the best evaluation, averaged ones if it used those, into the network."""

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from hone.config.job import Job
+from hone.core.hardware import require_devices
 from hone.core.log import capture_log, quieten_libraries
 from hone.core.redact import remember_secrets
 from hone.core.signals import Stop
@@ -13,9 +14,11 @@ from hone.reports.run_screen import print_run_summary
 from hone.runs.folder import Folder, require_writable
 from hone.runs.record import Record
 from hone.training.assemble import assemble
-from hone.training.fabric import is_first, open_fabric, run_on_devices
+from hone.training.fabric import open_fabric
 from hone.training.loop import fit
 from hone.training.parts import RunParts
+from hone.training.prepare import prepare
+from hone.training.processes import explained_by_others, is_first, run_on_devices
 from hone.training.results import conclude
 from hone.training.session import find_run_to_resume, open_session
 from hone.training.sizes import Disk
@@ -40,23 +43,28 @@ def train(job: Job, cache: StageCache) -> float | None:
         require_writable(Path(settings.output_root))
         folder = find_run_to_resume(job)
         if folder is None or not _is_finished(folder):
-            fabric, precision = open_fabric(settings, folder, parts.optimizer.rounds_at_random)
-            assembled = assemble(parts, settings, fabric, cache)
+            require_devices(settings.accelerator, settings.devices)
+            prepared = prepare(parts, settings, cache)
+            fabric, precision = open_fabric(settings, folder, parts.optimizer.rounds_at_random, prepared.blank)
+            assembled = assemble(parts, settings, fabric, prepared)
             Disk.of(
                 settings.output_root, parts.optimizer, precision, assembled.network, assembled.course, assembled.rows,
                 folder,
             ).require_room()  # fmt: skip
             origin = assembled.origin(parts) | {"precision": precision}
-            with open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress):
+            with (
+                open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress),
+                explained_by_others(fabric),
+                progress.explaining_bad_rows(),
+            ):
                 progress.resume(fabric, assembled.state)
-                progress.listeners.begin(assembled.course.steps, progress.step)
-                with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
+                progress.begin(assembled.state)
+                with stop.deferred(), assembled.state.fast_paths():
                     fit(
                         fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
                         settings.on_nonfinite,
                     )  # fmt: skip
-                with progress.explaining_bad_rows():
-                    conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+                conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())

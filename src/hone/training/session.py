@@ -71,7 +71,7 @@ def open_session(
         output.write_to(folder.log)
         fabric.broadcast(str(folder.path))
         _log_origin(record["command"], origin)
-        gallery = Gallery(assembled.rows, assembled.data, assembled.task, tracker)
+        gallery = Gallery(assembled.rows, assembled.data, assembled.task, tracker, folder)
         listeners = RunListeners(Journal(folder.journal), tracker, gallery, make_display(), record)
         with closing(listeners), _recorded(record, job, tracker, origin):
             yield folder, _make_progress(fabric, job, parts, assembled, tracker, folder, listeners, revived)

@@ -37,6 +37,16 @@ class SkippedSteps:
 
 
 @final
+@dataclass
+class Retries:
+    """Returns to a checkpoint because a number was not finite."""
+
+    total: int = 0
+    rows: int = 0
+    """The number of rows that the journal has after the last return."""
+
+
+@final
 @dataclass(frozen=True)
 class TrainState:
     """The state of a training. `wrapped` is the module as Fabric wraps it; the forward passes go through it."""
@@ -49,6 +59,7 @@ class TrainState:
     packing: Packing
     compilation: Compilation
     skipped: SkippedSteps = field(default_factory=SkippedSteps)
+    retries: Retries = field(default_factory=Retries)
     halvings: Halvings = field(default_factory=Halvings)
     left_out: LeftOut = field(default_factory=LeftOut)
 
@@ -71,6 +82,7 @@ class TrainState:
             "scheduler": {name: value for name, value in self.scheduler.state_dict().items() if name != "lr_lambdas"},
             "precision": fabric.strategy.precision.state_dict(),
             "skipped": asdict(self.skipped),
+            "retries": asdict(self.retries),
             "halvings": asdict(self.halvings),
             "left_out": dict(self.left_out.counts),
         }
@@ -86,7 +98,10 @@ class TrainState:
         self.average.load(tensors.get("average", {}))
         fabric.strategy.precision.load_state_dict(state["precision"])
         vars(self.skipped).update(state["skipped"])
+        vars(self.retries).update(state.get("retries", {}))  # older checkpoints have none
         vars(self.halvings).update(state["halvings"])
+        self.left_out.counts.clear()
+        self.left_out.counts.clear()
         self.left_out.counts.update(state.get("left_out", {}))
 
 

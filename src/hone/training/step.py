@@ -18,8 +18,9 @@ from hone.training.nonfinite import FiniteCheck, scales
 from hone.training.state import TrainState
 
 _TINY = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it
-_NOT_IN_FP32 = ("16-mixed", "64-true")
-"""Precisions in which the optimiser's factor, a number in fp32, cannot be used; under fp16 it belongs to the scaler."""
+_FP64 = "64-true"
+"""The precision in which the optimiser's factor, a number in fp32, cannot be used."""
+_FP16 = "16-mixed"
 
 
 def train_step(
@@ -67,10 +68,14 @@ def clip(fabric: Fabric, state: TrainState, largest: float | None) -> Tensor:
     """Bound the gradient's norm and return the norm before."""
     bound = math.inf if largest is None else largest
     bare = cast(Any, state.optimizer).optimizer  # what Fabric wrapped
-    if fabric.strategy.precision.precision in _NOT_IN_FP32 or not scales(bare):
+    weights = [weight for group in bare.param_groups for weight in group["params"]]
+    if fabric.strategy.precision.precision == _FP16:
+        # Fabric does not clip for an optimiser that could unscale the gradients itself.
+        cast(Any, fabric.strategy.precision).scaler.unscale_(bare)
+        return torch.nn.utils.clip_grad_norm_(weights, bound)
+    if fabric.strategy.precision.precision == _FP64 or not scales(bare):
         norm = fabric.clip_gradients(state.wrapped, state.optimizer, max_norm=bound, error_if_nonfinite=False)
         return cast(Tensor, norm)
-    weights = [weight for group in bare.param_groups for weight in group["params"]]
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     bare.grad_scale = ((norm.float() + _TINY) / bound).clamp(min=1.0)
     return norm

@@ -20,9 +20,12 @@ from hone.models.loading import loading_lines
 from hone.models.network import count_parameters
 from hone.runs.identity import with_absolute_paths
 from hone.runs.record import Record
-from hone.training.fabric import warn_about_precision
 from hone.training.parts import RunParts
+from hone.training.precision import warn_about_precision
 from hone.training.preflight import Feasible, Preflight
+
+_PATIENCE = 120.0
+"""Seconds after which a measurement that the user has not asked for is given up."""
 
 
 @final
@@ -59,16 +62,17 @@ def main(settings: PlanSettings, parts: Mapping[str, Any], invocation: Invocatio
 def forecast(job: Job, options: PlanOptions) -> tuple[dict[str, Any], str]:
     """Check the job, estimate what it needs, and try some steps if that is asked for and possible.
 
-    Returns what `plan.format=json` prints, and advice in words. A network that cannot be rehearsed without values is
-    measured instead, if its weights are on this machine.
+    Returns what `plan.format=json` prints, and advice in words. A step that cannot be rehearsed without values is
+    measured instead, if the weights are on this machine.
     """
     feasible = Preflight().check(job)
     warn_about_precision(feasible.precision, feasible.parts.optimizer.rounds_at_random)
     expected = estimate(feasible)
     obstacle = _obstacle(feasible, expected)
     steps = [number for number, _ in feasible.outline.heaviest()]
-    probes = options.probe or (expected.unknown and not obstacle)
-    peak = measure_peak(job, feasible.precision, steps) if probes else None
+    peak = None
+    if options.probe or (expected.unknown and not obstacle):
+        peak = measure_peak(job, feasible.precision, steps, None if options.probe else _PATIENCE)
     pace = measure_pace(feasible) if options.time and not obstacle else None
     advice = [_note_on_activations(expected, peak), obstacle]
     return _describe(feasible, expected, peak, pace), " ".join(filter(None, advice))
@@ -88,7 +92,7 @@ def _note_on_activations(expected: Estimate, peak: int | None) -> str:
     if not expected.unknown:
         return ""
     instead = "a separate process took the heaviest steps" if peak else "the total leaves out activations"
-    return f"The forward pass depends on values that an estimate does not have ({expected.unknown}), so {instead}."
+    return f"The step depends on values that an estimate does not have ({expected.unknown}), so {instead}."
 
 
 def _describe(feasible: Feasible, expected: Estimate, peak: int | None, pace: Pace | None) -> dict[str, Any]:
@@ -111,7 +115,8 @@ def _describe(feasible: Feasible, expected: Estimate, peak: int | None, pace: Pa
         "device": device_of(settings.accelerator),
         "devices": settings.devices,
         "course": _describe_course(feasible),
-        "tokens": {"epoch": feasible.outline.tokens["train"], "padding": round(feasible.outline.padding, 4),
+        "tokens": {"unit": prepared.task.unit, "epoch": feasible.outline.tokens["train"],
+                   "padding": round(feasible.outline.padding, 4),
                    "packed": not expected.padded, "padded_because": expected.padded or None},
         "memory": memory,
         "disk": asdict(feasible.disk),

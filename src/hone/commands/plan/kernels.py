@@ -14,6 +14,7 @@ from hone.core import hardware
 from hone.core.columns import RowIndices
 from hone.data.batching import split_by_length as cut_up
 from hone.data.plan import sorted_batches
+from hone.models.row_dependence import why_never_divided
 from hone.training.fast.layout import round_up_tokens
 from hone.training.preflight import Feasible
 
@@ -37,7 +38,8 @@ def count_training_sizes(feasible: Feasible, packed: bool) -> int:
     passes = islice((micro.rows for _, _, step in steps for micro in step), _PASSES)
     if packed:
         return len({round_up_tokens(int(lengths[rows].sum())) for rows in passes})
-    return len({_area(lengths[part]) for rows in passes for part in forward_passes(feasible, rows, packed)})
+    divides = divides_batches(feasible, packed)
+    return len({_area(lengths[part]) for rows in passes for part in forward_passes(feasible, rows, divides)})
 
 
 def count_evaluation_sizes(feasible: Feasible) -> int:
@@ -48,12 +50,16 @@ def count_evaluation_sizes(feasible: Feasible) -> int:
     return len({_area(lengths[rows]) for lengths, rows in batches})
 
 
-def forward_passes(feasible: Feasible, rows: RowIndices, packed: bool) -> list[RowIndices]:
-    """Return the rows of each forward pass that a batch is split into; packed batches are never split."""
-    splits = feasible.parts.batch.splits_on(hardware.device_of(feasible.job.settings.accelerator))
-    if packed or not (splits and feasible.prepared.task.independent_rows):
-        return [rows]
-    return [rows[part] for part in cut_up(feasible.outline.pools["train"].lengths[rows])]
+def divides_batches(feasible: Feasible, packed: bool) -> bool:
+    """Return whether the run computes padded training batches in parts of similar length."""
+    prepared, device = feasible.prepared, hardware.device_of(feasible.job.settings.accelerator)
+    whole = packed or why_never_divided(prepared.blank, prepared.task, feasible.parts.head)
+    return not whole and feasible.parts.batch.splits_on(device)
+
+
+def forward_passes(feasible: Feasible, rows: RowIndices, divides: bool) -> list[RowIndices]:
+    """Return the rows of each forward pass of a batch."""
+    return [rows[part] for part in cut_up(feasible.outline.pools["train"].lengths[rows])] if divides else [rows]
 
 
 def _area(lengths: RowIndices) -> int:

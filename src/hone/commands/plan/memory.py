@@ -79,12 +79,14 @@ def estimate(feasible: Feasible) -> Estimate:
     # Imported late: it brings in much of torch that a run never loads, and the process was just measured without it.
     from hone.commands.plan.rehearsal import Rehearsal
 
-    rehearsal, padded, unknown = Rehearsal(feasible), "", ""
+    padded, unknown = "", ""
     try:
-        step, padded = _rehearse(feasible, rehearsal)
+        rehearsal = Rehearsal(feasible)
+        packing, padded = _find_packing(feasible, rehearsal)
+        step, padded = _rehearse(feasible, rehearsal, packing, padded)
     except HoneError:
         raise
-    except Exception as error:  # networks fail without values in more ways than can be listed
+    except Exception as error:  # networks and losses fail without values in more ways than can be listed
         memory, unknown = _memory_without_activations(feasible, process), one_line(error)
     else:
         memory = _memory(feasible, process, step, packed=not padded)
@@ -119,9 +121,8 @@ def _warm_up() -> None:
         optimizer.step()
 
 
-def _rehearse(feasible: Feasible, rehearsal: Rehearsal) -> tuple[StepBytes, str]:
+def _rehearse(feasible: Feasible, rehearsal: Rehearsal, packing: Packing, reason: str) -> tuple[StepBytes, str]:
     """Return the bytes of the step, packed where the run would pack, and otherwise the reason why it is padded."""
-    packing, reason = _find_packing(feasible, rehearsal)
     try:
         step = rehearsal.run(packing)
     except Exception as error:

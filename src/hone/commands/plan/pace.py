@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -18,6 +19,7 @@ from hone.training.fabric import make_fabric
 from hone.training.nonfinite import make_finite_check
 from hone.training.parts import RunParts
 from hone.training.preflight import Feasible
+from hone.training.prepare import prepare
 from hone.training.stage_cache import StageCache
 from hone.training.state import TrainState
 from hone.training.step import train_step
@@ -33,6 +35,8 @@ class Pace:
     """Rough times in seconds: steps differ, and starting up and saving take time as well."""
 
     step: float
+    batches: float
+    """What it takes to make the batches of a step: rows are read, files are decoded, and all is padded."""
     epoch: float
     evaluation: float
     """One evaluation during training, which may read only a part of the validation split."""
@@ -54,11 +58,17 @@ class StepTimer:
         settings = job.settings
         parts = RunParts.of(job.config, settings.trust)
         fabric = make_fabric(settings.accelerator, precision)
-        assembled = assemble(parts, settings, fabric, StageCache())
+        assembled = assemble(parts, settings, fabric, prepare(parts, settings, StageCache()))
         return cls(job, fabric, assembled.data, assembled.state)
 
+    def time_batches(self, steps: Iterator[Step]) -> tuple[Step, float]:
+        """Return the next step, and the seconds that it takes to make its batches."""
+        begun = time.perf_counter()
+        step = next(steps)
+        return step, time.perf_counter() - begun
+
     def time_step(self, step: Step) -> float:
-        """Return the seconds that a training step takes."""
+        """Return the seconds that a training step takes when its batches are made."""
         begun, targets = time.perf_counter(), max(sum(step.targets), 1e-12)
         finite_check = make_finite_check(self.fabric, self.train_state)
         loss, _ = train_step(self.fabric, self.train_state, finite_check, step, targets, self.job.settings.clip_norm)
@@ -78,28 +88,36 @@ def measure_pace(feasible: Feasible) -> Pace:
     """Scale the time per token of what was tried to all tokens of the run."""
     timer = StepTimer.of(feasible.job, feasible.precision)
     outline, devices = feasible.outline, feasible.job.settings.devices
-    epoch = _seconds_per_training_token(timer) * outline.tokens["train"] / devices
-    step = epoch / outline.course.clock.steps_per_epoch
+    per_training_token, making = _seconds_per_training_token(timer)
+    tokens = outline.tokens["train"] / devices
+    epoch, steps_per_epoch = per_training_token * tokens, outline.course.clock.steps_per_epoch
+    step, batches = epoch / steps_per_epoch, making * tokens / steps_per_epoch
     per_token = _seconds_per_evaluation_token(timer) / devices
     validation = per_token * outline.tokens["validation"]
     rows = feasible.prepared.rows.sizes["validation"]
     evaluation = validation * min(1.0, (outline.course.evaluate_rows or rows) / rows)
     final_scores = validation + per_token * outline.tokens.get("test", 0)
     total = step * outline.course.steps + outline.evaluations * evaluation + final_scores
-    return Pace(step, epoch, evaluation, total)
+    return Pace(step, batches, epoch, evaluation, total)
 
 
-def _seconds_per_training_token(timer: StepTimer) -> float:
-    """The first step warms up and does not count."""
-    seconds = tokens = 0.0
+def _seconds_per_training_token(timer: StepTimer) -> tuple[float, float]:
+    """Return the seconds of training per token, and those for making batches. The first step warms up.
+
+    On a GPU a thread makes the batches of the next step during this one, so that only the longer of the two counts.
+    """
+    seconds = making = tokens = 0.0
+    joined = max if timer.fabric.device.type == "cuda" else operator.add
     with timer.train_state.fast_paths():
         steps = timer.data.steps(1)
         timer.time_step(next(steps))
-        for count, step in enumerate(steps, start=1):
-            seconds, tokens = seconds + timer.time_step(step), tokens + step.tokens
-            if count >= _FEWEST and (seconds > _SECONDS or count >= _MOST):
+        for count in range(1, _MOST + 1):
+            step, made = timer.time_batches(steps)
+            seconds += joined(timer.time_step(step), made)
+            making, tokens = making + made, tokens + step.tokens
+            if count >= _FEWEST and seconds > _SECONDS:
                 break
-    return seconds / max(tokens, 1.0)
+    return seconds / max(tokens, 1.0), making / max(tokens, 1.0)
 
 
 def _seconds_per_evaluation_token(timer: StepTimer) -> float:

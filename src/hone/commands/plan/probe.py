@@ -12,22 +12,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from hone.config.job import Job
-from hone.core.errors import HoneError, RunError
+from hone.core.errors import HoneError, RunError, one_line
 from hone.core.value_types import ExactPrecision
 
 
-def measure_peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:
-    """Return the most bytes that the process held, in its own memory or on a GPU."""
+def measure_peak(job: Job, precision: ExactPrecision, steps: Sequence[int], seconds: float | None = None) -> int | None:
+    """Return the most bytes that the process held, in its memory or on a GPU; None if that took over `seconds`."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send_peak, args=(job, precision, steps, sender))
     process.start()
     sender.close()  # else `recv` would wait forever for a process that has died
+    if not receiver.poll(seconds):
+        process.kill()
+        process.join()
+        return None
     try:
         peak = receiver.recv()
     except EOFError:
         process.join()
-        raise RunError(f"plan.probe=true: the process that took the steps {_cause(process.exitcode)}") from None
+        raise RunError(
+            f"The process that took the heaviest steps to measure their memory {_cause(process.exitcode)}"
+        ) from None
     process.join()
     if isinstance(peak, HoneError):
         raise peak
@@ -46,6 +52,8 @@ def _send_peak(job: Job, precision: ExactPrecision, steps: Sequence[int], sender
         sender.send(_peak(job, precision, steps))
     except HoneError as error:
         sender.send(type(error)(*error.args))
+    except Exception as error:
+        sender.send(RunError(f"The heaviest steps, taken to measure their memory, failed: {one_line(error)}"))
 
 
 def _peak(job: Job, precision: ExactPrecision, steps: Sequence[int]) -> int:

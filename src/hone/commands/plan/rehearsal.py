@@ -13,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from hone.commands.plan.kernels import forward_passes
+from hone.commands.plan.kernels import divides_batches, forward_passes
 from hone.commands.plan.paper import Paper
 from hone.core.columns import RowIndices
 from hone.core.task import Batch
@@ -100,22 +100,22 @@ class Rehearsal:
         )  # fmt: skip
 
     def _steps(self, packing: Packing) -> list[Step]:
-        """Return a light step and the heaviest one.
+        """Return a light step, of two rows because BatchNorm may not take one, and the heaviest step.
 
         Where the run's steps have several passes, the heaviest has two: its last pass then finds gradients in memory.
         """
         pool = self.feasible.outline.pools["train"]
         rows, count = self._heaviest_pass(isinstance(packing, Packed))
         passes = 2 if count > 1 or self.feasible.job.settings.accumulate > 1 else 1
-        light, heavy = self._batch(pool, rows[:1]), self._batch(pool, rows)
-        return [_make_step([light], 1), _make_step([heavy] * passes, len(rows))]
+        light, heavy = self._batch(pool, rows[:2]), self._batch(pool, rows)
+        return [_make_step([light], len(light["id"])), _make_step([heavy] * passes, len(rows))]
 
     def _heaviest_pass(self, packed: bool) -> tuple[RowIndices, int]:
         """Return the rows of the largest forward pass, and the number of passes that its batch is split into."""
-        lengths = self.feasible.outline.pools["train"].lengths
+        lengths, divides = self.feasible.outline.pools["train"].lengths, divides_batches(self.feasible, packed)
         candidates: list[tuple[RowIndices, int]] = []
         for _, micro in self.feasible.outline.heaviest():
-            passes = forward_passes(self.feasible, micro.rows, packed)
+            passes = forward_passes(self.feasible, micro.rows, divides)
             candidates += [(rows, len(passes)) for rows in passes]
 
         def tokens(candidate: tuple[RowIndices, int]) -> int:

@@ -23,6 +23,9 @@ _MEMORY = {
     "best": "best weights, loaded again",
 }
 
+_NOTABLE = 0.1
+"""The share of a step from which on it is shown how long its batches take to make."""
+
 Forecast = Mapping[str, Any]
 """What `plan.format=json` prints."""
 
@@ -50,7 +53,7 @@ def _lines(forecast: Forecast) -> Iterator[tuple[str, str]]:
     processes = f", {forecast['devices']} processes" if forecast["devices"] > 1 else ""
     yield "precision", f"{forecast['precision']} on {forecast['device']}{processes}"
     yield "steps", _steps(forecast["course"])
-    yield "tokens", _tokens(forecast["tokens"])
+    yield forecast["tokens"]["unit"], _tokens(forecast["tokens"])
     yield "time", _time(forecast["time"])
     yield "disk", _disk(forecast["disk"])
 
@@ -81,6 +84,8 @@ def _steps(course: Forecast) -> str:
 
 
 def _tokens(tokens: Forecast) -> str:
+    if not tokens["padding"]:
+        return f"{tokens['epoch']:,} per epoch; batches need no padding"
     if tokens["packed"]:
         batches = "the layers see none of it (packed)"
     else:
@@ -92,8 +97,9 @@ def _time(time: Forecast | None) -> str:
     if time is None:
         return "not tried"
     words = {name: seconds_in_words(seconds) for name, seconds in time.items()}
+    making = f" (making its batches: {words['batches']})" if time["batches"] > _NOTABLE * time["step"] else ""
     return (
-        f"about {words['total']} in total; {words['step']} per step, {words['epoch']} per epoch, "
+        f"about {words['total']} in total; {words['step']} per step{making}, {words['epoch']} per epoch, "
         f"{words['evaluation']} per evaluation"
     )
 

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-from lightning.fabric import Fabric
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from hone.commands.predict import model
-from hone.commands.predict.inputs import BrokenRow, Row, read_rows, typed_rows
+from hone.commands.predict.inputs import TABLES, BrokenRow, Row, read_rows, typed_rows
+from hone.commands.predict.large_answers import LargeAnswers
 from hone.commands.predict.model import TrainedModel
+from hone.commands.predict.passes import Passes
 from hone.commands.predict.rows import RowEncoder
 from hone.commands.predict.sinks import open_sink
 from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
 from hone.config.settings import PredictSettings
-from hone.core.errors import UserError
+from hone.core.errors import RowError, UserError
 from hone.core.log import capture_log, quieten_libraries
-from hone.core.metric import Columns
 from hone.core.progress_bar import console
-from hone.core.task import Predictive
 from hone.data.encoded_rows import EncodedRows
-from hone.data.module import Batches
-from hone.data.plan import sorted_batches
+from hone.data.media.file import media_name
 from hone.training import fabric as devices
-from hone.training.evaluation import predictor, run_through
-from hone.training.fabric import resolve_precision
+from hone.training.evaluation import predictor
+from hone.training.precision import resolve_precision
 
 _CHUNK = 1024
 """Rows that are sorted by length, predicted and written together."""
@@ -39,16 +37,20 @@ def main(settings: PredictSettings, parts: Mapping[str, Any], invocation: Invoca
     quieten_libraries()
     with capture_log(), open_sink(settings.output) as sink, _progress_bar() as show_progress:
         trained = _load_model(settings, parts)
-        encoder = RowEncoder(trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles)
-        precision = resolve_precision(settings.precision or trained.precision, settings.accelerator)
+        encoder = RowEncoder(
+            trained.task, settings.columns or {}, settings.on_bad_row, trained.learned_roles, _folder_of(settings.input)
+        )
+        large = LargeAnswers(trained.task.bulky, settings.output)
+        precision = resolve_precision(settings.precision or trained.precision, settings.accelerator, trained.network)
         fabric = devices.make_fabric(settings.accelerator, precision)
         network = predictor(fabric, trained.network, trained.task)
+        passes = Passes(fabric, network, trained.task, settings.batch_size)
         done = 0
         for chunk in encoder.chunks(_read(settings, encoder), _CHUNK):
             encoded = encoder.encode(chunk)
-            if encoded:
-                outcomes = list(_predict(fabric, network, trained.task, encoded, settings.batch_size))
-                sink.write([_merge(chunk[number], outcome) for number, outcome in outcomes])
+            if encoded is not None:
+                outcomes = _predict(passes, encoder, encoded, chunk)
+                sink.write([_merge(chunk[number], large.store(number, outcome)) for number, outcome in outcomes])
                 done += len(outcomes)
             show_progress(done)
         encoder.report_skipped(done)
@@ -77,29 +79,36 @@ def _load_model(settings: PredictSettings, parts: Mapping[str, Any]) -> TrainedM
     )
 
 
+def _folder_of(place: str | None) -> Path:
+    """Return the folder of a table of rows. Files that are named on the command line are relative to this one."""
+    path = Path(place or "").expanduser()
+    return path.parent if path.suffix.lower() in TABLES else Path()
+
+
 def _read(settings: PredictSettings, encoder: RowEncoder) -> Iterator[Row | BrokenRow]:
     if settings.input is not None:
-        return read_rows(settings.input, encoder.required[0])
+        first = encoder.required[0]
+        return read_rows(settings.input, first, encoder.task.media.get(first))
     inputs = settings.inputs or {}
     encoder.require_roles(inputs)
     return map(encoder.parse_lists, typed_rows(inputs))
 
 
 def _predict(
-    fabric: Fabric, network: Any, task: Predictive, encoded: Columns, batch_size: int
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the number of each row and its prediction, in the order of the rows."""
-    rows = EncodedRows.of(Dataset.from_dict(encoded), None, task)
-    batches = Batches(sorted_batches(rows.lengths, batch_size), lambda _, places: rows.collate(task, places))
-    records = task.merge(run_through(fabric, network, batches))
-    for place in sorted(range(len(records["id"])), key=lambda place: int(records["id"][place])):
-        record = {name: values[place] for name, values in records.items()}
-        yield int(record["id"]), task.outcome(record)
+    passes: Passes, encoder: RowEncoder, rows: EncodedRows, chunk: Mapping[int, Row]
+) -> list[tuple[int, Mapping[str, Any]]]:
+    """Predict a chunk. Rows whose media cannot be decoded are reported, or skipped if that is allowed."""
+    try:
+        return list(passes.predict(rows))
+    except RowError:
+        readable = encoder.without_undecodable(rows, chunk)
+        return [] if readable is None else list(passes.predict(readable))
 
 
 def _merge(row: Row, outcome: Mapping[str, Any]) -> Row:
     """Join what was read with what is predicted; a prediction whose name is taken becomes `predicted_…`."""
-    return {**row, **{f"predicted_{name}" if name in row else name: value for name, value in outcome.items()}}
+    shown = {name: media_name(value) for name, value in row.items()}
+    return {**shown, **{f"predicted_{name}" if name in row else name: value for name, value in outcome.items()}}
 
 
 @contextmanager

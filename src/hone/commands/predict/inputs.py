@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ import pyarrow.parquet as pq
 
 from hone.core.errors import UserError, join_names
 from hone.core.paths import nearest_path
+from hone.core.task import MediaKind
 from hone.data.sources.broken_lines import LONGEST_FIELD
 from hone.data.sources.json_rows import Line, iter_lines, parse_line, parse_object
 
 STANDARD_INPUT = "-"
+ENDINGS: Mapping[MediaKind, tuple[str, ...]] = {
+    "image": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
+    "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
+    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm"),
+}
 _PARQUET_BATCH = 1024
 Row = dict[str, Any]
 
@@ -40,12 +47,16 @@ def typed_rows(inputs: Mapping[str, Sequence[str]]) -> Iterator[Row]:
     return (dict(zip(inputs, texts, strict=True)) for texts in zip(*inputs.values(), strict=True))
 
 
-def read_rows(place: str, first_role: str) -> Iterator[Row | BrokenRow]:
-    """Yield the rows of a file, or of standard input; where lines are bare texts, they are called `first_role`."""
+def read_rows(place: str, first_role: str, kind: MediaKind | None = None) -> Iterator[Row | BrokenRow]:
+    """Yield the rows of a file, or of standard input; where lines are bare texts, they are called `first_role`.
+
+    With the `kind` of media that this role has, `place` may also be such a file, a folder of them, or a pattern."""
     if place == STANDARD_INPUT:
         return _with_errors_reported(_read_lines(sys.stdin, first_role), place)
     path = Path(place).expanduser()
     reader = _READERS.get(path.suffix.lower())
+    if kind is not None and reader is None:
+        return ({first_role: str(file)} for file in _find_media(path, place, kind))
     if reader is None:
         raise UserError(
             f"input={place}: unknown format {path.suffix!r}; hone reads {join_names(_READERS)}, and - (stdin)."
@@ -53,6 +64,22 @@ def read_rows(place: str, first_role: str) -> Iterator[Row | BrokenRow]:
     if not path.is_file():
         raise UserError(f"input={place}: no such file.{nearest_path(path)}")
     return _with_errors_reported(reader(path, first_role), place)
+
+
+def _find_media(path: Path, place: str, kind: MediaKind) -> list[Path]:
+    """Return the files that a path, a folder or a pattern stands for, in the order of their names."""
+    endings = ENDINGS[kind]
+    if path.is_file() or (path.suffix.lower() in endings and not glob.has_magic(place)):
+        return [path]
+    pattern = glob.escape(str(path)) + "/**/*" if path.is_dir() else str(path)
+    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 (an absolute pattern)
+    chosen = [file for file in files if file.suffix.lower() in endings and file.is_file()]
+    if not chosen:
+        raise UserError(
+            f"input={place}: no {kind} files here.{nearest_path(path)} Give a file, a folder or a pattern "
+            f"({join_names(endings)}), or a table ({join_names(_READERS)})."
+        )
+    return chosen
 
 
 def _with_errors_reported(rows: Iterator[Row | BrokenRow], place: str) -> Iterator[Row | BrokenRow]:
@@ -117,3 +144,5 @@ _READERS: dict[str, Callable[[Path, str], Iterator[Row | BrokenRow]]] = {
     ".parquet": _read_parquet,
     ".txt": _read_texts,
 }
+TABLES = frozenset(_READERS)
+"""The endings of the files that hold rows."""

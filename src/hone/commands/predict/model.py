@@ -55,7 +55,7 @@ def load_checkpoint(parts: Mapping[str, Any], trust: Iterable[str]) -> TrainedMo
     config = checkpoint.config({})
     _require_trained_head(checkpoint, task, config)
     facts = task.facts_from_config(config)
-    bound_task = task.bind(checkpoint.processor(task.auto_processor, facts), facts)
+    bound_task = task.bind(checkpoint.make_processor(task.auto_processor, facts), facts)
     bound_task.read_config(config)
     network = checkpoint.network(task.auto_model, network_config(checkpoint, bound_task))
     bound_task.configure_generation(network)
@@ -73,7 +73,7 @@ def load_for_zero_shot(
     checkpoint: Checkpoint = build(parts["checkpoint"], Checkpoint, "checkpoint", trust)
     config = checkpoint.config({})
     _require_trained_head(checkpoint, zero_shot, config)
-    zero_shot.bind(checkpoint.processor(zero_shot.auto_processor, facts_from_config(config)), config)
+    zero_shot.bind(checkpoint.make_processor(zero_shot.auto_processor, facts_from_config(config)), config)
     return TrainedModel(zero_shot, checkpoint.network(zero_shot.auto_model, config).eval(), "auto")
 
 

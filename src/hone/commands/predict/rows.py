@@ -6,8 +6,10 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 from datasets import Dataset
 
 from hone.commands.predict.inputs import BrokenRow, Row
@@ -16,6 +18,9 @@ from hone.core.metric import Columns
 from hone.core.task import Predictive
 from hone.core.value_types import OnBadRow
 from hone.data.bad_rows import find_bad_rows
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import encode_with_media
+from hone.data.media.storing import store_media
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +38,8 @@ class RowEncoder:
     on_bad_row: OnBadRow
     learned_roles: tuple[str, ...] = ()
     """The optional roles that the model was trained with."""
+    folder: Path = Path()
+    """The folder at which relative paths of media files begin."""
     skipped: list[str] = field(default_factory=list)
     skipped_count: int = 0
     saw_a_row: bool = False
@@ -71,7 +78,7 @@ class RowEncoder:
         """Convert a typed row, in which lists can only be written as JSON."""
         return {role: _parse_list(text) if role in self.task.lists else text for role, text in row.items()}
 
-    def encode(self, chunk: Mapping[int, Row]) -> Columns:
+    def encode(self, chunk: Mapping[int, Row]) -> EncodedRows | None:
         """Encode a chunk without the rows that the task cannot read, where these may be skipped."""
         readable = self._skip_rows(chunk, self._faults(chunk))
         try:
@@ -82,6 +89,17 @@ class RowEncoder:
             bad_rows = find_bad_rows(lambda start, stop: self._encode(dict(rows[start:stop])), len(rows))
             problems = {rows[place][0]: f"{error.role}: {error.problem}" for place, error in bad_rows}
             return self._encode(self._skip_rows(readable, problems))
+
+    def without_undecodable(self, rows: EncodedRows, chunk: Mapping[int, Row]) -> EncodedRows | None:
+        """Encode a chunk again, without the rows whose media turned out to be damaged when they were decoded."""
+
+        def decode(start: int, stop: int) -> None:
+            rows.collate(self.task, np.arange(start, stop))
+
+        bad_rows = find_bad_rows(decode, len(rows.lengths))
+        problems = {int(rows.ids[place]): f"{error.role}: {error.problem}" for place, error in bad_rows}
+        read = {int(number): chunk[int(number)] for number in rows.ids}
+        return self._encode(self._skip_rows(read, problems))
 
     def report_skipped(self, done: int) -> None:
         """Report how many rows were skipped, and why the first of them; raise UserError if no row was predicted."""
@@ -107,16 +125,20 @@ class RowEncoder:
             self._skip(number, problems[number])
         return {number: row for number, row in chunk.items() if number not in problems}
 
-    def _encode(self, chunk: Mapping[int, Row]) -> Columns:
+    def _encode(self, chunk: Mapping[int, Row]) -> EncodedRows | None:
         if not chunk:
-            return {}
-        return self.task.encode(self.task.without_targets(self._by_role(chunk) | {"id": list(chunk)}))
+            return None
+        rows = self.task.without_targets(self._by_role(chunk) | {"id": list(chunk)})
+        if not self.task.media:
+            return EncodedRows.of(Dataset.from_dict(self.task.encode(rows)), None, self.task)
+        canonical = store_media(Dataset.from_dict(rows), self.task, self.columns)
+        return EncodedRows.of(Dataset.from_dict(encode_with_media(self.task, canonical[:])), canonical, self.task)
 
     def _faults(self, chunk: Mapping[int, Row]) -> dict[int, str]:
         """Return what is wrong with rows, by their numbers."""
         numbers = list(chunk)
         try:
-            rows = Dataset.from_dict(self._by_role(chunk))
+            rows = store_media(Dataset.from_dict(self._by_role(chunk) | {"id": numbers}), self.task, self.columns)
         except (
             TypeError,
             ValueError,
@@ -144,6 +166,8 @@ class RowEncoder:
     def _value(self, role: str, row: Row) -> Any:
         values = [row.get(name) for name in self._column_names(role)]
         value = values[0] if isinstance(self.columns.get(role, role), str) else values
+        if role in self.task.media and isinstance(value, str):
+            return str(self.folder / Path(value).expanduser())
         return _parse_list(value) if role in self.task.lists and isinstance(value, str) else value
 
     def _check_first_row(self, row: Row) -> None:

@@ -85,6 +85,13 @@ def as_files(stored: Sequence[Any], ids: Sequence[int], role: str) -> list[Media
     return [None if value is None else MediaFile.of(value, row, role) for value, row in zip(stored, ids, strict=True)]
 
 
+def media_name(value: Any) -> Any:
+    """Return a name for a file or its content, to show in its place. Any other value stays as it is."""
+    if isinstance(value, Mapping) and value.keys() >= {"bytes", "path"}:
+        return value["path"] or media_name(value["bytes"])
+    return f"{len(value):,} bytes" if isinstance(value, bytes) else value
+
+
 def encode_with_media(task: Predictive, rows: Columns) -> Columns:
     """Encode columns of canonical rows, whose stored media become `MediaFile`s."""
     files = {role: as_files(rows[role], rows["id"], role) for role in task.media if role in rows}

@@ -19,6 +19,8 @@ from hone.data.media.places import Places
 STORED = pa.struct({"bytes": pa.binary(), "path": pa.string(), "stamp": pa.string()})
 """How a row stores a file that it names: with its size and time of change, which are None where it cannot be used."""
 
+_INTERIM = "stored media"
+
 
 def store_media(rows: Dataset, task: Predictive, columns: Mapping[str, Any], folders: Sequence[Path] = ()) -> Dataset:
     """Returns canonical rows whose columns of paths, of contents or of both are stored in one form.
@@ -63,7 +65,9 @@ def _store_column(rows: Dataset, role: str, kind: MediaKind, column: object, pla
     features = {"bytes": datasets.Value("binary"), "path": datasets.Value("string"), "stamp": datasets.Value("string")}
     name = cache_key(role, [chunk.field("stamp").to_pylist() for chunk in stamped])  # by default contents are hashed
     column_of_files = pa.chunked_array(stamped, STORED)
-    return stored.remove_columns(role).add_column(role, column_of_files, new_fingerprint=name, feature=features)
+    # Under another name first: rows without any column, if this is the only one, would be no rows.
+    both = stored.add_column(_INTERIM, column_of_files, new_fingerprint=name, feature=features)
+    return both.remove_columns(role).rename_column(_INTERIM, role)
 
 
 def _names_files(column: pa.StructArray) -> bool:

@@ -15,10 +15,13 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from hone.core.errors import UserError, join_names, one_line
 from hone.core.paths import nearest_path
 from hone.core.task import Facts
+from hone.core.trust import needs_remote_code
 from hone.core.value_types import Place, Positive
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import backbone_options, change_config, load_processor, require_weights, set_attention
+from hone.models.compatibility import backbone_options, change_config, set_attention
+from hone.models.head_parameters import require_weights
 from hone.models.loading import Loading, loading_of
+from hone.models.processor_source import ProcessorSource
 from hone.models.sentence_transformers import set_trained_pooling
 from hone.runs.address import is_address
 from hone.runs.manifest import require_intact_checkpoint
@@ -36,6 +39,7 @@ class Pretrained(Checkpoint):
     lr: Positive
     revision: str | None = None
     tokenizer: Place | None = None
+    processor: Place | dict[str, Any] | None = None
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     weights: Literal["pretrained", "random"] = "pretrained"
     attention: str | None = None
@@ -68,10 +72,9 @@ class Pretrained(Checkpoint):
         set_trained_pooling(config, self._source, self.revision)
         return change_config(change_config(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        source = self.tokenizer or self._source
-        access = self._access() if self.tokenizer is None else {}
-        return load_processor(auto_class, source, self.config({}), access)
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        source = ProcessorSource(self.tokenizer, self.processor, self._source, self._access())
+        return source.make(auto_class, facts, self.config({}))
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         if self.weights == "random":
@@ -133,7 +136,7 @@ class Pretrained(Checkpoint):
         path = Path(self.path).expanduser()
         if path.is_dir():
             files = join_names(sorted(entry.name for entry in path.iterdir()), 8)
-            code = " Set checkpoint.trust_remote_code=true to run it." if "custom code" in str(error) else ""
+            code = " Set checkpoint.trust_remote_code=true to run it." if needs_remote_code(error) else ""
             return f"no checkpoint that transformers can read; the folder has {files} ({one_line(error)}).{code}"
         if path.exists():
             return "this is a file; a checkpoint is a folder or a hub id."

@@ -18,21 +18,23 @@ from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import (
     backbone_options,
     change_config,
-    load_processor,
     make_config,
     set_attention,
     special_tokens,
 )
+from hone.models.processor_source import ProcessorSource
+from hone.models.processors import load_processor
 
 
 @final
 @dataclass(frozen=True)
 class Scratch(Checkpoint):
-    """The tokenizer is a hub id or a folder; the vocabulary size and special tokens follow it unless given."""
+    """The vocabulary size and special tokens follow the tokenizer, if there is one, unless they are given."""
 
     architecture: str
-    tokenizer: Place
     lr: Positive
+    tokenizer: Place | None = None
+    processor: Place | dict[str, Any] | None = None
     attention: str | None = None
     hyperparameters: dict[str, Any] | None = None
 
@@ -44,15 +46,12 @@ class Scratch(Checkpoint):
         if self.architecture not in CONFIG_MAPPING:
             hint = did_you_mean(self.architecture, CONFIG_MAPPING)
             raise UserError(f"checkpoint.architecture={self.architecture}: transformers has no such model type.{hint}")
-        tokenizer = load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {})
-        follows = {"vocab_size": len(tokenizer), **special_tokens(self.architecture, tokenizer)}
-        given = follows | (self.hyperparameters or {})
-        config = make_config(self.architecture, given)
+        config = make_config(self.architecture, self._vocabulary() | (self.hyperparameters or {}))
         set_attention(config, self.attention)
         return change_config(config, changes)
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        return load_processor(auto_class, self.tokenizer, self.config({}), {})
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        return ProcessorSource(self.tokenizer, self.processor).make(auto_class, facts, self.config({}))
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
@@ -61,3 +60,10 @@ class Scratch(Checkpoint):
 
     def fingerprint(self) -> str:
         return cache_key(self.architecture, self.hyperparameters)[:16]
+
+    def _vocabulary(self) -> dict[str, int]:
+        """Returns the values of the config that follow from the tokenizer."""
+        if self.tokenizer is None:
+            return {}
+        tokenizer = load_processor("AutoTokenizer", self.tokenizer, PretrainedConfig(), {})
+        return {"vocab_size": len(tokenizer), **special_tokens(self.architecture, tokenizer)}

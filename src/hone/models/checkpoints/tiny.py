@@ -1,74 +1,54 @@
-"""Networks so small that two cores train them in seconds. Their tokenizer is generated from the built-in data sets."""
+"""What all built-in checkpoints share: networks so small that two cores train them in seconds."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import string
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import transformers
-from tokenizers.processors import TemplateProcessing
-from transformers import (
-    BertConfig,
-    BertTokenizer,
-    LlamaConfig,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-)
+from transformers import PretrainedConfig, PreTrainedModel
 
-from hone.core.errors import UserError
+from hone.core.errors import UserError, join_names
 from hone.core.paths import cache_key
 from hone.core.task import Facts
 from hone.core.value_types import Positive
-from hone.data import tiny
 from hone.models.checkpoint import Checkpoint
-from hone.models.compatibility import backbone_options, change_config, fit_tokenizer
-
-_SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
-"""The numbers of the special tokens."""
-_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+from hone.models.compatibility import backbone_options, change_config
+from hone.models.processors import choose_processor
 
 
 @dataclass(frozen=True)
 class Tiny(Checkpoint):
-    """A built-in checkpoint: words of the built-in data are whole tokens, and all others are spelt out."""
+    """A checkpoint without files: its config and its processor are made in code, its weights are random."""
 
     kind: ClassVar[str]
     """The name in `conf/checkpoint/`."""
+    processors: ClassVar[tuple[str, ...]]
+    """The Auto classes of the processors that it has."""
 
     lr: Positive
     hyperparameters: dict[str, Any] | None = None
 
     @abstractmethod
-    def shape(self, words: int) -> PretrainedConfig:
-        """Returns the config for a vocabulary of `words` tokens."""
+    def shape(self) -> PretrainedConfig:
+        """Returns the config before the user's hyperparameters."""
+
+    @abstractmethod
+    def own_processor(self, auto_class: str) -> Any:
+        """Returns a processor of one of the Auto classes in `processors`."""
 
     @property
     def name(self) -> str:
         return self.kind
 
     def config(self, changes: Mapping[str, Any]) -> PretrainedConfig:
-        config = self.shape(len(_vocabulary()))
-        return change_config(change_config(config, self.hyperparameters or {}, "checkpoint.hyperparameters"), changes)
+        given = self.hyperparameters or {}
+        return change_config(change_config(self.shape(), given, "checkpoint.hyperparameters"), changes)
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        if auto_class != "AutoTokenizer":
-            raise UserError(f"checkpoint={self.name} reads text and has no {auto_class}: choose another checkpoint.")
-        config = self.config({})
-        types = ["token_type_ids"] if hasattr(config, "type_vocab_size") else []
-        reads: Any = {"model_input_names": ["input_ids", *types, "attention_mask"]}
-        tokenizer = BertTokenizer(vocab=dict(_vocabulary()), **reads)
-        if config.eos_token_id is not None:  # the network generates text
-            tokenizer.bos_token, tokenizer.eos_token = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
-        decodes = config.eos_token_id is not None and not config.is_encoder_decoder
-        return fit_tokenizer(_without_end(tokenizer) if decodes else tokenizer, config, self.name)
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        return choose_processor(auto_class, facts, self.config({}), self._require_own)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         auto = getattr(transformers, auto_class)
@@ -76,98 +56,12 @@ class Tiny(Checkpoint):
         return network
 
     def fingerprint(self) -> str:
-        return cache_key(self.name, self.hyperparameters or {}, len(_vocabulary()))[:16]
+        return cache_key(self.name, self.config({}).to_diff_dict())[:16]
 
-
-@final
-@dataclass(frozen=True)
-class TinyBert(Tiny):
-    """A tiny encoder, which reads in both directions: the default checkpoint."""
-
-    kind: ClassVar[str] = "tiny_bert"
-
-    def shape(self, words: int) -> PretrainedConfig:
-        sizes: dict[str, Any] = {
-            "hidden_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "intermediate_size": 192,
-            "max_position_embeddings": 128,
-            "initializer_range": 0.06,
-        }
-        return BertConfig(vocab_size=words, pad_token_id=_SPECIAL["pad"], **sizes)
-
-
-@final
-@dataclass(frozen=True)
-class TinyLlama(Tiny):
-    """A tiny decoder, which reads from left to right and generates text."""
-
-    kind: ClassVar[str] = "tiny_llama"
-
-    def shape(self, words: int) -> PretrainedConfig:
-        sizes: dict[str, Any] = {
-            "hidden_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "intermediate_size": 256,
-            "max_position_embeddings": 256,
-            "initializer_range": 0.06,
-        }
-        special: dict[str, Any] = {
-            "pad_token_id": _SPECIAL["pad"],
-            "bos_token_id": _SPECIAL["first"],
-            "eos_token_id": _SPECIAL["last"],
-        }
-        return LlamaConfig(vocab_size=words, **special, **sizes)
-
-
-@final
-@dataclass(frozen=True)
-class TinyT5(Tiny):
-    """A tiny encoder with a decoder: it reads in both directions, then generates text."""
-
-    kind: ClassVar[str] = "tiny_t5"
-
-    def shape(self, words: int) -> PretrainedConfig:
-        sizes: dict[str, Any] = {
-            "d_model": 96,
-            "d_kv": 24,
-            "d_ff": 192,
-            "num_layers": 2,
-            "num_heads": 4,
-            "dropout_rate": 0.05,
-            "feed_forward_proj": "gated-gelu",
-        }
-        special: dict[str, Any] = {
-            "pad_token_id": _SPECIAL["pad"],
-            "eos_token_id": _SPECIAL["last"],
-            "decoder_start_token_id": _SPECIAL["pad"],
-        }
-        return T5Config(vocab_size=words, **special, **sizes)
-
-
-def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
-    """Returns a decoder's tokenizer: no end token follows a text, because the decoder may continue it."""
-    first, last = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
-    bare = tokenizer.backend_tokenizer
-    bare.post_processor = TemplateProcessing(
-        f"{first} $A", f"{first} $A {last} $B", [(first, _SPECIAL["first"]), (last, _SPECIAL["last"])]
-    )
-    roles = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
-    reads: Any = {"model_input_names": tokenizer.model_input_names}
-    return PreTrainedTokenizerFast(tokenizer_object=bare, **{role: getattr(tokenizer, role) for role in roles}, **reads)
-
-
-@cache
-def _vocabulary() -> dict[str, int]:
-    characters = string.ascii_lowercase + string.digits + string.punctuation
-    spelt = [*characters, *(f"##{character}" for character in characters)]
-    return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *_words()]))}
-
-
-def _words() -> list[str]:
-    """Returns the words of all built-in data sets; each file of `data/tiny` has a function `vocabulary`."""
-    names = [module.name for module in pkgutil.iter_modules(tiny.__path__)]
-    return [word for name in names for word in importlib.import_module(f"{tiny.__name__}.{name}").vocabulary()]
+    def _require_own(self, auto_class: str) -> Any:
+        if auto_class not in self.processors:
+            raise UserError(
+                f"checkpoint={self.name} has an {join_names(self.processors)}, and this task needs an {auto_class}: "
+                f"choose another checkpoint."
+            )
+        return self.own_processor(auto_class)

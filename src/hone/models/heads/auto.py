@@ -20,6 +20,11 @@ _WANTED = {
     "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",
     "AutoModelForMaskedLM": "an encoder, such as checkpoint=distilbert",
     "AutoModelForSeq2SeqLM": "an encoder with a decoder, such as checkpoint=t5_small",
+    "AutoModelForImageClassification": "an encoder of images, such as checkpoint=vit",
+    "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
+    "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
+    "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
+    "AutoModelForObjectDetection": "a network for boxes, such as checkpoint=yolos",
 }
 
 
@@ -37,7 +42,7 @@ class Auto(Head):
                 f"head=auto: transformers has no {task.auto_model} for a {config.model_type} checkpoint. "
                 f"Choose {remedy}."
             )
-        if task.auto_model == "AutoModel" and config.is_encoder_decoder:
+        if task.auto_model == "AutoModel" and getattr(config, "is_encoder_decoder", False):
             raise UserError(
                 f"checkpoint: {config.model_type} is an encoder with a decoder, and this task needs only one of the "
                 f"two. Choose another checkpoint, such as checkpoint=distilbert."

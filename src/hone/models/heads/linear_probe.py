@@ -1,4 +1,7 @@
-"""A linear layer on the features of a frozen backbone, which are computed once for every row."""
+"""A linear layer on the features of a frozen backbone, which are computed once for every row.
+
+Nothing is augmented: each epoch reads the same features, of the rows as they are.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from hone.core.errors import UserError
 from hone.core.paths import cache_key
 from hone.core.task import Task
 from hone.core.value_types import FixedPooling, PartialShare
+from hone.data.encoded import processor_digest
 from hone.data.encoded_rows import EncodedRows
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
@@ -63,7 +67,11 @@ class LinearProbe(Head):
 def _with_features(encoded: EncodedRows, network: Any, task: Task, device: torch.device) -> EncodedRows:
     """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
     name = cache_key(
-        fingerprint([encoded.rows]), _weights_digest(network), repr(network.config), task.processor.padding_side
+        fingerprint([encoded.rows, *([] if encoded.media is None else [encoded.media.rows])]),
+        _weights_digest(network),
+        repr(network.config),
+        processor_digest(task.processor),
+        getattr(task.processor, "padding_side", None),
     )
     columns_kept = [column for column in ("id", "label") if column in encoded.rows.column_names]
 
@@ -89,7 +97,7 @@ def _weights_digest(network: Any) -> str:
 def _compute_features(encoded: EncodedRows, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
     was_training = network.training
     network.eval().to(device)
-    features = np.empty((len(encoded.lengths), network.backbone.config.hidden_size), dtype=np.float32)
+    features = np.empty((len(encoded.lengths), network.config.width), dtype=np.float32)
     for places in sorted_batches(encoded.lengths, _BATCH):
         batch = encoded.collate(task, places)
         inputs = {name: value.to(device) for name, value in batch["inputs"].items()}

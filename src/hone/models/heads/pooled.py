@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -18,11 +19,23 @@ from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import auto_classes
 from hone.models.head import Head
-from hone.models.heads.pooled_model import PooledConfig, PooledForSequenceClassification
+from hone.models.heads.backbones import load_backbone, measure_states
+from hone.models.heads.pooled_model import (
+    PooledConfig,
+    PooledForAudioClassification,
+    PooledForImageClassification,
+    PooledForSequenceClassification,
+    PooledForVideoClassification,
+)
 from hone.models.loading import attach_with_head
 from hone.models.sentence_transformers import chosen_pooling, pooling_hint
 
-MODELS = {"AutoModelForSequenceClassification": PooledForSequenceClassification}
+MODELS: dict[str, Any] = {
+    "AutoModelForSequenceClassification": PooledForSequenceClassification,
+    "AutoModelForImageClassification": PooledForImageClassification,
+    "AutoModelForAudioClassification": PooledForAudioClassification,
+    "AutoModelForVideoClassification": PooledForVideoClassification,
+}
 
 
 @final
@@ -65,10 +78,9 @@ class MLP(Head):
         return pooling_hint("head.pooling", self.pooling, config)
 
     def attach(self, checkpoint: Checkpoint, config: PretrainedConfig, task: Task) -> PreTrainedModel:
-        hidden = [self.hidden or config.hidden_size] * self.layers
         return attach_pooled(
-            checkpoint, config, task,
-            pooling=self.pooling, hidden=hidden, activation=self.activation, dropout=self.dropout,
+            checkpoint, config, task, pooling=self.pooling, dropout=self.dropout,
+            hidden=[self.hidden] * self.layers, activation=self.activation,
         )  # fmt: skip
 
 
@@ -82,7 +94,7 @@ def check_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
         raise UserError(
             f"A pooled head sits on an encoder or a decoder, and {config.model_type} is both: use head=auto."
         )
-    if not auto_classes("AutoModel", config) or not hasattr(config, "hidden_size"):
+    if not auto_classes("AutoModel", config):
         raise UserError(f"A {config.model_type} checkpoint has no states to pool: use head=auto.")
     if chosen_pooling(pooling, config) == "cls" and config.model_type in CAUSAL and config.model_type not in MASKED:
         raise UserError(
@@ -92,13 +104,29 @@ def check_pooling(config: PretrainedConfig, task: Task, pooling: str) -> None:
 
 
 def attach_pooled(
-    checkpoint: Checkpoint, config: PretrainedConfig, task: Task, pooling: str, **head: Any
+    checkpoint: Checkpoint,
+    config: PretrainedConfig,
+    task: Task,
+    *,
+    pooling: str,
+    dropout: float,
+    hidden: Sequence[int | None] = (),
+    activation: str = "gelu",
 ) -> PreTrainedModel:
-    """Returns the checkpoint's bare backbone under a pooled head."""
-    head["pooling"] = chosen_pooling(pooling, config)
-    backbone = checkpoint.network("AutoModel", config)
+    """Returns the checkpoint's bare backbone under a pooled head; hidden layers are as wide as it is unless given."""
+    backbone = load_backbone(checkpoint, config, task.auto_model)
+    shape, pooling = measure_states(backbone), chosen_pooling(pooling, config)
+    if len(shape) == 4 and pooling in ("cls", "last"):
+        raise UserError(
+            f"head.pooling={pooling}: the states of a {config.model_type} are a map, which has no first or last token. "
+            f"Use head.pooling=mean, max or attention."
+        )
+    width = int(shape[1] if len(shape) == 4 else shape[2])
     labels = {name: getattr(config, name) for name in task.model_config() if name != "num_labels"}
-    pooled = PooledConfig(backbone=backbone.config.to_dict(), pad_token_id=config.pad_token_id, **labels, **head)
+    pooled = PooledConfig(
+        backbone.config.to_dict(), width, pooling, [size or width for size in hidden], activation, dropout,
+        pad_token_id=getattr(config, "pad_token_id", None), **labels,
+    )  # fmt: skip
     network: PreTrainedModel = MODELS[task.auto_model](pooled, backbone)
     attach_with_head(network, backbone)
     network.train()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import ImageClassifierOutput, SequenceClassifierOutput
 
 
 @final
@@ -24,6 +24,7 @@ class PooledConfig(PretrainedConfig):
     def __init__(
         self,
         backbone: dict[str, Any] | None = None,
+        width: int = 0,
         pooling: str = "mean",
         hidden: list[int] | None = None,
         activation: str = "gelu",
@@ -31,6 +32,7 @@ class PooledConfig(PretrainedConfig):
         **others: Any,
     ) -> None:
         self.backbone = backbone or {}
+        self.width = width
         self.pooling = pooling
         self.hidden = hidden or []
         self.activation = activation
@@ -74,8 +76,7 @@ class Pooling(nn.Module):
         return mean
 
 
-@final
-class PooledForSequenceClassification(PreTrainedModel):
+class PooledNetwork(PreTrainedModel):
     """The network reads inputs, or `features` that its own backbone and pooling computed earlier."""
 
     config_class = PooledConfig
@@ -84,8 +85,8 @@ class PooledForSequenceClassification(PreTrainedModel):
     def __init__(self, config: PooledConfig, backbone: PreTrainedModel | None = None) -> None:
         super().__init__(config)
         self.backbone = config.make_backbone() if backbone is None else backbone
-        width = int(self.backbone.config.hidden_size)
-        self.pooling = Pooling(config.pooling, width)
+        self.pooling = Pooling(config.pooling, config.width)
+        width = config.width
         layers: list[nn.Module] = []
         for size in config.hidden:
             layers += [nn.Dropout(config.dropout), nn.Linear(width, size), ACT2FN[config.activation]]
@@ -95,11 +96,37 @@ class PooledForSequenceClassification(PreTrainedModel):
         )
         self.post_init()  # type: ignore[no-untyped-call]  # transformers has no types
 
-    def featurise(self, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
+    def featurise(self, **inputs: Tensor | None) -> Tensor:
         """Returns the pooled states of the backbone."""
-        states = self.backbone(attention_mask=attention_mask, **inputs).last_hidden_state
-        features: Tensor = self.pooling(states, attention_mask)
+        accepted = inspect.signature(self.backbone.forward).parameters
+        states = self.backbone(**{name: value for name, value in inputs.items() if name in accepted})[0]
+        sequence = as_sequence(states)
+        features: Tensor = self.pooling(sequence, self._mask(sequence, inputs.get("attention_mask")))
         return features
+
+    def classify(self, features: Tensor | None, **inputs: Tensor | None) -> Tensor:
+        """Returns the logits."""
+        logits: Tensor = self.classifier(self.featurise(**inputs) if features is None else features)
+        return logits
+
+    def _mask(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Returns which states count. The mask of a wave has a number per sample, and there are fewer states."""
+        if mask is None:
+            return torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+        if mask.shape[1] == states.shape[1]:
+            return mask
+        backbone: Any = self.backbone
+        frames: Tensor = backbone._get_feature_vector_attention_mask(states.shape[1], mask)
+        return frames.long()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+
+
+@final
+class PooledForSequenceClassification(PooledNetwork):
+    """A classifier of texts."""
 
     def forward(
         self,
@@ -108,20 +135,54 @@ class PooledForSequenceClassification(PreTrainedModel):
         features: Tensor | None = None,
         **others: Any,
     ) -> SequenceClassifierOutput:
-        if features is None:
-            if attention_mask is None and input_ids is not None:
-                attention_mask = torch.ones_like(input_ids)
-            inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
-            accepted = inspect.signature(self.backbone.forward).parameters
-            features = self.featurise(**{name: value for name, value in inputs.items() if name in accepted})
-        return SequenceClassifierOutput(logits=self.classifier(features))
+        if attention_mask is None and input_ids is not None:
+            attention_mask = torch.ones_like(input_ids)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
+        return SequenceClassifierOutput(logits=self.classify(features, **inputs))
 
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            module.reset_parameters()
+
+@final
+class PooledForImageClassification(PooledNetwork):
+    """A classifier of images."""
+
+    main_input_name = "pixel_values"
+
+    def forward(
+        self, pixel_values: Tensor | None = None, features: Tensor | None = None, **others: Any
+    ) -> ImageClassifierOutput:
+        return ImageClassifierOutput(logits=self.classify(features, pixel_values=pixel_values, **others))
+
+
+@final
+class PooledForVideoClassification(PooledNetwork):
+    """A classifier of videos."""
+
+    main_input_name = "pixel_values"
+
+    def forward(
+        self, pixel_values: Tensor | None = None, features: Tensor | None = None, **others: Any
+    ) -> ImageClassifierOutput:
+        return ImageClassifierOutput(logits=self.classify(features, pixel_values=pixel_values, **others))
+
+
+@final
+class PooledForAudioClassification(PooledNetwork):
+    """A classifier of sounds, which are waves or spectrograms."""
+
+    def forward(
+        self, attention_mask: Tensor | None = None, features: Tensor | None = None, **others: Any
+    ) -> SequenceClassifierOutput:
+        return SequenceClassifierOutput(logits=self.classify(features, attention_mask=attention_mask, **others))
+
+
+def as_sequence(states: Tensor) -> Tensor:
+    """Returns states as rows of vectors: a map of (rows, channels, height, width) has one per place."""
+    return states.flatten(2).transpose(1, 2) if states.dim() == 4 else states
 
 
 PooledConfig.register_for_auto_class()  # type: ignore[no-untyped-call]  # likewise
-PooledForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]  # likewise
-    "AutoModelForSequenceClassification"
-)
+for _network in (
+    PooledForSequenceClassification, PooledForImageClassification, PooledForVideoClassification,
+    PooledForAudioClassification,
+):  # fmt: skip
+    _network.register_for_auto_class(_network.__name__.replace("PooledFor", "AutoModelFor"))  # type: ignore[no-untyped-call]

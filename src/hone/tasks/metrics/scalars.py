@@ -37,6 +37,18 @@ def mean_of(column: str) -> SumMetric:
     return SumMetric(lambda records: records[column])
 
 
+def top_accuracy(count: int) -> SumMetric:
+    """Return the metric for the share of records whose label is among the `count` classes with the highest scores."""
+    return SumMetric(lambda records: _ranks(records) < count)
+
+
+def _ranks(records: Columns) -> Array:
+    """Return how many classes have a higher score than the label."""
+    scores, label = np.asarray(list(records["scores"])), np.asarray(records["label"])
+    ranks: Array = (scores > np.take_along_axis(scores, label[:, None], axis=1)).sum(axis=1)
+    return ranks
+
+
 def correlation(column: str) -> SumMetric:
     """Return the metric for Pearson's correlation of a column with the label; it is 0 where either is constant."""
     return SumMetric(lambda records: _moments(records[column], records["label"]), correlate)

@@ -49,7 +49,6 @@ class TextEmbedding(Task):
     roles: ClassVar[tuple[str, ...]] = ("text", "text_pair")
     optional_roles: ClassVar[tuple[str, ...]] = ("label", "negative")
     targets: ClassVar[tuple[str, ...]] = ("text_pair", "label", "negative")
-    independent_rows: ClassVar[bool] = False
     auto_model: ClassVar[str] = "AutoModel"
     pipeline: ClassVar[str] = "feature-extraction"
 
@@ -135,6 +134,10 @@ class TextEmbedding(Task):
         kept = dict(predictions)
         partner, query_key, partner_key = (kept.pop(name) for name in ("partner", "query_key", "partner_key"))
         return kept | {"rank": partner_ranks(kept["prediction"], partner, query_key, partner_key, self.candidates)}
+
+    @property
+    def independent_rows(self) -> bool:
+        return False
 
     @property
     def monitor(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,7 @@ def _fetch(cache: Path, curves: bool, run: Any) -> Path:
         _write(inner, _record(run), _config(run.config))
     if curves:
         rows = sorted(run.scan_history(), key=lambda row: row["_step"])
-        inner.journal.write_text("".join(json.dumps(_row(row)) + "\n" for row in rows), encoding="utf-8")
+        inner.journal.write_text("".join(json.dumps(_row(row)) + "\n" for row in _current(rows)), encoding="utf-8")
     place = cache / run.id
     shutil.rmtree(place, ignore_errors=True)
     name = Path(str(json.loads(inner.record.read_text(encoding="utf-8"))["id"])).name
@@ -106,6 +106,16 @@ def _config(config: Mapping[str, Any]) -> dict[str, Any]:
 def _scores(summary: Mapping[str, Any]) -> dict[str, Any]:
     splits = ("train", "validation", "test")
     return {name: value for name, value in summary.items() if name.partition("/")[0] in splits}
+
+
+def _current(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out what a run abandoned: rows of steps after the one that it went back to, as a later row shows."""
+    current: list[Mapping[str, Any]] = []
+    for row in rows:
+        while current and "step" in row and current[-1].get("step", 0) > row["step"]:
+            current.pop()
+        current.append(row)
+    return current
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import numpy as np
 
 from hone.core.files import drafted
 from hone.runs.journal import read_rows
-from hone.tracking.exhibits import Bars, Exhibit, Histogram, Matrix, Table
+from hone.tracking.exhibits import Bars, Exhibit, Files, Histogram, Matrix, Table
 
-_KINDS: Mapping[str, type[Exhibit]] = {"Table": Table, "Bars": Bars, "Histogram": Histogram, "Matrix": Matrix}
+_KINDS: Mapping[str, type[Exhibit]] = {cls.__name__: cls for cls in (Table, Bars, Histogram, Matrix, Files)}
 """The kinds of exhibits by their names in `exhibits.jsonl`."""
 
 _PRESETS: Mapping[type[Exhibit], tuple[str, tuple[str, ...]]] = {
@@ -74,11 +74,14 @@ def define_axes(run: Any) -> None:
     run.define_metric("*", step_metric="step", summary="none")
 
 
-def log_exhibit(run: Any, number: int | None, name: str, exhibit: Exhibit, step: int | None) -> None:
-    """Log an exhibit. Its newest table is also in the summary, where W&B's pages look for it, even under a chart."""
+def log_exhibit(run: Any, folder: Path, number: int | None, name: str, exhibit: Exhibit, step: int | None) -> None:
+    """Log an exhibit of the run in a folder. Its newest table is also in the summary, where W&B's pages look for it,
+    even under a chart."""
     import wandb
 
-    if isinstance(exhibit, Histogram):
+    if isinstance(exhibit, Files):
+        _log(run, number, name, list(_media(exhibit, folder)), step)
+    elif isinstance(exhibit, Histogram):
         bins = (np.asarray(exhibit.counts), np.asarray(exhibit.edges))
         _log(run, number, name, wandb.Histogram(np_histogram=bins), step)
     elif type(exhibit) in _PRESETS:
@@ -96,6 +99,16 @@ def log_page(run: Any, number: int | None, name: str, html: str) -> None:
     import wandb
 
     _log(run, number, name, wandb.Html(html, inject=False), None)
+
+
+def _media(files: Files, folder: Path) -> Iterator[Any]:
+    """Yield the files that are still there as W&B's media."""
+    import wandb
+
+    make = {"image": wandb.Image, "audio": wandb.Audio}[files.kind]
+    for name, caption in zip(files.names, files.captions, strict=True):
+        if (folder / name).is_file():
+            yield make(str(folder / name), caption=caption)
 
 
 def _table(columns: Sequence[str], exhibit: Exhibit) -> Any:

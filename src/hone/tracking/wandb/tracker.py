@@ -59,7 +59,7 @@ class WandbTracker(Tracker):
         self._is_new = True  # whether the client has never opened the run
         self._has_every_row = False  # whether all rows of the run go through this process
         self._fell_back = False  # from a server that failed; the client's service may still hold on to it
-        self.root = Path()
+        self.root, self._folder = Path(), Path()
         self.exhibits = ExhibitFile(Path())
         self.number: int | None = None  # of the journal's next row, if there is a journal
         # The exhibits that wait for that row. W&B would make a separate row of an exhibit that is logged alone.
@@ -73,7 +73,7 @@ class WandbTracker(Tracker):
             self.memory = agent_run() or _new_id()
 
     def start(self, run: RunInfo) -> None:
-        self.root, mode = run.root, usable_mode(self.mode, self.required)
+        self.root, self._folder, mode = run.root, run.folder, usable_mode(self.mode, self.required)
         self.exhibits = ExhibitFile(Folder(run.folder).exhibits)
         self._is_new = "mode" not in self.memory
         if "id" not in self.memory:  # it was disabled before, or nothing was reserved
@@ -95,14 +95,16 @@ class WandbTracker(Tracker):
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send what the server lacks. Offline nothing is repeated: the client has one file per start, and the earlier
-        files have the earlier rows."""
-        self.number, self._has_every_row = len(rows), not rows
+        files have the earlier rows. Of a run that went back, the server keeps the abandoned rows."""
+        first, self.number = self.number, len(rows)
         self.exhibits.rewind(len(rows))
-        if self.run is None or self.run.offline:
+        if first is None:  # the run has just been opened
+            self._has_every_row = not rows
+        if self.run is None or (first is None and self.run.offline):
             return
         stored = self.exhibits.read()  # in the order of their rows, as groupby needs them
         by_row = {number: list(group) for number, group in groupby(stored, lambda exhibit: exhibit.number)}
-        for number in range(self.run.starting_step, len(rows) + 1):
+        for number in range(self.run.starting_step if first is None else first, len(rows) + 1):
             self._waiting = {exhibit.name: exhibit for exhibit in by_row.get(number, ())}
             if number < len(rows):
                 self.log(number, rows[number])
@@ -110,14 +112,14 @@ class WandbTracker(Tracker):
     def log(self, number: int, row: Mapping[str, Any]) -> None:
         """Log the row with the exhibits that wait for it. W&B ignores a row number that it has already."""
         for exhibit in self._waiting.values():
-            self._log(partial(log_exhibit, **vars(exhibit)))
+            self._log(partial(log_exhibit, folder=self._folder, **vars(exhibit)))
         numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
         self._log(lambda run: run.log(numbers, step=number, commit=True))
         self._waiting, self.number = {}, number + 1
 
     def exhibit(self, name: str, exhibit: Exhibit, step: int | None = None) -> None:
         if self.number is None:
-            self._log(partial(log_exhibit, number=None, name=name, exhibit=exhibit, step=step))
+            self._log(partial(log_exhibit, folder=self._folder, number=None, name=name, exhibit=exhibit, step=step))
             return
         self._waiting[name] = NumberedExhibit(self.number, name, exhibit, step)
         self.exhibits.add(self._waiting[name])

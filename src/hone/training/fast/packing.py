@@ -25,6 +25,7 @@ from hone.core.value_types import Switch
 from hone.data.module import Step
 from hone.models.compatibility import attention_of
 from hone.models.layers import LayerMap
+from hone.models.row_dependence import why_rows_depend
 from hone.training.fast.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,9 @@ def _try_packing(network: Any, layer_map: LayerMap, task: Task, batch: Batch) ->
 
 def propose_packing(network: Any, layer_map: LayerMap, batch: Batch) -> tuple[Packing, str]:
     """Returns Packed for a network that looks suitable, or Padded and the reason against packing."""
+    dependence = why_rows_depend(network)
+    if dependence:
+        return Padded(), dependence
     bare: PreTrainedModel = next(module for module in network.modules() if isinstance(module, PreTrainedModel))
     backbone = cast(PreTrainedModel, bare.base_model)
     attention = attention_of(backbone.config)

@@ -31,7 +31,7 @@ class TinyYolos(Checkpoint):
             patch_size=8, num_detection_tokens=4, **changes,
         )  # fmt: skip
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
         return YolosImageProcessorPil(size={"height": 32, "width": 32}, do_pad=False)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:

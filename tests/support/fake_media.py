@@ -1,0 +1,156 @@
+"""Tiny checkpoints for pictures and sounds: the part of the hub on disk that reads no texts."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoConfig, PretrainedConfig
+
+from hone.data.tiny.shapes import shape_examples
+from hone.data.tiny.tones import tone_examples
+
+_WIDTHS: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+}
+_PATCHES: dict[str, Any] = {**_WIDTHS, "image_size": 32, "patch_size": 8}
+_STAGES: dict[str, Any] = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
+_FOUR: dict[str, Any] = {"hidden_sizes": [8, 8, 8, 8], "depths": [1, 1, 1, 1]}
+_RESNET: dict[str, Any] = {**_STAGES, "embedding_size": 8, "layer_type": "basic"}
+_WAVES: dict[str, Any] = {
+    **_WIDTHS,
+    "conv_dim": [8, 8],
+    "conv_stride": [5, 4],
+    "conv_kernel": [10, 8],
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "classifier_proj_size": 8,
+    "vocab_size": 12,
+}
+_TOWERS: dict[str, Any] = {
+    "text_config": {**_WIDTHS, "vocab_size": 12, "bos_token_id": 1, "eos_token_id": 2},
+    "vision_config": _PATCHES,
+}
+_SEQ2SEQ: dict[str, Any] = {
+    "d_model": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "vit": _PATCHES,
+    "deit": _PATCHES,
+    "dinov2": _PATCHES,
+    "yolos": {**_PATCHES, "image_size": [32, 32], "num_detection_tokens": 4},
+    "swin": {"image_size": 32, "embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 4},
+    "convnext": _STAGES,
+    "resnet": _RESNET,
+    "segformer": {**_FOUR, "num_attention_heads": [1, 1, 1, 1], "decoder_hidden_size": 8},
+    "wav2vec2": _WAVES,
+    "hubert": _WAVES,
+    "audio-spectrogram-transformer": {**_WIDTHS, "max_length": 64, "num_mel_bins": 32},
+    "clip": _TOWERS,
+    "siglip": _TOWERS,
+    "whisper": _SEQ2SEQ,
+    "detr": {
+        **_SEQ2SEQ,
+        "use_timm_backbone": False,
+        "backbone": None,
+        "backbone_config": {"model_type": "resnet", **_RESNET, "out_features": ["stage2"]},
+        "num_queries": 4,
+    },
+    "rt_detr": {
+        **_SEQ2SEQ,
+        "backbone_config": {
+            "model_type": "rt_detr_resnet", **_FOUR, "embedding_size": 8, "layer_type": "basic",
+            "out_features": ["stage2", "stage3", "stage4"],
+        },
+        "encoder_layers": 1,
+        "encoder_hidden_dim": 16,
+        "encoder_in_channels": [8, 8, 8],
+        "decoder_in_channels": [16, 16, 16],
+        "num_queries": 4,
+        "num_denoising": 4,
+    },
+}  # fmt: skip
+"""The sizes of tiny networks, by architecture."""
+PROCESSORS = {
+    "vit": "ViTImageProcessorPil",
+    "deit": "DeiTImageProcessorPil",
+    "dinov2": "BitImageProcessorPil",
+    "swin": "ViTImageProcessorPil",
+    "convnext": "ConvNextImageProcessorPil",
+    "resnet": "ConvNextImageProcessorPil",
+    "segformer": "SegformerImageProcessorPil",
+    "yolos": "YolosImageProcessorPil",
+    "wav2vec2": "Wav2Vec2FeatureExtractor",
+    "hubert": "Wav2Vec2FeatureExtractor",
+    "audio-spectrogram-transformer": "ASTFeatureExtractor",
+}
+"""The processors of those whose checkpoints `conf/checkpoint` names."""
+VALUES: dict[str, dict[str, Any]] = {
+    "BitImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
+    "ConvNextImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_pct": 1.0},
+    "DeiTImageProcessorPil": {"size": {"height": 32, "width": 32}, "crop_size": {"height": 32, "width": 32}},
+    "Wav2Vec2FeatureExtractor": {"return_attention_mask": True},
+    "ASTFeatureExtractor": {"max_length": 64, "num_mel_bins": 32},
+}
+AUTO_MODELS = (
+    "AutoModelForSemanticSegmentation",
+    "AutoModelForObjectDetection",
+    "AutoModelForImageClassification",
+    "AutoModelForAudioClassification",
+)
+
+
+def tiny_config(kind: str, **others: Any) -> PretrainedConfig:
+    """Two narrow layers or stages."""
+    return AutoConfig.for_model(kind, **{**SIZES[kind], "architectures": [], **others})
+
+
+def auto_model_of(config: PretrainedConfig) -> str:
+    """The first Auto class with a head for it."""
+    return next(name for name in AUTO_MODELS if type(config) in getattr(transformers, name)._model_mapping)
+
+
+def write_checkpoint(folder: Path, kind: str) -> None:
+    """Random weights without a head, and the processor."""
+    transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
+    name = PROCESSORS[kind]
+    values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
+    getattr(transformers, name)(**values).save_pretrained(folder)
+
+
+def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
+    """What a network reads of a few random pictures, or of clips of different lengths."""
+    rng = np.random.default_rng(0)
+    if processor.model_input_names[0] == "pixel_values":
+        pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
+        return dict(processor(pictures, return_tensors="pt"))
+    clips = [rng.standard_normal(4000 + 2000 * row).astype(np.float32) for row in range(rows)]
+    return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=True, return_tensors="pt"))
+
+
+def write_folders(folder: Path) -> None:
+    """Folders such as a user has: of pictures and of sounds in a folder for each class, and of digits in idx files."""
+    for kind, (examples, role, ending) in {
+        "pictures": (shape_examples(16), "image", "png"), "sounds": (tone_examples(), "audio", "wav"),
+    }.items():  # fmt: skip
+        for number, (content, label) in enumerate(zip(examples[role], examples["label"], strict=True)):
+            (folder / kind / label).mkdir(parents=True, exist_ok=True)
+            (folder / kind / label / f"{number}.{ending}").write_bytes(content)
+    (folder / "digits").mkdir()
+    pixels = np.random.default_rng(0).integers(256, size=(40, 28, 28), dtype=np.uint8)
+    labels = np.arange(40, dtype=np.uint8) % 10
+    for name, values in (("train-images-idx3-ubyte", pixels), ("train-labels-idx1-ubyte", labels)):
+        head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        (folder / "digits" / name).write_bytes(head + values.tobytes())
