@@ -14,7 +14,6 @@ from hone.config.settings import TrainSettings
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import StepWorkers
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -58,7 +57,7 @@ def _go_on(
     """Take all steps that are left. Raise NotFinite if the run has to go back."""
     meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, settings.on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress, settings.workers)) as steps:
+    with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
             targets, asked, left_out = _agree(fabric, step, stop)
             seeds.seed_everything(settings.seed, "step", step.number, fabric.global_rank)
@@ -66,14 +65,12 @@ def _go_on(
             if taken is None:
                 continue
             meter.count(step, *taken, targets)
-            state.left_out.report(step.left_out)
-            state.left_out.count_training(left_out)
+            state.left_out.count_training(step.left_out, left_out)
             progress.advance(step.number)
 
             if asked or progress.course.needs_health_check(step.number):
                 check.require()
                 progress.count_skipped(state)
-                progress.count_left_out(state.left_out)
             if progress.course.logs(step.number):
                 progress.log(meter.read(state))
             if progress.course.evaluates(step.number):
@@ -104,11 +101,11 @@ def _take(
         return update(fabric, state, check, step, summed, clip_norm)
 
 
-def _steps(fabric: Fabric, data: DataModule, progress: RunProgress, workers: StepWorkers) -> Generator[Step]:
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
     """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
     batches of the present size."""
     progress.require_not_pruned()
-    processes = count_workers(workers, fabric.device, data)
+    processes = count_workers(fabric.device, data)
     while not progress.is_over:
         left = progress.course.steps - progress.step
         with (

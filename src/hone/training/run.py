@@ -53,13 +53,13 @@ def train(job: Job, cache: StageCache) -> float | None:
             with (
                 open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress),
                 explained_by_others(fabric),
+                progress.explaining_bad_rows(),
             ):
                 progress.resume(fabric, assembled.state)
                 progress.begin(assembled.state)
-                with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
+                with stop.deferred(), assembled.state.fast_paths():
                     fit(fabric, assembled.state, assembled.data, progress, stop, settings)
-                with progress.explaining_bad_rows():
-                    conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+                conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())
