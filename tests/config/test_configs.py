@@ -196,9 +196,9 @@ def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path)
     rows = load_rows(made.dataset, made.task)
     task = made.task.bind(TinyBert(lr=1e-3).processor(made.task.auto_processor, rows.facts), rows.facts)
     encoded = encode(rows, task, made.dataset)[1]
-    assert {split: len(part) for split, part in encoded.items()} == rows.sizes
+    assert {split: len(part.rows) for split, part in encoded.items()} == rows.sizes
     assert {"train", "validation"} <= rows.sizes.keys()
-    assert min(encoded["train"]["length"]) > 2
+    assert encoded["train"].lengths.min() > 2
 
 
 @pytest.mark.parametrize("node", fake_hub.hub_datasets(), ids=lambda node: node["name"])

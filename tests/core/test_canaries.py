@@ -157,8 +157,8 @@ class Failing(AdamW):
     steps = 0
 
     def step(self, *words, **more):
-        Failing.steps += 1
-        if Failing.steps == 9:
+        self.steps += 1
+        if self.steps == 9:
             raise ValueError("refused: " + os.environ["LAB_TOKEN"])
         return super().step(*words, **more)
 """

@@ -13,6 +13,7 @@ from datasets import Dataset, DatasetDict
 
 from conftest import Hone, only_run, record
 from hone.core import cache, seeds
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.data.batching import Batching, Buckets, Random, split_by_length
@@ -150,7 +151,7 @@ def encoded(**options: Any) -> Dataset:
     )
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
     task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
-    return encode(Rows({"train": rows}, facts), task, TinyEmotion(1, 1, 1))[1]["train"]
+    return encode(Rows({"train": rows}, facts), task, TinyEmotion(1, 1, 1))[1]["train"].rows
 
 
 def words(rows: Dataset, row: int = 0) -> list[str]:
@@ -185,7 +186,7 @@ def test_batches_are_padded_as_asked(options: dict[str, Any], width: int) -> Non
     rows = encoded(**options)
     facts = Facts("single_label", ("joy", "sadness"), (1, 1))
     task = TextClassification(**options).bind(TinyBert(lr=1.0).processor("AutoTokenizer", facts), facts)
-    batch = task.collate(rows[:], np.random.default_rng(0))
+    batch = task.collate(rows[:], Draws())
     assert batch["inputs"]["input_ids"].shape == (2, width)
     assert batch["inputs"]["attention_mask"].sum(dim=1).tolist() == [10, 3]
 

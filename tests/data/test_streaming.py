@@ -143,10 +143,10 @@ def test_an_epoch_of_a_stream_is_every_row_once(batching: Batching, size: int, a
         walks = [list(part.feed.epoch(epoch)) for part in parts]
         assert {len(walk) for walk in walks} == {parts[0].feed.steps_per_epoch}
         rows = [
-            int(pool.rows[int(place)]["id"][0].as_py())
+            int(step.rows.ids[place])
             for walk in walks
-            for micros, pool in walk
-            for micro in micros
+            for step in walk
+            for micro in step.passes
             if micro.counts
             for place in micro.rows
         ]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -40,8 +41,6 @@ def prepare_file(file: Path) -> int:
     import torch
 
     from harness import Training
-    from hone.core import seeds
-    from hone.core.columns import read_columns
     from hone.core.errors import HoneError
     from hone.data.sources.local import Local
     from hone.training.prepare import prepare
@@ -54,8 +53,8 @@ def prepare_file(file: Path) -> int:
     except HoneError as error:
         print(error)
         return error.exit_code
-    rows = prepared.encoded["train"].with_format("arrow")
-    batch = prepared.task.collate(read_columns(rows, list(range(len(rows)))), seeds.stream(0, "collate"))
+    rows = prepared.encoded["train"]
+    batch = rows.collate(prepared.task, np.arange(len(rows.lengths)))
     return 0 if bool(torch.isfinite(batch["labels"].float()).all()) else 3
 
 

@@ -74,10 +74,10 @@ def test_what_other_data_or_code_made_is_told_and_made_again_when_asked(hone: Ho
     assert hone(*words).code == 0
     first = {identity: run["started"] for identity, run in runs().items()}
     for identity in first:
-        path = Path("outputs/grid", identity, "run.json")
-        told = json.loads(path.read_text())
-        told["versions"]["torch"] = "0.1"
-        path.write_text(json.dumps(told))
+        folder = Path("outputs/grid", identity)
+        edited = record(folder)
+        edited["versions"]["torch"] = "0.1"
+        (folder / "run.json").write_text(json.dumps(edited))
     assert "2 of them would have other results today: torch was 0.1" in hone(*words).out
     again = hone(*words, "sweep.rerun=stale")
     assert again.code == 0, again.said

@@ -16,11 +16,13 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, pipeline
 
 from conftest import Hone, journal, only_run, record
 from hone.core.columns import read_columns
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns
 from hone.core.scores import compute_scores
 from hone.core.task import Facts, Task
 from hone.data.batching import Random
+from hone.data.encoded_rows import EncodedRows
 from hone.data.module import DataModule
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert, TinyLlama
@@ -56,7 +58,7 @@ def encoded(task: Task, raw: Columns) -> Dataset:
 
 def batch_of(task: Task, raw: Columns) -> dict[str, Any]:
     rows = encoded(task, raw)
-    return task.collate(read_columns(rows.with_format("arrow"), np.arange(len(rows))), np.random.default_rng(0))
+    return task.collate(read_columns(rows.with_format("arrow"), np.arange(len(rows))), Draws())
 
 
 @torch.no_grad()
@@ -256,7 +258,9 @@ def test_scores_do_not_depend_on_the_batch_size() -> None:
         rows = encoded(ready, {"text": TEXTS * 5})
         found = []
         for size in (1, 3, 32):
-            data = DataModule({"train": rows, "validation": rows}, ready, Random(), size)
+            data = DataModule(
+                dict.fromkeys(("train", "validation"), EncodedRows.of(rows, None, ready)), ready, Random(), size
+            )
             found.append(predict(fabric, fabric.setup_module(Predictor(network, ready)), data, "validation"))
         for other in found[1:]:
             assert other["targets"].tolist() == found[0]["targets"].tolist()

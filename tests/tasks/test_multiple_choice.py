@@ -9,6 +9,7 @@ from datasets import Dataset
 from transformers import AutoModelForMultipleChoice, DistilBertConfig, ElectraConfig, RobertaConfig
 
 from conftest import SMALL, Hone, journal, only_run, record
+from hone.core.draws import Draws
 from hone.data.canonical import to_canonical
 from hone.data.sources.local import Local
 from hone.data.tiny.endings import TinyEndings
@@ -40,7 +41,7 @@ def test_the_loss_is_that_of_the_published_head() -> None:
     rows = TinyEndings(32, 1, 1).load()["train"]
     assert len({len(choices) for choices in rows["choices"]}) == 4
     with torch.inference_mode():
-        ours = task.predict(network, task.collate(encoded[:], np.random.default_rng(0)))
+        ours = task.predict(network, task.collate(encoded[:], Draws()))
     for place, row in enumerate(rows):
         pairs = ([row["question"]] * len(row["choices"]), row["choices"])
         tokens = task.processor(*pairs, padding=True, return_tensors="pt")
@@ -53,7 +54,7 @@ def test_the_loss_is_that_of_the_published_head() -> None:
 
 def test_a_row_costs_all_its_choices() -> None:
     task, _, encoded = equipped()
-    batch = task.collate(encoded[:4], np.random.default_rng(0))
+    batch = task.collate(encoded[:4], Draws())
     assert int(batch["inputs"]["attention_mask"].sum()) == sum(encoded["length"][:4])
     assert batch["inputs"]["input_ids"].shape[:2] == (1, sum(map(len, encoded["choices"][:4])))
 
@@ -79,7 +80,7 @@ def test_packed_it_learns_the_same(config: Any) -> None:
     if config is not None:
         torch.manual_seed(0)
         network = AutoModelForMultipleChoice.from_config(config)
-    rows = task.collate(encoded[:6], np.random.default_rng(0))
+    rows = task.collate(encoded[:6], Draws())
     if config is not None:
         rows["inputs"].pop("token_type_ids")
     network.train()
@@ -101,10 +102,11 @@ def test_packed_it_learns_the_same(config: Any) -> None:
 def test_missing_choices_take_no_part() -> None:
     """Gradients of a batch of uneven rows are the mean of the rows' own."""
     task, network, encoded = equipped()
-    rng = np.random.default_rng(0)
-    whole = torch.autograd.grad(task.loss(network, task.collate(encoded[:8], rng)), network.classifier.weight)[0]
+    whole = torch.autograd.grad(task.loss(network, task.collate(encoded[:8], Draws())), network.classifier.weight)[0]
     parts = [
-        torch.autograd.grad(task.loss(network, task.collate(encoded[row : row + 1], rng)), network.classifier.weight)[0]
+        torch.autograd.grad(
+            task.loss(network, task.collate(encoded[row : row + 1], Draws())), network.classifier.weight
+        )[0]
         for row in range(8)
     ]
     assert torch.allclose(whole, torch.stack(parts).mean(dim=0), atol=1e-6)
@@ -227,7 +229,7 @@ def test_a_run_packs_and_is_evaluated(hone: Hone) -> None:
 def test_the_choices_of_a_row_share_one_softmax() -> None:
     task, network, encoded = equipped()
     with torch.inference_mode():
-        records = task.predict(network.eval(), task.collate(encoded[:], np.random.default_rng(0)))
+        records = task.predict(network.eval(), task.collate(encoded[:], Draws()))
     assert [len(scores) for scores in records["scores"]] == [len(choices) for choices in records["choices"]]
     assert all(sum(scores) == pytest.approx(1) for scores in records["scores"])
     shares = [torch.tensor(scores)[label] for scores, label in zip(records["scores"], records["label"], strict=True)]

@@ -15,6 +15,7 @@ from datasets import Dataset
 from torchmetrics.functional.text import squad
 
 from conftest import Hone, only_run, record
+from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.neighbours import TinyNeighbours
@@ -246,12 +247,11 @@ def equipped(**options: Any) -> tuple[QuestionAnswering, Any, Dataset]:
 @torch.inference_mode()
 def test_neither_padding_nor_neighbours_change_a_row() -> None:
     task, network, encoded = equipped()
-    rng = np.random.default_rng(0)
     order = np.argsort(encoded["length"])
     assert encoded[int(order[0])]["length"] < encoded[int(order[-1])]["length"]
-    everything = task.predict(network, task.collate(encoded[:], rng))
+    everything = task.predict(network, task.collate(encoded[:], Draws()))
     for place in map(int, order[:3]):
-        alone = task.predict(network, task.collate(encoded[place : place + 1], rng))
+        alone = task.predict(network, task.collate(encoded[place : place + 1], Draws()))
         assert alone["loss"][0] == pytest.approx(everything["loss"][place], rel=1e-5)
         assert alone["prediction"][0] == everything["prediction"][place]
         assert alone["null"][0] == pytest.approx(everything["null"][place], rel=1e-5)
@@ -261,7 +261,7 @@ def test_neither_padding_nor_neighbours_change_a_row() -> None:
 def test_question_and_padding_are_never_an_answer() -> None:
     """Even from a network that is sure of it; and what is said is a part of the context."""
     task, network, encoded = equipped(max_length=40)
-    batch = task.collate(encoded[:], np.random.default_rng(0))
+    batch = task.collate(encoded[:], Draws())
 
     def sure(**inputs: Any) -> Any:
         out = network(**inputs)
@@ -284,7 +284,7 @@ def test_the_threshold_is_an_option() -> None:
     for said, nothing in ((never, False), (always, True)):
         task, network, encoded = said["task"]
         with torch.inference_mode():
-            records = task.merge(task.predict(network, task.collate(encoded[:], np.random.default_rng(0))))
+            records = task.merge(task.predict(network, task.collate(encoded[:], Draws())))
         assert all((text == "") == nothing for text in records["prediction"])
         assert all(0 <= score <= 1 for score in records["score"])
         one = task.outcome({name: values[0] for name, values in records.items()})

@@ -15,6 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokeniz
 import fake_hub
 from conftest import Hone, journal, only_run, record
 from hone.core.columns import draw_rows, read_columns
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.models.checkpoints.tiny import TinyT5
@@ -55,9 +56,7 @@ def batch(task: Any, rows: dict[str, list[str]] | None = None, places: Any = Non
     sample = rows or task.sample()
     raw = Dataset.from_dict({**sample, "id": list(range(len(sample["source"])))})
     encoded = raw.map(task.encode, batched=True, remove_columns=raw.column_names).with_format("arrow")
-    return task.collate(
-        read_columns(encoded, np.arange(len(raw)) if places is None else places), np.random.default_rng(0)
-    )
+    return task.collate(read_columns(encoded, np.arange(len(raw)) if places is None else places), Draws())
 
 
 @pytest.mark.parametrize("task", [Translation(), Summarization(label_smoothing=0.1)])

@@ -4,6 +4,7 @@ import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import yaml
 from datasets import Dataset
 
 from conftest import PROTOTYPES, ROOT, Hone, journal, only_run, record
-from hone.core.columns import read_columns
 from hone.core.contributions import Contributions, SavedContributions
 from hone.core.metric import Columns, SumMetric
 from hone.core.scores import compute_scores, metrics_of
 from hone.core.task import Facts, Task
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import encode_with_media, store_media
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny import TinyBert
 from hone.training.evaluation import Predictor
@@ -61,8 +63,7 @@ class Example:
     network: Any
 
     def batch(self, places: Iterator[int] | range) -> dict[str, Any]:
-        rows = read_columns(self.encoded.with_format("arrow"), np.array(list(places)))
-        return self.task.collate(rows, np.random.default_rng(0))
+        return EncodedRows.of(self.encoded, self.rows, self.task).collate(self.task, np.array(list(places)))
 
     def predictions(self) -> Columns:
         with torch.inference_mode():
@@ -74,10 +75,11 @@ def example(request: pytest.FixtureRequest) -> Example:
     raw = load(request.param)
     sample = raw.sample()
     rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
+    rows = store_media(rows, raw, {})
     facts = raw.find_facts(rows, None)
     checkpoint = checkpoint_for(raw, request.param.stem)
     task = raw.bind(checkpoint.processor(raw.auto_processor, facts), facts)
-    encoded = rows.map(task.encode, batched=True, remove_columns=rows.column_names)
+    encoded = rows.map(partial(encode_with_media, task), batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
     return Example(raw, task, rows, encoded, network)
@@ -193,11 +195,11 @@ def test_it_predicts_without_labels(example: Example) -> None:
         ["id", *(role for role in example.task.roles if role not in example.task.targets)]
     )
     asked = Dataset.from_dict(example.task.without_targets(unlabelled[:]))
-    encoded = asked.map(example.task.encode, batched=True, remove_columns=asked.column_names)
-    rows = read_columns(encoded.with_format("arrow"), np.arange(len(encoded)))
+    encoded = asked.map(partial(encode_with_media, example.task), batched=True, remove_columns=asked.column_names)
+    batch = EncodedRows.of(encoded, asked, example.task).collate(example.task, np.arange(len(encoded)))
     with torch.inference_mode():
         predictor = Predictor(example.network.eval(), example.task)
-        predictions = predictor.predict_step(example.task.collate(rows, np.random.default_rng(0)))
+        predictions = predictor.predict_step(batch)
     assert "loss" not in predictions
     labelled = example.predictions()
     if "prediction" in labelled:  # language models say other things of questions

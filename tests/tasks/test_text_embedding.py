@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from conftest import Hone, only_run, record, runs
 from hone.core.columns import read_columns
+from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.paraphrases import TinyParaphrases
@@ -87,7 +88,7 @@ def network() -> Any:
 def batch_of(task: TextEmbedding, rows: dict[str, Any]) -> dict[str, Any]:
     count = len(rows["text"])
     encoded = Dataset.from_dict(task.encode({"id": [*range(count)], **rows}))
-    return task.collate(read_columns(encoded.with_format("arrow"), np.arange(count)), np.random.default_rng(0))
+    return task.collate(read_columns(encoded.with_format("arrow"), np.arange(count)), Draws())
 
 
 def alone(made: Any, task: TextEmbedding, text: str, pooling: str) -> torch.Tensor:

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, TokenClassificationPipeline
 import fake_hub
 from conftest import Hone, only_run, record
 from hone.core.columns import read_columns
+from hone.core.draws import Draws
 from hone.core.scores import compute_scores
 from hone.core.task import Facts
 from hone.data.tiny.entities import TAGS, TinyEntities
@@ -176,7 +177,7 @@ def network(task: TokenClassification) -> Any:
 
 def predicted(task: TokenClassification, rows: dict[str, Any], made: Any = None) -> dict[str, Any]:
     encoded = Dataset.from_dict(task.encode({"id": [*range(len(rows["words"]))], **rows}))
-    batch = task.collate(read_columns(encoded.with_format("arrow"), np.arange(len(encoded))), np.random.default_rng(0))
+    batch = task.collate(read_columns(encoded.with_format("arrow"), np.arange(len(encoded))), Draws())
     with torch.inference_mode():
         return task.merge(task.predict(made or network(task), batch))
 
@@ -230,7 +231,7 @@ def test_tags_stand_where_their_words_do(side: str) -> None:
     task = equipped()
     task.processor.padding_side = side
     encoded = Dataset.from_dict(task.encode({"id": [*range(40)], **some_rows()}))
-    batch = task.collate(read_columns(encoded.with_format("arrow"), np.arange(40)), np.random.default_rng(0))
+    batch = task.collate(read_columns(encoded.with_format("arrow"), np.arange(40)), Draws())
     for row, (first, label) in enumerate(zip(batch["first"], batch["label"], strict=True)):
         assert batch["labels"][row, first].tolist() == list(label)
     assert task.count_targets(batch) == sum(map(len, batch["label"]))

@@ -16,6 +16,7 @@ from transformers import (
 
 from conftest import SMALL, Hone, journal, only_run, runs
 from harness import Training, distance
+from hone.core.draws import Draws
 from hone.core.task import Batch, Facts, Task
 from hone.data.batching import Random
 from hone.models.checkpoints.tiny import TinyBert
@@ -47,7 +48,7 @@ def task() -> Task:
 def batch(*lengths: int) -> Batch:
     rng = np.random.default_rng(0)
     rows = {"id": [*range(len(lengths))], "input_ids": [rng.integers(5, 300, length) for length in lengths]}
-    return task().collate({**rows, "label": [row % 3 for row in rows["id"]]}, rng)
+    return task().collate({**rows, "label": [row % 3 for row in rows["id"]]}, Draws())
 
 
 def network(kind: str) -> PreTrainedModel:

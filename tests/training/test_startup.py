@@ -115,4 +115,4 @@ def test_wandb_imports_its_launch_service_for_who_uses_it() -> None:
         "StagedLaunchInputs.apply = lambda self, run: seen.setdefault('asked', run.id)",
         f"hone('train', *{tracked}, 'name=again')",
     )
-    assert seen == {"codes": [0, 0], "before": False, "asked": record(only_run("outputs/again"))["wandb"]["id"]}
+    assert seen == {"codes": [0, 0], "before": False, "asked": record(only_run("outputs/again"))["tracker"]["id"]}

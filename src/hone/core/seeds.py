@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-_STREAMS = {"order": 0, "collate": 1, "step": 2, "weights": 3, "rounding": 4, "shuffle": 5}
+_STREAMS = {"order": 0, "collate": 1, "step": 2, "weights": 3, "rounding": 4, "shuffle": 5, "row": 6}
 
 
 def stream(seed: int, purpose: str, *place: int) -> np.random.Generator:

@@ -16,13 +16,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
-import numpy as np
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError, damaged, one_line
 from hone.core.files import drafted
 from hone.core.metric import Columns, Metric
@@ -62,6 +62,8 @@ class Facts:
 
 Batch = dict[str, Any]
 
+MediaKind = Literal["image", "audio", "video"]
+
 
 @final
 @dataclass(frozen=True)
@@ -83,6 +85,13 @@ class Predictive(ABC):
     """The roles that are to be predicted: a prediction needs no column for them."""
     lists: ClassVar[tuple[str, ...]] = ()
     """The roles whose values are lists. In a file or on a command line that only has text, they are written in JSON."""
+    media: ClassVar[Mapping[str, MediaKind]] = {}
+    """The roles whose values are files, by kind. `encode` and `collate` get them as `MediaFile`s, `find_faults` as
+    stored: an encoded row has no content of a file."""
+    unit: ClassVar[str] = "tokens"
+    """What `length` counts: what the network computes, such as tokens, patches or frames."""
+    bulky: ClassVar[Mapping[str, MediaKind]] = {}
+    """The columns of an answer that are as large as the input, such as a mask: each becomes a file of its own."""
     auto_model: ClassVar[str]
     """The name of the transformers class with this task's head."""
     auto_processor: ClassVar[str] = "AutoTokenizer"
@@ -101,12 +110,18 @@ class Predictive(ABC):
         Raise `RowError` for a row that does not fit the model, if only the processor can detect it."""
 
     @abstractmethod
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
-        """Turn encoded rows into one padded batch. All randomness comes from `rng`, so that a batch can be repeated."""
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
+        """Turn encoded rows into one padded batch. All randomness comes from `draws`, so that a batch can be repeated.
+
+        The rows have their `media` again, as `MediaFile`s."""
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         """Predict each encoded row. The result is on the CPU; with labels it has `loss` and `targets` (weight) too."""
+
+    def answer(self, network: nn.Module, batch: Batch) -> Columns:
+        """Predict each encoded row in full, with what is too large for a record of an evaluation: see `bulky`."""
+        return self.predict(network, batch)
 
     @abstractmethod
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hone.core.errors import MissingColumns, UserError, closest_choice, join_nam
 from hone.core.paths import nearest_path
 from hone.core.task import Task
 from hone.core.wording import as_typed
+from hone.data.media.file import store_media
 from hone.data.source import RawStream, Source
 
 
@@ -29,6 +30,7 @@ def to_canonical(raw: Dataset, split: str, source: Source, task: Task, first: in
     for role, columns in roles.items():
         if len(columns) > 1:
             rows = rows.add_column(role, _zip_columns(raw, role, columns))
+    rows = store_media(rows, task, source.columns)
     _require_intact(rows, split, source, first)
     for role, feature in rows.features.items():
         names = _names_of_labels(feature, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from hone.core.errors import RowError
 from hone.core.paths import cache_key
 from hone.core.task import Fault, Task
 from hone.data.bad_rows import BadRowSummary, find_bad_rows, report_bad_rows
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import encode_with_media
 from hone.data.recipe import code_digest, task_options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 
 
-def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Dataset]]:
+def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, EncodedRows]]:
     """Returns the usable rows and every split encoded. Rows that do not fit the model are treated like any bad row."""
     facts = rows.facts
     recipe = [
@@ -33,7 +36,9 @@ def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, Data
         except RowError:
             usable[split] = _drop_rows_that_do_not_fit(split_rows, split, task, source)
             encoded[split] = _encode_split(usable[split], task, recipe)
-    return replace(rows, splits=usable), encoded
+    return replace(rows, splits=usable), {
+        split: EncodedRows.of(split_encoded, usable[split], task) for split, split_encoded in encoded.items()
+    }
 
 
 def processor_digest(processor: Any) -> str:
@@ -51,7 +56,7 @@ def _encode_split(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
 
     def make(file: str | None) -> Dataset:
         return rows.map(
-            task.encode,
+            partial(encode_with_media, task),
             batched=True,
             remove_columns=rows.column_names,
             cache_file_name=file,
@@ -64,7 +69,7 @@ def _encode_split(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
 
 
 def _drop_rows_that_do_not_fit(rows: Dataset, split: str, task: Task, source: Source) -> Dataset:
-    errors = find_bad_rows(lambda start, stop: task.encode(rows[start:stop]), len(rows))
+    errors = find_bad_rows(lambda start, stop: encode_with_media(task, rows[start:stop]), len(rows))
     summary = BadRowSummary()
     fitting = summary.drop_bad_rows(rows, (Fault(place, error.role, error.problem) for place, error in errors))
     report_bad_rows(summary.bad, summary.rows, summary.describe(source), split, source)

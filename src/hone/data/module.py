@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from datasets import Dataset
 from lightning import LightningDataModule
 
-from hone.core import seeds
-from hone.core.columns import RowIndices, draw_rows, read_columns, row_lengths
+from hone.core.columns import RowIndices, draw_rows
 from hone.core.task import Batch, Task
 from hone.data.batching import Batching, Halvings, split_by_length
-from hone.data.plan import EncodedRows, Feed, LoadedFeed, MicroBatch, StepPlan, sorted_batches
+from hone.data.encoded_rows import EncodedRows
+from hone.data.plan import Feed, LoadedFeed, MicroBatch, PlannedStep, StepPlan, sorted_batches
 from hone.data.streaming import Stream, StreamFeed
 
 
@@ -71,7 +70,7 @@ class DataModule(LightningDataModule):
 
     def __init__(
         self,
-        encoded: Mapping[str, Dataset],
+        splits: Mapping[str, EncodedRows],
         task: Task,
         batching: Batching,
         batch_size: int,
@@ -82,8 +81,7 @@ class DataModule(LightningDataModule):
         stream: Stream | None = None,
     ) -> None:
         super().__init__()
-        self.splits = {split: rows.with_format("arrow") for split, rows in encoded.items()}
-        self.lengths = {split: row_lengths(rows) for split, rows in self.splits.items()}
+        self.splits = splits
         self.task, self.batching, self.batch_size = task, batching, batch_size
         self.accumulate, self.seed, self.rank, self.world = accumulate, seed, rank, world
         self.stream = stream
@@ -96,8 +94,8 @@ class DataModule(LightningDataModule):
         """The source of the training steps' rows."""
         if self.stream is not None:
             return StreamFeed(self.stream, self.task, self._plan(np.empty(0, dtype=np.int64)))
-        lengths = self.lengths["train"]
-        return LoadedFeed(EncodedRows(self.splits["train"], lengths), self._plan(lengths))
+        rows = self.splits["train"]
+        return LoadedFeed(rows, self._plan(rows.lengths))
 
     @property
     def pass_size(self) -> int:
@@ -111,10 +109,10 @@ class DataModule(LightningDataModule):
 
     def steps(self, first: int) -> Iterator[Step]:
         """Yields the training steps from `first` on, without end."""
-        for number, (planned, source) in self.feed.steps(first):
-            micros = [part for micro in planned for part in self._split(micro, source)]
-            batches = [self._train_batch(number, place, micro, source) for place, micro in enumerate(micros)]
-            yield self._step(number, micros, batches, source.lengths)
+        for number, planned in self.feed.steps(first):
+            micros = [part for micro in planned.passes for part in self._split(micro, planned.rows)]
+            batches = [self._train_batch(number, place, micro, planned) for place, micro in enumerate(micros)]
+            yield self._step(number, micros, batches, planned.rows.lengths)
 
     def train_dataloader(self) -> TrainBatches:
         """Returns one epoch for a stock trainer, which accumulates gradients itself."""
@@ -129,28 +127,26 @@ class DataModule(LightningDataModule):
     def batches(self, split: str, rank: int = 0, world: int = 1, examples: int | None = None) -> Batches:
         """Returns this process's batches of a split, or of some of its examples, for evaluation.
 
-        The longest rows come first. Every batch gets the same random stream, so that it is always the same.
+        The longest rows come first.
         """
-        places = draw_rows(self.splits[split], examples)
-        batches = sorted_batches(self.lengths[split][places], 2 * self.batch_size, self.batching)
-        plan = [piece for batch in batches[rank::world] for piece in self._fitting(places[batch], split)]
-        return Batches(
-            plan,
-            lambda place, rows: self._collate(self.splits[split], rows, seeds.stream(0, "collate")),
-        )
+        source = self.splits[split]
+        places = draw_rows(source.rows, examples)
+        batches = sorted_batches(source.lengths[places], 2 * self.batch_size, self.batching)
+        plan = [piece for batch in batches[rank::world] for piece in self._fitting(places[batch], source)]
+        return Batches(plan, lambda place, rows: source.collate(self.task, rows))
 
     def sample_batch(self) -> Batch:
         """Returns a batch of a few training rows of all lengths."""
         source = self.feed.sample_rows()
         order = np.argsort(source.lengths, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(np.int64))
-        return self._collate(source.rows, order[places], seeds.stream(0, "collate", 0))
+        return source.collate(self.task, order[places])
 
     def example_batch(self) -> Batch | None:
         """Returns a batch of the first validation rows, as many as the task shows to users."""
         rows = self.splits["validation"]
-        count = min(self.task.shown, len(rows))
-        return self._collate(rows, np.arange(count), seeds.stream(0, "collate")) if count else None
+        count = min(self.task.shown, len(rows.rows))
+        return rows.collate(self.task, np.arange(count)) if count else None
 
     def _plan(self, lengths: RowIndices) -> StepPlan:
         return StepPlan(lengths, self.batching, self.batch_size, self.accumulate, self.seed, self.rank, self.world)
@@ -159,14 +155,14 @@ class DataModule(LightningDataModule):
         return int(self.trainer.current_epoch) if self.trainer is not None else 0
 
     def _epoch_batches(self) -> Iterator[Batch]:
-        passes = ((micro, source) for micros, source in self.feed.epoch(self._epoch()) for micro in micros)
-        return (self._train_batch(0, place, micro, source) for place, (micro, source) in enumerate(passes))
+        passes = ((micro, planned) for planned in self.feed.epoch(self._epoch()) for micro in planned.passes)
+        return (self._train_batch(0, place, micro, planned) for place, (micro, planned) in enumerate(passes))
 
-    def _fitting(self, rows: RowIndices, split: str) -> list[RowIndices]:
+    def _fitting(self, rows: RowIndices, source: EncodedRows) -> list[RowIndices]:
         """Returns the rows of an evaluation's batch in pieces for which there is memory."""
         if not self.halvings.evaluation:
             return [rows]
-        return self.batching.divide(rows, self.lengths[split], self.evaluation_size)
+        return self.batching.divide(rows, source.lengths, self.evaluation_size)
 
     def _split(self, micro: MicroBatch, source: EncodedRows) -> list[MicroBatch]:
         """Returns a batch in pieces for which there is memory, and these in parts of similar length."""
@@ -177,11 +173,9 @@ class DataModule(LightningDataModule):
             pieces = [piece[part] for piece in pieces for part in split_by_length(source.lengths[piece])]
         return [MicroBatch(piece, micro.counts) for piece in pieces]
 
-    def _train_batch(self, step: int, place: int, micro: MicroBatch, source: EncodedRows) -> Batch:
-        return self._collate(source.rows, micro.rows, seeds.stream(self.seed, "collate", step, place))
-
-    def _collate(self, rows: Dataset, places: RowIndices, rng: np.random.Generator) -> Batch:
-        return self.task.collate(read_columns(rows, places), rng)
+    def _train_batch(self, step: int, place: int, micro: MicroBatch, planned: PlannedStep) -> Batch:
+        position = (step, place, self.rank)
+        return planned.rows.collate(self.task, micro.rows, True, self.seed, planned.epoch, position)
 
     def _step(self, number: int, micros: list[MicroBatch], batches: list[Batch], lengths: RowIndices) -> Step:
         pairs = zip(micros, batches, strict=True)

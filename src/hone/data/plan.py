@@ -10,11 +10,11 @@ from itertools import count, islice
 from typing import final
 
 import numpy as np
-from datasets import Dataset
 
 from hone.core import seeds
 from hone.core.columns import RowIndices
 from hone.data.batching import Batching, Random
+from hone.data.encoded_rows import EncodedRows
 
 
 @final
@@ -29,15 +29,12 @@ class MicroBatch:
 
 @final
 @dataclass(frozen=True, eq=False)
-class EncodedRows:
-    """Encoded rows and their lengths; micro-batches name rows by their place here."""
+class PlannedStep:
+    """The forward passes of a step, the rows whose places they name, and the epoch."""
 
-    rows: Dataset
-    lengths: RowIndices
-
-
-PlannedStep = tuple[list[MicroBatch], EncodedRows]
-"""The forward passes of a step, and the rows whose places they name."""
+    passes: list[MicroBatch]
+    rows: EncodedRows
+    epoch: int
 
 
 @final
@@ -69,10 +66,13 @@ class StepPlan:
         batches = -(-rows // (self.batch_size * self.world))
         return batches, -(-batches // self.accumulate)
 
-    def steps(self, first: int) -> Iterator[tuple[int, list[MicroBatch]]]:
-        """Yields the numbered steps from `first` on, without end. The first step of a run is 1."""
-        steps = (step for epoch in count() for step in self.epoch(epoch))
-        return islice(enumerate(steps, start=1), first - 1, None)
+    def steps(self, first: int) -> Iterator[tuple[int, int, list[MicroBatch]]]:
+        """Yields the number, the epoch and the passes of each step from `first` on, without end.
+
+        The first step of a run is 1."""
+        steps = ((epoch, step) for epoch in count() for step in self.epoch(epoch))
+        numbered = ((number, epoch, step) for number, (epoch, step) in enumerate(steps, start=1))
+        return islice(numbered, first - 1, None)
 
     def epoch(self, *place: int) -> list[list[MicroBatch]]:
         """Returns the steps of an epoch, or of a window of an epoch, as lists of forward passes."""
@@ -132,10 +132,10 @@ class LoadedFeed(Feed):
         return self.plan.count_batches(epoch)
 
     def epoch(self, epoch: int) -> Iterator[PlannedStep]:
-        return ((micros, self.rows) for micros in self.plan.epoch(epoch))
+        return (PlannedStep(passes, self.rows, epoch) for passes in self.plan.epoch(epoch))
 
     def steps(self, first: int) -> Iterator[tuple[int, PlannedStep]]:
-        return ((number, (micros, self.rows)) for number, micros in self.plan.steps(first))
+        return ((number, PlannedStep(passes, self.rows, epoch)) for number, epoch, passes in self.plan.steps(first))
 
     def sample_rows(self) -> EncodedRows:
         return self.rows

@@ -15,13 +15,14 @@ from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
 from hone.core import cache, seeds
-from hone.core.columns import row_lengths
 from hone.core.errors import RunError, UserError
 from hone.core.paths import cache_key
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
-from hone.data.plan import EncodedRows, Feed, PlannedStep, StepPlan
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import encode_with_media
+from hone.data.plan import Feed, PlannedStep, StepPlan
 from hone.data.recipe import code_digest, task_options
 from hone.data.source import RawStream, Source
 from hone.data.sources.broken_lines import require_objects, require_readable_rows
@@ -181,7 +182,7 @@ class StreamFeed(Feed):
                 if skip < steps:
                     encoded = self._encode(rows)
                     planned = replace(self.plan, lengths=encoded.lengths).epoch(epoch, place)
-                    yield from ((micros, encoded) for micros in planned[skip:])
+                    yield from (PlannedStep(passes, encoded, epoch) for passes in planned[skip:])
                 skip = max(skip - steps, 0)
 
     def sample_rows(self) -> EncodedRows:
@@ -196,13 +197,19 @@ class StreamFeed(Feed):
             raise RunError(f"{self.stream.source.name}: {self.stream.size} rows before the training, now {seen}.")
 
     def _encode(self, rows: Sequence[CanonicalRow]) -> EncodedRows:
-        encoded = Dataset.from_dict(self.task.encode({role: [row[role] for row in rows] for role in rows[0]}))
-        if len(encoded) != len(rows):
+        encoded = encode_rows(rows, self.task)
+        if len(encoded.lengths) != len(rows):
             raise UserError(
                 "dataset.streaming=true: the task makes several rows from one, so their number is unknown in advance."
             )
-        arrow = encoded.with_format("arrow")
-        return EncodedRows(arrow, row_lengths(arrow))
+        return encoded
+
+
+def encode_rows(rows: Sequence[CanonicalRow], task: Task) -> EncodedRows:
+    """Encodes some rows of a stream."""
+    canonical = {role: [row[role] for row in rows] for role in rows[0]}
+    encoded = Dataset.from_dict(encode_with_media(task, canonical))
+    return EncodedRows.of(encoded, Dataset.from_dict(canonical) if task.media else None, task)
 
 
 @contextmanager

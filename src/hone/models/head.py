@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.core.task import Task
+from hone.data.encoded_rows import EncodedRows
 from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import complete_config
@@ -35,8 +35,8 @@ class Head(ABC):
         return ""
 
     def precompute(
-        self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
-    ) -> Mapping[str, Dataset]:
+        self, encoded: Mapping[str, EncodedRows], network: PreTrainedModel, task: Task, device: torch.device
+    ) -> Mapping[str, EncodedRows]:
         """Returns the rows that the training reads: the encoded ones, or features where the backbone is frozen."""
         return encoded
 

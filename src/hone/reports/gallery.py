@@ -34,7 +34,7 @@ class Gallery:
 
     def overview(self) -> None:
         """Show the number of rows, their lengths and the frequency of the labels."""
-        lengths = self.data.lengths
+        lengths = {split: rows.lengths for split, rows in self.data.splits.items()}
         summary = [[split, len(values), *_summarize_lengths(values)] for split, values in lengths.items()]
         self.tracker.exhibit("data/splits", Table(_SUMMARY, summary))
         for split, values in lengths.items():

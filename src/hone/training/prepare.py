@@ -7,14 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-from datasets import Dataset
-
 from hone.config.settings import TrainSettings
-from hone.core.columns import row_lengths
 from hone.core.errors import RowError, UserError, did_you_mean, join_names
 from hone.core.scores import metrics_of
 from hone.core.task import Task
 from hone.data.encoded import encode
+from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import encode_with_media
 from hone.data.rows import Rows, load_rows
 from hone.models.layers import LayerMap
 from hone.models.network import build_blank_network, enable_recomputation
@@ -33,7 +32,7 @@ class Prepared:
     monitor: Monitor
     blank: Any
     layer_map: LayerMap
-    encoded: Mapping[str, Dataset]
+    encoded: Mapping[str, EncodedRows]
 
 
 def prepare(parts: RunParts, settings: TrainSettings, cache: StageCache, strict: bool = False) -> Prepared:
@@ -74,7 +73,7 @@ def find_monitor(word: str, task: Task) -> Monitor:
 def _bind_task(parts: RunParts, rows: Rows) -> Task:
     task = parts.task.bind(parts.checkpoint.processor(parts.task.auto_processor, rows.facts), rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
-        task.encode(rows.splits["validation"][:1])
+        encode_with_media(task, rows.splits["validation"][:1])
     return task
 
 
@@ -115,8 +114,8 @@ def _require_all_rows(parts: RunParts) -> None:
         )
 
 
-def _require_room(rows: Dataset, batch_size: int) -> None:
-    longest = int(row_lengths(rows).max())
+def _require_room(rows: EncodedRows, batch_size: int) -> None:
+    longest = int(rows.lengths.max())
     if longest > batch_size:
         raise UserError(
             f"batch.by=tokens batch_size={batch_size}: the longest training row alone has {longest} tokens. Give a "

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Self, final
 
 import numpy as np
-from datasets import Dataset
 
 from hone.config.settings import TrainSettings
-from hone.core.columns import RowIndices, row_lengths
-from hone.core.task import Task
-from hone.data.plan import EncodedRows, MicroBatch, StepPlan
-from hone.data.streaming import CanonicalRow
+from hone.core.columns import RowIndices
+from hone.data.encoded_rows import EncodedRows
+from hone.data.plan import MicroBatch, StepPlan
+from hone.data.streaming import encode_rows
 from hone.training.course import Course
 from hone.training.parts import RunParts
 from hone.training.prepare import Prepared
@@ -71,7 +70,7 @@ class Outline:
     def heaviest(self) -> list[tuple[int, MicroBatch]]:
         """Return the forward passes, with their steps, that need most memory by one of several measures."""
         first = islice(self.plan.steps(1), min(_LOOKED_AT, self.course.steps))
-        passes = [(number, micro) for number, step in first for micro in step if micro.counts]
+        passes = [(number, micro) for number, _, step in first for micro in step if micro.counts]
         sizes = [self.plan.lengths[micro.rows] for _, micro in passes]
         measures = (
             [int(rows.sum()) for rows in sizes],  # packed
@@ -87,14 +86,8 @@ def _pool(parts: RunParts, prepared: Prepared, split: str) -> EncodedRows:
     if stream is None:
         rows = prepared.encoded[split]
     else:
-        rows = _encode_sample(prepared.task, list(islice(stream.rows(), _SAMPLE)))
-    ready = rows.with_format("arrow")
-    one = np.ones(len(ready), dtype=np.int64)  # of features
-    return EncodedRows(ready, one if parts.head.precomputes else row_lengths(ready))
-
-
-def _encode_sample(task: Task, rows: list[CanonicalRow]) -> Dataset:
-    return Dataset.from_dict(task.encode({role: [row[role] for row in rows] for role in rows[0]}))
+        rows = encode_rows(list(islice(stream.rows(), _SAMPLE)), prepared.task)
+    return replace(rows, lengths=np.ones_like(rows.lengths)) if parts.head.precomputes else rows  # of features
 
 
 def _count_tokens(micros: list[MicroBatch], of_rows: RowIndices) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def count_training_sizes(feasible: Feasible, packed: bool) -> int:
     """Count the different numbers of tokens, padding included, that the layers see in training passes."""
     lengths = feasible.outline.pools["train"].lengths
     steps = islice(feasible.outline.plan.steps(1), feasible.outline.course.steps)
-    passes = islice((micro.rows for _, step in steps for micro in step), _PASSES)
+    passes = islice((micro.rows for _, _, step in steps for micro in step), _PASSES)
     if packed:
         return len({round_up_tokens(int(lengths[rows].sum())) for rows in passes})
     return len({_area(lengths[part]) for rows in passes for part in forward_passes(feasible, rows, packed)})

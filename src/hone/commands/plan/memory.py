@@ -103,7 +103,7 @@ def _process_bytes(feasible: Feasible) -> int:
     train_share = min(feasible.outline.epochs, 1.0)
     rows = 0.0
     for split, encoded in feasible.prepared.encoded.items():
-        rows += encoded.data.nbytes * (train_share if split == "train" else 1.0)
+        rows += encoded.rows.data.nbytes * (train_share if split == "train" else 1.0)
     return int(hardware.resident_memory() + round(rows) + _LATER)
 
 

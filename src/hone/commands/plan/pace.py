@@ -67,7 +67,7 @@ class StepTimer:
 
     def time_evaluation(self, split: str, places: Iterable[int]) -> tuple[float, int]:
         """Return the seconds that some batches of a split take, and the number of their tokens, padding included."""
-        batches, lengths = self.data.batches(split), self.data.lengths[split]
+        batches, lengths = self.data.batches(split), self.data.splits[split].lengths
         chosen = [batches.plan[place] for place in places]
         begun = time.perf_counter()
         run_through(self.fabric, self.train_state.wrapped, Batches(chosen, batches.make))

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from hone.commands.plan.kernels import forward_passes
 from hone.commands.plan.paper import Paper
-from hone.core import seeds
-from hone.core.columns import RowIndices, read_columns
+from hone.core.columns import RowIndices
 from hone.core.task import Batch
+from hone.data.encoded_rows import EncodedRows
 from hone.data.module import Step
-from hone.data.plan import EncodedRows, sorted_batches
+from hone.data.plan import sorted_batches
 from hone.training import sizes
 from hone.training.assemble import make_train_state
 from hone.training.fabric import precision_plugins
@@ -137,7 +137,7 @@ class Rehearsal:
         return counter.peak() - before, len(counter.products)
 
     def _batch(self, pool: EncodedRows, rows: RowIndices) -> Batch:
-        batch = self.feasible.prepared.task.collate(read_columns(pool.rows, rows), seeds.stream(0, "collate"))
+        batch = pool.collate(self.feasible.prepared.task, rows, training=True)
         if self.feasible.parts.head.precomputes:
             width = int(self.blank.backbone.config.hidden_size)
             batch["inputs"] = {"features": torch.zeros(len(rows), width)}

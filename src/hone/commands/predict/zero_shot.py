@@ -11,6 +11,7 @@ from datasets import Dataset
 from torch import nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError, join_names
 from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault, Predictive
@@ -67,7 +68,7 @@ class ZeroShot(Predictive):
         candidates = list(range(count)) * len(rows["text"])
         return {"id": ids, "candidate": candidates, "length": lengths, **tokens}
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         inputs = padding.pad_inputs(rows, self.processor, width=None, multiple=None)
         return {"id": rows["id"], "candidate": rows["candidate"], "inputs": inputs}
 

@@ -14,11 +14,11 @@ from datasets import Dataset
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hone.core import cache
-from hone.core.columns import read_columns
 from hone.core.errors import UserError
 from hone.core.paths import cache_key
 from hone.core.task import Task
 from hone.core.value_types import FixedPooling, PartialShare
+from hone.data.encoded_rows import EncodedRows
 from hone.data.plan import sorted_batches
 from hone.data.rows import fingerprint
 from hone.models.adapters import Adapter, NoAdapter
@@ -55,25 +55,26 @@ class LinearProbe(Head):
         return network
 
     def precompute(
-        self, encoded: Mapping[str, Dataset], network: PreTrainedModel, task: Task, device: torch.device
-    ) -> Mapping[str, Dataset]:
+        self, encoded: Mapping[str, EncodedRows], network: PreTrainedModel, task: Task, device: torch.device
+    ) -> Mapping[str, EncodedRows]:
         return {split: _with_features(rows, network, task, device) for split, rows in encoded.items()}
 
 
-def _with_features(encoded: Dataset, network: Any, task: Task, device: torch.device) -> Dataset:
+def _with_features(encoded: EncodedRows, network: Any, task: Task, device: torch.device) -> EncodedRows:
     """Returns the encoded rows with `features`, from the cache or computed, in place of the backbone's inputs."""
     name = cache_key(
-        fingerprint([encoded]), _weights_digest(network), repr(network.config), task.processor.padding_side
+        fingerprint([encoded.rows]), _weights_digest(network), repr(network.config), task.processor.padding_side
     )
-    columns_kept = [column for column in ("id", "label") if column in encoded.column_names]
+    columns_kept = [column for column in ("id", "label") if column in encoded.rows.column_names]
 
     def make(file: str | None) -> Dataset:
         features = _compute_features(encoded, network, task, device)
         flat = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
-        rows = encoded.select_columns(columns_kept).add_column("length", np.ones(len(encoded), dtype=np.int64))
+        rows = encoded.rows.with_format(None).select_columns(columns_kept)
+        rows = rows.add_column("length", np.ones(len(rows), dtype=np.int64))
         return cache.store_rows(rows.add_column("features", flat), file)
 
-    return cache.load_or_make("features", name, make)
+    return EncodedRows.of(cache.load_or_make("features", name, make), None, task)
 
 
 def _weights_digest(network: Any) -> str:
@@ -85,14 +86,12 @@ def _weights_digest(network: Any) -> str:
 
 
 @torch.inference_mode()
-def _compute_features(encoded: Dataset, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
-    rows = encoded.with_format("arrow")
-    lengths = np.asarray(rows.select_columns("length")[:]["length"].to_numpy())
+def _compute_features(encoded: EncodedRows, network: Any, task: Task, device: torch.device) -> np.ndarray[Any, Any]:
     was_training = network.training
     network.eval().to(device)
-    features = np.empty((len(encoded), network.backbone.config.hidden_size), dtype=np.float32)
-    for places in sorted_batches(lengths, _BATCH):
-        batch = task.collate(read_columns(rows, places), np.random.default_rng(0))
+    features = np.empty((len(encoded.lengths), network.backbone.config.hidden_size), dtype=np.float32)
+    for places in sorted_batches(encoded.lengths, _BATCH):
+        batch = encoded.collate(task, places)
         inputs = {name: value.to(device) for name, value in batch["inputs"].items()}
         features[places] = network.featurise(**inputs).float().cpu().numpy()
     network.train(was_training).to("cpu")

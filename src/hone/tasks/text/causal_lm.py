@@ -10,6 +10,7 @@ import numpy as np
 from datasets import Dataset
 from torch import nn
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts
@@ -112,9 +113,9 @@ class CausalLM(LanguageModel):
             documents.append((int(number), list(whole.split(limit, overlap=1))))
         return encode_documents(documents)
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
-        batch: Batch = {"id": rows["id"], "seed": int(rng.integers(2**31)), "rows": ids}
+        batch: Batch = {"id": rows["id"], "seed": int(draws.batch.integers(2**31)), "rows": ids}
         batch["inputs"] = pad_right(ids, self.processor.pad_token_id)
         if "owners" not in rows:
             return batch

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from torch import Tensor, nn
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts
@@ -80,17 +81,17 @@ class MaskedLM(LanguageModel):
             documents.append((number, pieces))
         return encode_documents(documents, words=self.whole_words)
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         ids = [np.asarray(row, dtype=np.int64) for row in rows["input_ids"]]
         if "owners" not in rows:
             return {"id": rows["id"], "rows": ids, "inputs": pad_right(ids, self.processor.pad_token_id)}
         masking = Masking(self.probability, self.whole_words, self.processor.mask_token_id, len(self.processor))
-        owner, draw = token_owners(rows), int(rng.integers(2**31))
+        owner = token_owners(rows)
         hidden, places = [], []
         for row, row_ids in enumerate(ids):
             maskable = (owner[row, : len(row_ids)] != CONTEXT) & (row_ids != masking.mask)
             begins = np.asarray(rows["begins"][row]) if self.whole_words else np.ones_like(row_ids)
-            hidden_ids, hidden_places = masking.hide(row_ids, maskable, begins, [draw, int(rows["id"][row])])
+            hidden_ids, hidden_places = masking.hide(row_ids, maskable, begins, draws.row(row))
             hidden.append(hidden_ids)
             places.append(hidden_places)
         inputs = pad_right(hidden, self.processor.pad_token_id)

@@ -14,6 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count
@@ -90,7 +91,7 @@ class MultipleChoice(Task):
             ]
         return encoded
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         """Put the choices of all rows side by side, as if they were one row's, so that none is made up as padding."""
         names = [name for name in ("input_ids", "token_type_ids") if name in rows]
         flat: Columns = {name: split_parts(rows[name], rows["sizes"]) for name in names}

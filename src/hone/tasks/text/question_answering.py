@@ -14,6 +14,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
@@ -109,7 +110,7 @@ class QuestionAnswering(Task):
             "end": [last for _, last in spans],
         }
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         inputs = pad_inputs(rows, self.processor, None, self.pad_to_multiple_of)
         width = inputs["input_ids"].shape[1]
         first = np.asarray(rows["first"])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
 
-import numpy as np
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
@@ -93,7 +93,7 @@ class TextClassification(Task):
         labels = {"label": self.target.encode(rows["label"])} if "label" in rows else {}
         return {"id": rows["id"], "length": lengths, **tokens, **labels}
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         batch: Batch = {"id": rows["id"], "inputs": self._inputs(rows)}
         return batch | ({"labels": self.target.tensor(rows["label"])} if "label" in rows else {})
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone.core.columns import read_column
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
@@ -97,7 +98,7 @@ class TextEmbedding(Task):
             encoded["label"] = [float(label) for label in rows["label"]]
         return encoded
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         split_rows = [group_parts(ids, sizes) for ids, sizes in zip(rows["input_ids"], rows["sizes"], strict=True)]
         texts = [text for part in zip(*split_rows, strict=True) for text in part]  # all queries, then all partners, …
         keys = np.array([np.asarray(row) for row in rows["keys"]]).T

@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
@@ -107,7 +108,7 @@ class TokenClassification(Task):
         targets = [label_pieces(owner, row, further) for owner, row in zip(owners, labels, strict=True)]
         return {**encoded, "label": labels, "target": targets}
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         inputs = pad_inputs(rows, self.processor, None, None)
         width, left = inputs["input_ids"].shape[1], self.processor.padding_side == "left"
         starts = [width - len(ids) if left else 0 for ids in rows["input_ids"]]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Metric, SumMetric
 from hone.core.task import Batch, Columns, Facts, Fault, Task
@@ -50,7 +51,7 @@ class Ordering(Task):
         encoded = {"id": rows["id"], "length": [len(ids) for ids in tokens["input_ids"]], **tokens}
         return encoded | ({"first": rows["first"]} if "first" in rows else {})
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         names = self.processor.model_input_names
         tokens = {name: [np.asarray(each).tolist() for each in rows[name]] for name in names if name in rows}
         batch: Batch = {"id": rows["id"], "inputs": dict(self.processor.pad(tokens, return_tensors="pt"))}

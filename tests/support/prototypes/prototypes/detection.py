@@ -11,6 +11,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, YolosConfig, YolosImageProcessorPil
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, PlainMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
@@ -74,7 +75,7 @@ class Detection(Task):
             "label": classes,
         }
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         images = [np.asarray(image, dtype=np.uint8).reshape(32, 32, 3) for image in rows["image"]]
         annotations = []
         for image, (boxes, classes) in enumerate(zip(rows["box"], rows["label"], strict=True)):

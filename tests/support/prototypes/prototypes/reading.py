@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.tasks.text.shared.padding import pad_inputs
@@ -67,7 +68,7 @@ class QuestionAnswering(Task):
                 out[name].append(value)
         return out
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         labels = {name: torch.tensor(np.asarray(rows[name])) for name in ("begin", "end")}
         kept = {name: rows[name] for name in ("id", "spans", "context", "answer")}
         return {**kept, "inputs": pad_inputs(rows, self.processor, None, None), "labels": labels}

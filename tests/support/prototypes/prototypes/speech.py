@@ -21,6 +21,7 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
@@ -91,7 +92,7 @@ class Speech(Task):
             "text": rows["text"],
         }
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         lengths = np.array([len(row) for row in rows["values"]])
         values = torch.zeros(len(lengths), int(lengths.max()))
         for place, row in enumerate(rows["values"]):

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
 import torch.nn.functional as F
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
+from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
@@ -69,7 +69,7 @@ class Translation(Task):
         lengths = [len(row) for row in ids]
         return {"id": rows["id"], "length": lengths, "input_ids": ids, "target": targets, "text": rows["target"]}
 
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         widest = max(len(row) for row in rows["target"])
         labels = pad_rows(rows["target"], -100, widest)
         return {

@@ -5,8 +5,6 @@ Of the chosen tokens, 80 % become a mask, 10 % a random token, and 10 % stay as 
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -33,12 +31,10 @@ class Masking:
     mask: int
     vocabulary: int
 
-    def hide(self, ids: Numbers, maskable: Numbers, begins: Numbers, place: Sequence[int]) -> tuple[Numbers, Numbers]:
-        """Return the row with hidden tokens, and their indices.
-
-        The result depends on the row and on `place`, its seed in the run, not on the other rows of its batch.
-        """
-        rng = np.random.default_rng([*place, zlib.crc32(np.ascontiguousarray(ids).tobytes())])
+    def hide(
+        self, ids: Numbers, maskable: Numbers, begins: Numbers, rng: np.random.Generator
+    ) -> tuple[Numbers, Numbers]:
+        """Return the row with hidden tokens, and their indices."""
         units = np.cumsum(begins) - begins[:1] if self.words else np.arange(len(ids))
         # The order of the three draws is part of exact resume: do not change it.
         hit = (rng.random(len(ids)) < self.probability)[units]

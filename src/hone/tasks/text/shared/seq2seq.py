@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
 
+from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault, Task
@@ -89,7 +90,7 @@ class Seq2Seq(Task):
         return {"id": rows["id"], "length": lengths, "input_ids": ids, "labels": labels, "target": rows["target"]}
 
     @final
-    def collate(self, rows: Columns, rng: np.random.Generator) -> Batch:
+    def collate(self, rows: Columns, draws: Draws) -> Batch:
         batch: Batch = {"id": rows["id"], "inputs": pad_inputs(rows, self.processor, width=None, multiple=None)}
         if "labels" not in rows:
             return batch
