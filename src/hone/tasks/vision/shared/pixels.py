@@ -6,7 +6,7 @@ the processor's time. Every other processor is called itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -18,9 +18,14 @@ from transformers import DPTImageProcessorPil, SegformerImageProcessorPil
 from transformers.image_processing_backends import PilBackend
 
 from hone.core.errors import UserError
+from hone.data.media.file import MediaFile
+from hone.data.media.images import read_header
 
 _PLAIN = tuple(cls._preprocess for cls in (PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil))
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
+
+_NARROWEST = 100
+"""The longest side of a picture, in widths of its shortest side, where proportions are kept."""
 
 
 @final
@@ -79,6 +84,20 @@ def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
         return recipe.normalise([recipe.resize(picture) for picture in pictures])
     pixels: Tensor = processor(images=[*pictures], return_tensors="pt")["pixel_values"]
     return pixels
+
+
+def require_shapes(processor: Any, files: Iterable[MediaFile]) -> None:
+    """Raise RowError for a picture so narrow that a processor which keeps proportions would enlarge it beyond measure:
+    one of 1 by 1,000 pixels becomes one of 224 by 224,000 before its centre is cut out."""
+    if PixelRecipe.of(processor) is not None:
+        return
+    for file in files:
+        header = read_header(file)
+        if max(header.width, header.height) > _NARROWEST * min(header.width, header.height):
+            raise file.error(
+                f"{header.width} × {header.height} pixels are too narrow for {type(processor).__name__}, which keeps "
+                f"proportions"
+            )
 
 
 def require_recipe(processor: Any, example: str) -> PixelRecipe:
