@@ -158,3 +158,16 @@ def test_a_wav2vec2_trains_on_whole_batches(hone: Hone) -> None:
     log = (only_run() / "log.txt").read_text()
     assert "training batches are never computed in parts: group norm averages over time" in log
     assert max(row["train/waste"] for row in journal(only_run()) if "train/waste" in row) > 1.05
+
+
+def test_a_batch_of_one_picture_is_refused_where_it_cannot_be_normalised(hone: Hone) -> None:
+    """Seventeen rows in batches of sixteen. Pictures of 32 pixels leave tiny_resnet more than one pixel."""
+    words = ("dataset=tiny_shapes", "dataset.train=17", "dataset.validation=4", "dataset.test=4", "tracker=none")
+    small = ("checkpoint=tiny_resnet", *words, "epochs=1", "batch_size=16", "precision=32-true")
+    deep = "checkpoint.hyperparameters={hidden_sizes:[8,8,8,8,8,8],depths:[1,1,1,1,1,1]}"
+    refused = hone("train", *small, deep)
+    assert refused.code == 2, refused.said
+    assert "a single row" in refused.err
+    assert "Traceback" not in refused.said
+    assert hone("train", *small, deep, "batch_size=17").code == 0
+    assert hone("train", *small).code == 0

@@ -64,7 +64,7 @@ MUTANTS = (
     ),
     Mutant(
         "the old checkpoints are deleted before the new one is saved", "runs/snapshots.py",
-        "self.folder.mkdir(exist_ok=True)", "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
+        "make_folder(self.folder)", "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
         f"{SNAPSHOTS}::test_a_half_written_one_is_no_checkpoint",
     ),
     Mutant(

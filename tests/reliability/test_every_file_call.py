@@ -1,6 +1,7 @@
 """A kill, a full disk and a broken disk at every single file call of what a run stores: the old or the new is there.
 
-`strace` injects the faults into a fork of this process, which costs no imports. Every call is counted first.
+`strace` injects the faults into a fork of this process, which costs no imports. Every call is counted first. What a
+crash of the machine would do is seen in the order of the calls: no name may reach the disk before its content.
 """
 
 import io
@@ -13,22 +14,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 import figures
+from durable import Disk, is_sync_of_folder
 from harness import Training
 from hone.core.errors import report_error
 from hone.core.log import quieten_libraries
 from hone.runs.folder import Folder
 from hone.runs.journal import Journal, read_rows
 from hone.runs.json_lines import JsonLines
+from hone.runs.manifest import Manifest, complete_manifest
 from hone.runs.record import Record
 from hone.runs.snapshots import Snapshot, Snapshots
-from hone.training.saving import save_model
+from hone.training.saving import save_model, save_records
 
 CALLS = (
     "openat", "write", "pwrite64", "fsync", "fdatasync", "mkdir", "rename", "renameat", "renameat2", "unlink",
@@ -196,6 +200,30 @@ def record_intact(place: Path, done: bool) -> None:
     assert not drafts(place)
 
 
+def with_manifest(place: Path) -> None:
+    with_rows(place)
+    complete_manifest(Folder(place))
+    with (place / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3}\n')
+
+
+def manifest_intact(place: Path, done: bool) -> None:
+    manifest = Manifest.load(Folder(place).manifest)
+    assert manifest is not None
+    assert manifest.names("") == ["metrics.jsonl"]
+    assert manifest.problem("") is None or not done
+    Folder(place).remove_drafts()
+    assert not drafts(place)
+
+
+def records_saved(place: Path, done: bool) -> None:
+    path = place / "predictions/validation.parquet"
+    if done or path.exists():
+        assert pq.read_table(path).num_rows == 3
+    Folder(place).remove_drafts()
+    assert not drafts(place)
+
+
 def drafts(place: Path) -> list[Path]:
     return [path for path in place.rglob(".*") if path.name[-1].isdigit()]
 
@@ -212,6 +240,12 @@ SCENES = {
     "the first line of the study": Scene(lambda place: None, append(1), first_line_intact),
     "run.json": Scene(
         with_record, lambda place: Record.load(place / "run.json").update(state="finished"), record_intact
+    ),
+    "manifest.json": Scene(with_manifest, lambda place: complete_manifest(Folder(place)), manifest_intact),
+    "predictions": Scene(
+        lambda place: save_records({"id": [0]}, place / "earlier/validation.parquet"),  # which imports what it needs
+        lambda place: save_records({"id": [1, 2, 3]}, place / "predictions/validation.parquet"),
+        records_saved,
     ),
 }
 
@@ -241,6 +275,39 @@ def try_everything(name: str, scene: Scene, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SCENES)
 def test_a_fault_at_every_call(name: str, tmp_path: Path) -> None:
     try_everything(name, SCENES[name], tmp_path)
+
+
+def calls_in_order(scene: Scene, place: Path) -> tuple[list[str], set[str]]:
+    """The calls of an undisturbed writing, with the paths of their files, and the paths that were there before."""
+    place.mkdir()
+    scene.prepare(place)
+    before, output = {str(path) for path in place.rglob("*")}, place.with_suffix(".strace")
+    assert forked(lambda: scene.write(place), "-y", "-s", "0", "-o", str(output), "-e", f"trace={','.join(CALLS)}") == 0
+    return [line for line in output.read_text().splitlines() if " = -1 " not in line], before
+
+
+UNSYNCED = ("a row of the journal", "the journal of a resumed run")
+"""Every row that is logged survives the process, but not a crash of the machine: the checkpoint is older than it."""
+
+
+DURABLE = {name: scene for name, scene in SCENES.items() if name not in UNSYNCED} | {
+    "the first checkpoint": replace(SCENES["a checkpoint and the rotation"], prepare=lambda place: None)
+}
+
+
+@pytest.mark.parametrize("name", DURABLE)
+def test_no_name_reaches_the_disk_before_its_content(name: str, tmp_path: Path) -> None:
+    """The same calls without those that wait for the disk, or for a folder, are seen to be wrong."""
+    place = tmp_path / "place"
+    calls, before = calls_in_order(DURABLE[name], place)
+    seen = Disk(place, set(before)).follow(calls)
+    assert seen["write"] + seen["pwrite64"] > 0
+    assert seen["fsync"] > 0
+    with pytest.raises(AssertionError, match=r"is named before|may lose"):
+        Disk(place, set(before)).follow(call for call in calls if not call.startswith("fsync"))
+    if seen["rename"]:
+        with pytest.raises(AssertionError, match="may lose"):
+            Disk(place, set(before)).follow(call for call in calls if not is_sync_of_folder(call))
 
 
 def test_a_fault_at_every_call_of_saving_a_model(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import figures
-from conftest import SMALL, Hone, Outcome, only_run, record, runs
+from conftest import SMALL, TWO_CHECKPOINTS, Hone, Outcome, only_run, record, runs
 from hone.core.errors import UserError
 from hone.core.files import remove_drafts
 from hone.runs.folder import require_writable
@@ -113,6 +114,24 @@ def test_drafts_of_the_living_stay(tmp_path: Path) -> None:
     (tmp_path / f".model-old.{dead.pid}").mkdir()
     remove_drafts(tmp_path)
     assert (tmp_path / "model").is_dir(), "its process was killed between the old one and the new one"
+
+
+@pytest.mark.slow
+def test_drafts_in_the_folder_of_a_sweep_go_at_its_next_start(hone: Hone) -> None:
+    """Drivers of several machines may share it, so that a number of a process says little and the age counts."""
+    words = ("train", "-m", *TWO_CHECKPOINTS, "seed=0,1", "sweep.name=swept")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    place = Path("outputs/swept")
+    place.mkdir(parents=True)
+    old, new = place / f".sweep.json.{dead.pid}", place / f".report.html.{dead.pid}"
+    for draft in (old, new):
+        draft.write_text("{")
+    os.utime(old, (time.time() - 3600,) * 2)
+    done = hone(*words)
+    assert done.code == 0, done.said
+    assert not old.exists()
+    assert new.exists(), "another machine may be writing it"
 
 
 def test_a_file_is_no_place(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ DEFAULTS = TrainSettings(
     seed=0, epochs=2.0, steps=None, batch_size=4, accumulate=1, clip_norm=1.0, on_nonfinite="stop",
     precision="32-true", compile=False, gradient_checkpointing=False, limit=None, evaluate_every=None,
     evaluate_rows=None, save_every=None, log_every=1, monitor="f1_macro", patience=None, accelerator="cpu", devices=1,
-    strategy="auto", resume=None, output_root="outputs", name=None, notes="", verify=True, trust=[],
+    workers=0, strategy="auto", resume=None, output_root="outputs", name=None, notes="", verify=True, trust=[],
 )  # fmt: skip
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -70,6 +70,8 @@ class Notebook(Listeners):
         self.rows.append(dict(row))
 
     def counted(self, skipped: int, retries: int) -> None: ...
+
+    def left_out(self, counts: Mapping[str, int]) -> None: ...
 
     def examined(self, step: int, split: str, records: dict[str, Any]) -> None: ...
 

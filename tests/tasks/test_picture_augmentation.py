@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hone.tasks.vision.shared.augmentation import Augmented
+from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.colours import OPERATIONS, erase
 from hone.tasks.vision.shared.samples import Geometry, Sample
 
@@ -40,7 +40,7 @@ def masked_box(moved: Any) -> list[float]:
 def test_everything_moves_together(options: dict[str, Any]) -> None:
     sizes = set()
     for seed in range(30):
-        moved: Any = Augmented(**options).augment(sample(), np.random.default_rng(seed))
+        moved: Any = AugmentOptions(**options).augment(sample(), np.random.default_rng(seed))
         assert moved.mask.size == moved.picture.size
         sizes.add(moved.size)
         if "random_operations" not in options:

@@ -95,7 +95,7 @@ def test_without_a_compiler_it_trains_and_says_so(process: Hone, tmp_path: Path)
 
 
 def test_a_network_without_layers_of_its_own_says_so(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hone.models.layers._find_layer_lists", lambda *parts: [])
+    monkeypatch.setattr("hone.models.layers._find_layer_lists", lambda *parts: {})
     done = hone("train", *SMALL, "compile=true")
     assert done.code == 0, done.said
     assert "compile=true: no layers were recognised" in done.err

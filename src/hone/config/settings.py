@@ -23,6 +23,7 @@ from hone.core.value_types import (
     Positive,
     Precision,
     Split,
+    StepWorkers,
     Strategy,
 )
 from hone.core.wording import as_typed
@@ -67,6 +68,7 @@ class TrainSettings:
     patience: Count | None
     accelerator: Accelerator
     devices: Count
+    workers: StepWorkers
     strategy: Strategy
     resume: Place | None
     output_root: Place

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hone.core.files import drafted, storing
+from hone.core.files import drafted, make_folder, storing
 from hone.core.metric import Array, Columns, Metric, Scores, SumMetric, code_rows
 from hone.core.trust import function_of, name_of
 
@@ -77,9 +77,9 @@ class Contributions:
         arrays = {"id": pa.array(list(self.records["id"]))} | {name: _as_lists(rows) for name, rows in columns.items()}
         described = {_ABOUT: json.dumps({"truth": truth, "metrics": about}).encode()}
         with storing(path):
-            path.parent.mkdir(exist_ok=True)
-        with drafted(path) as draft:
-            pq.write_table(pa.table(arrays).replace_schema_metadata(described), draft)
+            make_folder(path.parent)
+        with drafted(path) as draft, draft.open("wb") as file:  # whose errors have a code, unlike those of pyarrow's
+            pq.write_table(pa.table(arrays).replace_schema_metadata(described), file)
 
     def _score(self, metric: Metric) -> float | Scores:
         if isinstance(metric, SumMetric):

@@ -42,9 +42,17 @@ class UserError(HoneError):
 class RowError(UserError):
     """A row that turns out unreadable when it is encoded: the row's id, the role at fault and the problem."""
 
-    def __init__(self, row: int, role: str, problem: str) -> None:
-        super().__init__(f"row {row} (counting from 0), {role}: {problem}.")
-        self.role, self.problem = role, problem
+    def __init__(self, row: int, role: str, problem: str, split: str = "") -> None:
+        super().__init__(row, role, problem, split)  # pickling restores an error from these arguments
+        self.row, self.role, self.problem, self.split = row, role, problem, split
+
+    def __str__(self) -> str:
+        place = f"{self.split} split, " if self.split else ""
+        return f"{place}row {self.row} (counting from 0), {self.role}: {self.problem}."
+
+    def within(self, split: str) -> RowError:
+        """Return the error with the name of the split that has the row."""
+        return RowError(self.row, self.role, self.problem, split)
 
 
 @final

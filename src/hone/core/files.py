@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,14 @@ def append_line(descriptor: int, line: bytes) -> None:
         raise
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, with those that it is in, unless it exists. New names are on the disk once this returns."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            sync(folder.parent)
+
+
 def stamp(file: Path) -> dict[str, Any]:
     """Return the size and the digest of a file."""
     with file.open("rb") as content:
@@ -129,13 +138,14 @@ def sync_all(folder: Path) -> None:
     sync(folder)
 
 
-def remove_drafts(folder: Path) -> None:
+def remove_drafts(folder: Path, age: float = 0.0) -> None:
     """Remove what processes that have been killed had begun to write into a folder.
 
-    No process of another machine may be writing there: this one must hold the lock of the run."""
+    No process of another machine may be writing there: this one must hold the lock of the run. Where there is no such
+    lock, `age` is the number of seconds after which a draft, wherever it was begun, is certainly not being written."""
     for path in folder.glob(".*"):
         name, _, process = path.name[1:].rpartition(".")
-        if process.isdigit() and not _is_alive(int(process)):
+        if process.isdigit() and not _is_alive(int(process)) and _seconds_since_change(path) >= age:
             complete = path.with_name(name.removesuffix(_OLD))
             if name.endswith(_OLD) and not complete.exists():
                 path.rename(complete)  # its process was killed just before the new folder got the name
@@ -158,6 +168,14 @@ def _describe(path: Path, code: int, size: int | None) -> str:
     place = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
     free = f" ({bytes_in_words(shutil.disk_usage(place).free)} free at {place})" if code == errno.ENOSPC else ""
     return f"{path}: cannot write{amount}: {os.strerror(code)}{free}. {_REMEDIES.get(code, '')}".rstrip()
+
+
+def _seconds_since_change(path: Path) -> float:
+    """Return the age of a draft; it is 0 if its process has just finished it."""
+    try:
+        return max(time.time() - path.lstat().st_mtime, 0.0)
+    except FileNotFoundError:
+        return 0.0
 
 
 def _is_alive(process: int) -> bool:

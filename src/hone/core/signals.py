@@ -17,11 +17,11 @@ from hone.core.errors import Interrupted, Preempted, StopRequest
 Handler = Callable[[int, FrameType | None], Any]
 
 _PREEMPTING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
-_STOPPING = (*_PREEMPTING, signal.SIGINT)
+STOPPING = (*_PREEMPTING, signal.SIGINT)
 
 
 @contextmanager
-def handled_by(handler: Handler, numbers: Iterable[int] = _STOPPING) -> Iterator[dict[int, Any]]:
+def handled_by(handler: Handler, numbers: Iterable[int] = STOPPING) -> Iterator[dict[int, Any]]:
     """While this is open, the handler gets the signals. Yields the earlier handlers, which are restored afterwards."""
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before: dict[int, Any] = {number: signal.signal(number, handler) for number in heeded}

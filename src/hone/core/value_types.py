@@ -107,6 +107,7 @@ Split = Literal["train", "validation", "test"]
 Splits = Mapping[Split, str | None]
 ColumnsByRole = Mapping[str, str | list[str] | None]
 Workers = Literal["auto"] | Count
+StepWorkers = Literal["auto"] | Index
 Rerun = Literal["failed", "stale", "all", "nothing"]
 Documents = Literal["lines", "paragraphs", "files"]
 Objectives = Mapping[str, Literal["maximize", "minimize"]]

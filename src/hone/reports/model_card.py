@@ -89,7 +89,17 @@ def _command(task: Task) -> str:
         f"{role}={value if isinstance(value, str) else json.dumps(value)}" for role, value in task.question().items()
     ]
     name = type(task).__module__.rpartition(".")[2]
-    words = ["hone", "predict", "checkpoint=hub", f"checkpoint.path={_HERE}", f"task={name}", *options, *inputs]
+    output = ["output=predictions.jsonl"] if task.bulky else []  # files are written beside it
+    words = [
+        "hone",
+        "predict",
+        "checkpoint=hub",
+        f"checkpoint.path={_HERE}",
+        f"task={name}",
+        *options,
+        *inputs,
+        *output,
+    ]
     return shlex.join(words)
 
 

@@ -77,6 +77,9 @@ def _facts(record: Record, advice: str | None) -> Iterator[tuple[str, str]]:
             "retried",
             f"{record['retries']} times with half the learning rate, after a NaN or infinite number",
         )
+    if record["left_out_rows"]:
+        counts = ", ".join(f"{count:,} × {split}" for split, count in record["left_out_rows"].items())
+        yield "left out", f"rows that could not be decoded: {counts}"
     yield "took", f"{record['seconds']:.0f} s"
     yield "folder", folder
     yield "model", f"{folder}/model"

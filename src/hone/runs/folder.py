@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, final
 
 from hone.core.errors import UserError, damaged
-from hone.core.files import remove_drafts
+from hone.core.files import make_folder, remove_drafts, sync
 from hone.core.paths import relative_to_cwd
 from hone.runs.record import read_record
 
@@ -116,7 +116,7 @@ class Folder:
 def cell_folder(path: Path) -> Folder:
     """Make the folder of one cell of a sweep, unless it exists. Its name is the identity of the run."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as error:
         raise UserError(f"{path}: cannot make the run's folder: {error.strerror}.") from error
     return Folder(path.resolve())
@@ -129,7 +129,9 @@ def new_folder(root: Path, name: str, identity: str) -> Folder:
     for suffix in ("", *(f"-{secrets.token_hex(2)}" for _ in range(100))):
         path = parent / f"{stamp}-{identity}{suffix}"
         try:
-            path.mkdir(parents=True)
+            make_folder(parent)
+            path.mkdir()
+            sync(parent)
         except FileExistsError:
             continue
         except OSError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 _WITHOUT_EFFECT = {
     "accelerator", "gradient_checkpointing", "log_every", "name", "notes", "output_root", "resume", "save_every",
-    "strategy", "sweep", "tracker", "trust", "verify",
+    "strategy", "sweep", "tracker", "trust", "verify", "workers",
 }  # fmt: skip
 """The keys that cannot change a result."""
 
@@ -47,7 +47,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str 
 def with_absolute_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config with absolute local paths, valid from any folder. An id of the Hub is not a path and stays."""
     absolute = dict(config)
-    for section, keys in {"dataset": ("path", "labels"), "checkpoint": ("path", "tokenizer")}.items():
+    for section, keys in {"dataset": ("path", "root", "labels"), "checkpoint": ("path", "tokenizer")}.items():
         node = dict(config[section])
         for key in keys:
             value = node.get(key)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hone.core.errors import UserError, damaged
-from hone.core.files import append_line, storing, sync
+from hone.core.files import append_line, make_folder, storing, sync
 from hone.runs.identity import differences
 
 
@@ -27,7 +27,7 @@ class JsonLines:
     def locked(self) -> Iterator[LockedLines]:
         """Lock the file, so that no other process appends to it. The kernel releases the lock if this process dies."""
         with storing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

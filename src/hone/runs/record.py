@@ -19,7 +19,8 @@ from hone.runs.reading import read_sealed, sealed_text
 _KEYS = (
     "id", "identity", "name", "group", "state", "exit_code", "reason", "started", "finished", "seconds", "command",
     "overrides", "choices", "folder", "git", "versions", "hardware", "data", "checkpoint", "parameters", "precision",
-    "steps", "skipped_steps", "retries", "best", "scores", "baseline", "lower_is_better", "signatures", "tracker",
+    "steps", "skipped_steps", "retries", "left_out_rows", "best", "scores", "baseline", "lower_is_better", "signatures",
+    "tracker",
 )  # fmt: skip
 _KINDS: dict[str, type] = {
     "state": str, "command": str, "overrides": list, "choices": dict, "git": dict, "versions": dict, "data": dict,

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hone.core.errors import RunError, one_line
-from hone.core.files import draft_of, remove_drafts, stamp, storing, sync
+from hone.core.files import draft_of, make_folder, remove_drafts, stamp, storing, sync
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Snapshots:
         """Write a snapshot. It is durable once this returns; until then the earlier ones stay untouched."""
         size = sum(tensor.nbytes for tensors in snapshot.tensors.values() for tensor in tensors.values())
         with storing(self._place(snapshot.step), size):
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder)
             remove_drafts(self.folder)
             draft = draft_of(self.folder / "draft")
             try:

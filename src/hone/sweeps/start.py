@@ -11,6 +11,7 @@ from typing import Any, final
 from hone.config.build import build
 from hone.config.job import Invocation
 from hone.core.errors import Interrupted, Preempted, StopRequest, UserError
+from hone.core.files import remove_drafts
 from hone.runs.sweep_file import Cell, CellState, stored_by_tracker
 from hone.sweeps.jobs import Ready, Roster
 from hone.sweeps.launchers.launcher import Launcher
@@ -25,6 +26,9 @@ from hone.sweeps.workers import LocalWorkers, Workers
 from hone.tracking.bookkeeping import Stored, TrackedRun, incomplete
 from hone.tracking.tracker import Tracker, guarded
 from hone.tracking.wandb.client import agent_ignored
+
+_ABANDONED = 600.0
+"""Seconds after which a draft in a sweep's folder is nobody's. It takes moments to write one."""
 
 
 @final
@@ -65,6 +69,7 @@ def _run(request: SweepRequest, roster: Roster, possible: Mapping[Cell, Ready], 
     aim = _find_aim(request, roster, possible)
     workers = launcher.workers(sweep, folder, any_run.job.settings.devices)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_drafts(folder, _ABANDONED)  # those of drivers that were killed; one of another machine may be at work
     sweep_file = _make_sweep_file(request, aim)
     search = sweep.sampler.search(request.space, aim, sweep.pruner, folder, sweep.rerun)
     driver = Driver(search, roster, Ledger(folder), workers, make_screen(aim), sweep_file)

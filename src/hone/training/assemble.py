@@ -80,7 +80,7 @@ def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, prepared:
     )
     course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
     state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)
-    data.halvings = state.halvings
+    data.halvings, data.left_out = state.halvings, state.left_out
     return Assembled(prepared.rows, task, data, network, prepared.monitor, course, state)
 
 
@@ -110,7 +110,7 @@ def _make_data(
     encoded = parts.head.precompute(prepared.encoded, network, prepared.task, fabric.device)
     return DataModule(
         encoded, prepared.task, parts.batch, settings.batch_size, settings.accumulate, settings.seed,
-        fabric.global_rank, fabric.world_size, prepared.rows.stream,
+        fabric.global_rank, fabric.world_size, prepared.rows.stream, parts.dataset.on_bad_row == "skip",
     )  # fmt: skip
 
 

@@ -13,10 +13,12 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from hone.core.errors import RunError
 from hone.core.scores import join_records, restore_order
 from hone.core.task import Batch, Columns, Predictive
 from hone.data.module import Batches, DataModule
 from hone.training import memory
+from hone.training.fabric import sum_over_processes
 
 
 @final
@@ -54,6 +56,11 @@ def predict(fabric: Fabric, module: Any, data: DataModule, split: str, examples:
             if parts is not None:
                 break
             memory.halve_evaluation_passes(data, module, split, batches)
+    data.left_out.report(batches.left_out)
+    rows, left_out = sum_over_processes(fabric, torch.tensor([len(parts), len(batches.left_out)], dtype=torch.float64))
+    if left_out and not rows:
+        raise batches.left_out[0] if batches.left_out else RunError(f"{split}: no row can be decoded.")
+    data.left_out.count_evaluation(split, round(left_out))
     return data.task.merge(_in_order(fabric, batches, parts))
 
 
@@ -69,7 +76,7 @@ def _predict_all(fabric: Fabric, module: Any, batches: Batches, step: str = "pre
 
 
 def _in_order(fabric: Fabric, batches: Batches, parts: list[Columns]) -> Columns:
-    order, predictions = _gather(batches.plan, parts, fabric.world_size)
+    order, predictions = _gather(batches.rows, parts, fabric.world_size)
     return restore_order(predictions, order)
 
 
@@ -112,9 +119,9 @@ def _buffers_shared(module: Any) -> Iterator[None]:
         wrapped.require_forward_param_sync = syncs
 
 
-def _gather(plan: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
+def _gather(rows: list[Any], parts: list[Columns], world: int) -> tuple[np.ndarray[Any, Any], Columns]:
     """Return the row numbers and the predictions of all processes."""
-    order = np.concatenate(plan) if plan else np.array([], dtype=np.int64)
+    order = np.concatenate(rows) if rows else np.array([], dtype=np.int64)
     if world == 1:
         return order, join_records(parts)
     shares: list[Any] = [None] * world

@@ -152,5 +152,5 @@ def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Colu
     fabric = make_fabric(settings.accelerator, precision)
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
     _, encoded = encode(rows, run.task, run.source)
-    data = DataModule(encoded, run.task, Random(), batch_size)
+    data = DataModule(encoded, run.task, Random(), batch_size, skips_bad_rows=run.source.on_bad_row == "skip")
     return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)

@@ -45,6 +45,10 @@ class Listeners(ABC):
         """So far this many steps were left out, or so many times the run went back, as a number was not finite."""
 
     @abstractmethod
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """This many rows of each split could not be decoded and were left out so far."""
+
+    @abstractmethod
     def examined(self, step: int, split: str, records: Columns) -> None:
         """The records of a split, before their scores."""
 
@@ -79,6 +83,8 @@ class NoListeners(Listeners):
     def log(self, row: Mapping[str, Any]) -> None: ...
 
     def counted(self, skipped: int, retries: int) -> None: ...
+
+    def left_out(self, counts: Mapping[str, int]) -> None: ...
 
     def examined(self, step: int, split: str, records: Columns) -> None: ...
 
@@ -126,6 +132,10 @@ class RunListeners(Listeners):
 
     def counted(self, skipped: int, retries: int) -> None:
         self.record.update(skipped_steps=skipped, retries=retries)
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        if counts != self.record["left_out_rows"]:
+            self.record.update(left_out_rows=dict(counts))
 
     def examined(self, step: int, split: str, records: Columns) -> None:
         self.gallery.examined(step, split, records)

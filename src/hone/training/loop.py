@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import closing
-from itertools import islice
 
 import torch
 from lightning.fabric import Fabric
@@ -14,7 +13,7 @@ from torch import Tensor
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import OnNonfinite
+from hone.core.value_types import OnNonfinite, StepWorkers
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -26,6 +25,7 @@ from hone.training.progress import RunProgress
 from hone.training.retrying import go_back
 from hone.training.state import TrainState
 from hone.training.step import run_passes, update
+from hone.training.workers import count_workers, steps_made
 
 
 def fit(
@@ -37,13 +37,14 @@ def fit(
     clip_norm: float | None,
     seed: int,
     on_nonfinite: OnNonfinite,
+    workers: StepWorkers = 0,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     if progress.course.saves_start and not progress.step:
         progress.save(fabric, state)
     while True:
         try:
-            return _go_on(fabric, state, data, progress, stop, clip_norm, seed, on_nonfinite)
+            return _go_on(fabric, state, data, progress, stop, clip_norm, seed, on_nonfinite, workers)
         except NotFinite as reason:
             go_back(fabric, state, progress, reason)
 
@@ -57,24 +58,28 @@ def _go_on(
     clip_norm: float | None,
     seed: int,
     on_nonfinite: OnNonfinite,
+    workers: StepWorkers,
 ) -> None:
     """Take all steps that are left. Raise NotFinite if the run has to go back."""
     course = progress.course
     meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress)) as steps:
+    with closing(_steps(fabric, data, progress, workers)) as steps:
         for step in steps:
-            targets, asked = _agree(fabric, step, stop)
+            targets, asked, left_out = _agree(fabric, step, stop)
             seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
             taken = _take(fabric, state, data, check, step, targets, clip_norm)
             if taken is None:
                 continue
             meter.count(step, *taken, targets)
+            state.left_out.report(step.left_out)
+            state.left_out.count_training(left_out)
             progress.advance(step.number)
 
             if asked or course.needs_health_check(step.number):
                 check.require()
                 progress.count_skipped(state)
+                progress.count_left_out(state.left_out)
             if course.logs(step.number):
                 progress.log(meter.read(state))
             if course.evaluates(step.number):
@@ -105,24 +110,29 @@ def _take(
         return update(fabric, state, check, step, summed, clip_norm)
 
 
-def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress, workers: StepWorkers) -> Generator[Step]:
     """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
     batches of the present size."""
     progress.require_not_pruned()
+    processes = count_workers(workers, fabric.device, data)
     while not progress.is_over:
-        to_come = islice(data.steps(progress.step + 1), progress.course.steps - progress.step)
-        with closing(prefetched(to_come, fabric.device)) as steps:
+        left = progress.course.steps - progress.step
+        with (
+            steps_made(data, progress.step + 1, left, processes) as to_come,
+            closing(prefetched(to_come, fabric.device)) as steps,
+        ):
             for step in steps:
                 yield step
                 if progress.is_over or progress.step != step.number:
                     break
 
 
-def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool]:
-    """Return the number of targets of all processes, and whether any of them was asked to stop."""
-    ours = torch.tensor([sum(step.targets), float(stop.asked is not None)], dtype=torch.float64)
-    targets, asked = sum_over_processes(fabric, ours)
-    return max(targets, 1e-12), asked > 0
+def _agree(fabric: Fabric, step: Step, stop: Stop) -> tuple[float, bool, int]:
+    """Return the number of targets of all processes, whether any of them was asked to stop, and how many rows they
+    left out of the step."""
+    ours = torch.tensor([sum(step.targets), stop.asked is not None, len(step.left_out)], dtype=torch.float64)
+    targets, asked, left_out = sum_over_processes(fabric, ours)
+    return max(targets, 1e-12), asked > 0, round(left_out)
 
 
 def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: RunProgress, check: FiniteCheck) -> float:
@@ -133,6 +143,7 @@ def _evaluate(fabric: Fabric, state: TrainState, data: DataModule, progress: Run
         scores = compute_scores(data.task, records)
         check.judge_score(scores, progress.monitor.name, progress.step)
         progress.shown(show(fabric, state.wrapped, data))
+        progress.count_left_out(state.left_out)
         progress.examined("validation", records)
         progress.evaluated(records, scores, state)
     return time.perf_counter() - start

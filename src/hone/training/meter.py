@@ -46,6 +46,7 @@ class Meter:
             **_rates(state.scheduler),
             **({"train/skipped_steps": state.skipped.total} if state.skipped.total else {}),
             **({"train/retries": state.retries.total} if state.retries.total else {}),
+            **({"train/left_out_rows": state.left_out.counts["train"]} if "train" in state.left_out.counts else {}),
             "train/samples_per_second": rows / seconds,
             f"train/{self.unit}_per_second": tokens / seconds,
             "train/waste": computed / max(tokens, 1.0),

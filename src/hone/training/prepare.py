@@ -19,6 +19,7 @@ from hone.models.layers import LayerMap
 from hone.models.network import build_blank_network, enable_recomputation
 from hone.training.course import Monitor
 from hone.training.parts import RunParts
+from hone.training.single_rows import require_no_single_rows
 from hone.training.stage_cache import StageCache
 
 
@@ -42,6 +43,8 @@ def prepare(parts: RunParts, settings: TrainSettings, cache: StageCache, strict:
     rows, encoded = cache.cached("encoded", lambda: encode(prepared.rows, prepared.task, parts.dataset))
     if parts.batch.by == "tokens":
         _require_room(encoded["train"], settings.batch_size, prepared.task)
+    if "train" in encoded and not parts.head.precomputes:
+        require_no_single_rows(encoded["train"], prepared.task, parts.batch, settings, prepared.blank)
     return replace(prepared, rows=rows, encoded=encoded)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 from lightning.fabric import Fabric
 
-from hone.core.errors import Pruned, RunError
+from hone.core.errors import Pruned, RowError, RunError, UserError
 from hone.core.task import Columns
+from hone.data.left_out import REMEDY, LeftOut
 from hone.runs.snapshots import Snapshot, Snapshots
 from hone.training.course import Course, Monitor
 from hone.training.listeners import Listeners
@@ -78,6 +80,21 @@ class RunProgress:
         if counts != self.counts:
             self.counts = counts
             self.listeners.counted(*counts)
+
+    def count_left_out(self, left_out: LeftOut) -> None:
+        """Report how many rows could not be decoded and were left out so far, if there were any."""
+        if left_out.counts:
+            self.listeners.left_out(left_out.counts)
+
+    @contextmanager
+    def explaining_bad_rows(self) -> Iterator[None]:
+        """Add a remedy to the error of a row that cannot be decoded. After the first step it no longer is a mistake
+        found in time: the run fails, and its last checkpoint is kept."""
+        try:
+            yield
+        except RowError as error:
+            kind = RunError if self.step else UserError
+            raise kind(f"{error} {REMEDY}") from error
 
     def examined(self, split: str, records: Columns) -> None:
         """Report the records of a split, before their scores."""

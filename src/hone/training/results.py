@@ -55,6 +55,7 @@ def _score_splits(
     baseline: Scores = {}
     for split in [split for split in splits if split in data.splits]:
         records = best_records.get(split) or predict(fabric, assembled.state.wrapped, data, split)
+        progress.count_left_out(assembled.state.left_out)
         contributions = Contributions.of(metrics_of(task), records)
         scores |= {f"{split}/{name}": value for name, value in contributions.scores().items()}
         baseline |= {f"{split}/{name}": value for name, value in baseline_scores(task, records).items()}

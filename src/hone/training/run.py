@@ -58,12 +58,13 @@ def train(job: Job, cache: StageCache) -> float | None:
             ):
                 progress.resume(fabric, assembled.state)
                 progress.begin(assembled.state)
-                with stop.deferred(), assembled.state.fast_paths():
+                with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
                     fit(
                         fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
-                        settings.on_nonfinite,
+                        settings.on_nonfinite, settings.workers,
                     )  # fmt: skip
-                conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+                with progress.explaining_bad_rows():
+                    conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from torch import nn
 
 from hone.core.contributions import Contributions, truth_of
-from hone.core.files import drafted, drafted_folder, storing
+from hone.core.files import drafted, drafted_folder, make_folder, storing
 from hone.core.task import Columns, Facts, Task
 from hone.models.adapters import Adapter
 from hone.runs.folder import Folder
@@ -35,9 +35,9 @@ def save_records(records: Columns, path: Path) -> None:
     """Write one row per example, in the order of the split."""
     table = pa.table({name: _column(values) for name, values in records.items()})
     with storing(path):
-        path.parent.mkdir(exist_ok=True)
-    with drafted(path) as draft:
-        pq.write_table(table, draft)
+        make_folder(path.parent)
+    with drafted(path) as draft, draft.open("wb") as file:  # pyarrow's own file does not say why it cannot be closed
+        pq.write_table(table, file)
 
 
 def save_model(network: Any, processor: Any, facts: Facts, folder: Path) -> None:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from hone.data.batching import Halvings
+from hone.data.left_out import LeftOut
 from hone.training.fast.compiling import Compilation
 from hone.training.fast.packing import Packing
 from hone.training.module import Module
@@ -60,6 +61,7 @@ class TrainState:
     skipped: SkippedSteps = field(default_factory=SkippedSteps)
     retries: Retries = field(default_factory=Retries)
     halvings: Halvings = field(default_factory=Halvings)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @contextmanager
     def fast_paths(self) -> Iterator[None]:
@@ -82,6 +84,7 @@ class TrainState:
             "skipped": asdict(self.skipped),
             "retries": asdict(self.retries),
             "halvings": asdict(self.halvings),
+            "left_out": dict(self.left_out.counts),
         }
         return {file: content for file, content in tensors.items() if content}, state
 
@@ -97,6 +100,8 @@ class TrainState:
         vars(self.skipped).update(state["skipped"])
         vars(self.retries).update(state.get("retries", {}))  # older checkpoints have none
         vars(self.halvings).update(state["halvings"])
+        self.left_out.counts.clear()
+        self.left_out.counts.update(state.get("left_out", {}))
 
 
 def trainable_tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from datasets import Dataset, DatasetDict, Json, load_dataset, load_dataset_builder, load_from_disk
+from pyarrow.dataset import ParquetFragmentScanOptions
 
 from hone.core.errors import UserError, did_you_mean, join_names, one_line
 from hone.core.paths import nearest_path
@@ -186,6 +187,8 @@ def _reader_of(file: Path) -> tuple[str, dict[str, Any]]:
         raise UserError(f"{file}: unknown format {file.suffix!r}; hone reads {join_names(_FORMATS)}.")
     if file.stat().st_size == 0:
         raise UserError(f"{file}: the file is empty.")
+    if kind == "parquet":  # by default much of the file is read ahead, with all pictures that it has
+        return kind, {"fragment_scan_options": ParquetFragmentScanOptions(pre_buffer=False)}
     return kind, {"sep": "\t"} if file.suffix.lower() == ".tsv" else {}
 
 

@@ -18,8 +18,8 @@ from hone.tasks.metrics.scalars import top_accuracy
 from hone.tasks.targets.classification import Classification
 from hone.tasks.text.shared.padding import stack_features
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
-from hone.tasks.vision.shared.augmentation import Augmented
-from hone.tasks.vision.shared.mixing import Mixed
+from hone.tasks.vision.shared.augmentation import AugmentOptions
+from hone.tasks.vision.shared.mixing import MixOptions
 from hone.tasks.vision.shared.pixels import require_one_size, to_pixels
 from hone.tasks.vision.shared.samples import Sample
 
@@ -28,7 +28,7 @@ _TOP = 5
 
 @final
 @dataclass(eq=False)
-class ImageClassification(Classification, Augmented, Mixed):
+class ImageClassification(Classification, AugmentOptions, MixOptions):
     """The image classification task. Its fields are the options in `conf/task/image_classification.yaml`."""
 
     roles: ClassVar[tuple[str, ...]] = ("image", "label")

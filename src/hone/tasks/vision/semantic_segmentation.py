@@ -25,7 +25,7 @@ from hone.tasks.metrics.overlap import COUNTS, overlap_metrics
 from hone.tasks.targets.classes import class_config, list_class_weights, require_two_classes
 from hone.tasks.targets.kinds import label_names
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
-from hone.tasks.vision.shared.augmentation import Augmented
+from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.masks import UNLABELLED, MaskCodes, decode_mask, find_classes, mask_faults
 from hone.tasks.vision.shared.pixels import require_recipe
 from hone.tasks.vision.shared.samples import Sample
@@ -36,7 +36,7 @@ _SHOWN = 4
 
 @final
 @dataclass(eq=False)
-class SemanticSegmentation(Augmented, Task):
+class SemanticSegmentation(AugmentOptions, Task):
     """The semantic segmentation task. Its fields are the options in `conf/task/semantic_segmentation.yaml`."""
 
     ignore: Index | None = 255
@@ -133,8 +133,8 @@ class SemanticSegmentation(Augmented, Task):
 
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         predicted = np.asarray(record["predicted"], dtype=np.float64)
-        shares = predicted / max(predicted.sum(), 1)
-        return {"shares": dict(zip(self.facts.labels, shares.tolist(), strict=True))}
+        shares = dict(zip(self.facts.labels, (predicted / max(predicted.sum(), 1)).tolist(), strict=True))
+        return {name: record[name] for name in self.bulky if name in record} | {"shares": shares}
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
         names = label_names(config)

@@ -18,7 +18,7 @@ _RATIOS = (3 / 4, 4 / 3)
 
 
 @dataclass(eq=False)
-class Augmented:
+class AugmentOptions:
     """The options of a task that changes training pictures at random. With the defaults it changes none."""
 
     crop: KeptShare = 1.0

@@ -16,7 +16,7 @@ from hone.core.value_types import NotNegative
 
 
 @dataclass(eq=False)
-class Mixed:
+class MixOptions:
     """The options of a task that mixes the pictures of a batch. With the defaults it mixes none."""
 
     mixup: NotNegative = 0.0
