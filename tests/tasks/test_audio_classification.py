@@ -26,11 +26,13 @@ from transformers import (
 from conftest import Hone, only_run, record, train_in
 from hone.core.errors import RowError, UserError
 from hone.core.task import Facts
+from hone.data.encoded import encode
 from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import MediaFile, encode_with_media
 from hone.data.media.sounds import decode, to_wav
 from hone.data.media.storing import store_media
-from hone.data.tiny.tones import tone_examples
+from hone.data.rows import Rows
+from hone.data.tiny.tones import TinyTones, tone_examples
 from hone.models.checkpoints.tiny_audio import TinyWav2Vec2Bert
 from hone.tasks.audio.audio_classification import AudioClassification
 from hone.tasks.audio.shared.augmentation import SoundAugmentation
@@ -312,3 +314,20 @@ def test_the_toy_is_learned(hone: Hone) -> None:
     done = hone("train", "experiment=toy/audio_classification", "tracker=none")
     assert done.code == 0, done.said
     assert record(only_run())["scores"]["test/f1_macro"] > 0.75
+
+
+def test_few_sounds_are_encoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spectrograms of many rows would not fit into memory."""
+    task, sizes = bound(), list[int]()
+    columns = {"id": [*range(130)], "audio": [to_wav(hum(0.2), RATE)] * 130, "label": ["low"] * 130}
+    rows = store_media(Dataset.from_dict(columns), task, {})
+    encode_rows = AudioClassification.encode
+
+    def counted(self: AudioClassification, rows: Any) -> Any:
+        sizes.append(len(rows["id"]))
+        return encode_rows(self, rows)
+
+    monkeypatch.setattr(AudioClassification, "encode", counted)
+    encode(Rows({"train": rows}, FACTS), task, TinyTones())
+    assert sum(sizes) == 130
+    assert max(sizes) <= 64
