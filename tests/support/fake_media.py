@@ -109,6 +109,7 @@ AUTO_MODELS = (
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
     "AutoModelForAudioClassification",
+    "AutoModelForDepthEstimation",
 )
 
 

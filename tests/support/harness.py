@@ -167,18 +167,8 @@ class Started:
     def fit(self, stop: Stop | None = None) -> "Started":
         self.run.resume(self.fabric, self.train_state)
         self.run.begin(self.train_state)
-        training = self.training
         with self.train_state.fast_paths():
-            fit(
-                self.fabric,
-                self.train_state,
-                self.data,
-                self.run,
-                stop or Stop(),
-                training.clip_norm,
-                training.seed,
-                training.on_nonfinite,
-            )
+            fit(self.fabric, self.train_state, self.data, self.run, stop or Stop(), self.training.settings())
         return self
 
     @property

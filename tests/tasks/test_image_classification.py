@@ -26,13 +26,14 @@ from transformers import (
 
 from conftest import Hone, only_run, record
 from hone.core.draws import Draws
-from hone.core.errors import UserError
+from hone.core.errors import RowError, UserError
 from hone.core.task import Batch
 from hone.data.batching import Random
 from hone.data.encoded_rows import EncodedRows
+from hone.data.media.file import MediaFile
 from hone.data.media.storing import store_media
 from hone.data.module import DataModule
-from hone.data.tiny.shapes import SHAPES, shape_examples
+from hone.data.tiny.shapes import SHAPES, shape_examples, to_png
 from hone.models.checkpoints.tiny_vision import TinyResNet
 from hone.tasks.vision.image_classification import ImageClassification
 from hone.tasks.vision.shared.pixels import PixelRecipe, require_one_size, to_pixels
@@ -121,6 +122,15 @@ def test_a_processor_that_keeps_proportions_is_refused() -> None:
         require_one_size(ViTImageProcessorPil(size={"shortest_edge": 24}))
 
 
+def test_a_picture_too_narrow_for_its_processor_is_a_bad_row() -> None:
+    task = bound()[0]
+    narrow = MediaFile(None, to_png(noise(1, 300)), 7, "image")
+    assert task.encode({"id": [7], "image": [narrow]})["length"] == [1]
+    task.processor = ConvNextImageProcessorPil(size={"shortest_edge": 24})
+    with pytest.raises(RowError, match=r"row 7 .*1 × 300 pixels are too narrow"):
+        task.encode({"id": [7], "image": [narrow]})
+
+
 def bound(**options: Any) -> tuple[ImageClassification, EncodedRows]:
     """A task, and the rows of sixteen pictures."""
     raw = ImageClassification(**options)
@@ -128,7 +138,7 @@ def bound(**options: Any) -> tuple[ImageClassification, EncodedRows]:
     rows = store_media(Dataset.from_dict({**sample, "id": [*range(16)]}), raw, {})
     facts = raw.find_facts(rows, SHAPES)
     task = raw.bind(TinyResNet(lr=1.0).make_processor(raw.auto_processor, facts), facts)
-    encoded = Dataset.from_dict(task.encode({"id": [*range(16)], "label": sample["label"]}))
+    encoded = Dataset.from_dict(task.encode({"id": [*range(16)], "image": [], "label": sample["label"]}))
     return task, EncodedRows.of(encoded, rows, task)
 
 

@@ -202,9 +202,9 @@ def test_masks_move_with_their_pictures() -> None:
 
 
 def test_masks_need_a_processor_that_only_resizes() -> None:
-    require_recipe(SegformerImageProcessorPil())
+    require_recipe(SegformerImageProcessorPil(), "")
     with pytest.raises(UserError, match="SegformerImageProcessor"):
-        require_recipe(ViTImageProcessorPil(size={"shortest_edge": 24}))
+        require_recipe(ViTImageProcessorPil(size={"shortest_edge": 24}), "SegformerImageProcessor")
 
 
 def test_photographs_are_no_masks() -> None:

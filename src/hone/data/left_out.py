@@ -35,8 +35,9 @@ class LeftOut:
                 self.reported.add(str(error))
                 log.warning("%s The row is left out.", error)
 
-    def count_training(self, rows: int) -> None:
-        """Count rows that all processes left out of a training step."""
+    def count_training(self, errors: Iterable[RowError], rows: int) -> None:
+        """Count rows that all processes left out of a training step, of which this process knows what is wrong."""
+        self.report(errors)
         if rows:
             self.counts["train"] = self.counts.get("train", 0) + rows
 

@@ -15,6 +15,7 @@ from lightning import LightningDataModule
 from hone.core.columns import RowIndices, draw_rows
 from hone.core.errors import RowError, UserError
 from hone.core.task import Batch, Task
+from hone.core.value_types import StepWorkers
 from hone.data.batching import Batching, Halvings, split_by_length
 from hone.data.encoded_rows import EncodedRows
 from hone.data.left_out import REMEDY, LeftOut, MakeBatch, UsableBatch, make_substitute, make_usable
@@ -119,6 +120,8 @@ class DataModule(LightningDataModule):
         self.never_divided = ""
         """Why the results would change if a training batch were computed in parts, or an empty text."""
         self.halvings = Halvings()
+        self.workers: StepWorkers = 0
+        """How many processes make the training steps."""
         self.skips_bad_rows = skips_bad_rows
         """Whether rows that cannot be decoded are left out. If not, they raise RowError."""
         self.left_out = LeftOut()

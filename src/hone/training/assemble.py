@@ -80,6 +80,7 @@ def assemble(parts: RunParts, settings: TrainSettings, fabric: Fabric, prepared:
     )
     course = Course.of(settings, data.feed.steps_per_epoch, prepared.rows.sizes["train"])
     state = make_train_state(fabric, parts, network, task, layer_map, packing, course, settings.compile)
+    data.workers = settings.workers
     data.halvings, data.left_out = state.halvings, state.left_out
     return Assembled(prepared.rows, task, data, network, prepared.monitor, course, state)
 

@@ -10,10 +10,10 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
+from hone.config.settings import TrainSettings
 from hone.core import seeds
 from hone.core.scores import compute_scores
 from hone.core.signals import Stop
-from hone.core.value_types import OnNonfinite, StepWorkers
 from hone.data.module import DataModule, Step
 from hone.training import memory
 from hone.training.evaluation import predict, show
@@ -34,17 +34,14 @@ def fit(
     data: DataModule,
     progress: RunProgress,
     stop: Stop,
-    clip_norm: float | None,
-    seed: int,
-    on_nonfinite: OnNonfinite,
-    workers: StepWorkers = 0,
+    settings: TrainSettings,
 ) -> None:
     """Train from the run's present step to the end of its course, or of its patience."""
     if progress.course.saves_start and not progress.step:
         progress.save(fabric, state)
     while True:
         try:
-            return _go_on(fabric, state, data, progress, stop, clip_norm, seed, on_nonfinite, workers)
+            return _go_on(fabric, state, data, progress, stop, settings)
         except NotFinite as reason:
             go_back(fabric, state, progress, reason)
 
@@ -55,36 +52,30 @@ def _go_on(
     data: DataModule,
     progress: RunProgress,
     stop: Stop,
-    clip_norm: float | None,
-    seed: int,
-    on_nonfinite: OnNonfinite,
-    workers: StepWorkers,
+    settings: TrainSettings,
 ) -> None:
     """Take all steps that are left. Raise NotFinite if the run has to go back."""
-    course = progress.course
-    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, on_nonfinite)
+    meter, check = Meter(fabric, state.packing, data.task.unit), make_finite_check(fabric, state, settings.on_nonfinite)
     state.wrapped.train()
-    with closing(_steps(fabric, data, progress, workers)) as steps:
+    with closing(_steps(fabric, data, progress)) as steps:
         for step in steps:
             targets, asked, left_out = _agree(fabric, step, stop)
-            seeds.seed_everything(seed, "step", step.number, fabric.global_rank)
-            taken = _take(fabric, state, data, check, step, targets, clip_norm)
+            seeds.seed_everything(settings.seed, "step", step.number, fabric.global_rank)
+            taken = _take(fabric, state, data, check, step, targets, settings.clip_norm)
             if taken is None:
                 continue
             meter.count(step, *taken, targets)
-            state.left_out.report(step.left_out)
-            state.left_out.count_training(left_out)
+            state.left_out.count_training(step.left_out, left_out)
             progress.advance(step.number)
 
-            if asked or course.needs_health_check(step.number):
+            if asked or progress.course.needs_health_check(step.number):
                 check.require()
                 progress.count_skipped(state)
-                progress.count_left_out(state.left_out)
-            if course.logs(step.number):
+            if progress.course.logs(step.number):
                 progress.log(meter.read(state))
-            if course.evaluates(step.number):
+            if progress.course.evaluates(step.number):
                 meter.exclude(_evaluate(fabric, state, data, progress, check))
-            if course.saves(step.number) or asked:
+            if progress.course.saves(step.number) or asked:
                 progress.save(fabric, state)
             progress.require_not_pruned()
             if asked:
@@ -110,11 +101,11 @@ def _take(
         return update(fabric, state, check, step, summed, clip_norm)
 
 
-def _steps(fabric: Fabric, data: DataModule, progress: RunProgress, workers: StepWorkers) -> Generator[Step]:
+def _steps(fabric: Fabric, data: DataModule, progress: RunProgress) -> Generator[Step]:
     """Yield the step after the run's present one until the run is over. A step that was not taken comes again, in
     batches of the present size."""
     progress.require_not_pruned()
-    processes = count_workers(workers, fabric.device, data)
+    processes = count_workers(fabric.device, data)
     while not progress.is_over:
         left = progress.course.steps - progress.step
         with (

@@ -75,11 +75,12 @@ class RunProgress:
         self.listeners.begin(self.course.steps, self.step, state.retries.rows)
 
     def count_skipped(self, state: TrainState) -> None:
-        """Report how many steps were left out so far, if that has changed."""
+        """Report how many steps and rows were left out so far, if that has changed."""
         counts = state.skipped.total, state.retries.total
         if counts != self.counts:
             self.counts = counts
             self.listeners.counted(*counts)
+        self.count_left_out(state.left_out)
 
     def count_left_out(self, left_out: LeftOut) -> None:
         """Report how many rows could not be decoded and were left out so far, if there were any."""

@@ -47,24 +47,19 @@ def train(job: Job, cache: StageCache) -> float | None:
             prepared = prepare(parts, settings, cache)
             fabric, precision = open_fabric(settings, folder, parts.optimizer.rounds_at_random, prepared.blank)
             assembled = assemble(parts, settings, fabric, prepared)
-            Disk.of(
-                settings.output_root, parts.optimizer, precision, assembled.network, assembled.course, assembled.rows,
-                folder,
-            ).require_room()  # fmt: skip
+            place, optimizer, network = settings.output_root, parts.optimizer, assembled.network
+            Disk.of(place, optimizer, precision, network, assembled.course, assembled.rows, folder).require_room()
             origin = assembled.origin(parts) | {"precision": precision}
             with (
                 open_session(fabric, job, parts, assembled, origin, folder, log) as (folder, progress),
                 explained_by_others(fabric),
+                progress.explaining_bad_rows(),
             ):
                 progress.resume(fabric, assembled.state)
                 progress.begin(assembled.state)
-                with stop.deferred(), assembled.state.fast_paths(), progress.explaining_bad_rows():
-                    fit(
-                        fabric, assembled.state, assembled.data, progress, stop, settings.clip_norm, settings.seed,
-                        settings.on_nonfinite, settings.workers,
-                    )  # fmt: skip
-                with progress.explaining_bad_rows():
-                    conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+                with stop.deferred(), assembled.state.fast_paths():
+                    fit(fabric, assembled.state, assembled.data, progress, stop, settings)
+                conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())

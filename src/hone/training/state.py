@@ -101,6 +101,7 @@ class TrainState:
         vars(self.retries).update(state.get("retries", {}))  # older checkpoints have none
         vars(self.halvings).update(state["halvings"])
         self.left_out.counts.clear()
+        self.left_out.counts.clear()
         self.left_out.counts.update(state.get("left_out", {}))
 
 

@@ -30,7 +30,6 @@ from torch import Tensor
 from hone.core.errors import HoneError, RunError, UserError
 from hone.core.log import quieten_libraries
 from hone.core.signals import STOPPING
-from hone.core.value_types import StepWorkers
 from hone.data.module import DataModule, Step
 
 _MOST = 4
@@ -46,11 +45,11 @@ class _Array:
     values: Any
 
 
-def count_workers(asked: StepWorkers, device: torch.device, data: DataModule) -> int:
+def count_workers(device: torch.device, data: DataModule) -> int:
     """Return the number of workers of this process. On a CPU they would take the cores of the loop, and without files
     to decode there is little to do."""
-    if asked != "auto":
-        return asked
+    if data.workers != "auto":
+        return data.workers
     if device.type == "cpu" or not data.task.media:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -97,7 +97,7 @@ def stored_files(rows: Dataset, role: str) -> Iterator[MediaFile | None]:
 
 def _problem_of(file: MediaFile) -> str | None:
     try:
-        check(file)
+        _require_scale(file, check(file).mode)
     except RowError as error:
         return error.problem
     return None
@@ -110,8 +110,6 @@ def check(file: MediaFile) -> Header:
     with _opened(file) as picture:
         header = Header.of(picture)
         _require_right_name(file, header.format)
-        if header.mode in ("I", "F"):
-            raise file.error(f"its pixels are 32-bit numbers (mode {header.mode}), for which there is no scale")
     if not _has_end(file, header.format, size):
         with _opened(file) as picture:
             picture.load()
@@ -152,11 +150,16 @@ def _require_size(file: MediaFile, width: int, height: int) -> None:
 def _to_rgb(picture: Image.Image, file: MediaFile) -> Image.Image:
     """Convert pixels as transformers does, which leaves out transparency. Only 16-bit grey, which it turns white, is
     scaled to 8 bits."""
-    if picture.mode in ("I", "F"):
-        raise file.error(f"its pixels are 32-bit numbers (mode {picture.mode}), for which there is no scale")
+    _require_scale(file, picture.mode)
     if picture.mode.startswith("I;16"):
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     return picture.convert("RGB")
+
+
+def _require_scale(file: MediaFile, mode: str) -> None:
+    """Raise RowError where nothing says which values are black and white."""
+    if mode in ("I", "F"):
+        raise file.error(f"its pixels are 32-bit numbers (mode {mode}), for which there is no scale")
 
 
 def _size_of(file: MediaFile) -> int:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, final
 
 from transformers import (
     BaseImageProcessor,
+    DPTImageProcessorPil,
+    GLPNConfig,
     PretrainedConfig,
     ResNetConfig,
     SegformerConfig,
@@ -126,3 +128,25 @@ class TinyYolos(TinyVision):
             "use_mid_position_embeddings": False,
         }
         return YolosConfig(image_size=[self.image_size, self.image_size], **sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyGlpn(TinyVision):
+    """Four stages and a decoder whose depths are from 0 to `max_depth`, 10 unless the hyperparameters say otherwise."""
+
+    kind: ClassVar[str] = "tiny_glpn"
+    processor_class: ClassVar[type[BaseImageProcessor]] = DPTImageProcessorPil
+
+    image_size: Count = 64
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_sizes": [16, 32, 64, 96],
+            "depths": [1, 1, 1, 1],
+            "num_attention_heads": [1, 2, 4, 4],
+            "mlp_ratios": [2, 2, 2, 2],
+            "decoder_hidden_size": 32,
+            "drop_path_rate": 0.0,
+        }
+        return GLPNConfig(**sizes)

@@ -20,7 +20,7 @@ from hone.tasks.text.shared.padding import stack_features
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.mixing import MixOptions
-from hone.tasks.vision.shared.pixels import require_one_size, to_pixels
+from hone.tasks.vision.shared.pixels import require_one_size, require_shapes, to_pixels
 from hone.tasks.vision.shared.samples import Sample
 
 _TOP = 5
@@ -50,6 +50,7 @@ class ImageClassification(Classification, AugmentOptions, MixOptions):
         require_one_size(processor)
 
     def encode(self, rows: Columns) -> Columns:
+        require_shapes(self.processor, rows["image"])
         # Every picture becomes one of the same size, so that all cost the same.
         return {"id": rows["id"], "length": [1] * len(rows["id"]), **self.encode_labels(rows)}
 

@@ -75,7 +75,7 @@ class SemanticSegmentation(AugmentOptions, Task):
         list_class_weights(self.class_weights, facts)
 
     def configure_processor(self, processor: Any) -> None:
-        require_recipe(processor)
+        require_recipe(processor, "SegformerImageProcessor")
 
     def model_config(self) -> dict[str, Any]:
         return class_config(self.facts.labels)
@@ -92,7 +92,7 @@ class SemanticSegmentation(AugmentOptions, Task):
         ]
         if draws.training and self.is_augmenting:
             samples = [self.augment(sample, draws.row(place)) for place, sample in enumerate(samples)]
-        recipe = require_recipe(self.processor)
+        recipe = require_recipe(self.processor, "SegformerImageProcessor")
         pixels = recipe.normalise([recipe.resize(sample.picture) for sample in samples])
         batch: Batch = {"id": rows["id"], "inputs": {"pixel_values": pixels}}
         batch["sizes"] = [(sample.picture.height, sample.picture.width) for sample in samples]

@@ -101,17 +101,17 @@ def _problem_of(mask: MediaFile, picture: MediaFile | None, codes: MaskCodes) ->
         values = decode_values(mask).astype(np.int64)
     except RowError as error:
         return error.problem
-    problem = codes.problem(values) or _size_problem(values, picture)
+    problem = codes.problem(values) or size_problem(values.shape, picture)
     return problem and f"{mask.name}: {problem}"
 
 
-def _size_problem(values: Values, picture: MediaFile | None) -> str | None:
+def size_problem(shape: tuple[int, ...], picture: MediaFile | None) -> str | None:
     """Return whether the sizes differ. Of a picture that cannot be read, something else is wrong."""
     try:
         header = None if picture is None else read_header(picture)
     except RowError:
         return None
-    height, width = values.shape
+    height, width = shape
     if header is None or (header.width, header.height) == (width, height):
         return None
     return f"{width} × {height} pixels, but the picture has {header.width} × {header.height}"

@@ -6,7 +6,7 @@ the processor's time. Every other processor is called itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -14,13 +14,18 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import SegformerImageProcessorPil
+from transformers import DPTImageProcessorPil, SegformerImageProcessorPil
 from transformers.image_processing_backends import PilBackend
 
 from hone.core.errors import UserError
+from hone.data.media.file import MediaFile
+from hone.data.media.images import read_header
 
-_PLAIN = (PilBackend._preprocess, SegformerImageProcessorPil._preprocess)
+_PLAIN = tuple(cls._preprocess for cls in (PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil))
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
+
+_NARROWEST = 100
+"""The longest side of a picture, in widths of its shortest side, where proportions are kept."""
 
 
 @final
@@ -41,7 +46,10 @@ class PixelRecipe:
             return None
         size = processor.size if processor.do_resize else None
         fixed = size is None or (size.height and size.width)
-        if not fixed or processor.do_center_crop or processor.do_pad:
+        if not fixed or processor.do_center_crop or processor.do_pad or getattr(processor, "keep_aspect_ratio", False):
+            return None
+        multiple = getattr(processor, "ensure_multiple_of", None) or 1
+        if size is not None and (size.height % multiple or size.width % multiple):
             return None
         factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
         mean, std = (0.0, 1.0)
@@ -78,14 +86,28 @@ def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
     return pixels
 
 
-def require_recipe(processor: Any) -> PixelRecipe:
+def require_shapes(processor: Any, files: Iterable[MediaFile]) -> None:
+    """Raise RowError for a picture so narrow that a processor which keeps proportions would enlarge it beyond measure:
+    one of 1 by 1,000 pixels becomes one of 224 by 224,000 before its centre is cut out."""
+    if PixelRecipe.of(processor) is not None:
+        return
+    for file in files:
+        header = read_header(file)
+        if max(header.width, header.height) > _NARROWEST * min(header.width, header.height):
+            raise file.error(
+                f"{header.width} × {header.height} pixels are too narrow for {type(processor).__name__}, which keeps "
+                f"proportions"
+            )
+
+
+def require_recipe(processor: Any, example: str) -> PixelRecipe:
     """Return the recipe of a plain processor. Raise UserError for another one, which would not treat masks alike."""
     recipe = PixelRecipe.of(processor)
     if recipe is None or recipe.size is None:
         raise UserError(
             f"checkpoint.processor: {type(processor).__name__} does more than to resize pictures to one size, and "
             f"masks must fit the pictures. Set it to "
-            f"{{class: SegformerImageProcessor, size: {{height: 512, width: 512}}}}."
+            f"{{class: {example}, size: {{height: 512, width: 512}}}}."
         )
     return recipe
 
