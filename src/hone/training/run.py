@@ -65,6 +65,10 @@ def train(job: Job, cache: StageCache) -> float | None:
                         settings.on_nonfinite,
                     )  # fmt: skip
                 conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+    return _report(folder, parts)
+
+
+def _report(folder: Folder, parts: RunParts) -> float | None:
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())
