@@ -18,9 +18,13 @@ from hone.core.task import Fault, Task
 from hone.data.bad_rows import BadRowSummary, find_bad_rows, report_bad_rows
 from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import encode_with_media
+from hone.data.media.storing import has_contents
 from hone.data.recipe import code_digest, task_options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
+
+_MANY, _FEW = 1000, 32
+"""How many rows are encoded together: few where they have the contents of files, which are copied for it."""
 
 
 def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, EncodedRows]]:
@@ -58,6 +62,7 @@ def _encode_split(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
         return rows.map(
             partial(encode_with_media, task),
             batched=True,
+            batch_size=_FEW if has_contents(rows) else _MANY,
             remove_columns=rows.column_names,
             cache_file_name=file,
             keep_in_memory=file is None,
