@@ -1,6 +1,6 @@
 """The kinds of problem: one file per task, grouped by modality, beside what the tasks of a modality share.
 
-A task imports no other task. Targets and metrics serve every modality.
+A task imports no other task. Targets, metrics and padding serve every modality.
 """
 
 from hone.core.broken_torchvision import hide_broken_torchvision

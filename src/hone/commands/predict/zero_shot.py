@@ -15,8 +15,8 @@ from hone.core.draws import Draws
 from hone.core.errors import UserError, join_names
 from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault, Predictive
+from hone.tasks import padding
 from hone.tasks.targets.kinds import label_names
-from hone.tasks.text.shared import padding
 from hone.tasks.text.shared.texts import text_faults
 
 _NEGATIONS = ("not", "non", "no")

@@ -20,8 +20,8 @@ from hone.tasks.audio.shared.augmentation import SoundAugmentation
 from hone.tasks.audio.shared.features import FeatureReader
 from hone.tasks.audio.shared.frames import CountsFrames
 from hone.tasks.audio.shared.sounds import SoundEncoder
+from hone.tasks.padding import stack_features
 from hone.tasks.targets.classification import Classification
-from hone.tasks.text.shared.padding import stack_features
 from hone.tasks.usage_snippets import sound_pipeline_snippet
 
 

@@ -17,6 +17,7 @@ from hone.core.task import Batch, Facts
 from hone.core.value_types import Count, Index, Positive, Share
 from hone.models.compatibility import end_token
 from hone.tasks.metrics.scalars import BITS_PER_BYTE, PERPLEXITY
+from hone.tasks.padding import pad_right
 from hone.tasks.text.shared.documents import (
     CONTEXT,
     Numbers,
@@ -40,7 +41,6 @@ from hone.tasks.text.shared.language_model import (
     token_losses,
     with_targets,
 )
-from hone.tasks.text.shared.padding import pad_right
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 
 _OPENING = 12

@@ -15,6 +15,7 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts
 from hone.core.value_types import Count, PartialShare
 from hone.tasks.metrics.scalars import MASKED_ACCURACY, PERPLEXITY
+from hone.tasks.padding import pad_right
 from hone.tasks.text.shared.documents import (
     CONTEXT,
     Numbers,
@@ -35,7 +36,6 @@ from hone.tasks.text.shared.language_model import (
     with_targets,
 )
 from hone.tasks.text.shared.masking import Fill, Masking, fill_blanks
-from hone.tasks.text.shared.padding import pad_right
 from hone.tasks.text.shared.texts import token_limit
 
 

@@ -19,6 +19,7 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count
 from hone.tasks.metrics.scalars import ACCURACY
+from hone.tasks.padding import group_parts, join_parts, pad_inputs, padded_index, split_parts
 from hone.tasks.text.shared.choices import (
     LabelStyle,
     choice_faults,
@@ -27,7 +28,6 @@ from hone.tasks.text.shared.choices import (
     find_label_style,
     nonempty,
 )
-from hone.tasks.text.shared.padding import group_parts, join_parts, pad_inputs, padded_index, split_parts
 from hone.tasks.text.shared.texts import text_faults, tokenise_pairs
 from hone.tasks.usage_snippets import multiple_choice_snippet
 

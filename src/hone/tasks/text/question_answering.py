@@ -20,6 +20,7 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, Index
 from hone.tasks.metrics.squad import squad_metrics
+from hone.tasks.padding import pad_inputs
 from hone.tasks.text.shared.answers import (
     answer_faults,
     choose_answers,
@@ -28,7 +29,6 @@ from hone.tasks.text.shared.answers import (
     read_all_answers,
     readable_answers,
 )
-from hone.tasks.text.shared.padding import pad_inputs
 from hone.tasks.text.shared.texts import require_padded_room, text_faults, token_limit
 from hone.tasks.text.shared.windows import split_into_windows, windows_to_columns
 from hone.tasks.usage_snippets import question_answering_snippet

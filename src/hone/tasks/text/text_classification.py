@@ -14,8 +14,8 @@ from hone.core.errors import UserError
 from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault
 from hone.core.value_types import Count
+from hone.tasks.padding import pad_inputs, stack_features
 from hone.tasks.targets.classification import Classification
-from hone.tasks.text.shared.padding import pad_inputs, stack_features
 from hone.tasks.text.shared.texts import require_padded_room, require_room, require_uncut_room, text_faults, token_limit
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 

@@ -27,8 +27,8 @@ from hone.core.value_types import Count, FixedPooling, Positive
 from hone.models.heads.pooled_model import Pooling
 from hone.models.sentence_transformers import chosen_pooling, warn_of_pooling
 from hone.tasks.metrics.retrieval import embedding_metrics, mark_rivals, partner_ranks, text_key
+from hone.tasks.padding import group_parts, pad_inputs
 from hone.tasks.targets.regression import Regression
-from hone.tasks.text.shared.padding import group_parts, pad_inputs
 from hone.tasks.text.shared.texts import text_faults, token_limit
 from hone.tasks.usage_snippets import text_embedding_snippet
 

@@ -18,8 +18,8 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.tasks.metrics.spans import group_entities, read_tag
+from hone.tasks.padding import pad_inputs, pad_rows
 from hone.tasks.targets.classes import class_config, class_name, require_two_classes
-from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 from hone.tasks.text.shared.tags import (
     find_tags,
     require_scheme,

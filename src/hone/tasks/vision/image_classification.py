@@ -15,8 +15,8 @@ from hone.core.task import Batch, Facts, Fault, MediaKind
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.shapes import shape_examples
 from hone.tasks.metrics.scalars import top_accuracy
+from hone.tasks.padding import stack_features
 from hone.tasks.targets.classification import Classification
-from hone.tasks.text.shared.padding import stack_features
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.mixing import MixOptions

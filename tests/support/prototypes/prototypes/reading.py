@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
-from hone.tasks.text.shared.padding import pad_inputs
+from hone.tasks.padding import pad_inputs
 
 
 @final

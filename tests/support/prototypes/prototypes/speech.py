@@ -25,7 +25,7 @@ from hone.core.draws import Draws
 from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
-from hone.tasks.text.shared.padding import attention_mask, pad_rows
+from hone.tasks.padding import attention_mask, pad_rows
 
 
 @final

@@ -15,7 +15,7 @@ from hone.core.metric import Columns, Metric, SumMetric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.models.checkpoint import Checkpoint
 from hone.models.checkpoints.tiny_text import TinyBert
-from hone.tasks.text.shared.padding import pad_inputs, pad_rows
+from hone.tasks.padding import pad_inputs, pad_rows
 
 
 @final

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hone.data.media.file import MediaFile
 from hone.data.media.sounds import Wave
-from hone.tasks.text.shared.padding import attention_mask
+from hone.tasks.padding import attention_mask
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -11,7 +11,7 @@ import numpy as np
 from hone.core.errors import UserError
 from hone.core.metric import Columns
 from hone.models.compatibility import end_token
-from hone.tasks.text.shared.padding import pad_rows
+from hone.tasks.padding import pad_rows
 
 CONTEXT = -1
 """The owner of tokens that are not scored: prompts, special tokens and the overlap with the block before."""

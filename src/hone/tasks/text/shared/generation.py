@@ -15,8 +15,8 @@ from transformers import GenerationConfig
 from hone.core.errors import UserError, did_you_mean, join_names
 from hone.core.wording import as_typed
 from hone.models.compatibility import end_token
+from hone.tasks.padding import attention_mask, pad_rows
 from hone.tasks.text.shared.documents import Numbers
-from hone.tasks.text.shared.padding import attention_mask, pad_rows
 
 DEFAULT_LENGTH = 128
 """The most tokens to generate if neither the options nor the checkpoint say how many."""

@@ -20,8 +20,8 @@ from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, PartialShare
 from hone.models.compatibility import end_token
+from hone.tasks.padding import pad_inputs, pad_rows
 from hone.tasks.text.shared.generation import Languages, decoder_inputs, generation_settings
-from hone.tasks.text.shared.padding import pad_inputs, pad_rows
 from hone.tasks.text.shared.texts import text_faults, token_limit
 from hone.tasks.usage_snippets import seq2seq_snippet
 
