@@ -22,6 +22,9 @@ from hone.data.recipe import code_digest, task_options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 
+_MANY, _FEW = 1000, 32
+"""How many rows are encoded and written together: few where they may be as large as pictures or spectrograms."""
+
 
 def encode(rows: Rows, task: Task, source: Source) -> tuple[Rows, dict[str, EncodedRows]]:
     """Returns the usable rows and every split encoded. Rows that do not fit the model are treated like any bad row."""
@@ -58,6 +61,8 @@ def _encode_split(rows: Dataset, task: Task, recipe: list[Any]) -> Dataset:
         return rows.map(
             partial(encode_with_media, task),
             batched=True,
+            batch_size=_FEW if task.media else _MANY,
+            writer_batch_size=_FEW if task.media else _MANY,
             remove_columns=rows.column_names,
             cache_file_name=file,
             keep_in_memory=file is None,
