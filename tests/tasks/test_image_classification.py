@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,13 @@ def test_of_many_classes_the_best_five_count() -> None:
     task, _ = bound()
     assert task.metrics()["top_5"].compute(scores_of(task, [0, 4, 5, 7])) == 0.5
     assert task.metrics()["accuracy"].compute(scores_of(task, [0, 4, 5, 7])) == 0.25
+
+
+def test_features_of_a_frozen_network_are_computed_once(hone: Hone, tmp_path: Path) -> None:
+    """Also of one with batch norms, which count their batches."""
+    words = (*BRIEF, "head=linear_probe", "dataset=tiny_shapes", "limit=16")
+    for batch in (4, 8):
+        done = hone("train", *words, f"batch_size={batch}")
+        assert done.code == 0, done.said
+        assert record(only_run())["parameters"]["trainable"] == 8 * 128 + 8
+        shutil.rmtree("outputs")

@@ -89,7 +89,7 @@ def _weights_digest(network: Any) -> str:
     """Returns a digest of the backbone's weights."""
     digest = hashlib.sha256()
     for name, weight in network.backbone.state_dict().items():
-        digest.update(name.encode() + weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(name.encode() + weight.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
