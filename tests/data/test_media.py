@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -187,3 +192,63 @@ def test_leaving_out_is_the_same_after_a_resume(hone: Hone) -> None:
     assert load_file(parts / "model/model.safetensors").keys() == load_file(whole / "model/model.safetensors").keys()
     for name, weight in load_file(whole / "model/model.safetensors").items():
         assert torch.equal(load_file(parts / "model/model.safetensors")[name], weight)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["paths", "contents"])
+def test_memory_does_not_grow_with_the_pictures(kind: str) -> None:
+    """Ten times as many, of 16 kB each, in a process of its own: loaded, digested, encoded and read once.
+
+    What is mapped from the file of contents does not count: the system takes it back whenever it needs the memory."""
+    peaks = [peak_memory(kind, count) for count in (200, 2000)]
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def peak_memory(kind: str, count: int) -> int:
+    noise = np.random.default_rng(0).integers(0, 256, (count, 74 * 74 * 3), dtype=np.uint8)
+    files = [b"P6 74 74 255\n" + values.tobytes() for values in noise]
+    album = Path(f"{kind}-{count}")
+    if kind == "paths":
+        for row, content in enumerate(files):
+            file = album / "ab"[row % 2] / f"{row}.ppm"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    else:
+        album.mkdir()
+        table = pa.table({"image": files, "label": [row % 2 for row in range(count)]})
+        pq.write_table(table, album / "train.parquet", row_group_size=100)
+    words = [sys.executable, "-c", READING, kind, str(album)]
+    paths = os.pathsep.join([str(PROTOTYPES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(words, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+READING = """
+import re, resource, sys
+from pathlib import Path
+from itertools import islice
+from hone.data.batching import Random
+from hone.data.encoded import encode
+from hone.data.module import DataModule
+from hone.data.rows import load_rows
+from hone.data.sources.local import Local
+from hone.data.sources.media_folders import ImageFolder
+from prototypes.pictures import Pictures, ToyVit
+
+def memory():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+source = ImageFolder(sys.argv[2]) if sys.argv[1] == "paths" else Local(sys.argv[2])
+rows = load_rows(source, Pictures())
+peaks = [memory()]
+rows.fingerprint()
+peaks.append(memory())
+task = Pictures().bind(ToyVit().make_processor("", rows.facts), rows.facts)
+data = DataModule(encode(rows, task, source)[1], task, Random(), 16)
+for step in islice(data.steps(1), data.feed.steps_per_epoch):
+    peaks.append(memory())
+for batch in data.batches("validation"):
+    peaks.append(memory())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if sys.argv[1] == "paths" else max(peaks))
+"""

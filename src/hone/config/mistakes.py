@@ -154,7 +154,8 @@ def _find_culprit(command: str, line: CommandLine) -> str | None:
 
 def _not_an_option(word: str) -> UserError:
     group = word.partition("=")[0].lstrip("+~")
-    return UserError(f"{word}: expected the name of an option of {group}: {join_names(options(group))}.")
+    choices = options(group)
+    return UserError(f"{word}: expected the name of an option of {group}: {join_names(choices, len(choices))}.")
 
 
 def _compose_what_works(command: str, wrong: str, line: CommandLine) -> DictConfig:

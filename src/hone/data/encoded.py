@@ -22,7 +22,7 @@ from hone.data.recipe import code_digest, task_options
 from hone.data.rows import Rows, fingerprint
 from hone.data.source import Source
 
-_MANY, _FEW = 1000, 64
+_MANY, _FEW = 1000, 32
 """How many rows are encoded and written together: few where they may be as large as pictures or spectrograms."""
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from datasets import Dataset, Image
+from datasets import Dataset
 
 from hone.core.columns import read_column
 from hone.core.errors import UserError
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
-from hone.data.media.storing import find_refused
+from hone.data.media.storing import find_refused, has_contents
 from hone.data.source import SPLITS, Source
 from hone.data.streaming import Stream, open_stream
 
@@ -103,8 +103,7 @@ def fingerprint(splits: Iterable[Dataset]) -> str:
     digest = hashlib.sha256()
     for rows in splits:
         digest.update(str(rows.features).encode())
-        has_contents = any(isinstance(feature, Image) for feature in rows.features.values())
-        for table in rows.with_format("arrow").iter(_FEW if has_contents else _MANY):
+        for table in rows.with_format("arrow").iter(_FEW if has_contents(rows) else _MANY):
             for batch in table.combine_chunks().to_batches():
                 digest.update(memoryview(batch.serialize()))
     return digest.hexdigest()[:16]

@@ -60,6 +60,10 @@ def train(job: Job, cache: StageCache) -> float | None:
                 with stop.deferred(), assembled.state.fast_paths():
                     fit(fabric, assembled.state, assembled.data, progress, stop, settings)
                 conclude(fabric, parts.adapter, assembled, progress, folder, job.scored)
+    return _report(folder, parts)
+
+
+def _report(folder: Folder, parts: RunParts) -> float | None:
     record = Record.load(folder.record)
     if is_first():
         print_run_summary(record, parts.tracker.advice())

@@ -49,6 +49,11 @@ def find_refused(rows: Dataset, task: Predictive, folders: Sequence[Path] = ()) 
                 yield Fault(row, role, f"{path}: {problem}")
 
 
+def has_contents(rows: Dataset) -> bool:
+    """Whether canonical rows contain files, and are best read a few at a time."""
+    return any(isinstance(feature, datasets.Image) for feature in rows.features.values())
+
+
 def _store_column(rows: Dataset, role: str, kind: MediaKind, column: object, places: Places) -> Dataset:
     if not _holds_media(rows.data.schema.field(role).type):
         raise UserError(

@@ -38,7 +38,7 @@ class MediaFolder(Source, ABC):
 
     path: Place
     splits: Splits = field(default_factory=dict)
-    folders: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] | None = None
     """The folder of each column, where files of the same name in several folders make a row."""
     columns: ColumnsByRole = field(default_factory=dict)
     labels: Labels = None
@@ -104,7 +104,7 @@ class MediaFolder(Source, ABC):
         if rows is not None:
             return rows
         if self.folders:
-            return self._pair_files(folder)
+            return self._pair_files(folder, self.folders)
         files = list(self._find_files(folder))
         if not files:
             raise UserError(
@@ -139,10 +139,10 @@ class MediaFolder(Source, ABC):
             rows = rows.remove_columns(column).add_column(column, paths)
         return rows
 
-    def _pair_files(self, folder: Path) -> Dataset:
+    def _pair_files(self, folder: Path, folders: Mapping[str, str]) -> Dataset:
         """Returns rows of files that have one name in several folders, whatever their endings."""
         files: dict[str, dict[str, Path]] = {}
-        for column, name in self.folders.items():
+        for column, name in folders.items():
             if not (folder / name).is_dir():
                 raise UserError(
                     f"dataset.folders.{column}={name}: no such folder in {folder}.{nearest_path(folder / name)}"
@@ -154,7 +154,7 @@ class MediaFolder(Source, ABC):
         for column, by_name in files.items():
             missing = [name for name in names if name not in by_name]
             if missing:
-                raise UserError(f"{folder / self.folders[column]}: no file for {join_names(missing, 5)}.")
+                raise UserError(f"{folder / folders[column]}: no file for {join_names(missing, 5)}.")
         return Dataset.from_dict(
             {column: [self._relative(by_name[name]) for name in names] for column, by_name in files.items()}
         )
