@@ -84,6 +84,7 @@ def test_any_number_of_workers_gives_the_same_weights(hone: Hone, album: Path, i
         assert torch.equal(weights[2][name], weight)
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_is_reported_like_one_of_the_loop(data: DataModule, importable: None, album: Path) -> None:
     for file in album.glob("train/*/*.ppm"):
         file.write_bytes(file.read_bytes()[:-30])
