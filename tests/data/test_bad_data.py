@@ -145,12 +145,12 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "one class": (
         {"a.csv": csv((text, "good") for text, _ in ROWS)},
         "dataset.path=a.csv",
-        "All training rows have the label good",
+        "a.csv: all training rows have the label good",
     ),
     "one class once the bad are out": (
         {"a.jsonl": labelled(lambda row: "ab"[row < 3], lambda row: "" if row < 3 else "x")},
         "dataset.path=a.jsonl dataset.on_bad_row=skip",
-        "All training rows have the label a",
+        "a.jsonl: all training rows have the label a",
     ),
     "two rows": ({"a.csv": csv(ROWS[:2])}, "dataset.path=a.csv", "2 training rows are too few"),
     "nothing held out": ({"a.csv": csv()}, "dataset.path=a.csv dataset.holdout=0", "no validation split"),

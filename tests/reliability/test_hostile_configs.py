@@ -52,6 +52,8 @@ TARGETS = (
 
 SINKS = "hone.commands.predict.sinks.CsvSink"
 KERNEL = "checkpoint: {_target_: hone.models.checkpoints.tiny_text.TinyBert, trust_remote_code: true}"
+ROOT = "version: 1, root: {level: INFO}"
+"""Without a root, Hydra configures no logging."""
 LOG = "{version: 1, root: {level: INFO, handlers: [a]}, handlers: {a: %s}}"
 ATTACKS = {
     **{f"dataset._target_={target}": f"dataset: {{_target_: '{target}'}}" for target in TARGETS},
@@ -85,8 +87,8 @@ ATTACKS = {
     "a callback": "hydra: {callbacks: {mine: {_target_: evil.Thing}}}",
     "a callback of hone": "hydra: {callbacks: {mine: {_target_: hone.core.errors.UserError}}}",
     "a handler": f"hydra: {{job_logging: {LOG % '{class: evil.Thing}'}}}",
-    "a formatter": "hydra: {job_logging: {version: 1, formatters: {mine: {'()': evil.Thing}}}}",
-    "a filter": "hydra: {job_logging: {version: 1, filters: {mine: {'()': evil.Thing}}}}",
+    "a formatter": f"hydra: {{job_logging: {{{ROOT}, formatters: {{mine: {{'()': evil.Thing}}}}}}}}",
+    "a filter": f"hydra: {{job_logging: {{{ROOT}, filters: {{mine: {{'()': evil.Thing}}}}}}}}",
     "a stream": f"hydra: {{job_logging: {LOG % '{class: logging.StreamHandler, stream: ext://evil.Thing}'}}}",
     "a stream, resolved later": "hydra: {job: {name: 'ext://evil.Thing'}, job_logging: %s}"
     % (LOG % "{class: logging.StreamHandler, stream: '${hydra:job.name}'}"),
@@ -113,6 +115,11 @@ ATTACKS = {
 CONSENT = ("hydra", "trust", "code of a checkpoint", "a space")
 """What the user may do by typing it."""
 SOURCES = ("an experiment", "a primary config", "the command line", "W&B's agent")
+REAL = (
+    *("a folder to search", "a module to search", "a callback", "a handler", "a formatter", "a filter"),
+    *("a stream", "a stream, resolved later", "a stream of Hydra's log"),
+)
+"""What runs where the user types it, with no other words."""
 QUICK = {
     *("dataset._target_=os.system", "dataset._target_=hone", "code of a checkpoint", "a home", "a folder to search"),
     *("a stream, resolved later", "an emptied file", "words of a cell"),
@@ -165,7 +172,7 @@ def command(source: str, attack: str, monkeypatch: pytest.MonkeyPatch) -> list[s
         monkeypatch.setenv("WANDB_SWEEP_ID", "abcdefgh")
     elif consents(config, attack):
         return None
-    return ["train", *choices, *typed] if all(word.isascii() and "()" not in word for word in typed) else None
+    return ["train", *choices, *typed] if all(map(str.isascii, typed)) else None
 
 
 def cases() -> Iterator[Any]:
@@ -211,12 +218,10 @@ def test_a_run_folder_does_not_do_it(attack: str, hone: Hone, marker: Path, fini
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attack", ["a stream", "a folder to search", "a formatter"])
+@pytest.mark.parametrize("attack", REAL)
 def test_it_runs_when_the_user_types_it(attack: str, hone: Hone, marker: Path) -> None:
     """So a refusal is not due to a misspelt key."""
-    typed = ["++hydra.job_logging.version=1", "+hydra.job_logging.formatters={mine: {'()': evil.Thing}}"]
-    own = typed if attack == "a formatter" else words(config_of(attack))
-    hone("train", "tracker=none", "trust=[evil]", "seed=-1", *own)
+    hone("train", "tracker=none", "trust=[evil]", "seed=-1", *words(config_of(attack)))
     assert marker.exists()
 
 

@@ -51,16 +51,22 @@ def words(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         if isinstance(value, Mapping) and value and all(str(name).isidentifier() for name in value):
             yield from words(value, f"{prefix}{key}.")
         else:
-            yield f"++{prefix}{key}={grammar(value)}"
+            # Hydra takes no other word for the search path than this one without a sign.
+            sign = "" if f"{prefix}{key}" == "hydra.searchpath" else "++"
+            yield f"{sign}{prefix}{key}={grammar(value)}"
 
 
 def grammar(value: Any) -> str:
     """Write a value as Hydra's overrides have it."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {grammar(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_escaped(key)}: {grammar(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return f"[{', '.join(map(grammar, value))}]"
     return "'" + value.replace("'", "\\'") + "'" if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("(", "\\(").replace(")", "\\)")
 
 
 def harmless(done: Outcome, marker: Path) -> None:

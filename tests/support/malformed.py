@@ -59,7 +59,10 @@ class Malformation:
     rows: Callable[[], list[Row]] = sound_rows
 
     def content(self, form: str) -> bytes:
-        return self.damage(WRITERS[form](self.change(self.rows())))
+        sound = WRITERS[form](self.rows())
+        content = self.damage(WRITERS[form](self.change(self.rows())))
+        assert content != sound, "nothing is malformed"
+        return content
 
     def answer(self, form: str) -> str:
         return (self.otherwise or {}).get(form, self.expected)
@@ -111,7 +114,15 @@ def without(column: str) -> Callable[[list[Row]], list[Row]]:
 
 
 def undecodable(content: bytes) -> bytes:
+    assert b"number 5" in content
     return content.replace(b"number 5", b"number\xe95")
+
+
+def uncompressed(content: bytes) -> bytes:
+    """Writes a parquet file anew so that its texts are in it letter by letter."""
+    plain = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(content)), plain, compression="none")
+    return plain.getvalue()
 
 
 LINES = "jsonl json"
@@ -191,7 +202,9 @@ MALFORMED: dict[str, Malformation] = {
     "Latin-1": Malformation(
         "hone reads UTF-8|byte 0xe9|'é'", TEXT, damage=undecodable, otherwise={"jsonl": f"row {BAD}: not UTF-8|'é'"}
     ),
-    "not UTF-8 in parquet": Malformation("'text', row 5", "parquet", damage=undecodable),
+    "not UTF-8 in parquet": Malformation(
+        "'text', row 5", "parquet", damage=lambda content: undecodable(uncompressed(content))
+    ),
     "cut in the middle": Malformation(
         "cannot be read|not JSON",
         ALL,
@@ -200,6 +213,7 @@ MALFORMED: dict[str, Malformation] = {
     ),
     "open quote": Malformation("not readable as csv", "csv", damage=lambda content: content + b'"open,good\n'),
     "flipped bytes": Malformation("not readable as parquet", "parquet", damage=flipped),
+    "flipped letters": Malformation("'text', row 1", "parquet", damage=lambda content: flipped(uncompressed(content))),
     "row with more fields": Malformation(
         "row 12: 3 fields where the header has 2", "csv", damage=lambda content: content + b"a,b,c\n"
     ),

@@ -372,7 +372,7 @@ WRONG = {
         "",
         "(row 9)|windows of 128|dataset.on_bad_row=skip",
     ),
-    "no answer anywhere": (None, "", "No training row has an answer"),
+    "no answer anywhere": (None, "", "no training row has an answer"),
     "windows too wide": ([], "task.max_length=4000", "the model takes at most 128 tokens"),
     "windows all the same": ([], "task.max_length=64 task.stride=64", "task.stride=64: windows have 64 tokens"),
     "padded too far": ([], "task.pad_to_multiple_of=100", "task.pad_to_multiple_of=100"),

@@ -252,7 +252,7 @@ WRONG = {
     "no partner": ({"text_pair": None}, "column 'text_pair': the text is missing (row 3)"),
     "a blank text": ({"text": " "}, "column 'text': the text is empty (row 3)"),
     "no score": ({"label": None}, "column 'label': the label is missing (row 3)"),
-    "one score for all": ({}, "All training pairs have the score 1: there is nothing to learn"),
+    "one score for all": ({}, "all training pairs have the score 1, so there is nothing to learn"),
 }
 
 

@@ -6,7 +6,8 @@ import difflib
 import errno
 import textwrap
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, final
 
 from hone.core.streams import err, write_line
@@ -65,6 +66,20 @@ class MissingColumns(UserError):
 
     def __str__(self) -> str:
         return self.problem
+
+
+@final
+class UnsuitableRows(UserError):
+    """Training rows that the task cannot learn from as a whole. The data set's name is put before the message."""
+
+
+@contextmanager
+def naming_rows(name: str) -> Iterator[None]:
+    """Put the name of a data set before what is wrong with its training rows as a whole."""
+    try:
+        yield
+    except UnsuitableRows as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 @final

@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from hone.core.columns import read_column
-from hone.core.errors import UserError
+from hone.core.errors import UserError, naming_rows
 from hone.core.task import Facts, Task
 from hone.data.bad_rows import BadRowSummary, report_bad_rows
 from hone.data.canonical import label_names, to_canonical
@@ -47,8 +47,12 @@ class Rows:
 
 def load_rows(source: Source, task: Task, limit: int | None = None, facts: Facts | None = None) -> Rows:
     """Loads and prepares the rows of a source; `facts` are given where a model is already trained."""
-    if source.streaming:
-        return _prepare_stream(source, task, limit, facts)
+    with naming_rows(source.name):
+        return (_prepare_stream if source.streaming else _prepare_all)(source, task, limit, facts)
+
+
+def _prepare_all(source: Source, task: Task, limit: int | None, facts: Facts | None) -> Rows:
+    """Loads all splits, and holds rows out for validation where there is no such split."""
     raw = _load_raw(source)
     names = label_names(raw["train"], source)
     splits: dict[str, Dataset] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from hone.config.settings import TrainSettings
-from hone.core.errors import RowError, UserError, did_you_mean, join_names
+from hone.core.errors import RowError, UserError, did_you_mean, join_names, naming_rows
 from hone.core.scores import metrics_of
 from hone.core.task import Task
 from hone.data.encoded import encode
@@ -74,7 +74,9 @@ def find_monitor(word: str, task: Task) -> Monitor:
 
 
 def _bind_task(parts: RunParts, rows: Rows) -> Task:
-    task = parts.task.bind(parts.checkpoint.make_processor(parts.task.auto_processor, rows.facts), rows.facts)
+    processor = parts.checkpoint.make_processor(parts.task.auto_processor, rows.facts)
+    with naming_rows(parts.dataset.name):
+        task = parts.task.bind(processor, rows.facts)
     with suppress(RowError):  # one row shows whether the options suit the processor; what is wrong with it comes later
         encode_with_media(task, rows.splits["validation"][:1])
     return task

@@ -10,10 +10,9 @@ from typing import Any, final
 
 import datasets
 from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset, load_dataset_builder
-from datasets.exceptions import DatasetsError
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.errors import UserError, did_you_mean, join_names, one_line
 from hone.core.paths import cache_key, nearest_path
 from hone.core.value_types import ColumnsByRole, Count, Labels, OnBadRow, PartialShare, Place, Splits
 from hone.data.source import RawStream, Source
@@ -102,7 +101,7 @@ class Hub(Source):
                 f"{place}: no such folder, and the hub does not provide it ({type(error).__name__}: {error})."
                 f"{nearest_path(path)} Offline, point it at a local folder or use dataset=local."
             )
-        return self._describe_choices() or f"{place}: {error.__cause__ or error}"
+        return self._describe_choices() or f"{place}: not readable as a data set: {one_line(error.__cause__ or error)}"
 
     def _describe_choices(self) -> str | None:
         """Returns a message about a subset or a split that does not exist, if that is what is wrong."""
@@ -113,7 +112,7 @@ class Hub(Source):
             if self.subset is not None and self.subset not in subsets:
                 return self._not_found(f"dataset.subset={self.subset}", self.subset, subsets)
             splits = get_dataset_split_names(self.path, self.subset or subsets[0], revision=self.revision)
-        except (DatasetsError, OSError, RuntimeError, ValueError):  # the error of loading says more
+        except Exception:  # whatever datasets raises once more, the error of loading says more
             return None
         for ours, theirs in self.splits.items():
             if theirs is not None and theirs.partition("[")[0] not in splits:

@@ -176,9 +176,7 @@ def _iter_array(text: str) -> Iterator[Line]:
         try:
             row, place = decoder.raw_decode(text, place)
         except (RecursionError, ValueError) as error:
-            yield (
-                f"nested deeper than {_DEEPEST} levels" if isinstance(error, RecursionError) else f"not JSON ({error})"
-            )
+            yield _describe(error)
             return
         row = {"text": row} if are_texts and isinstance(row, str) else row
         yield _problem(row, text[start:place]) or row

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hone.core.errors import UserError, did_you_mean, join_names
+from hone.core.errors import UnsuitableRows, UserError, did_you_mean, join_names
 from hone.core.task import Facts
 from hone.core.value_types import ClassWeights
 
@@ -38,7 +38,7 @@ def class_names(counts: Counter[str], given: tuple[str, ...] | None) -> tuple[st
 
 
 def require_classes(labels: Sequence[Any]) -> None:
-    """Raise UserError where labels hardly repeat, so that they are no classes."""
+    """Raise UnsuitableRows where labels hardly repeat, so that they are no classes."""
     names = Counter(class_name(label) for label in labels if label is not None and not isinstance(label, list | dict))
     if len(names) <= _FEW_CLASSES or len(names) * 2 <= len(labels):
         return
@@ -46,8 +46,8 @@ def require_classes(labels: Sequence[Any]) -> None:
         guess = "They look like numbers to predict: use task.kind=regression."
     else:
         guess = "They look like free text: task=summarization and task=translation learn to write such texts."
-    raise UserError(
-        f"The label column has {len(names)} different values in {len(labels)} rows, such as "
+    raise UnsuitableRows(
+        f"the label column has {len(names)} different values in {len(labels)} rows, such as "
         f"{next(iter(names))[:40]!r}: too many for classes. {guess} If another column has the labels, name it with "
         f"dataset.columns.label=…; if these are classes, use task.kind=single_label."
     )
@@ -138,12 +138,12 @@ def list_class_weights(weights: ClassWeights, facts: Facts) -> list[float]:
 
 
 def require_two_classes(facts: Facts) -> None:
-    """Raise UserError unless there are at least two classes to distinguish."""
+    """Raise UnsuitableRows unless there are at least two classes to distinguish."""
     if len(facts.labels) < 2:
         finding = (
-            f"All training rows have the label {facts.labels[0]}" if facts.labels else "No training row has a label"
+            f"all training rows have the label {facts.labels[0]}" if facts.labels else "no training row has a label"
         )
-        raise UserError(f"{finding}: a classifier needs at least two.")
+        raise UnsuitableRows(f"{finding}, and a classifier needs at least two.")
 
 
 def format_scores(names: Sequence[str], scores: Iterable[float], order: Iterable[int]) -> str:

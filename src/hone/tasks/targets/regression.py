@@ -13,7 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from hone.core.columns import read_column
-from hone.core.errors import UserError, join_names
+from hone.core.errors import UnsuitableRows, UserError, join_names
 from hone.core.metric import Columns, Metric
 from hone.core.task import Facts, Fault
 from hone.tasks.metrics.ranks import SPEARMAN
@@ -43,7 +43,9 @@ class Regression(Target):
     @classmethod
     def find_facts(cls, rows: Dataset, names: tuple[str, ...] | None) -> Facts:
         if names is not None:
-            raise UserError(f"The labels are numbers to predict, so the names {join_names(names, 8)} cannot be used.")
+            raise UnsuitableRows(
+                f"the labels are numbers to predict, so the names {join_names(names, 8)} cannot be used."
+            )
         numbers = [number for number in map(_number, read_column(rows, "label")) if math.isfinite(number)]
         return Facts("regression", ("value",), (len(numbers),), {"mean": float(np.mean(numbers)) if numbers else 0.0})
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hone.core.draws import Draws
-from hone.core.errors import UserError
+from hone.core.errors import UnsuitableRows, UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, Index
@@ -76,7 +76,7 @@ class QuestionAnswering(Task):
 
     def check(self, facts: Facts) -> None:
         if not facts.numbers.get("answered", 1):
-            raise UserError("No training row has an answer, so there is nothing to learn.")
+            raise UnsuitableRows("no training row has an answer, so there is nothing to learn.")
 
     def configure_processor(self, processor: Any) -> None:
         if not getattr(processor, "is_fast", False):

@@ -20,7 +20,7 @@ from transformers import PretrainedConfig
 
 from hone.core.columns import read_column
 from hone.core.draws import Draws
-from hone.core.errors import UserError
+from hone.core.errors import UnsuitableRows, UserError
 from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, Task
 from hone.core.value_types import Count, FixedPooling, Positive
@@ -77,7 +77,9 @@ class TextEmbedding(Task):
 
     def check(self, facts: Facts) -> None:
         if facts.kind == "scores" and facts.numbers["low"] == facts.numbers["high"]:
-            raise UserError(f"All training pairs have the score {facts.numbers['low']:g}: there is nothing to learn.")
+            raise UnsuitableRows(
+                f"all training pairs have the score {facts.numbers['low']:g}, so there is nothing to learn."
+            )
 
     def model_config(self) -> dict[str, Any]:
         return {}

@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset
 from PIL import Image
 
-from hone.core.errors import RowError, UserError, join_names
+from hone.core.errors import RowError, UnsuitableRows, join_names
 from hone.core.task import Facts, Fault
 from hone.data.media.file import MediaFile
 from hone.data.media.images import check, decode_values, read_header, stored_files
@@ -73,8 +73,8 @@ def find_classes(rows: Dataset, names: Sequence[str] | None, ignore: int | None)
     if names is not None:
         values = [value for value in range(len(names) + 1) if value != ignore][: len(names)]
     elif len(values) > _MOST_CLASSES:
-        raise UserError(
-            f"The masks have {len(values)} different values, too many for classes: expected the number of a class in "
+        raise UnsuitableRows(
+            f"the masks have {len(values)} different values, too many for classes: expected the number of a class in "
             f"each pixel. If another column has the masks, name it with dataset.columns.mask=…."
         )
     labels = tuple(names or map(str, values))
