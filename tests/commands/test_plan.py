@@ -275,7 +275,7 @@ class Weighed(torch.utils._python_dispatch.TorchDispatchMode):
         return made
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["32-true", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "words",
     [
@@ -363,6 +363,7 @@ def test_a_measurement_is_given_up_in_time(hone: Hone, monkeypatch: pytest.Monke
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_the_time_includes_making_the_batches(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
     collate = TextClassification.collate
 

@@ -52,6 +52,8 @@ ANSWERS = {
     },
 }
 """What a user would say where a file leaves values open with `???`."""
+FEW = ("dataset.train=64", "dataset.validation=24", "dataset.test=24")
+"""Fewer rows of a data set that is generated."""
 BRIEF = ("precision=32-true", "tracker=none", "epochs=null", "steps=2", "log_every=1", "batch_size=4", "limit=12")
 TINY = ("dataset.train=96", "dataset.validation=12", "dataset.test=12")
 
@@ -216,7 +218,8 @@ def test_every_option_composes_and_is_what_it_should_be(group: str, option: str)
 def test_every_data_set_loads_and_is_encoded(group: str, option: str, hub: Path) -> None:
     parts = checked(*chosen(group, option))[1]
     task_name = parts["task"]["_target_"].split(".")[-2]
-    settings, parts = checked(*chosen(group, option), f"checkpoint={fake_hub.toy_checkpoint(task_name)}")
+    few = FEW if option.startswith("tiny_") and option != "tiny_shakespeare" else ()
+    settings, parts = checked(*chosen(group, option), *few, f"checkpoint={fake_hub.toy_checkpoint(task_name)}")
     made = RunParts.of(parts, settings.trust)
     rows = load_rows(made.dataset, made.task)
     task = made.task.bind(made.checkpoint.make_processor(made.task.auto_processor, rows.facts), rows.facts)
@@ -353,7 +356,8 @@ def test_every_experiment_runs(
     group: str, option: str, hub: Path, hone: Hone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And of every task the card of the exported model runs, too."""
-    done = hone("train", f"experiment={option}", *BRIEF, f"output_root={tmp_path}")
+    few = FEW if option.startswith("toy/") else ()
+    done = hone("train", f"experiment={option}", *BRIEF, *few, f"output_root={tmp_path}")
     assert done.code == 0, done.said
     run = only_run(tmp_path)
     require_sound(run)

@@ -22,6 +22,7 @@ def packages(tmp_path: Path) -> str:
     return os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
 
 
+@pytest.mark.slow
 def test_it_is_ignored_with_a_warning(packages: str, process: Hone) -> None:
     done = process("train", *SMALL, "limit=16", PYTHONPATH=packages)
     assert done.code == 0, done.said

@@ -70,6 +70,7 @@ def checked(hone: Hone, line: str) -> list[Job]:
     return jobs
 
 
+@pytest.mark.slow
 def test_every_command_of_a_sweep_over_local_files_runs(hone: Hone) -> None:
     """The data set lies in a folder whose name needs quotes, and the sweep's folder does, too."""
     write_data(Path("my data"))

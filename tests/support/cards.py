@@ -45,5 +45,5 @@ def write_media(name: str) -> None:
     node = yaml.safe_load((CONF / "task" / f"{name}.yaml").read_text(encoding="utf-8"))
     module, _, cls = node.pop("_target_").rpartition(".")
     task = getattr(importlib.import_module(module), cls)(**node)
-    for role in task.media.keys() & task.question().keys():
+    for role in task.media.keys() & task.question().keys() if task.media else ():
         Path(task.question()[role]).write_bytes(task.sample()[role][0])

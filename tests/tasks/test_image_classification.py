@@ -222,6 +222,7 @@ def test_of_many_classes_the_best_five_count() -> None:
     assert task.metrics()["accuracy"].compute(scores_of(task, [0, 4, 5, 7])) == 0.25
 
 
+@pytest.mark.slow
 def test_features_of_a_frozen_network_are_computed_once(hone: Hone, tmp_path: Path) -> None:
     """Also of one with batch norms, which count their batches."""
     words = (*BRIEF, "head=linear_probe", "dataset=tiny_shapes", "limit=16")

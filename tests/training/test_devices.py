@@ -144,7 +144,11 @@ WIDE = "checkpoint.hyperparameters={hidden_size:192,intermediate_size:768,num_hi
 
 @pytest.mark.parametrize(
     ("able", "words", "precision"),
-    [("avx512_bf16", (WIDE,), "bf16-mixed"), ("avx512_bf16", (), "32-true"), ("avx2", (WIDE,), "32-true")],
+    [
+        ("avx512_bf16", (WIDE,), "bf16-mixed"),
+        pytest.param("avx512_bf16", (), "32-true", marks=pytest.mark.slow),
+        pytest.param("avx2", (WIDE,), "32-true", marks=pytest.mark.slow),
+    ],
     ids=["wide", "narrow", "wide, emulated"],
 )
 def test_auto_is_bf16_where_the_processor_is_made_for_it_and_the_network_wide(
@@ -160,6 +164,7 @@ def test_auto_is_bf16_where_the_processor_is_made_for_it_and_the_network_wide(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     wide = torch.nn.Linear(512, 512)
     assert resolve_precision("auto", "cpu", wide) == "bf16-mixed"
+    assert resolve_precision("auto", "cpu", torch.nn.Linear(64, 64)) == "32-true"
     assert resolve_precision("auto", "cpu", wide, before="32-true") == "32-true", "a run goes on as it began"
 
 

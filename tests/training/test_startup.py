@@ -96,6 +96,7 @@ def test_freed_memory_is_used_again() -> None:
     assert faults[-1] < 1000
 
 
+@pytest.mark.slow
 def test_what_only_reads_loads_no_torch(hone: Hone) -> None:
     assert hone("train", *SMALL).code == 0
     words = ("sync outputs", "sync outputs dry_run=true", "compare outputs", "train -m seed=0,1 batch_size=none")

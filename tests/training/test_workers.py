@@ -63,6 +63,7 @@ def content(steps: Iterator[Step]) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_makes_the_same_steps(data: DataModule, importable: None) -> None:
     """From the third step on, over the end of an epoch, in turn."""
     made = {}

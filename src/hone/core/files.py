@@ -108,9 +108,11 @@ def append_line(descriptor: int, line: bytes) -> None:
         raise
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder, with those that it is in, unless it exists. New names are on the disk once this returns."""
-    for folder in (*reversed(path.parents), path):
+def make_folder(path: Path, parents: bool = True) -> None:
+    """Make a folder, and those that it is in, unless they exist. New names are on the disk once this returns.
+
+    Without `parents`, a folder around it that is missing is an error: somebody has removed it."""
+    for folder in (*reversed(path.parents), path) if parents else (path,):
         if not folder.is_dir():
             folder.mkdir(exist_ok=True)
             sync(folder.parent)

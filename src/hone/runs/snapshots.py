@@ -50,7 +50,7 @@ class Snapshots:
         """Write a snapshot. It is durable once this returns; until then the earlier ones stay untouched."""
         size = sum(tensor.nbytes for tensors in snapshot.tensors.values() for tensor in tensors.values())
         with storing(self._place(snapshot.step), size):
-            make_folder(self.folder)
+            make_folder(self.folder, parents=False)
             remove_drafts(self.folder)
             draft = draft_of(self.folder / "draft")
             try:
