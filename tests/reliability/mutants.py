@@ -34,11 +34,12 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a step is not seeded", "training/loop.py",
-        'seeds.seed_everything(seed, "step", step.number, fabric.global_rank)', "seed", RESUME,
+        'seeds.seed_everything(settings.seed, "step", step.number, fabric.global_rank)', "seed", RESUME,
     ),
     Mutant(
         "the loader is off by one after a resume", "training/loop.py",
-        "data.steps(progress.step + 1)", "data.steps(progress.step + 1 + (progress.step > 0))", RESUME,
+        "steps_made(data, progress.step + 1,",
+        "steps_made(data, progress.step + 1 + (progress.step > 0),", RESUME,
     ),
     Mutant(
         "the optimiser's state is not restored", "training/state.py",
@@ -64,7 +65,8 @@ MUTANTS = (
     ),
     Mutant(
         "the old checkpoints are deleted before the new one is saved", "runs/snapshots.py",
-        "make_folder(self.folder)", "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
+        "make_folder(self.folder, parents=False)",
+        "shutil.rmtree(self.folder, ignore_errors=True); self.folder.mkdir()",
         f"{SNAPSHOTS}::test_a_half_written_one_is_no_checkpoint",
     ),
     Mutant(

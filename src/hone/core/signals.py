@@ -18,6 +18,7 @@ Handler = Callable[[int, FrameType | None], Any]
 
 _PREEMPTING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 STOPPING = (*_PREEMPTING, signal.SIGINT)
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 @contextmanager
@@ -34,11 +35,11 @@ def handled_by(handler: Handler, numbers: Iterable[int] = STOPPING) -> Iterator[
 
 @contextmanager
 def ended_at_once() -> Iterator[None]:
-    """While this is open, signals of a machine that is needed elsewhere end the process: nothing has to be saved yet.
+    """While this is open, signals that ask the process to stop end it: nothing has to be saved yet.
 
-    No exception is raised, since a library that is being imported could take it for its own. A signal that has a
-    handler is left to it."""
-    with handled_by(_end, [number for number in _PREEMPTING if signal.getsignal(number) is signal.SIG_DFL]):
+    No exception is raised, not even for Ctrl-C, since a library that is being imported could take it for its own. A
+    signal that has a handler is left to it."""
+    with handled_by(_end, [number for number in STOPPING if signal.getsignal(number) in _DEFAULTS]):
         yield
 
 
