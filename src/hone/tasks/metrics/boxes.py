@@ -90,12 +90,12 @@ def _index(coco: Any, records: Columns, classes: int, boxes: Iterable[dict[str, 
 
 
 def _iter_true(records: Columns) -> Iterator[dict[str, Any]]:
-    for image, (boxes, labels) in enumerate(zip(records["true_boxes"], records["true_labels"], strict=True)):
+    for image, (boxes, labels) in enumerate(zip(records["boxes"], records["label"], strict=True)):
         yield from _describe(image, boxes, labels)
 
 
 def _iter_predicted(records: Columns) -> Iterator[dict[str, Any]]:
-    columns = (records[name] for name in ("boxes", "labels", "scores"))
+    columns = (records[name] for name in ("predicted_boxes", "predicted_labels", "scores"))
     for image, (boxes, labels, scores) in enumerate(zip(*columns, strict=True)):
         for box, score in zip(_describe(image, boxes, labels), scores, strict=True):
             yield box | {"score": float(score)}

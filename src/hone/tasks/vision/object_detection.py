@@ -155,8 +155,8 @@ class ObjectDetection(AugmentOptions, Task):
         records: Columns = {
             "id": batch["id"],
             "size": np.array(batch["sizes"])[:, ::-1],
-            "boxes": [*boxes],
-            "labels": [*labels],
+            "predicted_boxes": [*boxes],
+            "predicted_labels": [*labels],
             "scores": [*scores],
         }
         if "labels" not in batch:
@@ -164,11 +164,11 @@ class ObjectDetection(AugmentOptions, Task):
         counts = np.array([float(len(each["class_labels"])) for each in batch["labels"]])
         targets = counts if counts.any() else np.full(len(counts), 1 / len(counts))
         return records | {
-            "true_boxes": [
-                from_shares(each["boxes"].cpu().double().numpy(), (width, height))
+            "boxes": [
+                from_shares(each["boxes"].cpu().double().numpy(), (width, height)).tolist()
                 for each, (height, width) in zip(batch["labels"], batch["sizes"], strict=True)
             ],
-            "true_labels": [each["class_labels"].cpu().numpy() for each in batch["labels"]],
+            "label": [each["class_labels"].cpu().numpy() for each in batch["labels"]],
             "loss": float(output.loss) * targets,
             "targets": targets,
         }
@@ -180,8 +180,8 @@ class ObjectDetection(AugmentOptions, Task):
         """Return the records of a model that finds one box everywhere, the mean one of the most frequent class."""
         pairs = [usual_box(self.facts, size) for size in np.asarray(records["size"]).tolist()]
         return records | {
-            "boxes": [[box] for box, _ in pairs],
-            "labels": [[label] for _, label in pairs],
+            "predicted_boxes": [[box] for box, _ in pairs],
+            "predicted_labels": [[label] for _, label in pairs],
             "scores": [[1.0]] * len(pairs),
         }
 
@@ -194,8 +194,8 @@ class ObjectDetection(AugmentOptions, Task):
     def outcome(self, record: Mapping[str, Any]) -> dict[str, Any]:
         certain = np.asarray(record["scores"]) > self.threshold
         return {
-            "boxes": np.asarray(record["boxes"]).reshape(-1, 4)[certain].tolist(),
-            "labels": [self.facts.labels[place] for place in np.asarray(record["labels"])[certain]],
+            "boxes": np.asarray(record["predicted_boxes"]).reshape(-1, 4)[certain].tolist(),
+            "labels": [self.facts.labels[place] for place in np.asarray(record["predicted_labels"])[certain]],
             "scores": np.asarray(record["scores"])[certain].tolist(),
         }
 
@@ -247,4 +247,4 @@ def _sort(result: Mapping[str, Tensor]) -> tuple[Any, Any, Any]:
     order = result["scores"].float().argsort(descending=True, stable=True)[:MOST]
     corners, labels, scores = (result[name][order].cpu() for name in ("boxes", "labels", "scores"))
     sides = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)
-    return sides.float().numpy(), labels.numpy(), scores.float().numpy()
+    return sides.tolist(), labels.numpy(), scores.float().numpy()
