@@ -43,7 +43,7 @@ def test_every_box_is_read_with_its_name(source: Any, folder: str) -> None:
     fake_media.write_box_folders(Path())
     rows = loaded(source(folder))
     assert rows.sizes == {"train": 10, "validation": 6}
-    assert rows.facts.labels == ("circle", "square", "triangle")
+    assert rows.facts.labels == ("blue", "green", "red")
     read = [row for split in ("train", "validation") for row in rows.splits[split]]
     assert [row["boxes"] for row in read] == EXPECTED["boxes"]
     assert [row["label"] for row in read] == EXPECTED["label"]

@@ -55,7 +55,7 @@ def noise(width: int, height: int) -> bytes:
 def scenes() -> dict[str, list[Any]]:
     """Pictures of several sizes; the first two have no boxes."""
     boxes = [[], [], [[3, 4, 20, 10]], [[0, 0, 50, 61], [10.5, 20.25, 8, 9]]]
-    labels: list[list[str]] = [[], [], ["square"], ["circle", "triangle"]]
+    labels: list[list[str]] = [[], [], ["green"], ["blue", "red"]]
     return {"image": [noise(50 + 7 * place, 70 - 3 * place) for place in range(4)], "boxes": boxes, "label": labels}
 
 
@@ -138,7 +138,7 @@ def test_a_batch_without_boxes_teaches_that_nothing_is_there() -> None:
 
 
 def test_boxes_move_with_their_pictures() -> None:
-    """Things are brighter than the ground, and are there where the boxes are."""
+    """Things are brighter than the ground in their colour, and are there where the boxes are."""
     task, encoded = bound(object_examples(8), flip="both")
     plain = encoded.collate(task, np.arange(8))
     moved = encoded.collate(task, np.arange(8), training=True)
@@ -146,7 +146,7 @@ def test_boxes_move_with_their_pictures() -> None:
     count = 0
     for picture, labels in zip(moved["inputs"]["pixel_values"], moved["labels"], strict=True):
         for x, y, _, _ in (labels["boxes"] * 64).int().tolist():
-            assert picture[:, y, x].mean() > 0
+            assert picture[:, y, x].max() > 0.2
             count += 1
     assert count == sum(map(len, object_examples(8)["boxes"]))
     cut, rows = bound(object_examples(8), crop=0.05)
@@ -182,40 +182,40 @@ def scores_of(records: Columns) -> dict[str, Any]:
 def test_average_precision_is_that_of_coco(capfd: pytest.CaptureFixture[str]) -> None:
     circle, square = ([0, 0, 10, 10], 0, 0.9), ([20, 20, 10, 10], 1, 0.8)
     perfect = scores_of(records_of([circle, square], []))
-    assert perfect.pop("ap") == pytest.approx({"circle": 1, "square": 1})
+    assert perfect.pop("ap") == pytest.approx({"blue": 1, "green": 1})
     assert perfect == pytest.approx({"map": 1, "map_50": 1, "map_75": 1})
     assert scores_of(records_of([], []))["map_50"] == 0
     rival = records_of([circle, square], [([0, 0, 9, 9], 1, 0.95)])  # a better score where there is nothing
-    assert scores_of(rival)["ap"] == pytest.approx({"circle": 1, "square": 0.5})
+    assert scores_of(rival)["ap"] == pytest.approx({"blue": 1, "green": 0.5})
     shifted = scores_of(records_of([([0, 0, 10, 7], 0, 0.9), square], []))  # an overlap of 0.7
     assert shifted["map_50"] == pytest.approx(1)
     assert shifted["map_75"] == pytest.approx(0.5)
-    assert shifted["ap"]["circle"] == pytest.approx(0.5)
+    assert shifted["ap"]["blue"] == pytest.approx(0.5)
     assert scores_of(records_of([([0, 0, 10, 10], 1, 0.9)], []))["map"] == 0, "the class counts"
     assert capfd.readouterr().out == ""
 
 
 def test_the_baseline_is_one_box_of_the_most_frequent_class() -> None:
     rows = {"image": [noise(50, 40)] * 3, "boxes": [[[10, 10, 20, 10]], [[20, 10, 20, 10]], [[15, 10, 20, 10]]],
-            "label": [["square"]] * 3}  # fmt: skip
+            "label": [["green"]] * 3}  # fmt: skip
     task, encoded = bound(rows)
     with torch.no_grad():
         records = task.predict(make_network(task), encoded.collate(task, np.arange(3)))
     assert task.baseline(records)["predicted_boxes"][0][0] == pytest.approx([15, 10, 20, 10])
     scores = baseline_scores(task, records)
     assert 0 < scores["map"] < 1
-    assert scores["ap/square"] == pytest.approx(scores["map"])
+    assert scores["ap/green"] == pytest.approx(scores["map"])
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"boxes": [[40, 40, 30, 10]], "label": ["circle"]}, "[40, 40, 30, 10] (left, top, width, height) reaches"),
-        ({"boxes": [[4, 4, 0, 10]], "label": ["circle"]}, "the box [4, 4, 0, 10] has no area"),
-        ({"boxes": [[4, 4, 9, 10]], "label": ["circle", "square"]}, "1 boxes, but 2 labels"),
-        ({"boxes": [[4, 4, 9]], "label": ["circle"]}, "is not four numbers"),
+        ({"boxes": [[40, 40, 30, 10]], "label": ["blue"]}, "[40, 40, 30, 10] (left, top, width, height) reaches"),
+        ({"boxes": [[4, 4, 0, 10]], "label": ["blue"]}, "the box [4, 4, 0, 10] has no area"),
+        ({"boxes": [[4, 4, 9, 10]], "label": ["blue", "green"]}, "1 boxes, but 2 labels"),
+        ({"boxes": [[4, 4, 9]], "label": ["blue"]}, "is not four numbers"),
         ({"boxes": None, "label": []}, "expected a list of boxes"),
-        ({"boxes": [[4, 4, 9, None]], "label": ["circle"]}, "is not four numbers"),
+        ({"boxes": [[4, 4, 9, None]], "label": ["blue"]}, "is not four numbers"),
         ({"boxes": [], "label": None}, "expected a list with the label of each box"),
     ],
 )
@@ -231,18 +231,18 @@ def test_boxes_that_cannot_be_learned_are_a_bad_row(
 def test_numbers_that_are_not_finite_and_unknown_classes_are_faults() -> None:
     task = ObjectDetection()
     boxes = [[[1.0, 1.0, np.nan, 5.0]], [[1.0, 1.0, 5.0, 5.0]], [[-0.5, 0.0, 41.0, 5.0]]]
-    rows = {"image": [noise(40, 40)] * 3, "boxes": boxes, "label": [["circle"], ["circel"], ["circle"]]}
+    rows = {"image": [noise(40, 40)] * 3, "boxes": boxes, "label": [["blue"], ["bleu"], ["blue"]]}
     stored = store_media(Dataset.from_dict({**rows, "id": [0, 1, 2]}), task, {})
-    facts = task.find_facts(stored, ("circle", "square"))
+    facts = task.find_facts(stored, ("blue", "green"))
     faults = {fault.row: (fault.role, fault.problem) for fault in task.find_faults(stored, facts)}
     assert faults.keys() == {0, 1}, "half a pixel beyond the border is rounding"
     assert "not finite" in faults[0][1]
     assert faults[1][0] == "label"
-    assert "Did you mean circle?" in faults[1][1]
+    assert "Did you mean blue?" in faults[1][1]
 
 
 def test_bad_rows_can_be_left_out_and_lists_stand_in_a_csv_file_as_json(hone: Hone, tmp_path: Path) -> None:
-    table = write_rows(tmp_path, boxes=[[4, 4, 0, 10]], label=["circle"])
+    table = write_rows(tmp_path, boxes=[[4, 4, 0, 10]], label=["blue"])
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     lines = [",".join([row["image"], *(f'"{json.dumps(row[role]).replace(chr(34), chr(34) * 2)}"'
                                        for role in ("boxes", "label"))]) for row in rows]  # fmt: skip

@@ -14,7 +14,9 @@ from hone.core.value_types import Count
 from hone.data.source import Source
 from hone.data.tiny.shapes import Colour, grainy, stencil, to_png
 
-THINGS = ("circle", "square", "triangle")
+THINGS = ("blue", "green", "red")
+"""The classes: what colour things have. They have any of the shapes."""
+_SHAPES = ("circle", "square", "triangle")
 _SIDE = 64
 _TRIES = 50
 """How often a place for another thing is looked for."""
@@ -60,14 +62,14 @@ def _columns(count: int, rng: Random) -> dict[str, list[Any]]:
 
 def _draw(rng: Random) -> tuple[Image.Image, list[tuple[str, list[int]]]]:
     """Return a picture and its things with their boxes. They do not overlap; now and then there is none."""
-    picture = grainy(_SIDE, _shade(rng, 60, 110), rng)
+    picture = grainy(_SIDE, (shade := rng.randrange(20, 60), shade, shade), rng)
     taken = Image.new("1", (_SIDE, _SIDE))
     things: list[tuple[str, list[int]]] = []
-    for _ in range(rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 3))):
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 2, 2, 2, 3))):
         name, area = _place(rng, taken)
         if area is None:
             continue
-        picture.paste(grainy(_SIDE, _shade(rng, 150, 230), rng), mask=area)
+        picture.paste(grainy(_SIDE, _colour(name, rng), rng), mask=area)
         left, top, right, bottom = area.getbbox() or (0, 0, 0, 0)
         taken.paste(1, (left, top, right, bottom))
         things.append((name, [left, top, right - left, bottom - top]))
@@ -76,15 +78,18 @@ def _draw(rng: Random) -> tuple[Image.Image, list[tuple[str, list[int]]]]:
 
 def _place(rng: Random, taken: Image.Image) -> tuple[str, Image.Image | None]:
     """Return a thing and where it is, or None if there is no room for it."""
-    name, radius = rng.choice(THINGS), rng.uniform(8, 14)
-    angle = {"square": math.pi / 4, "triangle": -math.pi / 2}.get(name, 0.0)
+    name, shape, radius = rng.choice(THINGS), rng.choice(_SHAPES), rng.uniform(9, 16)
+    angle = {"square": math.pi / 4, "triangle": -math.pi / 2}.get(shape, 0.0)
     for _ in range(_TRIES):
         centre = (rng.uniform(radius, _SIDE - radius), rng.uniform(radius, _SIDE - radius))
-        area = stencil(name, _SIDE, centre, radius, angle)
+        area = stencil(shape, _SIDE, centre, radius, angle)
         if taken.crop(area.getbbox()).getbbox() is None:
             return name, area
     return name, None
 
 
-def _shade(rng: Random, darkest: int, brightest: int) -> Colour:
-    return rng.randrange(darkest, brightest), rng.randrange(darkest, brightest), rng.randrange(darkest, brightest)
+def _colour(name: str, rng: Random) -> Colour:
+    """Return a colour in which one channel is much brighter than the others."""
+    red, green, blue = (rng.randrange(170, 230) if each == name else rng.randrange(40, 110)
+                        for each in ("red", "green", "blue"))  # fmt: skip
+    return red, green, blue
