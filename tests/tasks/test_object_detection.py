@@ -271,11 +271,3 @@ def test_a_processor_that_keeps_proportions_makes_squares() -> None:
     assert (processor.size.height, processor.size.width) == (32, 32)
     with pytest.raises(UserError, match="is not for object detection"):
         task.configure_processor(object())
-
-
-@pytest.mark.slow
-def test_the_toy_finds_most_things(hone: Hone) -> None:
-    done = hone("train", "experiment=toy/object_detection", "tracker=none")
-    assert done.code == 0, done.said
-    scores = record(only_run())["scores"]
-    assert scores["test/map_50"] > 0.6
