@@ -44,6 +44,8 @@ ANSWERS = {
     "dataset/idx": {"path": "digits"},
     "dataset/imagefolder": {"path": "pictures"},
     "dataset/audiofolder": {"path": "sounds"},
+    "dataset/coco": {"path": "street"},
+    "dataset/voc": {"path": "cells"},
     "checkpoint/hub": {"path": "google-bert/bert-base-uncased"},
     "checkpoint/scratch": {
         "architecture": "roberta",

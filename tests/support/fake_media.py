@@ -1,5 +1,6 @@
 """Tiny checkpoints for pictures and sounds: the part of the hub on disk that reads no texts."""
 
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 import transformers
 from transformers import AutoConfig, PretrainedConfig
 
+from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
 from hone.data.tiny.tones import tone_examples
 
@@ -155,3 +157,39 @@ def write_folders(folder: Path) -> None:
     for name, values in (("train-images-idx3-ubyte", pixels), ("train-labels-idx1-ubyte", labels)):
         head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
         (folder / "digits" / name).write_bytes(head + values.tobytes())
+    write_box_folders(folder)
+
+
+def write_box_folders(folder: Path) -> None:
+    """The same pictures with boxes as COCO and as Pascal VOC have them: ten to train, six to validate."""
+    examples = object_examples(16)
+    for split, name, places in (("train", "train2017", range(10)), ("val", "val2017", range(10, 16))):
+        pictures = folder / "street" / name
+        pictures.mkdir(parents=True)
+        images, annotations = [], []
+        for place in places:
+            (pictures / f"{place}.png").write_bytes(examples["image"][place])
+            images.append({"id": place, "file_name": f"{place}.png"})
+            annotations += [
+                {"image_id": place, "category_id": THINGS.index(label), "bbox": box}
+                for box, label in zip(examples["boxes"][place], examples["label"][place], strict=True)
+            ]
+        categories = [{"id": number, "name": label} for number, label in enumerate(THINGS)]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (folder / "street/annotations").mkdir(exist_ok=True)
+        (folder / f"street/annotations/instances_{name}.json").write_text(json.dumps(content))
+        (folder / "cells/ImageSets/Main").mkdir(parents=True, exist_ok=True)
+        (folder / f"cells/ImageSets/Main/{split}.txt").write_text("".join(f"{place}\n" for place in places))
+    for name in ("Annotations", "JPEGImages"):
+        (folder / "cells" / name).mkdir()
+    for place, picture in enumerate(examples["image"]):
+        (folder / f"cells/JPEGImages/{place}.png").write_bytes(picture)
+        things = "".join(map(_to_xml, examples["boxes"][place], examples["label"][place]))
+        (folder / f"cells/Annotations/{place}.xml").write_text(f"<annotation>{things}</annotation>")
+
+
+def _to_xml(box: list[int], label: str) -> str:
+    left, top, width, height = box
+    corners = {"xmin": left, "ymin": top, "xmax": left + width, "ymax": top + height}
+    sides = "".join(f"<{side}>{value}</{side}>" for side, value in corners.items())
+    return f"<object><name>{label}</name><bndbox>{sides}</bndbox></object>"

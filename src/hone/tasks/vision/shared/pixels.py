@@ -14,14 +14,26 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import DPTImageProcessorPil, SegformerImageProcessorPil
+from transformers import (
+    DetrImageProcessorPil,
+    DPTImageProcessorPil,
+    RTDetrImageProcessorPil,
+    SegformerImageProcessorPil,
+    YolosImageProcessorPil,
+)
 from transformers.image_processing_backends import PilBackend
 
 from hone.core.errors import UserError
 from hone.data.media.file import MediaFile
 from hone.data.media.images import read_header
 
-_PLAIN = tuple(cls._preprocess for cls in (PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil))
+_PLAIN = tuple(
+    cls._preprocess
+    for cls in (
+        PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil,
+        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil,
+    )
+)  # fmt: skip
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
 
 _NARROWEST = 100
@@ -46,7 +58,8 @@ class PixelRecipe:
             return None
         size = processor.size if processor.do_resize else None
         fixed = size is None or (size.height and size.width)
-        if not fixed or processor.do_center_crop or processor.do_pad or getattr(processor, "keep_aspect_ratio", False):
+        others = ("do_center_crop", "do_pad", "keep_aspect_ratio")
+        if not fixed or any(getattr(processor, name, False) for name in others):
             return None
         multiple = getattr(processor, "ensure_multiple_of", None) or 1
         if size is not None and (size.height % multiple or size.width % multiple):
