@@ -22,7 +22,9 @@ from hone.models.processors import fit_tokenizer
 
 _BANDS, _STRIDE = 80, 2
 """The bands of a mel spectrogram, and how many of its frames the network reads as one."""
-_FRAMES_PER_SECOND = 100
+_RATE, _HOP = 16_000, 320
+"""The samples of a second, and how many of them are between two frames of Whisper's spectrogram: half as many frames
+as in published checkpoints, so that training takes half as long."""
 _END, _START = "<|endoftext|>", "<|startoftranscript|>"
 _MARKS = (_END, _START, "<|translate|>", "<|transcribe|>", "<|startofprev|>", "<|notimestamps|>")
 """Whisper's own tokens, after one for each byte. Timestamps would come after the last."""
@@ -77,15 +79,15 @@ class TinyWhisper(Tiny):
     def shape(self) -> PretrainedConfig:
         sizes: dict[str, Any] = {
             "d_model": 64,
-            "encoder_layers": 2,
-            "decoder_layers": 2,
-            "encoder_attention_heads": 4,
-            "decoder_attention_heads": 4,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
             "encoder_ffn_dim": 128,
             "decoder_ffn_dim": 128,
-            "init_std": 0.06,
+            "init_std": 0.1,
             "num_mel_bins": _BANDS,
-            "max_source_positions": self.seconds * _FRAMES_PER_SECOND // 2,
+            "max_source_positions": self.seconds * _RATE // (2 * _HOP),
             "max_target_positions": 64,
         }
         numbers = _byte_vocabulary()
@@ -94,7 +96,7 @@ class TinyWhisper(Tiny):
         return WhisperConfig(vocab_size=len(numbers), **sizes, **end, **begin)
 
     def own_processor(self, auto_class: str) -> Any:
-        extractor = WhisperFeatureExtractor(feature_size=_BANDS, chunk_length=self.seconds)
+        extractor = WhisperFeatureExtractor(feature_size=_BANDS, chunk_length=self.seconds, hop_length=_HOP)
         if auto_class == "AutoFeatureExtractor":
             return extractor
         special: Any = {"extra_special_tokens": list(_MARKS[1:]), "pad_token": _END}

@@ -19,7 +19,7 @@ from hone.data.media.sounds import require_audio_extra, sound_faults
 from hone.data.tiny.touch_tones import touch_tone_examples
 from hone.models.compatibility import end_token
 from hone.tasks.audio.shared.augmentation import SoundAugmentation
-from hone.tasks.audio.shared.decoder_prompt import DecoderPrompt, prompt_tokens, set_prompt
+from hone.tasks.audio.shared.decoder_prompt import DecoderPrompt, prompt_tokens, with_prompt
 from hone.tasks.audio.shared.features import FeatureReader
 from hone.tasks.audio.shared.frames import CountsFrames
 from hone.tasks.audio.shared.sounds import SoundEncoder
@@ -143,8 +143,7 @@ class SpeechRecognitionSeq2Seq(EncoderDecoder, CountsFrames):
         room = tokenizer.model_max_length - max(len(prompt_tokens(tokenizer)), 1)
         settings = generation_settings(network, tokenizer, self._labels(["a"])[0], options, room)
         settings.num_beams = settings.num_beams or 1  # a pipeline takes five where a model names no number
-        set_prompt(settings, tokenizer)
-        return settings
+        return with_prompt(settings, tokenizer)
 
     @property
     def _prompt(self) -> DecoderPrompt:

@@ -59,17 +59,20 @@ def prompt_tokens(tokenizer: Any) -> list[int]:
     return [int(token) for token in getattr(tokenizer, "prefix_tokens", ())]
 
 
-def set_prompt(settings: GenerationConfig, tokenizer: Any) -> None:
-    """Make generation begin with the prompt that the tokenizer puts before a text."""
+def with_prompt(settings: GenerationConfig, tokenizer: Any) -> GenerationConfig:
+    """Return settings with which generation begins with the prompt that the tokenizer puts before a text.
+
+    They are new, for transformers drops such values from those that it has made from the config of a network.
+    """
     if not prompt_tokens(tokenizer):
-        return
+        return settings
     values: dict[str, Any] = {"forced_decoder_ids": None, "no_timestamps_token_id": _number(tokenizer, _NO_TIMESTAMPS)}
     if tokenizer.language is not None:
         numbers = {name: _number(tokenizer, f"<|{name}|>") for name in ("transcribe", "translate")}
         marks = {f"<|{code}|>": number for code, number in _languages(tokenizer).items()}
         values |= {"language": tokenizer.language, "task": tokenizer.task, "task_to_id": numbers, "lang_to_id": marks}
-    for name, value in values.items():
-        setattr(settings, name, value)
+    kept = {name: value for name, value in settings.to_dict().items() if not name.startswith("_")}
+    return GenerationConfig.from_dict(kept | values)
 
 
 def _languages(tokenizer: Any) -> Mapping[str, int]:
