@@ -62,7 +62,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "audio-spectrogram-transformer": {**_WIDTHS, "max_length": 64, "num_mel_bins": 32},
     "clip": _TOWERS,
     "siglip": _TOWERS,
-    "whisper": _SEQ2SEQ,
+    "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "detr": {
         **_SEQ2SEQ,
         "use_timm_backbone": False,
@@ -97,6 +97,7 @@ PROCESSORS = {
     "wav2vec2": "Wav2Vec2FeatureExtractor",
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
+    "whisper": "WhisperFeatureExtractor",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 VALUES: dict[str, dict[str, Any]] = {
@@ -105,6 +106,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "DeiTImageProcessorPil": {"size": {"height": 32, "width": 32}, "crop_size": {"height": 32, "width": 32}},
     "Wav2Vec2FeatureExtractor": {"return_attention_mask": True},
     "ASTFeatureExtractor": {"max_length": 64, "num_mel_bins": 32},
+    "WhisperFeatureExtractor": {"chunk_length": 1},
 }
 AUTO_MODELS = (
     "AutoModelForSemanticSegmentation",
@@ -140,7 +142,8 @@ def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
         return dict(processor(pictures, return_tensors="pt"))
     clips = [rng.standard_normal(4000 + 2000 * row).astype(np.float32) for row in range(rows)]
-    return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=True, return_tensors="pt"))
+    padding = "max_length" if hasattr(processor, "chunk_length") else True
+    return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=padding, return_tensors="pt"))
 
 
 def write_folders(folder: Path) -> None:

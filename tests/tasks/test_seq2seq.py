@@ -21,7 +21,8 @@ from hone.core.task import Facts
 from hone.models.checkpoints.tiny_text import TinyT5
 from hone.models.layers import LayerMap
 from hone.models.processors import fit_tokenizer
-from hone.tasks.text.shared.generation import Languages, decoder_inputs, supported_languages
+from hone.tasks.generation import decoder_inputs
+from hone.tasks.text.shared.generation import Languages, supported_languages
 from hone.tasks.text.shared.seq2seq import Seq2Seq
 from hone.tasks.text.summarization import Summarization
 from hone.tasks.text.translation import Translation

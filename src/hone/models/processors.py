@@ -37,14 +37,18 @@ def read_pretrained(auto_class: str, source: Any, **access: Any) -> Any:
 
 
 def load_processor(auto_class: str, source: str, config: PretrainedConfig, access: Mapping[str, Any]) -> Any:
-    """Loads a processor from a folder or the hub; a tokenizer gets a pad token and the network's length limit."""
+    """Loads a processor from a folder or the hub; a tokenizer that is read or written with is fitted to the network."""
     try:
         processor = read_pretrained(auto_class, source, **access)
     except Exception as error:  # the files of a folder decide what goes wrong
         raise UserError(
             f"{source}: {auto_class} cannot be loaded ({one_line(error)}).{nearest_path(Path(source))}"
         ) from error
-    return fit_tokenizer(processor, config, source) if auto_class == "AutoTokenizer" else processor
+    if auto_class == "AutoTokenizer":
+        return fit_tokenizer(processor, config, source)
+    if auto_class == "AutoProcessor" and config.is_encoder_decoder:
+        fit_tokenizer(processor.tokenizer, config, source)
+    return processor
 
 
 def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
@@ -99,8 +103,8 @@ def characters_tokenizer(characters: Sequence[str]) -> transformers.Wav2Vec2CTCT
 
 
 def position_limit(config: PretrainedConfig) -> int:
-    """Returns the longest input in tokens that the network's positions allow."""
-    positions = getattr(config, "max_position_embeddings", None)
+    """Returns the most tokens that the network's positions allow; speech recognisers count those of their decoder."""
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_target_positions", None)
     if not positions or positions < 1:
         return 1_000_000  # no limit
     offset = (config.pad_token_id or 0) + 1 if config.model_type in _COUNT_FROM_PAD else 0

@@ -1,17 +1,33 @@
-"""Tiny networks for sounds: classes of a sound, or its text letter by letter."""
+"""Tiny networks for sounds: classes of a sound, or its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from transformers import PretrainedConfig, SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import (
+    PretrainedConfig,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertConfig,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperProcessor,
+    WhisperTokenizer,
+)
 
 from hone.core.value_types import Count
 from hone.models.checkpoints.tiny import Tiny
+from hone.models.processors import fit_tokenizer
 
 _BANDS, _STRIDE = 80, 2
 """The bands of a mel spectrogram, and how many of its frames the network reads as one."""
+_RATE, _HOP = 16_000, 320
+"""The samples of a second, and how many of them are between two frames of Whisper's spectrogram: half as many frames
+as in published checkpoints, so that training takes half as long."""
+_END, _START = "<|endoftext|>", "<|startoftranscript|>"
+_MARKS = (_END, _START, "<|translate|>", "<|transcribe|>", "<|startofprev|>", "<|notimestamps|>")
+"""Whisper's own tokens, after one for each byte. Timestamps would come after the last."""
 
 
 @final
@@ -48,3 +64,49 @@ class TinyWav2Vec2Bert(Tiny):
 
     def fingerprint(self) -> str:
         return f"{super().fingerprint()}-{self.sampling_rate}"
+
+
+@final
+@dataclass(frozen=True)
+class TinyWhisper(Tiny):
+    """An encoder of mel spectrograms with a decoder that writes bytes, so that it can write any text."""
+
+    kind: ClassVar[str] = "tiny_whisper"
+    processors: ClassVar[tuple[str, ...]] = ("AutoFeatureExtractor", "AutoProcessor")
+
+    seconds: Count = 3
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "d_model": 64,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "encoder_ffn_dim": 128,
+            "decoder_ffn_dim": 128,
+            "init_std": 0.1,
+            "num_mel_bins": _BANDS,
+            "max_source_positions": self.seconds * _RATE // (2 * _HOP),
+            "max_target_positions": 64,
+        }
+        numbers = _byte_vocabulary()
+        end: dict[str, Any] = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), numbers[_END])
+        begin: dict[str, Any] = {"decoder_start_token_id": numbers[_START], "begin_suppress_tokens": None}
+        return WhisperConfig(vocab_size=len(numbers), **sizes, **end, **begin)
+
+    def own_processor(self, auto_class: str) -> Any:
+        extractor = WhisperFeatureExtractor(feature_size=_BANDS, chunk_length=self.seconds, hop_length=_HOP)
+        if auto_class == "AutoFeatureExtractor":
+            return extractor
+        special: Any = {"extra_special_tokens": list(_MARKS[1:]), "pad_token": _END}
+        tokenizer = WhisperTokenizer(vocab=_byte_vocabulary(), merges=[], **special)
+        return WhisperProcessor(extractor, fit_tokenizer(tokenizer, self.config({}), self.name))
+
+    def fingerprint(self) -> str:
+        return f"{super().fingerprint()}-{self.seconds}"
+
+
+def _byte_vocabulary() -> dict[str, int]:
+    """Returns a token for each byte, and Whisper's own."""
+    return {token: place for place, token in enumerate([*sorted(ByteLevel.alphabet()), *_MARKS])}

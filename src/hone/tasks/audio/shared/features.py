@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hone.data.media.file import MediaFile
-from hone.data.media.sounds import Wave
+from hone.data.media.sounds import Wave, read_header
 from hone.tasks.padding import attention_mask
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -60,6 +61,14 @@ class FeatureReader:
             raise self.too_short(wave, file)
         return features
 
+    def require_room(self, file: MediaFile, max_seconds: float | None) -> None:
+        """Raise RowError for a sound that is longer than `max_seconds`, or would be cut by the extractor."""
+        most = min(self.most_seconds, self.most_seconds if max_seconds is None else max_seconds)
+        seconds = read_header(file).seconds
+        if seconds > most:
+            reason = "the network reads" if most == self.most_seconds else "task.max_seconds allows"
+            raise file.error(f"too long: {seconds:.2f} s are more than the {most:g} s that {reason}")
+
     def too_short(self, wave: Wave, file: MediaFile) -> Exception:
         """Return the error for a sound without a single frame."""
         return file.error(f"too short: {len(wave):,} samples ({len(wave) / self.rate:.3f} s) make no frame")
@@ -89,6 +98,12 @@ class FeatureReader:
         """Whether all sounds are padded or cut to one length, which a network then attends to as a whole."""
         half, whole = self._probes
         return bool(half.values.shape == whole.values.shape)
+
+    @property
+    def most_seconds(self) -> float:
+        """The longest sound that is not cut, as far as the extractor has a limit in samples."""
+        samples = getattr(self.extractor, "n_samples", None)
+        return math.inf if samples is None else float(samples) / self.rate
 
     @property
     def bands(self) -> int:
