@@ -60,7 +60,7 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     network = checkpoint.network(auto_model, config)
     layer_map = LayerMap.of(network)
     assert loading is None or all(layer_map.in_head(name) for name in loading.new)
-    assert layer_map.depth >= 1
+    assert layer_map.depth >= (1 if option == "tiny_whisper" else 2)  # whose encoder has one layer
     inputs = fake_media.specimen(processor_of(checkpoint))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
