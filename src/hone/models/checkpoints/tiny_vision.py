@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from torch import nn
 from transformers import (
     BaseImageProcessor,
     DPTImageProcessorPil,
     GLPNConfig,
     PretrainedConfig,
+    PreTrainedModel,
     ResNetConfig,
     SegformerConfig,
     SegformerImageProcessorPil,
@@ -125,10 +127,17 @@ class TinyYolos(TinyVision):
             "intermediate_size": 128,
             "patch_size": 8,
             "num_detection_tokens": 10,
-            "initializer_range": 0.12,  # about 1 / sqrt(hidden_size): with the usual 0.02 it finds no box for epochs
+            "initializer_range": 0.12,  # about 1 / sqrt(hidden_size)
             "use_mid_position_embeddings": False,
         }
         return YolosConfig(image_size=[self.image_size, self.image_size], **sizes)
+
+    def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
+        network = super().network(auto_class, config)
+        embeddings: Any = network.base_model.embeddings
+        for weight in (embeddings.detection_tokens, embeddings.position_embeddings):
+            nn.init.normal_(weight, std=0.3)  # transformers begins with 0, so that no patch has a place
+        return network
 
 
 @final
