@@ -84,8 +84,8 @@ def test_a_damaged_picture_is_a_bad_row(hone: Hone, run: Path, pictures: Path) -
     ("word", "problem"),
     [
         ("input=nowhere", "no image files here"),
-        ("image=nowhere.png", "No such file"),
-        ("image=/dev/zero", "this is a device"),
+        ("image=nowhere.png", "no such file"),
+        ("image=/dev/zero", "a pipe or a device"),
         ("text=hello", "the task reads image"),
     ],
 )

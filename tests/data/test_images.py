@@ -128,8 +128,8 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path: Path) 
     """To open a pipe would wait for somebody to write to it."""
     os.mkfifo(tmp_path / "pipe.png")
     for path, words in {
-        "pipe.png": "this is a pipe", ".": "this is a directory", "gone.png": "No such file",
-        "/dev/zero": "this is a device",
+        "pipe.png": "a pipe or a device", ".": "a folder, not a file", "gone.png": "no such file",
+        "/dev/zero": "a pipe or a device",
     }.items():  # fmt: skip
         problem = only_fault({"bytes": None, "path": str(tmp_path / path)})
         assert words in problem

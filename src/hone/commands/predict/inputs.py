@@ -17,15 +17,11 @@ import pyarrow.parquet as pq
 from hone.core.errors import UserError, join_names
 from hone.core.paths import nearest_path
 from hone.core.task import MediaKind
+from hone.data.media.file import ENDINGS
 from hone.data.sources.broken_lines import LONGEST_FIELD
 from hone.data.sources.json_rows import Line, iter_lines, parse_line, parse_object
 
 STANDARD_INPUT = "-"
-ENDINGS: Mapping[MediaKind, tuple[str, ...]] = {
-    "image": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
-    "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
-    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm"),
-}
 _PARQUET_BATCH = 1024
 Row = dict[str, Any]
 

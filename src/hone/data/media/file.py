@@ -14,7 +14,15 @@ from datasets import Dataset
 from hone.core.columns import RowIndices
 from hone.core.errors import RowError
 from hone.core.metric import Columns
-from hone.core.task import Predictive
+from hone.core.task import MediaKind, Predictive
+from hone.data.media.places import Places
+
+ENDINGS: Mapping[MediaKind, tuple[str, ...]] = {
+    "image": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
+    "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
+    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm"),
+}
+"""The endings by which files are found in folders."""
 
 
 @final
@@ -46,6 +54,16 @@ class MediaFile:
             return Path(self.path or "").open("rb")
         except OSError as error:
             raise self.error(error.strerror or str(error)) from error
+
+    def size(self) -> int:
+        """Return the size in bytes. Raise RowError for what is no regular file, before it is opened, or is empty."""
+        problem = None if self.content is not None else Places(()).problem(self.path or "")
+        if problem is not None:
+            raise self.error(problem)
+        size = Path(self.path or "").stat().st_size if self.content is None else len(self.content)
+        if size == 0:
+            raise self.error("an empty file")
+        return size
 
     def error(self, problem: str) -> RowError:
         """Return the error for a file that cannot be used, with its name and its row."""

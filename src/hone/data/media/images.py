@@ -5,12 +5,11 @@ Only formats that Pillow decodes itself are read. Others run a program on the fi
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, BinaryIO, Self, cast, final
 
 import numpy as np
@@ -30,10 +29,6 @@ _ENDS: Mapping[str, bytes] = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff
 """What a whole file of a format ends with. Files of the other formats are decoded to see whether they are whole."""
 _TAIL = 1024
 """How many of the last bytes are searched for the end: some cameras and editors add a few."""
-_KINDS = (
-    (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
 _AT_ONCE = 100
 """How many files that are stored in their rows are in memory at once."""
 _ORIENTATION = 0x0112
@@ -106,7 +101,7 @@ def _problem_of(file: MediaFile) -> str | None:
 def check(file: MediaFile) -> Header:
     """Return the header of a file that seems to be a whole picture; otherwise raise RowError. Few pixels are decoded:
     only those of files that do not end as their format does."""
-    size = _size_of(file)
+    size = file.size()
     with _opened(file) as picture:
         header = Header.of(picture)
         _require_right_name(file, header.format)
@@ -160,25 +155,6 @@ def _require_scale(file: MediaFile, mode: str) -> None:
     """Raise RowError where nothing says which values are black and white."""
     if mode in ("I", "F"):
         raise file.error(f"its pixels are 32-bit numbers (mode {mode}), for which there is no scale")
-
-
-def _size_of(file: MediaFile) -> int:
-    """Return the size in bytes. Raise RowError for what is no regular file, before it is opened, or is empty."""
-    size = len(file.content) if file.content is not None else _size_of_path(file)
-    if size == 0:
-        raise file.error("an empty file")
-    return size
-
-
-def _size_of_path(file: MediaFile) -> int:
-    try:
-        status = Path(file.path or "").stat()
-    except OSError as error:
-        raise file.error(error.strerror or str(error)) from error
-    kind = next((name for fits, name in _KINDS if fits(status.st_mode)), None)
-    if kind is not None:
-        raise file.error(f"expected a picture, but this is {kind}")
-    return status.st_size
 
 
 def _require_right_name(file: MediaFile, content: str) -> None:

@@ -12,7 +12,7 @@ import wave as wave_file
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, final
 
 import numpy as np
@@ -21,7 +21,6 @@ from datasets import Dataset
 from hone.core.errors import RowError, UserError, one_line
 from hone.core.task import Fault
 from hone.data.media.file import MediaFile
-from hone.data.media.places import Places
 
 Wave = np.ndarray[Any, np.dtype[np.float32]]
 """The samples of one channel, from -1 to 1."""
@@ -90,7 +89,7 @@ def check(file: MediaFile) -> SoundHeader:
     """Return the header of a file that seems to be a whole sound; otherwise raise RowError.
 
     Whether an MP3 file is cut off is found only when it is decoded."""
-    size = _size_of(file)
+    size = file.size()
     with _opened(file) as sound:
         header = _header(sound, file)
         _require_right_name(file, header.format)
@@ -172,21 +171,6 @@ def _require_right_name(file: MediaFile, content: str) -> None:
     named = _NAMES.get(PurePath(file.path or "").suffix.lower()) if file.content is None else None
     if named is not None and not content.startswith(named) and content.startswith(tuple(_NAMES.values())):
         raise file.error(f"the name is that of a {named} file, but the content is {content}")
-
-
-def _size_of(file: MediaFile) -> int:
-    """Return the size in bytes. Raise RowError for what is no regular file, before it is opened, or is empty."""
-    size = len(file.content) if file.content is not None else _size_of_path(file)
-    if size == 0:
-        raise file.error("an empty file")
-    return size
-
-
-def _size_of_path(file: MediaFile) -> int:
-    problem = Places(()).problem(file.path or "")
-    if problem is not None:
-        raise file.error(problem)
-    return Path(file.path or "").stat().st_size
 
 
 def _require_whole_wav(file: MediaFile, size: int) -> None:

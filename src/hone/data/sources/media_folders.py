@@ -18,6 +18,7 @@ from hone.core.columns import read_column
 from hone.core.errors import UserError, join_names
 from hone.core.paths import nearest_path
 from hone.core.value_types import ColumnsByRole, Labels, OnBadRow, PartialShare, Place, Splits
+from hone.data.media.file import ENDINGS
 from hone.data.source import SPLITS, Source
 from hone.data.sources.local import Local, match_split
 from hone.data.sources.own_split import divide_rows
@@ -186,9 +187,7 @@ class ImageFolder(MediaFolder):
     """A folder of pictures."""
 
     role: ClassVar[str] = "image"
-    endings: ClassVar[tuple[str, ...]] = (
-        ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-    )  # fmt: skip
+    endings: ClassVar[tuple[str, ...]] = ENDINGS["image"]
 
 
 @final
@@ -197,4 +196,4 @@ class AudioFolder(MediaFolder):
     """A folder of sounds."""
 
     role: ClassVar[str] = "audio"
-    endings: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
+    endings: ClassVar[tuple[str, ...]] = ENDINGS["audio"]

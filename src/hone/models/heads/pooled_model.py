@@ -181,7 +181,7 @@ def as_sequence(states: Tensor) -> Tensor:
 
 
 PooledConfig.register_for_auto_class()  # type: ignore[no-untyped-call]  # likewise
-for _network in (
+for _network in (  # which has no types either
     PooledForSequenceClassification, PooledForImageClassification, PooledForVideoClassification,
     PooledForAudioClassification,
 ):  # fmt: skip
