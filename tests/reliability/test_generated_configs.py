@@ -19,14 +19,12 @@ from hone.config.application import Application
 from hone.config.command_line import CommandLine
 from hone.config.mistakes import compose_config
 from hone.config.signatures import Parameter, signature_of
-from hone.config.tree import options, target_of
+from hone.config.tree import CONF, options, target_of
 from hone.core.wording import literals
 from hostile import grammar
 
 EXAMPLES = int(os.environ.get("HONE_TEST_EXAMPLES", "500"))
 GROUPS = ("dataset", "checkpoint", "head", "adapter", "optimizer", "scheduler", "batch", "tracker", "sweep")
-NEED_MORE = {"local", "hub", "scratch", "several"}
-"""Options that have a value only when the user gives one, or that contain other options."""
 DEPENDENT = {"epochs", "steps", "strategy", "devices", "resume", "trust", "name", "output_root", "dataset.columns"}
 """Keys whose values must fit other keys, the disk or the user's packages; each has tests of its own."""
 LETTERS = string.ascii_letters + string.digits + " ,:=[]{}()'\"#%&*/<>?@^_|~äß→.-"
@@ -69,9 +67,16 @@ def accepts(kind: Any, value: Any) -> bool:
     return isinstance(converted, bool) or not isinstance(value, bool)
 
 
-choices = st.fixed_dictionaries(
-    {}, optional={group: st.sampled_from(sorted({*options(group)} - NEED_MORE)) for group in GROUPS}
-)
+def complete(group: str) -> list[str]:
+    """The options that need no value from the user and contain no other options."""
+    return [
+        option
+        for option in options(group)
+        if option != "several" and ": ???" not in (CONF / group / f"{option}.yaml").read_text("utf-8")
+    ]
+
+
+choices = st.fixed_dictionaries({}, optional={group: st.sampled_from(complete(group)) for group in GROUPS})
 
 
 @st.composite
