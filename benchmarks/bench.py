@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import evaluation
+import media
 import overhead
 import report
 import rows
@@ -37,6 +38,7 @@ SCENES: dict[str, Callable[[Setup], list[Figure]]] = {
     "sweep": sweep.three,
     "overhead": overhead.measure,
     "tracking": tracking.measure,
+    "pictures": media.measure,
 }
 SHORT: dict[str, Callable[[Setup], list[Figure]]] = {"batch-16": speed.short, "evaluation": evaluation.short}
 SMALL, VALIDATION = 1000, 200
@@ -66,6 +68,7 @@ def prepare(args: argparse.Namespace, root: Path) -> Setup:
         "tweets": tweets,
         "long": rows.write_long(root / "long", 1000),
         "evaluated": rows.write_subset(tweets, root / "evaluated", test=evaluation.ROWS),
+        "pictures": root / "pictures",  # written by the scene that reads them
         "small": rows.write_subset(tweets, root / "small", train=SMALL, validation=VALIDATION),
     }
     checkpoint = (None if args.short else rows.find_minilm()) or rows.make_minilm_lookalike(root / "checkpoint")

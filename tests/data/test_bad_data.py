@@ -180,6 +180,11 @@ DATA: dict[str, tuple[dict[str, str | bytes], str, str]] = {
         "dataset.path=a.csv",
         "hone reads UTF-8",
     ),
+    "another encoding after null": (  # a native reader dies of it
+        {"a.json": b'null\x80[{"text": "a", "label": "b"}]'},
+        "dataset.path=a.json",
+        "a.json: 1 of 1 rows cannot be read|row 0: not UTF-8",
+    ),
     "a lone surrogate": (
         {"a.jsonl": '{"text": "\\ud800", "label": 1}\n'},
         "dataset.path=a.jsonl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -43,6 +44,7 @@ NOISE = np.random.default_rng(0)
 ALL_ON = {"crop": 0.5, "flip": "both", "rotate": 20.0, "colour": 0.4, "erase": 0.5, "random_operations": 2}
 BRIEF = ("tracker=none", "precision=32-true", "checkpoint=tiny_resnet", "epochs=null", "steps=2", "batch_size=4")
 SQUARE = {"height": 24, "width": 24}
+GREY: Any = {"image_mean": [0.4], "image_std": [0.2]}
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -84,6 +86,19 @@ def test_a_pipeline_gives_the_scores_of_the_run(hone: Hone, tmp_path: Path) -> N
     assert modes == {"RGB", "L", "RGBA", "P"}
 
 
+def test_the_card_of_a_network_with_one_channel_does_without_a_pipeline(hone: Hone, tmp_path: Path) -> None:
+    done = hone("train", *local(write_pictures(tmp_path)), *BRIEF, "checkpoint.hyperparameters={num_channels: 1}")
+    assert done.code == 0, done.said
+    assert hone("export", f"run={only_run()}", "output=shared").code == 0
+    code = re.findall(r"```python\n(.*?)```", Path("shared/README.md").read_text(), re.DOTALL)[0]
+    shutil.copy(tmp_path / "1.jpg", "picture.png")
+    answers: list[Any] = []
+    exec(code.replace("this/folder", "shared").replace("print", "answers.append"), {"answers": answers})
+    asked = hone("predict", f"run={only_run()}", f"image={tmp_path / '1.jpg'}", "precision=32-true")
+    assert asked.code == 0, asked.said
+    assert json.loads(asked.out)["score"] == pytest.approx(float(answers[0]["logits"].softmax(-1).max()), abs=1e-4)
+
+
 def test_a_damaged_picture_is_a_bad_row(hone: Hone, tmp_path: Path) -> None:
     table = write_pictures(tmp_path)
     path = tmp_path / "8.jpg"
@@ -106,12 +121,15 @@ def test_a_damaged_picture_is_a_bad_row(hone: Hone, tmp_path: Path) -> None:
         (DeiTImageProcessorPil(size=SQUARE, crop_size={"height": 20, "width": 20}), False),
         (ConvNextImageProcessorPil(size={"shortest_edge": 24}), False),
         (CLIPImageProcessorPil(size={"shortest_edge": 24}, crop_size=SQUARE), False),
+        (ViTImageProcessorPil(size=SQUARE, **GREY), True),
+        (CLIPImageProcessorPil(size={"shortest_edge": 24}, crop_size=SQUARE, do_convert_rgb=False, **GREY), False),
     ],
 )
 def test_pictures_are_processed_as_their_processor_does(processor: Any, is_plain: bool) -> None:
     assert (PixelRecipe.of(processor) is not None) == is_plain
+    mode = "L" if len(processor.image_mean) == 1 else "RGB"
     for pictures in ([noise(30, 50), noise(24, 24)], [noise(1, 40)]):
-        theirs = processor(images=pictures, return_tensors="pt")["pixel_values"]
+        theirs = processor(images=[each.convert(mode) for each in pictures], return_tensors="pt")["pixel_values"]
         ours = to_pixels(processor, pictures)
         assert ours.dtype == theirs.dtype == torch.float32
         assert torch.allclose(ours, theirs, atol=1e-5)

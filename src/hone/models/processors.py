@@ -76,7 +76,30 @@ def choose_processor(auto_class: str, facts: Facts, config: PretrainedConfig, lo
     """
     if auto_class == "AutoProcessor" and facts.kind == CHARACTERS:
         return pair_processors(config, load("AutoFeatureExtractor"), characters_tokenizer(facts.labels))
-    return load(auto_class)
+    processor = load(auto_class)
+    require_channels(getattr(processor, "image_processor", processor), config)
+    return processor
+
+
+def is_grey(processor: Any) -> bool:
+    """Returns whether a processor is for a network that reads pictures in one channel: it normalises with one mean."""
+    mean = processor.image_mean if processor.do_normalize else None
+    return isinstance(mean, list | tuple) and len(mean) == 1
+
+
+def require_channels(processor: Any, config: PretrainedConfig) -> None:
+    """Raises UserError if a network reads pictures in another number of channels than its processor makes."""
+    if not isinstance(processor, BaseImageProcessor):
+        return
+    expected = getattr(getattr(config, "vision_config", config), "num_channels", None) or 3
+    made = 1 if is_grey(processor) else 3
+    if expected not in (1, 3):
+        raise UserError(f"checkpoint: its network reads {expected} channels. hone reads pictures in three or in one.")
+    if expected != made:
+        raise UserError(
+            f"checkpoint.processor: the network reads pictures in {expected} channels and the processor makes {made}. "
+            f"Its image_mean and image_std must be lists of {expected}, such as image_mean: {[0.5] * expected}."
+        )
 
 
 def pair_processors(config: PretrainedConfig, media: Any, tokenizer: Any) -> Any:

@@ -31,6 +31,25 @@ def pipeline_snippet(name: str, place: str, arguments: str, **options: Any) -> s
     )
 
 
+def picture_snippet(name: str, place: str, file: str, auto_model: str, *, grey: bool, options: str = "") -> str:
+    """Return a snippet that builds the pipeline `name` and calls it with a picture and the source code `options`.
+
+    A pipeline opens every file in three channels, so a network that reads one is called itself."""
+    if not grey:
+        return pipeline_snippet(name, place, f"{to_literal(file)}{options}")
+    return "\n".join(
+        [
+            f"import torch\nfrom PIL import Image\nfrom transformers import AutoImageProcessor, {auto_model}\n",
+            "# The network reads one channel, and a pipeline opens every picture in three: this calls it without one.",
+            f'processor = AutoImageProcessor.from_pretrained({place}, backend="pil")',
+            f"model = {auto_model}.from_pretrained({place})",
+            f'picture = Image.open({to_literal(file)}).convert("RGB").convert("L")',
+            "with torch.no_grad():",
+            '    print(model(**processor(picture, return_tensors="pt")))',
+        ]
+    )
+
+
 def sound_pipeline_snippet(name: str, place: str, file: str) -> str:
     """Return a snippet that builds the pipeline `name` and calls it with the samples of a file."""
     return "\n".join(

@@ -62,11 +62,13 @@ def iter_lines(file: Path) -> Iterator[bytes]:
 
 
 def iter_objects(file: Path) -> Iterator[Line]:
-    """Yields the rows of a .json file: of an array, of one object, or of one object per line."""
-    text = file.read_bytes().removeprefix(_BOM).decode()
-    if text.lstrip().startswith("["):
-        yield from _iter_array(text)
-    elif isinstance(whole := parse_object(text), dict):
+    """Yields the rows of a .json file: of an array, of one object, or of one object per line.
+
+    Raises UnicodeDecodeError for an array that is not UTF-8; of lines, those that are not have that as their reason."""
+    content = file.read_bytes().removeprefix(_BOM)
+    if content.lstrip().startswith(b"["):
+        yield from _iter_array(content.decode())
+    elif isinstance(whole := parse_line(content), dict):
         yield whole
     else:
         yield from map(parse_line, iter_lines(file))

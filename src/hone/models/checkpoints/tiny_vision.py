@@ -1,4 +1,4 @@
-"""Tiny networks for pictures. All of them read RGB: a pipeline of transformers opens every file in three channels."""
+"""Tiny networks for pictures. They read RGB, unless their hyperparameters say `num_channels: 1`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,15 @@ class TinyVision(Tiny):
     image_size: Count = 28
 
     def own_processor(self, auto_class: str) -> Any:
-        side = getattr(self.config({}), "image_size", self.image_size)  # hyperparameters may have another one
+        config = self.config({})
+        side = getattr(config, "image_size", self.image_size)  # hyperparameters may have another one
         height, width = side if isinstance(side, list | tuple) else (side, side)
+        channels = getattr(config, "num_channels", 3)
         values: Any = {
             "size": {"height": height, "width": width},
-            "image_mean": [0.5, 0.5, 0.5],
-            "image_std": [0.5, 0.5, 0.5],
-            "do_convert_rgb": True,
+            "image_mean": [0.5] * channels,
+            "image_std": [0.5] * channels,
+            "do_convert_rgb": channels == 3,
         }
         return self.processor_class(**values)
 

@@ -21,8 +21,9 @@ from hone.core.task import Batch, Facts, Fault, MediaKind, Task
 from hone.core.value_types import Positive
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.fog import fog_examples
+from hone.models.processors import is_grey
 from hone.tasks.metrics.depth import depth_metrics
-from hone.tasks.usage_snippets import pipeline_snippet, to_literal
+from hone.tasks.usage_snippets import picture_snippet
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.depths import Depths, as_picture, depth_faults, find_distances, read_depths, sum_errors
 from hone.tasks.vision.shared.pixels import require_recipe
@@ -134,7 +135,9 @@ class DepthEstimation(AugmentOptions, Task):
         return {"image": "picture.png"}
 
     def example(self, place: str) -> str:
-        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["image"]))
+        return picture_snippet(
+            self.pipeline, place, self.question()["image"], self.auto_model, grey=is_grey(self.processor)
+        )
 
     @classmethod
     def sample(cls) -> Columns:

@@ -14,10 +14,11 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, MediaKind
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.shapes import shape_examples
+from hone.models.processors import is_grey
 from hone.tasks.metrics.scalars import top_accuracy
 from hone.tasks.padding import stack_features
 from hone.tasks.targets.classification import Classification
-from hone.tasks.usage_snippets import pipeline_snippet, to_literal
+from hone.tasks.usage_snippets import picture_snippet
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.mixing import MixOptions
 from hone.tasks.vision.shared.pixels import require_one_size, require_shapes, to_pixels
@@ -85,7 +86,9 @@ class ImageClassification(Classification, AugmentOptions, MixOptions):
         return {"image": "picture.png"}
 
     def example(self, place: str) -> str:
-        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["image"]))
+        return picture_snippet(
+            self.pipeline, place, self.question()["image"], self.auto_model, grey=is_grey(self.processor)
+        )
 
     @classmethod
     def sample(cls) -> Columns:

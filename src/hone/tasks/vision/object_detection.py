@@ -21,10 +21,11 @@ from hone.core.task import Batch, Facts, Fault, MediaKind, Task
 from hone.core.value_types import Count, Share
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.objects import object_examples
+from hone.models.processors import is_grey
 from hone.tasks.metrics.boxes import MOST, detection_metrics, require_detection_extra
 from hone.tasks.targets.classes import class_config, class_name
 from hone.tasks.targets.kinds import label_names
-from hone.tasks.usage_snippets import pipeline_snippet, to_literal
+from hone.tasks.usage_snippets import picture_snippet
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.boxes import (
     box_faults,
@@ -208,9 +209,10 @@ class ObjectDetection(AugmentOptions, Task):
         return {"image": "picture.png"}
 
     def example(self, place: str) -> str:
-        return pipeline_snippet(
-            self.pipeline, place, f"{to_literal(self.question()['image'])}, threshold={self.threshold:g}"
-        )
+        return picture_snippet(
+            self.pipeline, place, self.question()["image"], self.auto_model, grey=is_grey(self.processor),
+            options=f", threshold={self.threshold:g}",
+        )  # fmt: skip
 
     @classmethod
     def sample(cls) -> Columns:

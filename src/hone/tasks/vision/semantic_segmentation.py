@@ -21,10 +21,11 @@ from hone.core.task import Batch, Facts, Fault, MediaKind, Task
 from hone.core.value_types import ClassWeights, Index
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.land import land_examples
+from hone.models.processors import is_grey
 from hone.tasks.metrics.overlap import COUNTS, overlap_metrics
 from hone.tasks.targets.classes import class_config, list_class_weights, require_two_classes
 from hone.tasks.targets.kinds import label_names
-from hone.tasks.usage_snippets import pipeline_snippet, to_literal
+from hone.tasks.usage_snippets import picture_snippet
 from hone.tasks.vision.shared.augmentation import AugmentOptions
 from hone.tasks.vision.shared.masks import UNLABELLED, MaskCodes, decode_mask, find_classes, mask_faults
 from hone.tasks.vision.shared.pixels import require_recipe
@@ -144,7 +145,9 @@ class SemanticSegmentation(AugmentOptions, Task):
         return {"image": "picture.png"}
 
     def example(self, place: str) -> str:
-        return pipeline_snippet(self.pipeline, place, to_literal(self.question()["image"]))
+        return picture_snippet(
+            self.pipeline, place, self.question()["image"], self.auto_model, grey=is_grey(self.processor)
+        )
 
     @classmethod
     def sample(cls) -> Columns:

@@ -26,6 +26,7 @@ from transformers.image_processing_backends import PilBackend
 from hone.core.errors import UserError
 from hone.data.media.file import MediaFile
 from hone.data.media.images import read_header
+from hone.models.processors import is_grey
 
 _PLAIN = tuple(
     cls._preprocess
@@ -68,7 +69,8 @@ class PixelRecipe:
         mean, std = (0.0, 1.0)
         if processor.do_normalize:
             mean, std = processor.image_mean, processor.image_std
-        means, stds = (np.broadcast_to(np.asarray(values, dtype=np.float64), 3) for values in (mean, std))
+        channels = 1 if is_grey(processor) else 3
+        means, stds = (np.broadcast_to(np.asarray(values, dtype=np.float64), channels) for values in (mean, std))
         return cls(
             None if size is None else (size.width, size.height),
             Image.Resampling(processor.resample if processor.resample is not None else Image.Resampling.BILINEAR),
@@ -77,14 +79,17 @@ class PixelRecipe:
         )
 
     def resize(self, picture: Image.Image, resampling: Image.Resampling | None = None) -> Image.Image:
-        """Return a picture, or with another resampling a mask, in the network's size."""
+        """Return a picture in the network's size and channels, or with another resampling a mask in that size."""
+        if resampling is None and len(self.scale) == 1:
+            picture = picture.convert("L")
         if self.size is None or self.size == picture.size:
             return picture
         return picture.resize(self.size, self.resampling if resampling is None else resampling)
 
     def normalise(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Return pictures of one size as a tensor of channels first."""
+        """Return resized pictures as a tensor of channels first."""
         stacked = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+        stacked = stacked.view(*stacked.shape[:3], -1)
         channels = torch.tensor(self.scale), torch.tensor(self.shift)
         scale, shift = (values.view(1, -1, 1, 1) for values in channels)
         return stacked.permute(0, 3, 1, 2).float().mul_(scale).sub_(shift).contiguous()
@@ -95,7 +100,10 @@ def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
     recipe = PixelRecipe.of(processor)
     if recipe is not None:
         return recipe.normalise([recipe.resize(picture) for picture in pictures])
-    pixels: Tensor = processor(images=[*pictures], return_tensors="pt")["pixel_values"]
+    mode = "L" if is_grey(processor) else "RGB"
+    pixels: Tensor = processor(images=[picture.convert(mode) for picture in pictures], return_tensors="pt")[
+        "pixel_values"
+    ]
     return pixels
 
 
