@@ -88,6 +88,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_queries": 4,
         "num_denoising": 4,
     },
+    "vilt": {**_WRITER, "image_size": 32, "patch_size": 16},
     "git": {**_WRITER, "vision_config": _PATCHES, "bos_token_id": 2, "eos_token_id": 3},
     "blip": {
         "text_config": {
@@ -120,6 +121,7 @@ PROCESSORS = {
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 PAIRS = {
+    "vilt": ("AutoModel", "ViltProcessor"),
     "git": ("AutoModelForImageTextToText", "GitProcessor"),
     "blip": ("AutoModelForImageTextToText", "BlipProcessor"),
     "vision-encoder-decoder": ("AutoModelForImageTextToText", None),
@@ -167,7 +169,9 @@ def write_pair(folder: Path, kind: str, **sizes: Any) -> None:
     """A network that has a tokenizer beside its image processor: in one file if it has a processor for both."""
     auto_model, name = PAIRS[kind]
     getattr(transformers, auto_model).from_config(tiny_config(kind, **sizes)).save_pretrained(folder)
-    pictures = transformers.ViTImageProcessorPil(size={"height": 32, "width": 32})
+    size = {"shortest_edge": 32} if kind == "vilt" else {"height": 32, "width": 32}
+    cls = transformers.ViltImageProcessorPil if kind == "vilt" else transformers.ViTImageProcessorPil
+    pictures = cls(size=size)
     special: dict[str, Any] = {"bos_token": "[MASK]"} if kind == "blip" else {}
     tokenizer = BertTokenizer(vocab={word: place for place, word in enumerate(_WORDS)}, **special)
     for part in (pictures, tokenizer) if name is None else (getattr(transformers, name)(pictures, tokenizer),):

@@ -62,6 +62,23 @@ def captioning_snippet(place: str, file: str) -> str:
     )
 
 
+def visual_question_snippet(place: str, file: str, question: str) -> str:
+    """Return a snippet that chooses the answer to a question about a picture."""
+    return "\n".join(
+        [
+            "import torch\nfrom PIL import Image",
+            "from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor\n",
+            f"processor = AutoProcessor.from_pretrained({place})",
+            f"model = AutoModelForVisualQuestionAnswering.from_pretrained({place})",
+            f'picture = Image.open({to_literal(file)}).convert("RGB")',
+            f'inputs = processor(images=picture, text={to_literal(question)}, return_tensors="pt")',
+            "with torch.no_grad():",
+            "    scores = model(**inputs).logits[0].sigmoid()",
+            "print(model.config.id2label[int(scores.argmax())])",
+        ]
+    )
+
+
 def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
     """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
     return _network_snippet(
