@@ -58,6 +58,13 @@ NETWORKS: dict[tuple[str, str], tuple[tuple[str, ...], int, tuple[str, ...]]] = 
     ("bert", ""): ((), 2, ("embeddings.", "layer.0.", "layer.1.", "pooler")),
     ("gpt2", "CausalLM"): (("lm_head",), 2, ("transformer.wte", "h.0.", "h.1.", "ln_f")),
     ("t5", "Seq2SeqLM"): (("lm_head",), 4, ("shared", "encoder.block.0.", "decoder.block.0.", "decoder.final_layer")),
+    ("git", "ImageTextToText"): (
+        ("output",), 4, ("vision_model.embeddings", "vision_model.encoder.layers.0.", "git.encoder.layer.1."),
+    ),
+    ("blip", "ImageTextToText"): (
+        ("text_decoder.cls",), 4,
+        ("vision_model.embeddings", "vision_model.encoder.layers.1.", "bert.encoder.layer.0.", "text_decoder.cls"),
+    ),
     ("t5", "QuestionAnswering"): (("qa_outputs",), 4, ("shared", "encoder.block.1.", "decoder.block.1.", "qa_outputs")),
     ("llama", "CausalLM"): (("lm_head",), 2, ("embed_tokens", "layers.0.", "layers.1.", "model.norm", "lm_head")),
 }  # fmt: skip

@@ -25,7 +25,7 @@ from hone.models.checkpoints.tiny_vision import TinyResNet, TinyViT
 from hone.models.heads.pooled import attach_pooled, register_models
 from hone.models.layers import LayerMap
 
-MEDIA = [option for option in options("checkpoint") if not fake_hub.reads_texts(option)]
+MEDIA = [name for name in options("checkpoint") if not (fake_hub.reads_texts(name) or fake_hub.reads_both(name))]
 LABELS = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 NO_FACTS = Facts("")
 POOLED = {

@@ -53,7 +53,7 @@ ROWS = {"train": 48}
 
 ALSO_CALLED = {
     "minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100", "mit": "segformer",
-    "ast": "audio-spectrogram-transformer",
+    "ast": "audio-spectrogram-transformer", "vit-gpt2": "vision-encoder-decoder",
 }  # fmt: skip
 """Checkpoints that are not called after their architecture."""
 PARTICULAR = {
@@ -115,10 +115,22 @@ def media_checkpoints() -> list[str]:
 
 def reads_texts(option: str) -> bool:
     """Whether a checkpoint of this name does."""
+    node, own = _node_and_processors(option)
+    return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
+
+
+def reads_both(option: str) -> bool:
+    """Whether a checkpoint of this name reads or writes a text beside a picture."""
+    node, own = _node_and_processors(option)
+    if "path" in node:
+        return node["path"] in media_checkpoints() and architecture(node["path"].rpartition("/")[2]) in fake_media.PAIRS
+    return {"AutoProcessor", "AutoImageProcessor"} <= {*own}
+
+
+def _node_and_processors(option: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     node = yaml.safe_load((CONF / "checkpoint" / f"{option}.yaml").read_text(encoding="utf-8"))
     module, _, name = node["_target_"].rpartition(".")
-    own = getattr(getattr(importlib.import_module(module), name), "processors", ("AutoTokenizer",))
-    return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
+    return node, getattr(getattr(importlib.import_module(module), name), "processors", ("AutoTokenizer",))
 
 
 def paths_of_checkpoints() -> dict[str, str]:

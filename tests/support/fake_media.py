@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import AutoConfig, PretrainedConfig
+from transformers import AutoConfig, BertTokenizer, PretrainedConfig
 
 from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
@@ -48,6 +48,11 @@ _SEQ2SEQ: dict[str, Any] = {
     "encoder_ffn_dim": 16,
     "decoder_ffn_dim": 16,
 }
+_WORDS = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "green", "blue", "yellow", "circle", "square",
+    "triangle", "left", "right", "of", "above", "below",
+]  # fmt: skip
+_WRITER: dict[str, Any] = {**_WIDTHS, "vocab_size": len(_WORDS), "pad_token_id": 0, "max_position_embeddings": 32}
 SIZES: dict[str, dict[str, Any]] = {
     "vit": _PATCHES,
     "deit": _PATCHES,
@@ -83,6 +88,21 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_queries": 4,
         "num_denoising": 4,
     },
+    "vilt": {**_WRITER, "image_size": 32, "patch_size": 16},
+    "git": {**_WRITER, "vision_config": _PATCHES, "bos_token_id": 2, "eos_token_id": 3},
+    "blip": {
+        "text_config": {
+            **_WRITER, "encoder_hidden_size": 16, "bos_token_id": 4, "eos_token_id": 3, "sep_token_id": 3,
+        },
+        "vision_config": _PATCHES,
+    },
+    "vision-encoder-decoder": {
+        "encoder": {"model_type": "vit", **_PATCHES},
+        "decoder": {
+            "model_type": "bert", **_WRITER, "is_decoder": True, "add_cross_attention": True,
+        },
+        "pad_token_id": 0, "decoder_start_token_id": 2, "eos_token_id": 3,
+    },
 }  # fmt: skip
 """The sizes of tiny networks, by architecture."""
 PROCESSORS = {
@@ -100,6 +120,13 @@ PROCESSORS = {
     "whisper": "WhisperFeatureExtractor",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
+PAIRS = {
+    "vilt": ("AutoModel", "ViltProcessor"),
+    "git": ("AutoModelForImageTextToText", "GitProcessor"),
+    "blip": ("AutoModelForImageTextToText", "BlipProcessor"),
+    "vision-encoder-decoder": ("AutoModelForImageTextToText", None),
+}
+"""Those that read or write a text beside a picture: their Auto class, and the processor for both if there is one."""
 VALUES: dict[str, dict[str, Any]] = {
     "BitImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
     "ConvNextImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_pct": 1.0},
@@ -128,11 +155,27 @@ def auto_model_of(config: PretrainedConfig) -> str:
 
 
 def write_checkpoint(folder: Path, kind: str) -> None:
-    """Random weights without a head, and the processor."""
+    """Random weights without a head, and the processor; what reads a text beside a picture has its head."""
+    if kind in PAIRS:
+        write_pair(folder, kind)
+        return
     transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
     getattr(transformers, name)(**values).save_pretrained(folder)
+
+
+def write_pair(folder: Path, kind: str, **sizes: Any) -> None:
+    """A network that has a tokenizer beside its image processor: in one file if it has a processor for both."""
+    auto_model, name = PAIRS[kind]
+    getattr(transformers, auto_model).from_config(tiny_config(kind, **sizes)).save_pretrained(folder)
+    size = {"shortest_edge": 32} if kind == "vilt" else {"height": 32, "width": 32}
+    cls = transformers.ViltImageProcessorPil if kind == "vilt" else transformers.ViTImageProcessorPil
+    pictures = cls(size=size)
+    special: dict[str, Any] = {"bos_token": "[MASK]"} if kind == "blip" else {}
+    tokenizer = BertTokenizer(vocab={word: place for place, word in enumerate(_WORDS)}, **special)
+    for part in (pictures, tokenizer) if name is None else (getattr(transformers, name)(pictures, tokenizer),):
+        part.save_pretrained(folder)
 
 
 def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:

@@ -143,9 +143,8 @@ class PredictSettings:
     trust: list[str]
 
     def __post_init__(self) -> None:
-        if (self.input is None) == (not self.inputs):
-            problem = "There is nothing to predict" if self.input is None else "input= and texts exclude each other"
-            raise UserError(f'{problem}: use text="…" (or another role of the task), or input=FILE.')
+        if self.input is None and not self.inputs:
+            raise UserError('There is nothing to predict: use text="…" (or another role of the task), or input=FILE.')
         if self.run is not None:
             require_run(self.run)
 

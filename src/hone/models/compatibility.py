@@ -85,7 +85,7 @@ def complete_config(config: PretrainedConfig, processor: Any) -> None:
     if config.eos_token_id is None:
         config.eos_token_id = end_token(tokenizer)
     if getattr(config, "decoder_start_token_id", None) is None:  # T5 and its relatives begin with the pad token
-        joined = config.model_type == "encoder-decoder"
+        joined = config.model_type in ("encoder-decoder", "vision-encoder-decoder")
         config.decoder_start_token_id = tokenizer.cls_token_id if joined else config.pad_token_id
     if config.decoder_start_token_id is None:
         raise UserError(

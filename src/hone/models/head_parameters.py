@@ -29,7 +29,8 @@ def find_head(network: PreTrainedModel) -> tuple[str, ...]:
     backbone = _backbone_names(network, shapes)
     if backbone.keys() == shapes.keys():
         return _output_embeddings(network)
-    return outermost((name for name in shapes if name not in backbone), backbone)
+    added = outermost((name for name in shapes if name not in backbone), backbone)
+    return tuple(inner for name in added for inner in _head_of_part(network, name))
 
 
 def lies_in(name: str, modules: Iterable[str]) -> bool:
@@ -85,6 +86,14 @@ def _bare_shapes(network: PreTrainedModel) -> _Shapes:
         with torch.device("meta"):
             _shapes_by_config[key] = _shapes_of(AutoModel.from_config(config))
     return _shapes_by_config[key]
+
+
+def _head_of_part(network: PreTrainedModel, name: str) -> tuple[str, ...]:
+    """Returns the head of a part that the bare model does not have, or the part itself. One that is a whole network,
+    such as the decoder of BLIP, comes with trained layers, and only its own head counts."""
+    part = dict(network.named_modules()).get(name)
+    inner = find_head(part) if isinstance(part, PreTrainedModel) else ()
+    return tuple(f"{name}.{each}" for each in inner) or (name,)
 
 
 def _output_embeddings(network: PreTrainedModel) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class LayerMap:
     """The lists of layers or stages, and the depth at which each begins; a decoder's follow its encoder's."""
     depth: int
     """The number of layers, of all stacks together."""
+    trains_pooler: bool = True
+    """Whether a pooler is trained with the head. Networks that write texts read none, even where they have one."""
 
     @classmethod
     def of(cls, network: PreTrainedModel) -> LayerMap:
@@ -39,7 +41,8 @@ class LayerMap:
         lists = _find_layer_lists(network, head)
         starts = accumulate((len(layers) for layers in lists.values()), initial=0)
         stacks = tuple(zip(lists, starts, strict=False))
-        return cls(head, _find_inputs(network, head, [*lists]), stacks, sum(map(len, lists.values())))
+        writes = network.get_output_embeddings() is not None
+        return cls(head, _find_inputs(network, head, [*lists]), stacks, sum(map(len, lists.values())), not writes)
 
     def in_head(self, name: str) -> bool:
         """Returns whether a parameter belongs to the head."""
@@ -50,7 +53,7 @@ class LayerMap:
 
         The pooler is, because many checkpoints come without one and a random one has to be trained.
         """
-        return self.in_head(name) or "pooler" in name.split(".")
+        return self.in_head(name) or (self.trains_pooler and "pooler" in name.split("."))
 
     def level(self, name: str) -> int:
         """Returns how deep a parameter lies.

@@ -23,6 +23,8 @@ from hone.core.task import Facts
 CHARACTERS = "characters"
 """The kind of facts whose labels are the characters of transcripts: the vocabulary of a network that spells."""
 _BLANK, _UNKNOWN, _SPACE = "<pad>", "<unk>", "|"
+_JOINED = "vision-encoder-decoder"
+"""Networks that are made of any encoder of pictures and any decoder, for which transformers has no processor."""
 _COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
 """Architectures whose positions are counted from after the pad token."""
 
@@ -40,15 +42,23 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
     """Loads a processor from a folder or the hub; a tokenizer that is read or written with is fitted to the network."""
     try:
         processor = read_pretrained(auto_class, source, **access)
+        if auto_class == "AutoProcessor" and config.model_type == _JOINED and not hasattr(processor, "tokenizer"):
+            parts = (read_pretrained(name, source, **access) for name in ("AutoImageProcessor", "AutoTokenizer"))
+            processor = pair_processors(config, *parts)
     except Exception as error:  # the files of a folder decide what goes wrong
         raise UserError(
             f"{source}: {auto_class} cannot be loaded ({one_line(error)}).{nearest_path(Path(source))}"
         ) from error
     if auto_class == "AutoTokenizer":
         return fit_tokenizer(processor, config, source)
-    if auto_class == "AutoProcessor" and config.is_encoder_decoder:
-        fit_tokenizer(processor.tokenizer, config, source)
+    if auto_class == "AutoProcessor" and _writes_tokens(processor, config):
+        fit_tokenizer(processor.tokenizer, config.get_text_config(decoder=True), source)
     return processor
+
+
+def _writes_tokens(processor: Any, config: PretrainedConfig) -> bool:
+    """Returns whether a network reads or writes the tokens of a processor; one that spells counts as many as it has."""
+    return config.is_encoder_decoder or hasattr(processor, "image_processor")
 
 
 def fit_tokenizer(tokenizer: Any, config: PretrainedConfig, source: str) -> Any:
@@ -104,7 +114,8 @@ def require_channels(processor: Any, config: PretrainedConfig) -> None:
 
 def pair_processors(config: PretrainedConfig, media: Any, tokenizer: Any) -> Any:
     """Returns the architecture's processor for media and texts, made of a processor of each."""
-    cls: Any = PROCESSOR_MAPPING.get(type(config), None)
+    joined = transformers.TrOCRProcessor if config.model_type == _JOINED else None
+    cls: Any = PROCESSOR_MAPPING.get(type(config), joined)
     if cls is None:
         raise UserError(
             f"checkpoint: transformers has no processor for {config.model_type} that pairs media with texts. "

@@ -1,4 +1,4 @@
-"""What tasks with an encoder and a decoder share: they learn from the tokens of a text, and generate it.
+"""What tasks that generate a text share: an encoder and a decoder learn from the tokens of the text.
 
 In training the decoder reads the true tokens before each one that it predicts. In evaluation it reads its own.
 """
@@ -51,7 +51,7 @@ class EncoderDecoder(Task):
     @final
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         labels: Tensor = batch["labels"]
-        return self._losses(self._forward(network, batch).logits, labels).sum() / (labels != _NO_TARGET).sum()
+        return self._losses(self.read_targets(network, batch).logits, labels).sum() / (labels != _NO_TARGET).sum()
 
     @final
     def count_targets(self, batch: Batch) -> float:
@@ -62,9 +62,8 @@ class EncoderDecoder(Task):
         inputs, scores = dict(batch["inputs"]), {}
         if "labels" in batch:
             (target,) = self.targets
-            output = self._forward(network, batch)
-            # Generation reuses the encoder's output instead of encoding the inputs again.
-            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=output.encoder_last_hidden_state)
+            output = self.read_targets(network, batch)
+            inputs |= self.reusable(output)
             scores = {
                 target: list(batch[target]),
                 "loss": self._losses(output.logits, batch["labels"]).sum(dim=1).double().cpu().numpy(),
@@ -80,9 +79,13 @@ class EncoderDecoder(Task):
     def describe(self, record: Mapping[str, Any]) -> str:
         return str(record["prediction"])
 
-    def _forward(self, network: nn.Module, batch: Batch) -> Any:
+    def read_targets(self, network: nn.Module, batch: Batch) -> Any:
         """Return the network's output for each target token, given the target tokens before it."""
         return network(**batch["inputs"], decoder_input_ids=decoder_inputs(network, batch["labels"]), use_cache=False)
+
+    def reusable(self, output: Any) -> dict[str, Any]:
+        """Return what generation reuses of that output: it need not encode the inputs again."""
+        return {"encoder_outputs": BaseModelOutput(last_hidden_state=output.encoder_last_hidden_state)}
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of each target token, 0 at padding."""

@@ -52,7 +52,10 @@ def decoder_inputs(network: Any, labels: Tensor) -> Tensor:
     if hasattr(network, "prepare_decoder_input_ids_from_labels"):
         inputs: Tensor = network.prepare_decoder_input_ids_from_labels(labels)
         return inputs
-    start = labels.new_full((len(labels), 1), network.config.decoder_start_token_id)
+    first = getattr(network.config, "decoder_start_token_id", None)
+    if first is None:  # a decoder alone begins with the token that begins its texts
+        first = network.config.get_text_config(decoder=True).bos_token_id
+    start = labels.new_full((len(labels), 1), first)
     shifted = torch.cat([start, labels[:, :-1]], dim=1)
     return shifted.masked_fill(shifted == -100, network.config.pad_token_id)
 

@@ -64,6 +64,40 @@ def sound_pipeline_snippet(name: str, place: str, file: str) -> str:
     )
 
 
+def captioning_snippet(place: str, file: str) -> str:
+    """Return a snippet that describes a picture; beams and lengths come from the saved generation config."""
+    return "\n".join(
+        [
+            "import torch\nfrom PIL import Image",
+            "from transformers import AutoModelForImageTextToText, AutoProcessor\n",
+            f"processor = AutoProcessor.from_pretrained({place})",
+            f"model = AutoModelForImageTextToText.from_pretrained({place})",
+            f'picture = Image.open({to_literal(file)}).convert("RGB")',
+            'pixels = processor.image_processor(picture, return_tensors="pt")["pixel_values"]',
+            "with torch.no_grad():",
+            "    generated = model.generate(pixel_values=pixels, generation_config=model.generation_config)",
+            "print(processor.tokenizer.batch_decode(generated, skip_special_tokens=True)[0])",
+        ]
+    )
+
+
+def visual_question_snippet(place: str, file: str, question: str) -> str:
+    """Return a snippet that chooses the answer to a question about a picture."""
+    return "\n".join(
+        [
+            "import torch\nfrom PIL import Image",
+            "from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor\n",
+            f"processor = AutoProcessor.from_pretrained({place})",
+            f"model = AutoModelForVisualQuestionAnswering.from_pretrained({place})",
+            f'picture = Image.open({to_literal(file)}).convert("RGB")',
+            f'inputs = processor(images=picture, text={to_literal(question)}, return_tensors="pt")',
+            "with torch.no_grad():",
+            "    scores = model(**inputs).logits[0].sigmoid()",
+            "print(model.config.id2label[int(scores.argmax())])",
+        ]
+    )
+
+
 def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
     """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
     return _network_snippet(

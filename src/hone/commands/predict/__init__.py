@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,26 @@ def _folder_of(place: str | None) -> Path:
 
 
 def _read(settings: PredictSettings, encoder: RowEncoder) -> Iterator[Row | BrokenRow]:
-    if settings.input is not None:
-        first = encoder.required[0]
-        return read_rows(settings.input, first, encoder.task.media.get(first))
     inputs = settings.inputs or {}
     encoder.require_roles(inputs)
-    return map(encoder.parse_lists, typed_rows(inputs))
+    if settings.input is None:
+        return map(encoder.parse_lists, typed_rows(inputs))
+    first = encoder.required[0]
+    rows = read_rows(settings.input, first, encoder.task.media.get(first))
+    if not inputs:
+        return rows
+    _require_one_for_all(inputs, first, encoder)
+    (shared,) = map(encoder.parse_lists, typed_rows(inputs))
+    return (row if isinstance(row, BrokenRow) else {**shared, **row} for row in rows)
+
+
+def _require_one_for_all(inputs: Mapping[str, Sequence[str]], first: str, encoder: RowEncoder) -> None:
+    """Raise UserError unless the texts are the same for all files of an input, such as a question about pictures."""
+    if first not in encoder.task.media or first in inputs:
+        raise UserError(f'input= and texts exclude each other: use {first}="…", or input=FILE.')
+    for role, texts in inputs.items():
+        if len(texts) > 1:
+            raise UserError(f"{len(texts)} × {role}=: with input= there is one for all files.")
 
 
 def _predict(

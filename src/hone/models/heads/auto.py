@@ -25,6 +25,8 @@ _WANTED = {
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
     "AutoModelForObjectDetection": "a network for boxes, such as checkpoint=yolos",
+    "AutoModelForImageTextToText": "a network that writes about pictures, such as checkpoint=git",
+    "AutoModelForVisualQuestionAnswering": "a network that answers questions about pictures, such as checkpoint=vilt",
 }
 
 

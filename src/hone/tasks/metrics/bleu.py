@@ -5,7 +5,9 @@ sacrebleu exposes the counts of a sentence and the score of summed counts only u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
+from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +21,8 @@ Kind = Literal["bleu", "chrf", "ter"]
 
 _EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}
 """The tokenizers whose dictionaries are extra packages, with sacrebleu's name for the extra."""
+_ONE = "target"
+"""The role whose column has one reference for each record, not a list of them."""
 
 
 def translation_metrics(tokens: BleuTokens) -> dict[str, SumMetric]:
@@ -28,6 +32,11 @@ def translation_metrics(tokens: BleuTokens) -> dict[str, SumMetric]:
         "chrf": _metric("chrf", ""),
         "ter": _metric("ter", "", higher_is_better=False),
     }
+
+
+def bleu_of_lists(tokens: BleuTokens, role: str) -> SumMetric:
+    """Return BLEU of records with a `prediction` and, in the column of this role, a list of references."""
+    return _metric("bleu", tokens, role=role)
 
 
 def require_tokenizer(tokens: BleuTokens) -> None:
@@ -41,11 +50,12 @@ def require_tokenizer(tokens: BleuTokens) -> None:
         ) from error
 
 
-def _metric(kind: Kind, tokens: str, higher_is_better: bool = True) -> SumMetric:
+def _metric(kind: Kind, tokens: str, higher_is_better: bool = True, role: str = _ONE) -> SumMetric:
     scorer = _scorer(kind, tokens)
-    scorer.corpus_score(["a"], [["a"]])  # the signature states the number of references, which is set by scoring
+    # The signature states the number of references, one or "var", which is set by scoring.
+    scorer.corpus_score(["a", "a"], [["a", "a"], *([[None, "a"]] if role != _ONE else [])])
     return SumMetric(
-        partial(_count, kind=kind, tokens=tokens),
+        partial(_count, kind=kind, tokens=tokens, role=role),
         partial(score_counts, kind=kind),
         higher_is_better=higher_is_better,
         signature=str(scorer.get_signature()),
@@ -59,10 +69,16 @@ def _scorer(kind: Kind, tokens: str) -> Any:
     return CHRF() if kind == "chrf" else TER()
 
 
-def _count(records: Columns, kind: Kind, tokens: str) -> Array:
+def _count(records: Columns, kind: Kind, tokens: str, role: str) -> Array:
     """Return sacrebleu's counts for each record."""
-    counts = _scorer(kind, tokens)._extract_corpus_statistics(records["prediction"], [records["target"]])
+    streams = [records[role]] if role == _ONE else _as_streams(records[role])
+    counts = _scorer(kind, tokens)._extract_corpus_statistics(records["prediction"], streams)
     return np.array(counts, dtype=np.float64)
+
+
+def _as_streams(references: Sequence[Sequence[str]]) -> list[Any]:
+    """Return the first reference of each record, then the second ones, and so on; None where a record has fewer."""
+    return [*zip_longest(*references)]
 
 
 def score_counts(sums: Array, kind: Kind) -> Any:

@@ -18,12 +18,15 @@ _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
-def mean_rouge(rouge: Rouge) -> SumMetric:
-    """Return the metric for the mean of one of the scores below, over texts with one reference each."""
+def mean_rouge(rouge: Rouge, role: str = "target") -> SumMetric:
+    """Return the metric for the mean of one of the scores below. A text with several references has its best score."""
 
     def scores(records: Columns) -> list[float]:
-        pairs = zip(records["prediction"], records["target"], strict=True)
-        return [rouge(prediction, reference) for prediction, reference in pairs]
+        pairs = zip(records["prediction"], records[role], strict=True)
+        return [
+            max(rouge(prediction, each) for each in ([reference] if isinstance(reference, str) else reference))
+            for prediction, reference in pairs
+        ]
 
     return SumMetric(scores)
 
