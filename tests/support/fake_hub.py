@@ -109,7 +109,7 @@ def hub_checkpoints() -> list[str]:
 
 
 def media_checkpoints() -> list[str]:
-    """Those that read pictures or sounds."""
+    """Those that read pictures, sounds or tables."""
     return sorted(path for path in _hub_ids() if architecture(path.rpartition("/")[2]) in fake_media.SIZES)
 
 
@@ -118,7 +118,8 @@ def reads_texts(option: str) -> bool:
     node = yaml.safe_load((CONF / "checkpoint" / f"{option}.yaml").read_text(encoding="utf-8"))
     module, _, name = node["_target_"].rpartition(".")
     own = getattr(getattr(importlib.import_module(module), name), "processors", ("AutoTokenizer",))
-    return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
+    tables = module.endswith("tiny_documents")
+    return "AutoTokenizer" in own and not tables and node.get("path") not in media_checkpoints()
 
 
 def paths_of_checkpoints() -> dict[str, str]:

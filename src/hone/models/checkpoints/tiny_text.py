@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, final
@@ -24,7 +25,7 @@ from hone.data import tiny
 from hone.models.checkpoints.tiny import Tiny
 from hone.models.processors import fit_tokenizer
 
-_SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
+SPECIAL = {"pad": 0, "unknown": 1, "first": 2, "last": 3, "mask": 4}
 """The numbers of the special tokens."""
 _PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -41,7 +42,7 @@ class TinyText(Tiny):
         reads: Any = {"model_input_names": ["input_ids", *types, "attention_mask"]}
         tokenizer = BertTokenizer(vocab=dict(_vocabulary()), **reads)
         if config.eos_token_id is not None:  # the network generates text
-            tokenizer.bos_token, tokenizer.eos_token = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
+            tokenizer.bos_token, tokenizer.eos_token = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
         decodes = config.eos_token_id is not None and not config.is_encoder_decoder
         return fit_tokenizer(_without_end(tokenizer) if decodes else tokenizer, config, self.name)
 
@@ -65,7 +66,7 @@ class TinyBert(TinyText):
             "max_position_embeddings": 128,
             "initializer_range": 0.06,
         }
-        return BertConfig(vocab_size=len(_vocabulary()), pad_token_id=_SPECIAL["pad"], **sizes)
+        return BertConfig(vocab_size=len(_vocabulary()), pad_token_id=SPECIAL["pad"], **sizes)
 
 
 @final
@@ -86,9 +87,9 @@ class TinyLlama(TinyText):
             "initializer_range": 0.06,
         }
         special: dict[str, Any] = {
-            "pad_token_id": _SPECIAL["pad"],
-            "bos_token_id": _SPECIAL["first"],
-            "eos_token_id": _SPECIAL["last"],
+            "pad_token_id": SPECIAL["pad"],
+            "bos_token_id": SPECIAL["first"],
+            "eos_token_id": SPECIAL["last"],
         }
         return LlamaConfig(vocab_size=len(_vocabulary()), **special, **sizes)
 
@@ -111,34 +112,39 @@ class TinyT5(TinyText):
             "feed_forward_proj": "gated-gelu",
         }
         special: dict[str, Any] = {
-            "pad_token_id": _SPECIAL["pad"],
-            "eos_token_id": _SPECIAL["last"],
-            "decoder_start_token_id": _SPECIAL["pad"],
+            "pad_token_id": SPECIAL["pad"],
+            "eos_token_id": SPECIAL["last"],
+            "decoder_start_token_id": SPECIAL["pad"],
         }
         return T5Config(vocab_size=len(_vocabulary()), **special, **sizes)
 
 
 def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
     """Returns a decoder's tokenizer: no end token follows a text, because the decoder may continue it."""
-    first, last = _PIECES[_SPECIAL["first"]], _PIECES[_SPECIAL["last"]]
+    first, last = _PIECES[SPECIAL["first"]], _PIECES[SPECIAL["last"]]
     bare = tokenizer.backend_tokenizer
     bare.post_processor = TemplateProcessing(
-        f"{first} $A", f"{first} $A {last} $B", [(first, _SPECIAL["first"]), (last, _SPECIAL["last"])]
+        f"{first} $A", f"{first} $A {last} $B", [(first, SPECIAL["first"]), (last, SPECIAL["last"])]
     )
     roles = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
     reads: Any = {"model_input_names": tokenizer.model_input_names}
     return PreTrainedTokenizerFast(tokenizer_object=bare, **{role: getattr(tokenizer, role) for role in roles}, **reads)
 
 
-@cache
-def _vocabulary() -> dict[str, int]:
+def number_pieces(words: Iterable[str]) -> dict[str, int]:
+    """Returns the vocabulary of a BERT: the special tokens, the pieces that spell any word, and these words."""
     characters = string.ascii_lowercase + string.digits + string.punctuation
     spelt = [*characters, *(f"##{character}" for character in characters)]
-    return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *_words()]))}
+    return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *words]))}
+
+
+@cache
+def _vocabulary() -> dict[str, int]:
+    return number_pieces(_words())
 
 
 def _words() -> list[str]:
-    """Returns the words of all built-in data sets; each file of `data/tiny` with texts has a function `vocabulary`."""
+    """Returns the words of all built-in data sets for text tasks, each of which has a function `vocabulary`."""
     names = [module.name for module in pkgutil.iter_modules(tiny.__path__)]
     modules = [importlib.import_module(f"{tiny.__name__}.{name}") for name in names]
     return [word for module in modules if hasattr(module, "vocabulary") for word in module.vocabulary()]
