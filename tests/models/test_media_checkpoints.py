@@ -1,4 +1,4 @@
-"""Checkpoints for pictures and sounds: each of `conf/checkpoint` is built and trained as soon as it exists."""
+"""Checkpoints for pictures, sounds and tables: each of `conf/checkpoint` is built and trained as soon as it exists."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,6 +45,8 @@ def checkpoint_of(option: str) -> Checkpoint:
 def processor_of(checkpoint: Checkpoint) -> Any:
     """The processor of its kind; whether it reads pictures is known from its backbone."""
     config = checkpoint.config({})
+    if config.model_type == "tapas":
+        return checkpoint.make_processor("AutoTokenizer", NO_FACTS)
     reads: Any = transformers.AutoModel._model_mapping[type(config)]
     first = reads[0] if isinstance(reads, tuple) else reads
     pictures = first.main_input_name == "pixel_values"

@@ -109,14 +109,15 @@ def hub_checkpoints() -> list[str]:
 
 
 def media_checkpoints() -> list[str]:
-    """Those that read pictures or sounds."""
+    """Those that read pictures, sounds or tables."""
     return sorted(path for path in _hub_ids() if architecture(path.rpartition("/")[2]) in fake_media.SIZES)
 
 
 def reads_texts(option: str) -> bool:
     """Whether a checkpoint of this name does."""
     node, own = _node_and_processors(option)
-    return "AutoTokenizer" in own and node.get("path") not in media_checkpoints()
+    tables = "tiny_documents" in node["_target_"]
+    return "AutoTokenizer" in own and not tables and node.get("path") not in media_checkpoints()
 
 
 def reads_both(option: str) -> bool:

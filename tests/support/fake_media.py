@@ -1,4 +1,4 @@
-"""Tiny checkpoints for pictures and sounds: the part of the hub on disk that reads no texts."""
+"""Tiny checkpoints for pictures, sounds and tables: the part of the hub on disk that reads no plain texts."""
 
 import json
 import struct
@@ -13,6 +13,7 @@ from transformers import AutoConfig, BertTokenizer, PretrainedConfig
 from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
 from hone.data.tiny.tones import tone_examples
+from hone.models.checkpoints.tiny_documents import TinyTapas
 
 _WIDTHS: dict[str, Any] = {
     "hidden_size": 16,
@@ -67,6 +68,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "audio-spectrogram-transformer": {**_WIDTHS, "max_length": 64, "num_mel_bins": 32},
     "clip": _TOWERS,
     "siglip": _TOWERS,
+    "tapas": {**_WIDTHS, "vocab_size": 400},
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "detr": {
         **_SEQ2SEQ,
@@ -136,6 +138,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "WhisperFeatureExtractor": {"chunk_length": 1},
 }
 AUTO_MODELS = (
+    "AutoModelForTableQuestionAnswering",
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
@@ -160,6 +163,9 @@ def write_checkpoint(folder: Path, kind: str) -> None:
         write_pair(folder, kind)
         return
     transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
+    if kind == "tapas":
+        TinyTapas(lr=1.0).own_processor("AutoTokenizer").save_pretrained(folder)
+        return
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
     getattr(transformers, name)(**values).save_pretrained(folder)
@@ -179,7 +185,12 @@ def write_pair(folder: Path, kind: str, **sizes: Any) -> None:
 
 
 def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
-    """What a network reads of a few random pictures, or of clips of different lengths."""
+    """What a network reads of a few random pictures, of clips of different lengths, or of tables."""
+    if hasattr(processor, "max_row_id"):
+        import pandas
+
+        table = pandas.DataFrame([["tea", "3"], ["milk", "4"]], columns=["good", "price"], dtype=object)
+        return dict(processor(table=table, queries=["what is the price of the tea ?"] * rows, return_tensors="pt"))
     rng = np.random.default_rng(0)
     if processor.model_input_names[0] == "pixel_values":
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]

@@ -118,6 +118,13 @@ def question_answering_snippet(place: str, question: str, context: str, longest:
     )
 
 
+def table_question_answering_snippet(place: str, table: dict[str, list[str]], question: str) -> str:
+    """Return a snippet for a table that is given by its columns."""
+    columns = ", ".join(f"{to_literal(name)}: {to_literal(cells)}" for name, cells in table.items())
+    arguments = f"table={{{columns}}}, query={to_literal(question)}"
+    return pipeline_snippet("table-question-answering", place, arguments)
+
+
 def seq2seq_snippet(place: str, source: str, language: str | None) -> str:
     """Return a snippet that generates a text; beams and lengths come from the saved generation config.
 
