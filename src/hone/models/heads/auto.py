@@ -21,6 +21,7 @@ _WANTED = {
     "AutoModelForMaskedLM": "an encoder, such as checkpoint=distilbert",
     "AutoModelForSeq2SeqLM": "an encoder with a decoder, such as checkpoint=t5_small",
     "AutoModelForImageClassification": "an encoder of images, such as checkpoint=vit",
+    "AutoModelForVideoClassification": "an encoder of videos, such as checkpoint=videomae",
     "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
