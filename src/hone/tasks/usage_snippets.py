@@ -45,8 +45,9 @@ def sound_pipeline_snippet(name: str, place: str, file: str) -> str:
     )
 
 
-def video_snippet(place: str, file: str, count: int, stride: int | None) -> str:
-    """Return a snippet that reads `count` frames of a file, as the model was evaluated, and prints the scores."""
+def video_snippet(place: str, file: str, count: int, stride: int | None, scale: str) -> str:
+    """Return a snippet that reads `count` frames of a file, as the model was evaluated, and prints the scores, which
+    `scale` makes of logits."""
     spread = f"(numpy.arange({count}) + 0.5) / {count} * len(frames)"
     stretch = f"max(0, len(frames) - 1 - {count - 1} * {stride}) // 2 + numpy.arange({count}) * {stride}"
     return "\n".join(
@@ -60,7 +61,7 @@ def video_snippet(place: str, file: str, count: int, stride: int | None) -> str:
             f"places = ({spread if stride is None else stretch}).astype(int).clip(0, len(frames) - 1)",
             'pixels = processor([frames[place] for place in places], return_tensors="pt")',
             "with torch.no_grad():",
-            "    scores = model(**pixels).logits[0].softmax(dim=-1)",
+            f"    scores = model(**pixels).logits[0]{scale}",
             "print({model.config.id2label[place]: float(score) for place, score in enumerate(scores)})",
         ]
     )

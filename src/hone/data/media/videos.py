@@ -123,7 +123,8 @@ def video_faults(rows: Dataset, role: str) -> Iterator[Fault]:
 
 def check(file: MediaFile) -> VideoHeader:
     """Return the header of a file that seems to be a whole video; otherwise raise RowError. One frame is decoded."""
-    require_whole(file, find_format(file), file.size())
+    size = file.size()  # first, because a pipe must not be opened
+    require_whole(file, find_format(file), size)
     header = read_header(file)
     if header.frames < 2:
         raise file.error("one frame only: this is a picture, not a video")

@@ -25,6 +25,9 @@ from hone.tasks.vision.shared.mixed_classes import MixedClassification
 from hone.tasks.vision.shared.pixels import require_one_size, require_shapes
 from hone.tasks.vision.shared.samples import Sample
 
+_SCALES = {"single_label": ".softmax(dim=-1)", "multi_label": ".sigmoid()", "regression": ""}
+"""What makes scores of logits, by kind of label."""
+
 
 @final
 @dataclass(eq=False)
@@ -69,7 +72,7 @@ class VideoClassification(MixedClassification, ReadsFrames):
         return {"video": "video.mp4"}
 
     def example(self, place: str) -> str:
-        return video_snippet(place, self.question()["video"], self.frame_count, self.stride)
+        return video_snippet(place, self.question()["video"], self.frame_count, self.stride, _SCALES[self.facts.kind])
 
     @classmethod
     def sample(cls) -> Columns:
