@@ -44,6 +44,7 @@ ANSWERS = {
     "dataset/idx": {"path": "digits"},
     "dataset/imagefolder": {"path": "pictures"},
     "dataset/audiofolder": {"path": "sounds"},
+    "dataset/videofolder": {"path": "videos"},
     "dataset/coco": {"path": "street"},
     "dataset/voc": {"path": "cells"},
     "checkpoint/hub": {"path": "google-bert/bert-base-uncased"},

@@ -30,6 +30,7 @@ LABELS = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c"
 NO_FACTS = Facts("")
 POOLED = {
     "Image": ("vit", "deit", "dinov2", "swin", "convnext", "resnet", "segformer", "clip", "siglip"),
+    "Video": ("videomae", "timesformer", "vivit"),
     "Audio": ("wav2vec2", "hubert", "audio-spectrogram-transformer"),
 }
 
@@ -63,7 +64,7 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     layer_map = LayerMap.of(network)
     assert loading is None or all(layer_map.in_head(name) for name in loading.new)
     assert layer_map.depth >= (1 if option == "tiny_whisper" else 2)  # whose encoder has one layer
-    inputs = fake_media.specimen(processor_of(checkpoint))
+    inputs = fake_media.specimen(processor_of(checkpoint), frames=getattr(config, "num_frames", 0))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
     output["predicted_depth" if "predicted_depth" in output else "logits"].square().mean().backward()
@@ -89,7 +90,7 @@ def test_a_pooled_head_fits_every_backbone(modality: str, kind: str) -> None:
     name = fake_media.PROCESSORS.get(kind, "ViTImageProcessorPil")
     size = {} if modality == "Audio" else {"size": {"height": 32, "width": 32}}
     values = fake_media.VALUES.get(name, size)
-    inputs = fake_media.specimen(getattr(transformers, name)(**values))
+    inputs = fake_media.specimen(getattr(transformers, name)(**values), frames=4 if modality == "Video" else 0)
     logits = network(**inputs).logits
     assert logits.shape == (2, 3)
     assert torch.equal(network(features=network.featurise(**inputs)).logits, logits)

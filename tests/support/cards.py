@@ -12,6 +12,7 @@ import yaml
 
 from conftest import Hone
 from hone.config.tree import CONF
+from video_files import to_mp4
 
 SURE = ("precision=32-true",)
 ALWAYS = {"question_answering": ("task.null_threshold=1e9",)}
@@ -48,4 +49,5 @@ def write_media(name: str) -> None:
     module, _, cls = node.pop("_target_").rpartition(".")
     task = getattr(importlib.import_module(module), cls)(**node)
     for role in task.media.keys() & task.question().keys() if task.media else ():
-        Path(task.question()[role]).write_bytes(task.sample()[role][0])
+        content = task.sample()[role][0]
+        Path(task.question()[role]).write_bytes(to_mp4(content) if task.media[role] == "video" else content)

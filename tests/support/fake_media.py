@@ -10,6 +10,7 @@ import torch
 import transformers
 from transformers import AutoConfig, BertTokenizer, PretrainedConfig
 
+from hone.data.tiny.motions import motion_examples
 from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
 from hone.data.tiny.tones import tone_examples
@@ -22,6 +23,13 @@ _WIDTHS: dict[str, Any] = {
     "intermediate_size": 16,
 }
 _PATCHES: dict[str, Any] = {**_WIDTHS, "image_size": 32, "patch_size": 8}
+_CLIPS: dict[str, Any] = {"num_frames": 4}
+_MASKED: dict[str, Any] = {
+    "decoder_hidden_size": 16,
+    "decoder_num_hidden_layers": 1,
+    "decoder_num_attention_heads": 2,
+    "decoder_intermediate_size": 16,
+}
 _STAGES: dict[str, Any] = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
 _FOUR: dict[str, Any] = {"hidden_sizes": [8, 8, 8, 8], "depths": [1, 1, 1, 1]}
 _RESNET: dict[str, Any] = {**_STAGES, "embedding_size": 8, "layer_type": "basic"}
@@ -63,6 +71,9 @@ SIZES: dict[str, dict[str, Any]] = {
     "convnext": _STAGES,
     "resnet": _RESNET,
     "segformer": {**_FOUR, "num_attention_heads": [1, 1, 1, 1], "decoder_hidden_size": 8},
+    "videomae": {**_PATCHES, **_CLIPS, "tubelet_size": 2, **_MASKED},
+    "timesformer": {**_PATCHES, **_CLIPS},
+    "vivit": {**_PATCHES, **_CLIPS, "tubelet_size": [2, 8, 8]},
     "wav2vec2": _WAVES,
     "hubert": _WAVES,
     "audio-spectrogram-transformer": {**_WIDTHS, "max_length": 64, "num_mel_bins": 32},
@@ -116,6 +127,9 @@ PROCESSORS = {
     "resnet": "ConvNextImageProcessorPil",
     "segformer": "SegformerImageProcessorPil",
     "yolos": "YolosImageProcessorPil",
+    "videomae": "VideoMAEImageProcessorPil",
+    "timesformer": "VideoMAEImageProcessorPil",
+    "vivit": "VivitImageProcessor",
     "wav2vec2": "Wav2Vec2FeatureExtractor",
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
@@ -133,6 +147,8 @@ VALUES: dict[str, dict[str, Any]] = {
     "BitImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
     "ConvNextImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_pct": 1.0},
     "DeiTImageProcessorPil": {"size": {"height": 32, "width": 32}, "crop_size": {"height": 32, "width": 32}},
+    "VideoMAEImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
+    "VivitImageProcessor": {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}},
     "Wav2Vec2FeatureExtractor": {"return_attention_mask": True},
     "ASTFeatureExtractor": {"max_length": 64, "num_mel_bins": 32},
     "WhisperFeatureExtractor": {"chunk_length": 1},
@@ -142,6 +158,7 @@ AUTO_MODELS = (
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
+    "AutoModelForVideoClassification",
     "AutoModelForAudioClassification",
     "AutoModelForDepthEstimation",
 )
@@ -184,14 +201,17 @@ def write_pair(folder: Path, kind: str, **sizes: Any) -> None:
         part.save_pretrained(folder)
 
 
-def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
-    """What a network reads of a few random pictures, of clips of different lengths, or of tables."""
+def specimen(processor: Any, rows: int = 2, frames: int = 0) -> dict[str, torch.Tensor]:
+    """What a network reads of a few pictures, videos of so many frames, clips of different lengths, or tables."""
     if hasattr(processor, "max_row_id"):
         import pandas
 
         table = pandas.DataFrame([["tea", "3"], ["milk", "4"]], columns=["good", "price"], dtype=object)
         return dict(processor(table=table, queries=["what is the price of the tea ?"] * rows, return_tensors="pt"))
     rng = np.random.default_rng(0)
+    if frames:
+        videos = [[*rng.integers(0, 256, (frames, 40, 50, 3), dtype=np.uint8)] for _ in range(rows)]
+        return dict(processor(videos, return_tensors="pt"))
     if processor.model_input_names[0] == "pixel_values":
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
         return dict(processor(pictures, return_tensors="pt"))
@@ -201,9 +221,10 @@ def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
 
 
 def write_folders(folder: Path) -> None:
-    """Folders such as a user has: of pictures and of sounds in a folder for each class, and of digits in idx files."""
+    """Folders such as a user has: pictures, sounds and videos in a folder for each class, and digits in idx files."""
     for kind, (examples, role, ending) in {
         "pictures": (shape_examples(16), "image", "png"), "sounds": (tone_examples(), "audio", "wav"),
+        "videos": (motion_examples(16), "video", "gif"),
     }.items():  # fmt: skip
         for number, (content, label) in enumerate(zip(examples[role], examples["label"], strict=True)):
             (folder / kind / label).mkdir(parents=True, exist_ok=True)

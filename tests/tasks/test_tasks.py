@@ -80,9 +80,11 @@ def example(request: pytest.FixtureRequest) -> Example:
     facts = raw.find_facts(rows, None)
     checkpoint = checkpoint_for(raw, request.param.stem)
     task = raw.bind(checkpoint.make_processor(raw.auto_processor, facts), facts)
+    config = checkpoint.config(task.model_config())
+    task.read_config(config)
     encoded = rows.map(partial(encode_with_media, task), batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
-    network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
+    network = checkpoint.network(task.auto_model, config)
     return Example(raw, task, rows, encoded, network)
 
 

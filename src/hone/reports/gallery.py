@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class Gallery:
         self.tracker.show(f"{split}/predictions", ("why", "row", *roles, *results), table, step)
 
     def _show_media(self, step: int, split: str, records: Columns, places: Sequence[int]) -> None:
-        """Show the pictures and sounds of the chosen examples, with their targets and predictions."""
+        """Show the pictures, sounds and videos of the chosen examples, with their targets and predictions."""
         rows, place_of = self.rows.splits[split], self._place_of[split]
         for role in [role for role in self.task.media if role in rows.column_names]:
             files: dict[str, str] = {}
@@ -93,8 +93,8 @@ class Gallery:
                 if name is not None:
                     files[name] = self._caption(row, records, place)
             if files:
-                kind: Literal["audio", "image"] = "audio" if self.task.media[role] == "audio" else "image"
-                self.tracker.show_files(f"{split}/{role}", Files(kind, list(files), list(files.values())), step)
+                exhibit = Files(self.task.media[role], list(files), list(files.values()))
+                self.tracker.show_files(f"{split}/{role}", exhibit, step)
 
     def _caption(self, row: Mapping[str, Any], records: Columns, place: int) -> str:
         targets = [shorten(row[role], 80) for role in self.task.targets if role in row and role not in self.task.media]

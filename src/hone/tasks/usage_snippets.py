@@ -98,6 +98,28 @@ def visual_question_snippet(place: str, file: str, question: str) -> str:
     )
 
 
+def video_snippet(place: str, file: str, count: int, stride: int | None, scale: str) -> str:
+    """Return a snippet that reads `count` frames of a file, as the model was evaluated, and prints the scores, which
+    `scale` makes of logits."""
+    spread = f"(numpy.arange({count}) + 0.5) / {count} * len(frames)"
+    stretch = f"max(0, len(frames) - 1 - {count - 1} * {stride}) // 2 + numpy.arange({count}) * {stride}"
+    return "\n".join(
+        [
+            "import av\nimport numpy\nimport torch",
+            "from transformers import AutoImageProcessor, AutoModelForVideoClassification\n",
+            f'processor = AutoImageProcessor.from_pretrained({place}, backend="pil")',
+            f"model = AutoModelForVideoClassification.from_pretrained({place})",
+            f"with av.open({to_literal(file)}) as video:",
+            "    frames = [frame.to_image() for frame in video.decode(video=0)]",
+            f"places = ({spread if stride is None else stretch}).astype(int).clip(0, len(frames) - 1)",
+            'pixels = processor([frames[place] for place in places], return_tensors="pt")',
+            "with torch.no_grad():",
+            f"    scores = model(**pixels).logits[0]{scale}",
+            "print({model.config.id2label[place]: float(score) for place, score in enumerate(scores)})",
+        ]
+    )
+
+
 def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
     """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
     return _network_snippet(

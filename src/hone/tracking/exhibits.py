@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 from hone.core.foreign_text import for_markdown
+from hone.core.task import MediaKind
 
 Row = Sequence[Any]
 
@@ -16,7 +17,7 @@ _WIDEST_GRID = 32
 
 
 class Exhibit(ABC):
-    """A table, numbers that a chart shows better, or pictures and sounds."""
+    """A table, numbers that a chart shows better, or pictures, sounds and animations."""
 
     @abstractmethod
     def table(self) -> Table:
@@ -84,9 +85,9 @@ class Matrix(Exhibit):
 @final
 @dataclass(frozen=True)
 class Files(Exhibit):
-    """Pictures or sounds of some examples: files of the run's folder, with a caption for each."""
+    """Pictures, sounds or animations of some examples: files of the run's folder, with a caption for each."""
 
-    kind: Literal["image", "audio"]
+    kind: MediaKind
     names: Sequence[str]
     """Paths that begin at the run's folder."""
     captions: Sequence[str]

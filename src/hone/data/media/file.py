@@ -20,7 +20,7 @@ from hone.data.media.places import Places
 ENDINGS: Mapping[MediaKind, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
     "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
-    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm"),
+    "video": (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"),
 }
 """The endings by which files are found in folders."""
 

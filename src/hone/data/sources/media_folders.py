@@ -1,4 +1,4 @@
-"""Folders of pictures or sounds: a folder for each class, a table of the files, or folders whose files make pairs.
+"""Folders of pictures, sounds or videos: a folder for each class, a table of the files, or folders of paired files.
 
 One implementation for all kinds of files; a class per kind has its endings.
 """
@@ -197,3 +197,12 @@ class AudioFolder(MediaFolder):
 
     role: ClassVar[str] = "audio"
     endings: ClassVar[tuple[str, ...]] = ENDINGS["audio"]
+
+
+@final
+@dataclass(frozen=True)
+class VideoFolder(MediaFolder):
+    """A folder of videos."""
+
+    role: ClassVar[str] = "video"
+    endings: ClassVar[tuple[str, ...]] = ENDINGS["video"]

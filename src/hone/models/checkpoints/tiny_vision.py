@@ -1,4 +1,4 @@
-"""Tiny networks for pictures. They read RGB, unless their hyperparameters say `num_channels: 1`."""
+"""Tiny networks for pictures and videos. They read RGB, unless their hyperparameters say `num_channels: 1`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from transformers import (
     ResNetConfig,
     SegformerConfig,
     SegformerImageProcessorPil,
+    VideoMAEConfig,
+    VideoMAEImageProcessorPil,
     ViTConfig,
     ViTImageProcessorPil,
     YolosConfig,
@@ -162,3 +164,36 @@ class TinyGlpn(TinyVision):
             "drop_path_rate": 0.0,
         }
         return GLPNConfig(**sizes)
+
+
+@final
+@dataclass(frozen=True)
+class TinyVideoMAE(TinyVision):
+    """A transformer on patches of 8 by 8 pixels of two frames each. It reads 8 frames."""
+
+    kind: ClassVar[str] = "tiny_videomae"
+    processor_class: ClassVar[type[BaseImageProcessor]] = VideoMAEImageProcessorPil
+
+    image_size: Count = 32
+
+    def shape(self) -> PretrainedConfig:
+        sizes: dict[str, Any] = {
+            "hidden_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 128,
+            "patch_size": 8,
+            "num_frames": 8,
+            "tubelet_size": 2,
+            "initializer_range": 0.12,  # about 1 / sqrt(hidden_size); it learns nothing with the 0.02 of wide networks
+            "decoder_hidden_size": 32,
+            "decoder_num_hidden_layers": 1,
+            "decoder_num_attention_heads": 2,
+            "decoder_intermediate_size": 64,
+        }
+        return VideoMAEConfig(image_size=self.image_size, **sizes)
+
+    def own_processor(self, auto_class: str) -> Any:
+        processor = super().own_processor(auto_class)
+        processor.do_center_crop = False
+        return processor

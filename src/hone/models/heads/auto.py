@@ -23,6 +23,7 @@ _WANTED = {
     "AutoModelForTableQuestionAnswering": "a TAPAS, such as checkpoint=tapas",
     "AutoModelForDocumentQuestionAnswering": "a LayoutLM, such as checkpoint=layoutlmv3",
     "AutoModelForImageClassification": "an encoder of images, such as checkpoint=vit",
+    "AutoModelForVideoClassification": "an encoder of videos, such as checkpoint=videomae",
     "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",

@@ -7,29 +7,23 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from datasets import Dataset
-from torch import Tensor, nn
 
 from hone.core.draws import Draws
-from hone.core.metric import Columns, Metric
+from hone.core.metric import Columns
 from hone.core.task import Batch, Facts, Fault, MediaKind
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.shapes import shape_examples
 from hone.models.processors import is_grey
-from hone.tasks.metrics.scalars import top_accuracy
 from hone.tasks.padding import stack_features
-from hone.tasks.targets.classification import Classification
 from hone.tasks.usage_snippets import picture_snippet
-from hone.tasks.vision.shared.augmentation import AugmentOptions
-from hone.tasks.vision.shared.mixing import MixOptions
+from hone.tasks.vision.shared.mixed_classes import MixedClassification
 from hone.tasks.vision.shared.pixels import require_one_size, require_shapes, to_pixels
 from hone.tasks.vision.shared.samples import Sample
-
-_TOP = 5
 
 
 @final
 @dataclass(eq=False)
-class ImageClassification(Classification, AugmentOptions, MixOptions):
+class ImageClassification(MixedClassification):
     """The image classification task. Its fields are the options in `conf/task/image_classification.yaml`."""
 
     roles: ClassVar[tuple[str, ...]] = ("image", "label")
@@ -38,10 +32,6 @@ class ImageClassification(Classification, AugmentOptions, MixOptions):
     auto_model: ClassVar[str] = "AutoModelForImageClassification"
     auto_processor: ClassVar[str] = "AutoImageProcessor"
     pipeline: ClassVar[str] = "image-classification"
-
-    @property
-    def independent_rows(self) -> bool:
-        return not self.is_mixing
 
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         yield from image_faults(rows, "image")
@@ -66,22 +56,6 @@ class ImageClassification(Classification, AugmentOptions, MixOptions):
         batch = {"id": rows["id"], "inputs": inputs, **self.label_tensor(rows)}
         return self.mix(batch, draws.batch) if draws.training and self.is_mixing else batch
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        if "share" not in batch:
-            return super().loss(network, batch)
-        logits = network(**batch["inputs"]).logits.float()
-        own, partners = (self.target.losses(logits, batch[name]) for name in ("labels", "partner_labels"))
-        return own.lerp(partners, batch["share"].to(own)).sum() / self._mixed_weights(batch).sum()
-
-    def count_targets(self, batch: Batch) -> float:
-        return float(self._mixed_weights(batch).sum()) if "share" in batch else super().count_targets(batch)
-
-    def metrics(self) -> Mapping[str, Metric]:
-        metrics = super().metrics()
-        if self.facts.kind != "single_label" or len(self.facts.labels) <= _TOP:
-            return metrics
-        return {"accuracy": metrics["accuracy"], f"top_{_TOP}": top_accuracy(_TOP), **metrics}
-
     def question(self) -> dict[str, Any]:
         return {"image": "picture.png"}
 
@@ -93,7 +67,3 @@ class ImageClassification(Classification, AugmentOptions, MixOptions):
     @classmethod
     def sample(cls) -> Columns:
         return shape_examples(8)
-
-    def _mixed_weights(self, batch: Batch) -> Tensor:
-        own, partners = (self.target.weights(batch[name]) for name in ("labels", "partner_labels"))
-        return own.float().lerp(partners.float(), batch["share"])

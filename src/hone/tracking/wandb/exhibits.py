@@ -105,7 +105,7 @@ def _media(files: Files, folder: Path) -> Iterator[Any]:
     """Yield the files that are still there as W&B's media."""
     import wandb
 
-    make = {"image": wandb.Image, "audio": wandb.Audio}[files.kind]
+    make = {"image": wandb.Image, "audio": wandb.Audio, "video": wandb.Video}[files.kind]
     for name, caption in zip(files.names, files.captions, strict=True):
         if (folder / name).is_file():
             yield make(str(folder / name), caption=caption)

@@ -6,7 +6,7 @@ the processor's time. Every other processor is called itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -19,20 +19,22 @@ from transformers import (
     DPTImageProcessorPil,
     RTDetrImageProcessorPil,
     SegformerImageProcessorPil,
+    VideoMAEImageProcessorPil,
     YolosImageProcessorPil,
 )
 from transformers.image_processing_backends import PilBackend
 
 from hone.core.errors import UserError
 from hone.data.media.file import MediaFile
-from hone.data.media.images import read_header
+from hone.data.media.images import Header, read_header
+from hone.data.media.videos import VideoHeader
 from hone.models.processors import is_grey
 
 _PLAIN = tuple(
     cls._preprocess
     for cls in (
         PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil,
-        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil,
+        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil,
     )
 )  # fmt: skip
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
@@ -107,9 +109,11 @@ def to_pixels(processor: Any, pictures: Sequence[Image.Image]) -> Tensor:
     return pixels
 
 
-def require_shapes(processor: Any, files: Iterable[MediaFile]) -> None:
-    """Raise RowError for a picture so narrow that a processor which keeps proportions would enlarge it beyond measure:
-    one of 1 by 1,000 pixels becomes one of 224 by 224,000 before its centre is cut out."""
+def require_shapes(
+    processor: Any, files: Iterable[MediaFile], read_header: Callable[[MediaFile], Header | VideoHeader] = read_header
+) -> None:
+    """Raise RowError for a picture or a video so narrow that a processor which keeps proportions would enlarge it
+    beyond measure: one of 1 by 1,000 pixels becomes one of 224 by 224,000 before its centre is cut out."""
     if PixelRecipe.of(processor) is not None:
         return
     for file in files:
