@@ -45,7 +45,8 @@ def checkpoint_of(option: str) -> Checkpoint:
 def processor_of(checkpoint: Checkpoint) -> Any:
     """The processor of its kind; whether it reads pictures is known from its backbone."""
     config = checkpoint.config({})
-    reads: Any = transformers.AutoModel._model_mapping[type(config)]
+    autos = [transformers.AutoModel, transformers.AutoModelForDepthEstimation]
+    reads: Any = next(auto._model_mapping[type(config)] for auto in autos if type(config) in auto._model_mapping)
     first = reads[0] if isinstance(reads, tuple) else reads
     pictures = first.main_input_name == "pixel_values"
     return checkpoint.make_processor("AutoImageProcessor" if pictures else "AutoFeatureExtractor", NO_FACTS)

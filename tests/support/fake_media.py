@@ -35,6 +35,7 @@ _WAVES: dict[str, Any] = {
     "classifier_proj_size": 8,
     "vocab_size": 12,
 }
+_DEPTHS: dict[str, Any] = {"neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8, "head_hidden_size": 8}
 _TOWERS: dict[str, Any] = {
     "text_config": {**_WIDTHS, "vocab_size": 12, "bos_token_id": 1, "eos_token_id": 2},
     "vision_config": _PATCHES,
@@ -62,6 +63,16 @@ SIZES: dict[str, dict[str, Any]] = {
     "audio-spectrogram-transformer": {**_WIDTHS, "max_length": 64, "num_mel_bins": 32},
     "clip": _TOWERS,
     "siglip": _TOWERS,
+    "dpt": {**_DEPTHS, **_PATCHES, "num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3], "is_hybrid": False},
+    "depth_anything": {
+        **_DEPTHS,
+        "backbone_config": {
+            "model_type": "dinov2", **_PATCHES, "num_hidden_layers": 4, "out_indices": [1, 2, 3, 4],
+            "reshape_hidden_states": False,
+        },
+        "patch_size": 8,
+        "reassemble_hidden_size": 16,
+    },
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "detr": {
         **_SEQ2SEQ,
@@ -94,6 +105,8 @@ PROCESSORS = {
     "resnet": "ConvNextImageProcessorPil",
     "segformer": "SegformerImageProcessorPil",
     "yolos": "YolosImageProcessorPil",
+    "dpt": "DPTImageProcessorPil",
+    "depth_anything": "DPTImageProcessorPil",
     "wav2vec2": "Wav2Vec2FeatureExtractor",
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
@@ -128,8 +141,11 @@ def auto_model_of(config: PretrainedConfig) -> str:
 
 
 def write_checkpoint(folder: Path, kind: str) -> None:
-    """Random weights without a head, and the processor."""
-    transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
+    """Random weights, without a head where the architecture exists without one, and the processor."""
+    config = tiny_config(kind)
+    is_bare = type(config) in transformers.AutoModel._model_mapping  # some networks have a head only
+    auto = transformers.AutoModel if is_bare else getattr(transformers, auto_model_of(config))
+    auto.from_config(config).save_pretrained(folder)
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
     getattr(transformers, name)(**values).save_pretrained(folder)
