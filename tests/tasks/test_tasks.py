@@ -82,7 +82,9 @@ def example(request: pytest.FixtureRequest) -> Example:
     task = raw.bind(checkpoint.make_processor(raw.auto_processor, facts), facts)
     encoded = rows.map(partial(encode_with_media, task), batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
-    network = checkpoint.network(task.auto_model, checkpoint.config(task.model_config()))
+    config = checkpoint.config(task.model_config())
+    task.read_config(config)
+    network = checkpoint.network(task.auto_model, config)
     return Example(raw, task, rows, encoded, network)
 
 

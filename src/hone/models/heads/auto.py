@@ -19,11 +19,14 @@ from hone.models.sentence_transformers import trained_pooling
 _WANTED = {
     "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",
     "AutoModelForMaskedLM": "an encoder, such as checkpoint=distilbert",
+    "AutoModelForNextSentencePrediction": "BERT or a relative, such as checkpoint=bert",
     "AutoModelForSeq2SeqLM": "an encoder with a decoder, such as checkpoint=t5_small",
     "AutoModelForImageClassification": "an encoder of images, such as checkpoint=vit",
     "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
+    "AutoModelForMaskedImageModeling": "a transformer on patches of images, such as checkpoint=vit",
+    "AutoModelForDepthEstimation": "a network for depths, such as checkpoint=dpt",
     "AutoModelForObjectDetection": "a network for boxes, such as checkpoint=yolos",
 }
 
