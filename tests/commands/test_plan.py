@@ -319,6 +319,27 @@ def test_torch_has_the_tracker_that_the_plan_counts_with() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("toy", sorted(file.stem for file in (CONF / "experiment/toy").glob("*.yaml")))
+def test_every_toy_experiment_is_planned(hone: Hone, toy: str) -> None:
+    """In the units of its task. Whether a network packs sounds is not claimed where only a real step shows it."""
+    few = ("dataset.train=64", "dataset.validation=24", "dataset.test=24")
+    done = hone("plan", f"experiment=toy/{toy}", *few, "precision=32-true", "plan.format=json", NO_TRIAL)
+    assert done.code == 0, done.said
+    assert "Traceback" not in done.said
+    forecast = json.loads(done.out)
+    assert forecast["task"]["name"] == toy
+    pictures = ("image_classification", "masked_image_modelling", "object_detection", "semantic_segmentation")
+    sounds = ("audio_classification", "speech_recognition_ctc", "speech_recognition_seq2seq")
+    unit = "images" if toy in (*pictures, "depth_estimation") else "frames" if toy in sounds else "tokens"
+    assert forecast["tokens"]["unit"] == unit
+    assert "Error" not in (forecast["tokens"]["padded_because"] or "")
+    if toy == "speech_recognition_ctc":
+        assert forecast["tokens"]["packed"] is None
+    elif toy in ("audio_classification", *pictures):
+        assert forecast["tokens"]["packed"] is False
+
+
+@pytest.mark.slow
 def test_a_network_that_reads_values_is_measured_and_the_output_says_so(
     hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

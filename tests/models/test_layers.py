@@ -41,6 +41,14 @@ NETWORKS: dict[tuple[str, str], tuple[tuple[str, ...], int, tuple[str, ...]]] = 
     ("detr", BOXES): (
         BOXED, 7, ("model.embedder", "stages.1.", "encoder.layers.0.", "decoder.layers.2.", "decoder.layernorm", "box"),
     ),
+    ("dpt", "DepthEstimation"): (("neck", "head"), 4, ("dpt.embeddings.", "layer.0.", "layer.3.", "neck.", "head.")),
+    ("depth_anything", "DepthEstimation"): (
+        ("neck", "head"), 4, ("backbone.embeddings.", "layer.0.", "layer.3.", "neck.", "head."),
+    ),
+    ("vit", "MaskedImageModeling"): (
+        ("vit.embeddings.mask_token", "decoder"), 2,
+        ("position_embeddings", "layers.0.", "layers.1.", "vit.layern", "decoder"),
+    ),
     ("clip", IMAGES): (CLASSIFIER, 2, ("patch_embedding", "layers.0.", "layers.1.", "post_layernorm", "classifier")),
     ("siglip", IMAGES): (CLASSIFIER, 2, ("patch_embedding", "layers.0.", "layers.1.", "post_layernorm", "classifier")),
     ("clip", ""): ((), 4, ("vision_model.embeddings", "text_model.encoder.layers.1", "vision_model.encoder.layers.0")),

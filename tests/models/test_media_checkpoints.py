@@ -48,7 +48,8 @@ def processor_of(checkpoint: Checkpoint) -> Any:
     config = checkpoint.config({})
     if config.model_type == "tapas":
         return checkpoint.make_processor("AutoTokenizer", NO_FACTS)
-    reads: Any = transformers.AutoModel._model_mapping[type(config)]
+    autos = [transformers.AutoModel, transformers.AutoModelForDepthEstimation]
+    reads: Any = next(auto._model_mapping[type(config)] for auto in autos if type(config) in auto._model_mapping)
     first = reads[0] if isinstance(reads, tuple) else reads
     pictures = first.main_input_name == "pixel_values"
     return checkpoint.make_processor("AutoImageProcessor" if pictures else "AutoFeatureExtractor", NO_FACTS)

@@ -44,6 +44,7 @@ _WAVES: dict[str, Any] = {
     "classifier_proj_size": 8,
     "vocab_size": 12,
 }
+_DEPTHS: dict[str, Any] = {"neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8, "head_hidden_size": 8}
 _TOWERS: dict[str, Any] = {
     "text_config": {**_WIDTHS, "vocab_size": 12, "bos_token_id": 1, "eos_token_id": 2},
     "vision_config": _PATCHES,
@@ -80,6 +81,16 @@ SIZES: dict[str, dict[str, Any]] = {
     "clip": _TOWERS,
     "siglip": _TOWERS,
     "tapas": {**_WIDTHS, "vocab_size": 400},
+    "dpt": {**_DEPTHS, **_PATCHES, "num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3], "is_hybrid": False},
+    "depth_anything": {
+        **_DEPTHS,
+        "backbone_config": {
+            "model_type": "dinov2", **_PATCHES, "num_hidden_layers": 4, "out_indices": [1, 2, 3, 4],
+            "reshape_hidden_states": False,
+        },
+        "patch_size": 8,
+        "reassemble_hidden_size": 16,
+    },
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "detr": {
         **_SEQ2SEQ,
@@ -130,6 +141,8 @@ PROCESSORS = {
     "videomae": "VideoMAEImageProcessorPil",
     "timesformer": "VideoMAEImageProcessorPil",
     "vivit": "VivitImageProcessor",
+    "dpt": "DPTImageProcessorPil",
+    "depth_anything": "DPTImageProcessorPil",
     "wav2vec2": "Wav2Vec2FeatureExtractor",
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
@@ -175,11 +188,15 @@ def auto_model_of(config: PretrainedConfig) -> str:
 
 
 def write_checkpoint(folder: Path, kind: str) -> None:
-    """Random weights without a head, and the processor; what reads a text beside a picture has its head."""
+    """Random weights and the processor. What reads a text beside a picture has its head; others have one where the
+    architecture does not exist without it."""
     if kind in PAIRS:
         write_pair(folder, kind)
         return
-    transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
+    config = tiny_config(kind)
+    is_bare = type(config) in transformers.AutoModel._model_mapping  # some networks have a head only
+    auto = transformers.AutoModel if is_bare else getattr(transformers, auto_model_of(config))
+    auto.from_config(config).save_pretrained(folder)
     if kind == "tapas":
         TinyTapas(lr=1.0).own_processor("AutoTokenizer").save_pretrained(folder)
         return

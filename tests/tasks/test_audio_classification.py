@@ -321,13 +321,6 @@ def test_a_sample_has_every_kind_twice() -> None:
     assert len(examples["audio"]) == 2 * len({*examples["label"]}) == 12
 
 
-@pytest.mark.slow
-def test_the_toy_is_learned(hone: Hone) -> None:
-    done = hone("train", "experiment=toy/audio_classification", "tracker=none")
-    assert done.code == 0, done.said
-    assert record(only_run())["scores"]["test/f1_macro"] > 0.7
-
-
 def test_few_sounds_are_encoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spectrograms of many rows would not fit into memory."""
     task, sizes = bound(), list[int]()

@@ -13,8 +13,11 @@ from datasets import Dataset
 from PIL import Image
 from transformers import pipeline
 
-from conftest import Hone, only_run
+import fake_media
+from conftest import Hone, journal, only_run
+from hone.core.errors import UserError
 from hone.core.scores import compute_scores
+from hone.core.task import Facts
 from hone.data.encoded_rows import EncodedRows
 from hone.data.media.storing import store_media
 from hone.data.tiny.fog import fog_examples
@@ -122,3 +125,29 @@ def test_distances_beyond_the_network_are_refused(hone: Hone, tmp_path: Path) ->
     assert "predicts at most 10" in done.err
     assert hone("train", *local(tmp_path / "rows.jsonl"), *BRIEF, "task.scale=0.01",
                 "checkpoint.hyperparameters={max_depth: 100}").code == 0  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["dpt", "depth_anything"])
+def test_networks_that_transformers_does_not_train_are_trained(hone: Hone, tmp_path: Path, kind: str) -> None:
+    """They refuse labels, and the loss is ours. The relative ones have no largest distance, whatever a config says."""
+    fake_media.write_checkpoint(tmp_path / kind, kind)
+    words = ("checkpoint=hub", f"checkpoint.path={tmp_path}/{kind}", "optimizer.lr=1e-2", "log_every=1")
+    course = ("tracker=none", "precision=32-true", "epochs=null", "steps=24", "batch_size=4", "scheduler=constant")
+    done = hone("train", *local(write_rows(tmp_path)), *course, *words)
+    assert done.code == 0, done.said
+    run = only_run()
+    losses = [row["train/loss"] for row in journal(run) if "train/loss" in row]
+    assert min(losses[-4:]) < 0.8 * losses[0]
+    assert hone("predict", f"run={run}", "image=image0.png", "output=out.jsonl").code == 0
+    row = json.loads(Path("out.jsonl").read_text())
+    predict = pipeline("depth-estimation", model=str(run / "model"), device="cpu")
+    theirs = predict("image0.png")["predicted_depth"].numpy()
+    assert [row["nearest"], row["farthest"]] == pytest.approx([theirs.min(), theirs.max()], abs=1e-4)
+
+
+def test_a_metric_network_has_a_largest_distance() -> None:
+    task = DepthEstimation()
+    task.facts = Facts("depth", numbers={"median": 1.0, "largest": 8.2})
+    config = fake_media.tiny_config("depth_anything", depth_estimation_type="metric", max_depth=5)
+    with pytest.raises(UserError, match=r"predicts at most 5, .* up to 8\.2\. Set .*\{max_depth: 9\}"):
+        task.read_config(config)

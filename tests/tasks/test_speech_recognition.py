@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset
 from transformers import pipeline
 
-from conftest import Hone, only_run, record, runs, train_in
+from conftest import Hone, only_run, record, train_in
 from hone.core.errors import RowError, UserError
 from hone.core.metric import SumMetric
 from hone.core.task import Facts
@@ -191,11 +191,3 @@ def test_rates_are_errors_by_what_was_said() -> None:
 def test_noise_and_stored_spectrograms_exclude_each_other() -> None:
     with pytest.raises(UserError, match=r"task\.store_features=auto"):
         bound(rows_of(["01"]), noise=0.1, store_features=True)
-
-
-@pytest.mark.slow
-def test_the_toy_is_learned(hone: Hone) -> None:
-    done = hone("train", "experiment=toy/speech_recognition_ctc", "tracker=none")
-    assert done.code == 0, done.said
-    assert record(only_run())["scores"]["test/wer"] < 0.2
-    assert len(runs()) == 1

@@ -84,6 +84,8 @@ def example(request: pytest.FixtureRequest) -> Example:
     task.read_config(config)
     encoded = rows.map(partial(encode_with_media, task), batched=True, remove_columns=rows.column_names)
     torch.manual_seed(0)
+    config = checkpoint.config(task.model_config())
+    task.read_config(config)
     network = checkpoint.network(task.auto_model, config)
     return Example(raw, task, rows, encoded, network)
 

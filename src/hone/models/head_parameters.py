@@ -63,10 +63,10 @@ def _backbone_names(network: PreTrainedModel, shapes: _Shapes) -> dict[str, None
     places = Counter(
         name.removesuffix(inner) for name in shapes for inner in _endings(name) if inner in bare
     )  # fmt: skip
-    if not places:  # transformers has no bare model: the code of the checkpoint brings its own
-        prefix = f"{network.base_model_prefix}."
-        inside = dict.fromkeys(name for name in shapes if name.startswith(prefix))
-        return inside or dict.fromkeys(shapes)
+    if not places:  # transformers has no bare model: the code of the checkpoint brings its own, or it is a part
+        prefixes = (f"{network.base_model_prefix}.", "backbone.")
+        inside = [dict.fromkeys(name for name in shapes if name.startswith(prefix)) for prefix in prefixes]
+        return next(filter(None, inside), dict.fromkeys(shapes))
     prefix = max(places, key=lambda place: places[place])
     return dict.fromkeys(
         name for name, shape in shapes.items()

@@ -177,6 +177,18 @@ def multiple_choice_snippet(place: str, question: str, choices: list[str]) -> st
     )
 
 
+def next_sentence_snippet(place: str, text: str, text_pair: str) -> str:
+    """Return a snippet that prints the probability that a text follows another one."""
+    return _network_snippet(
+        "AutoModelForNextSentencePrediction",
+        place,
+        f'inputs = tokenizer({to_literal(text)}, {to_literal(text_pair)}, truncation=True, return_tensors="pt")',
+        "with torch.no_grad():",
+        "    scores = model(**inputs).logits[0].softmax(dim=-1)",
+        "print(float(scores[0]))  # the probability that the second text follows the first",
+    )
+
+
 def text_embedding_snippet(place: str, texts: list[str], pooling: str) -> str:
     """Return a snippet that computes vectors of length 1, so that their products are cosines."""
     return _network_snippet(
@@ -189,6 +201,25 @@ def text_embedding_snippet(place: str, texts: list[str], pooling: str) -> str:
         'mask = inputs["attention_mask"][..., None]  # a warning about a missing pooler is harmless: it is not used',
         f"vectors = torch.nn.functional.normalize({_POOLED[pooling]}, dim=-1)",
         "print(vectors @ vectors.T)",
+    )
+
+
+def masked_image_snippet(place: str, file: str, ratio: float) -> str:
+    """Return a snippet that hides patches of a picture, each with a probability of `ratio`, and reconstructs them."""
+    auto_model = "AutoModelForMaskedImageModeling"
+    return "\n".join(
+        [
+            f"import torch\nfrom PIL import Image\nfrom transformers import AutoImageProcessor, {auto_model}\n",
+            f'processor = AutoImageProcessor.from_pretrained({place}, backend="pil")',
+            f"model = {auto_model}.from_pretrained({place})",
+            f'image = Image.open({to_literal(file)}).convert("RGB")',
+            'pixels = processor(image, return_tensors="pt")["pixel_values"]',
+            "patches = (model.config.image_size // model.config.patch_size) ** 2",
+            f"hidden = torch.rand(1, patches) < {ratio:g}",
+            "with torch.no_grad():",
+            "    output = model(pixels, bool_masked_pos=hidden)",
+            "print(output.loss)  # the mean absolute error of the hidden pixels; they are in output.reconstruction",
+        ]
     )
 
 

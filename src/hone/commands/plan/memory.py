@@ -19,7 +19,7 @@ from hone.commands.plan import kernels
 from hone.core import hardware
 from hone.core.errors import HoneError, one_line
 from hone.training import sizes
-from hone.training.fast.packing import Packing, Padded, propose_packing, require_packed
+from hone.training.fast.packing import Packing, Padded, propose_packing, require_packed, why_not_packed
 from hone.training.preflight import Feasible
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ class Memory:
 @final
 @dataclass(frozen=True)
 class Estimate:
-    """`padded` says why batches are padded, if they are; `unknown`, why the activations cannot be computed."""
+    """`padded` says why batches are padded: empty where they are packed, None where only a real step shows it.
+    `unknown` says why the activations cannot be computed."""
 
     memory: Memory
-    padded: str
+    padded: str | None
     unknown: str
     room: int
     """Bytes available to the run."""
@@ -79,7 +80,7 @@ def estimate(feasible: Feasible) -> Estimate:
     # Imported late: it brings in much of torch that a run never loads, and the process was just measured without it.
     from hone.commands.plan.rehearsal import Rehearsal
 
-    padded, unknown = "", ""
+    padded = ""
     try:
         rehearsal = Rehearsal(feasible)
         packing, padded = _find_packing(feasible, rehearsal)
@@ -87,10 +88,10 @@ def estimate(feasible: Feasible) -> Estimate:
     except HoneError:
         raise
     except Exception as error:  # networks and losses fail without values in more ways than can be listed
-        memory, unknown = _memory_without_activations(feasible, process), one_line(error)
-    else:
-        memory = _memory(feasible, process, step, packed=not padded)
-    return Estimate(memory, padded, unknown, _room(device))
+        memory = _memory_without_activations(feasible, process)
+        return Estimate(memory, padded or None, one_line(error), _room(device))
+    memory = _memory(feasible, process, step, packed=not padded)
+    return Estimate(memory, padded, "", _room(device))
 
 
 def _room(device: str) -> int:
@@ -128,7 +129,7 @@ def _rehearse(feasible: Feasible, rehearsal: Rehearsal, packing: Packing, reason
     except Exception as error:
         if isinstance(packing, Padded):
             raise
-        step, reason = rehearsal.run(Padded()), one_line(error)
+        step, reason = rehearsal.run(Padded()), why_not_packed(error)
     require_packed(feasible.parts.batch.pack, reason)
     return step, reason
 

@@ -86,7 +86,9 @@ def _steps(course: Forecast) -> str:
 def _tokens(tokens: Forecast) -> str:
     if not tokens["padding"]:
         return f"{tokens['epoch']:,} per epoch; batches need no padding"
-    if tokens["packed"]:
+    if tokens["packed"] is None:
+        batches = "a run tries whether its layers need it"
+    elif tokens["packed"]:
         batches = "the layers see none of it (packed)"
     else:
         batches = f"batches are padded: {tokens['padded_because']}"

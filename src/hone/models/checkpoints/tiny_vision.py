@@ -87,6 +87,8 @@ class TinyViT(TinyVision):
             "num_attention_heads": 4,
             "intermediate_size": 128,
             "patch_size": 4,
+            "encoder_stride": 4,
+            "initializer_range": 0.12,  # about 1 / sqrt(hidden_size), so that patches begin with a place
         }
         return ViTConfig(image_size=self.image_size, **sizes)
 

@@ -19,6 +19,7 @@ from hone.models.sentence_transformers import trained_pooling
 _WANTED = {
     "AutoModelForCausalLM": "a decoder, such as checkpoint=gpt2",
     "AutoModelForMaskedLM": "an encoder, such as checkpoint=distilbert",
+    "AutoModelForNextSentencePrediction": "BERT or a relative, such as checkpoint=bert",
     "AutoModelForSeq2SeqLM": "an encoder with a decoder, such as checkpoint=t5_small",
     "AutoModelForTableQuestionAnswering": "a TAPAS, such as checkpoint=tapas",
     "AutoModelForDocumentQuestionAnswering": "a LayoutLM, such as checkpoint=layoutlmv3",
@@ -27,6 +28,8 @@ _WANTED = {
     "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
+    "AutoModelForMaskedImageModeling": "a transformer on patches of images, such as checkpoint=vit",
+    "AutoModelForDepthEstimation": "a network for depths, such as checkpoint=dpt",
     "AutoModelForObjectDetection": "a network for boxes, such as checkpoint=yolos",
     "AutoModelForImageTextToText": "a network that writes about pictures, such as checkpoint=git",
     "AutoModelForVisualQuestionAnswering": "a network that answers questions about pictures, such as checkpoint=vilt",

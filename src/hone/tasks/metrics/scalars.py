@@ -99,9 +99,15 @@ def _hits(records: Columns) -> Array:
     return ratio_codes(records["hits"], records["targets"])
 
 
+def _errors_and_those_of_one_colour(records: Columns) -> Array:
+    return ratio_codes(records["error"], records["constant"])
+
+
 PERPLEXITY = SumMetric(MEAN_LOSS.codes, perplexity, higher_is_better=False)
 """The number of equally likely tokens that would be as hard to predict."""
 BITS_PER_BYTE = SumMetric(_bits_and_bytes, higher_is_better=False)
 """The loss in bits per byte of text, which is comparable between tokenizers."""
 MASKED_ACCURACY = SumMetric(_hits)
 """The share of hidden tokens that the model ranked first."""
+RELATIVE_ERROR = SumMetric(_errors_and_those_of_one_colour, higher_is_better=False)
+"""The error as a share of that of a constant prediction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -68,11 +69,13 @@ class DepthEstimation(AugmentOptions, Task):
 
     def read_config(self, config: PretrainedConfig) -> None:
         """Raise UserError where the network cannot reach the largest distance."""
-        limit, largest = getattr(config, "max_depth", None), self.facts.numbers["largest"]
+        # A network of relative depths has no limit, whatever its config says.
+        is_limited = getattr(config, "depth_estimation_type", "metric") == "metric"
+        limit, largest = getattr(config, "max_depth", None) if is_limited else None, self.facts.numbers["largest"]
         if limit is not None and largest > limit:
             raise UserError(
                 f"checkpoint: this network predicts at most {limit:g}, but the training rows go up to {largest:g}. Set "
-                f"checkpoint.hyperparameters={{max_depth: {largest:.3g}}}, or another task.scale."
+                f"checkpoint.hyperparameters={{max_depth: {math.ceil(largest)}}}, or another task.scale."
             )
 
     def encode(self, rows: Columns) -> Columns:

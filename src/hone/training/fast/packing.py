@@ -91,6 +91,16 @@ class Packed(Packing):
             _current.layout = None
 
 
+@final
+class UnpackableError(Exception):
+    """A layer gets something that cannot be computed for packed rows."""
+
+
+def why_not_packed(error: Exception) -> str:
+    """Returns the reason against packing, given what went wrong in a packed step."""
+    return str(error) if isinstance(error, UnpackableError) else one_line(error)
+
+
 def packing_for(
     wanted: Switch, network: Any, layer_map: LayerMap, task: Task, batch: Batch, device: torch.device
 ) -> Packing:
@@ -120,7 +130,7 @@ def _try_packing(network: Any, layer_map: LayerMap, task: Task, batch: Batch) ->
     try:
         padded, packed = _losses(packing, network, task, batch)
     except Exception as error:  # networks are built in too many ways to foresee what fails
-        return Padded(), one_line(error)
+        return Padded(), why_not_packed(error)
     if abs(packed - padded) > _TOLERANCE * max(abs(padded), 1e-3):
         return Padded(), f"the loss of a batch is {packed:.5g} packed and {padded:.5g} padded"
     return packing, ""
@@ -216,7 +226,7 @@ def _attend(
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if options.get("sliding_window") is not None or options.get("position_bias") is not None:
-        raise ValueError("its attention has windows or position biases")
+        raise UnpackableError("its attention has windows or position biases")
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", False) if causal is None else causal
     parts = []
