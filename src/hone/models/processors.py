@@ -23,7 +23,17 @@ from hone.core.task import Facts
 CHARACTERS = "characters"
 """The kind of facts whose labels are the characters of transcripts: the vocabulary of a network that spells."""
 _BLANK, _UNKNOWN, _SPACE = "<pad>", "<unk>", "|"
-_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
+_COUNT_FROM_PAD = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "longformer",
+    "mpnet",
+    "xmod",
+    "ibert",
+    "layoutlmv3",
+}
 """Architectures whose positions are counted from after the pad token."""
 
 
