@@ -196,9 +196,8 @@ def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
 
 @pytest.mark.parametrize("example", OURS, ids=lambda path: path.stem, indirect=True)
 def test_it_predicts_without_labels(example: Example) -> None:
-    unlabelled = example.rows.select_columns(
-        ["id", *(role for role in example.task.roles if role not in example.task.targets)]
-    )
+    roles = [role for role in (*example.task.roles, *example.task.optional_roles) if role in example.rows.column_names]
+    unlabelled = example.rows.select_columns(["id", *(role for role in roles if role not in example.task.targets)])
     asked = Dataset.from_dict(example.task.without_targets(unlabelled[:]))
     encoded = asked.map(partial(encode_with_media, example.task), batched=True, remove_columns=asked.column_names)
     batch = EncodedRows.of(encoded, asked, example.task).collate(example.task, np.arange(len(encoded)))

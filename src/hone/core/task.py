@@ -88,6 +88,8 @@ class Predictive(ABC):
     media: ClassVar[Mapping[str, MediaKind]] = {}
     """The roles whose values are files, by kind. `encode` and `collate` get them as `MediaFile`s, `find_faults` as
     stored: an encoded row has no content of a file."""
+    advice: ClassVar[Mapping[str, str]] = {}
+    """What to say where a role has no column, by role, if the name of a column is not all that may be wrong."""
     unit: ClassVar[str] = "tokens"
     """What `length` counts: what the network computes, such as tokens, patches or frames."""
     bulky: ClassVar[Mapping[str, MediaKind]] = {}

@@ -94,7 +94,9 @@ def _columns_by_role(raw: Dataset, split: str, source: Source, task: Task) -> di
     used = [column for columns in roles.values() for column in columns]
     if any(column not in raw.column_names for column in used):
         kind = f"{type(task).__module__}.{type(task).__qualname__}"
-        problem = f"{source.name}, {split} split: {_describe_missing(roles, raw.column_names)}"
+        advice = [task.advice[role] for role in roles if role in task.advice and roles[role][0] not in raw.column_names]
+        message = " ".join([_describe_missing(roles, raw.column_names), *dict.fromkeys(advice)])
+        problem = f"{source.name}, {split} split: {message}"
         raise MissingColumns(problem, tuple(raw.column_names), kind)
     if len(set(used)) < len(used):
         mapping = {role: columns if len(columns) > 1 else columns[0] for role, columns in roles.items()}

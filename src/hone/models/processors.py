@@ -25,7 +25,17 @@ CHARACTERS = "characters"
 _BLANK, _UNKNOWN, _SPACE = "<pad>", "<unk>", "|"
 _JOINED = "vision-encoder-decoder"
 """Networks that are made of any encoder of pictures and any decoder, for which transformers has no processor."""
-_COUNT_FROM_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "xmod", "ibert"}
+_COUNT_FROM_PAD = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "longformer",
+    "mpnet",
+    "xmod",
+    "ibert",
+    "layoutlmv3",
+}
 """Architectures whose positions are counted from after the pad token."""
 
 

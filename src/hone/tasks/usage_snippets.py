@@ -147,6 +147,40 @@ def table_question_answering_snippet(place: str, table: dict[str, list[str]], qu
     return pipeline_snippet("table-question-answering", place, arguments)
 
 
+def document_question_answering_snippet(
+    place: str, question: str, words: list[str], boxes: list[list[int]], longest: int, image: str | None = None
+) -> str:
+    """Return a snippet for a page that fits in one window.
+
+    The pipeline of transformers does not show a network the picture, so it only serves where there is none.
+    """
+    if image is None:
+        pairs = to_literal([list(pair) for pair in zip(words, boxes, strict=True)])
+        page = f'{{"question": {to_literal(question)}, "word_boxes": {pairs}}}'
+        return pipeline_snippet("document-question-answering", place, f"[{page}], max_answer_len={longest}")
+    return "\n".join(
+        [
+            "import torch\nfrom PIL import Image",
+            "from transformers import AutoModelForDocumentQuestionAnswering, AutoProcessor\n",
+            f"processor = AutoProcessor.from_pretrained({place})",
+            f"model = AutoModelForDocumentQuestionAnswering.from_pretrained({place})",
+            f"question = {to_literal(question)}",
+            f"words = {to_literal(words)}",
+            f"boxes = {to_literal(boxes)}  # left, top, right and bottom, in thousandths of the page",
+            f'picture = Image.open({to_literal(image)}).convert("RGB")',
+            'inputs = processor(picture, question, words, boxes=boxes, truncation=True, return_tensors="pt")',
+            "with torch.no_grad():",
+            "    output = model(**inputs)",
+            "inside = torch.tensor([part == 1 for part in inputs.sequence_ids()])",
+            f"allowed = (inside[:, None] & inside).triu().tril({longest - 1})  # at most {longest} tokens of the page",
+            "begin, end = (logits[0, : len(inside)] for logits in (output.start_logits, output.end_logits))",
+            "scores = (begin[:, None] + end).masked_fill(~allowed, -torch.inf)",
+            "first, last = (inputs.word_ids()[place] for place in divmod(int(scores.argmax()), len(inside)))",
+            'print(" ".join(words[first : last + 1]))',
+        ]
+    )
+
+
 def seq2seq_snippet(place: str, source: str, language: str | None) -> str:
     """Return a snippet that generates a text; beams and lengths come from the saved generation config.
 

@@ -178,7 +178,8 @@ class RowEncoder:
             if not self._has(role, row)
         }
         if missing:
-            raise UserError(f"input: {_describe_missing(missing, list(row))}")
+            advice = dict.fromkeys(self.task.advice[role] for role in missing if role in self.task.advice)
+            raise UserError(" ".join([f"input: {_describe_missing(missing, list(row))}", *advice]))
         present = self.task.without_targets({role: [] for role in self.roles if self._has(role, row)})
         absent = [role for role in self.learned_roles if role not in present and role not in self.task.targets]
         if absent:

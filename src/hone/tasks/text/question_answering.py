@@ -9,7 +9,6 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PretrainedConfig
@@ -25,10 +24,10 @@ from hone.tasks.text.shared.answers import (
     answer_faults,
     choose_answers,
     find_window_spans,
-    merge_spans,
     read_all_answers,
     readable_answers,
 )
+from hone.tasks.text.shared.span_scores import merge_windows, span_logits, span_losses
 from hone.tasks.text.shared.texts import require_padded_room, text_faults, token_limit
 from hone.tasks.text.shared.windows import split_into_windows, windows_to_columns
 from hone.tasks.usage_snippets import question_answering_snippet
@@ -126,37 +125,25 @@ class QuestionAnswering(Task):
         return batch | {"answers": [json.loads(texts) for texts in rows["answers"]], "labels": labels}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return _losses(*_logits(network, batch), batch["labels"]).mean()
+        return span_losses(*span_logits(network, batch), batch["labels"]).mean()
 
     def count_targets(self, batch: Batch) -> float:
         return float(len(batch["id"]))
 
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
-        begin, end = _logits(network, batch)
+        begin, end = span_logits(network, batch)
         nbest, nulls = find_window_spans(
             begin.cpu().numpy(), end.cpu().numpy(), batch, count=self.n_best, longest=self.max_answer_length
         )
         predictions = {"id": batch["id"], "nbest": nbest, "null": nulls, **choose_answers(nbest, nulls, self.threshold)}
         if "labels" not in batch:
             return predictions
-        losses = _losses(begin, end, batch["labels"]).cpu().double().numpy()
+        losses = span_losses(begin, end, batch["labels"]).cpu().double().numpy()
         return predictions | {"answers": batch["answers"], "loss": losses, "targets": np.ones(len(losses))}
 
     def merge(self, predictions: Columns) -> Columns:
-        windows: dict[int, list[int]] = {}
-        for window, identity in enumerate(predictions["id"]):
-            windows.setdefault(int(identity), []).append(window)
-        groups = list(windows.values())
-        nbest = [merge_spans((predictions["nbest"][window] for window in group), self.n_best) for group in groups]
-        # A question has no answer only if it has none in any window, so the lowest score counts.
-        nulls = np.array([min(predictions["null"][window] for window in group) for group in groups])
-        records = {"id": np.array(list(windows)), "nbest": nbest, "null": nulls}
-        records |= choose_answers(nbest, nulls, self.threshold)
-        if "answers" in predictions:
-            records["answers"] = [predictions["answers"][group[0]] for group in groups]
-            for name in ("loss", "targets"):
-                records[name] = np.array([np.sum(predictions[name][group]) for group in groups])
-        return records
+        records = merge_windows(predictions, self.n_best)
+        return records | choose_answers(records["nbest"], records["null"], self.threshold)
 
     def metrics(self) -> Mapping[str, Metric]:
         return squad_metrics(may_lack_answer=self.threshold is not None)
@@ -194,19 +181,3 @@ class QuestionAnswering(Task):
         """Return how many tokens a window has."""
         limit = token_limit(processor, self.max_length)
         return limit if self.max_length is not None else min(limit, _WINDOW)
-
-
-def _logits(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the logits of beginnings and ends, -inf outside the context.
-
-    Otherwise the loss of a row would depend on its padding, and so on the other rows of its batch.
-    """
-    output: Any = network(**batch["inputs"])
-    begin, end = output.start_logits.float(), output.end_logits.float()
-    return begin.masked_fill(~batch["allowed"], -torch.inf), end.masked_fill(~batch["allowed"], -torch.inf)
-
-
-def _losses(begin: Tensor, end: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
-    """Return the loss of each window."""
-    begin_losses = F.cross_entropy(begin, labels["begin"], reduction="none")
-    return (begin_losses + F.cross_entropy(end, labels["end"], reduction="none")) / 2

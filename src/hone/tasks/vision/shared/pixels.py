@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import (
     DetrImageProcessorPil,
     DPTImageProcessorPil,
+    LayoutLMv3ImageProcessorPil,
     RTDetrImageProcessorPil,
     SegformerImageProcessorPil,
     VideoMAEImageProcessorPil,
@@ -34,7 +35,7 @@ _PLAIN = tuple(
     cls._preprocess
     for cls in (
         PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil,
-        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil,
+        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil, LayoutLMv3ImageProcessorPil,
     )
 )  # fmt: skip
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
@@ -61,7 +62,7 @@ class PixelRecipe:
             return None
         size = processor.size if processor.do_resize else None
         fixed = size is None or (size.height and size.width)
-        others = ("do_center_crop", "do_pad", "keep_aspect_ratio")
+        others = ("do_center_crop", "do_pad", "keep_aspect_ratio", "apply_ocr")
         if not fixed or any(getattr(processor, name, False) for name in others):
             return None
         multiple = getattr(processor, "ensure_multiple_of", None) or 1
