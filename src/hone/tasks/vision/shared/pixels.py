@@ -35,7 +35,8 @@ _PLAIN = tuple(
     cls._preprocess
     for cls in (
         PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil,
-        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil, LayoutLMv3ImageProcessorPil,
+        YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil,
+        LayoutLMv3ImageProcessorPil,
     )
 )  # fmt: skip
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
