@@ -160,6 +160,37 @@ def test_a_killed_run_leaves_no_worker_behind(album: Path, number: signal.Signal
         assert record(only_run())["state"] == "preempted"
 
 
+@pytest.mark.slow
+def test_a_killed_run_with_workers_and_augmentation_ends_with_the_same_weights(hone: Hone, album: Path) -> None:
+    """Killed with two workers, it goes on with two; an undisturbed run has none."""
+    words = [
+        "dataset=imagefolder", "dataset.path=album", "checkpoint=tiny_resnet", "task.crop=0.5", "task.flip=both",
+        "task.rotate=20", "epochs=60", "precision=32-true", "tracker=none", "batch_size=4", "log_every=1", "save_every=3",
+        "evaluate_every=null", "resume=auto",
+    ]  # fmt: skip
+    assert hone("train", *words, "output_root=straight").code == 0
+    words += ["workers=2", "output_root=killed"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "hone", "train", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: any(len(steps_logged(folder)) >= 20 for folder in runs("killed")))
+    finally:
+        run.kill()
+    assert run.wait() == -signal.SIGKILL
+    kept = len(steps_logged(only_run("killed")))
+    assert hone("train", *words).code == 0
+    assert 20 <= kept < len(steps_logged(only_run("killed"))) == len(steps_logged(only_run("straight")))
+    straight, killed = (load_file(only_run(root) / "model/model.safetensors") for root in ("straight", "killed"))
+    for name, weight in straight.items():
+        assert torch.equal(killed[name], weight), name
+
+
+def steps_logged(folder: Path) -> list[bytes]:
+    journal = folder / "metrics.jsonl"
+    return journal.read_bytes().splitlines() if journal.exists() else []
+
+
 def path_of_tests() -> str:
     return os.pathsep.join(filter(None, [str(PROTOTYPES), os.environ.get("PYTHONPATH")]))
 
