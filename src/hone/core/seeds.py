@@ -7,7 +7,8 @@ later step.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,16 @@ def seed_everything(seed: int, purpose: str, *place: int) -> None:
     _seed_torch()(number)
     np.random.seed(number % 2**32)  # numpy takes 32 bits
     random.seed(number)
+
+
+@contextmanager
+def separate_draws(device: torch.device) -> Iterator[Callable[[int], Any]]:
+    """Yield a function that seeds torch's global generators, which have their former states again afterwards.
+
+    It is for code of libraries that draws from them where the draws must depend on something else."""
+    devices = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+        yield _seed_torch()
 
 
 @cache

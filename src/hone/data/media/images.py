@@ -74,6 +74,18 @@ def decode_values(file: MediaFile) -> Pixels:
         return np.asarray(ImageOps.exif_transpose(picture))
 
 
+def decode_numbers(file: MediaFile) -> Pixels:
+    """Return the number that each pixel of a mask stands for: its value, or red + 256 green + 65,536 blue."""
+    with _opened(file) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        values = np.asarray(upright)
+        if len(upright.getbands()) == 1:
+            return values.astype(np.int32)
+        if upright.mode not in ("RGB", "RGBA"):
+            raise file.error(f"expected one channel, or red, green and blue, but its pixels are {upright.mode}")
+        return values[..., :3].astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
+
+
 def image_faults(rows: Dataset, role: str) -> Iterator[Fault]:
     """Yield the rows whose picture is missing, no regular file, not what its name says, too large or cut off."""
     for place, file in enumerate(stored_files(rows, role)):

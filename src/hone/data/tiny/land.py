@@ -53,11 +53,11 @@ def land_examples(count: int) -> dict[str, list[Any]]:
 
 
 def _columns(count: int, rng: Random) -> dict[str, list[Any]]:
-    pairs = [_draw(rng) for _ in range(count)]
+    pairs = [draw_land(rng) for _ in range(count)]
     return {"image": [to_png(picture) for picture, _ in pairs], "mask": [to_png(mask) for _, mask in pairs]}
 
 
-def _draw(rng: Random) -> tuple[Image.Image, Image.Image]:
+def draw_land(rng: Random) -> tuple[Image.Image, Image.Image]:
     """Return a picture and its mask. Later areas lie on earlier ones; the light differs from picture to picture."""
     light = rng.uniform(0.6, 1.3)
     picture, mask = _cover("rock", light, rng), Image.new("L", (_SIDE, _SIDE))

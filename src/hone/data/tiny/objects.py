@@ -52,28 +52,33 @@ def object_examples(count: int) -> dict[str, list[Any]]:
 
 
 def _columns(count: int, rng: Random) -> dict[str, list[Any]]:
-    rows = [_draw(rng) for _ in range(count)]
+    rows = [draw_objects(rng) for _ in range(count)]
     return {
         "image": [to_png(picture) for picture, _ in rows],
-        "boxes": [[box for _, box in things] for _, things in rows],
+        "boxes": [[_box(area) for _, area in things] for _, things in rows],
         "label": [[name for name, _ in things] for _, things in rows],
     }
 
 
-def _draw(rng: Random) -> tuple[Image.Image, list[tuple[str, list[int]]]]:
-    """Return a picture and its things with their boxes. They do not overlap; now and then there is none."""
+def draw_objects(rng: Random) -> tuple[Image.Image, list[tuple[str, Image.Image]]]:
+    """Return a picture and its things: their names, and where they are. They do not overlap; now and then there is
+    none."""
     picture = grainy(_SIDE, (shade := rng.randrange(20, 60), shade, shade), rng)
     taken = Image.new("1", (_SIDE, _SIDE))
-    things: list[tuple[str, list[int]]] = []
+    things: list[tuple[str, Image.Image]] = []
     for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 2, 2, 2, 3))):
         name, area = _place(rng, taken)
         if area is None:
             continue
         picture.paste(grainy(_SIDE, _colour(name, rng), rng), mask=area)
-        left, top, right, bottom = area.getbbox() or (0, 0, 0, 0)
-        taken.paste(1, (left, top, right, bottom))
-        things.append((name, [left, top, right - left, bottom - top]))
+        taken.paste(1, area.getbbox())
+        things.append((name, area))
     return picture, things
+
+
+def _box(area: Image.Image) -> list[int]:
+    left, top, right, bottom = area.getbbox() or (0, 0, 0, 0)
+    return [left, top, right - left, bottom - top]
 
 
 def _place(rng: Random, taken: Image.Image) -> tuple[str, Image.Image | None]:

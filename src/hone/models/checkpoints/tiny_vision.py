@@ -10,6 +10,8 @@ from transformers import (
     BaseImageProcessor,
     DPTImageProcessorPil,
     GLPNConfig,
+    Mask2FormerConfig,
+    Mask2FormerImageProcessorPil,
     PretrainedConfig,
     PreTrainedModel,
     ResNetConfig,
@@ -144,6 +146,37 @@ class TinyYolos(TinyVision):
         for weight in (embeddings.detection_tokens, embeddings.position_embeddings):
             nn.init.normal_(weight, std=0.3)  # transformers begins with 0, so that no patch has a place
         return network
+
+
+@final
+@dataclass(frozen=True)
+class TinyMask2Former(TinyVision):
+    """A ResNet, a decoder of its maps, and queries that each find a segment. Its masks have a quarter of the picture's
+    height and width."""
+
+    kind: ClassVar[str] = "tiny_mask2former"
+    processor_class: ClassVar[type[BaseImageProcessor]] = Mask2FormerImageProcessorPil
+
+    image_size: Count = 64
+
+    def shape(self) -> PretrainedConfig:
+        stages = ["stage1", "stage2", "stage3", "stage4"]
+        backbone: dict[str, Any] = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 64], "depths": [1, 1, 1, 1]}
+        sizes: dict[str, Any] = {
+            "feature_size": 64,
+            "mask_feature_size": 64,
+            "hidden_dim": 64,
+            "num_attention_heads": 4,
+            "encoder_layers": 1,
+            "encoder_feedforward_dim": 128,
+            "decoder_layers": 4,  # the first of them only has the queries
+            "dim_feedforward": 128,
+            "num_queries": 10,
+            "train_num_points": 512,
+        }
+        return Mask2FormerConfig(
+            backbone_config=ResNetConfig(layer_type="basic", out_features=stages, **backbone), **sizes
+        )
 
 
 @final

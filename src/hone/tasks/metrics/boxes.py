@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -21,7 +21,10 @@ def detection_metrics(labels: Sequence[str]) -> Mapping[str, PlainMetric]:
 
     `map` is the mean over ten overlaps from 0.5 to 0.95 and over the classes, `map_50` that at 0.5, `map_75` that at
     0.75; `ap` has each class over the ten overlaps. Classes that no picture has do not count."""
-    precisions = _Precisions(labels)
+    return precision_metrics(Precisions(labels, compute_precisions))
+
+
+def precision_metrics(precisions: Precisions) -> Mapping[str, PlainMetric]:
     return {
         "map": PlainMetric(lambda records: _mean(precisions.of(records))),
         "map_50": PlainMetric(lambda records: _mean(precisions.of(records)[:1])),
@@ -30,30 +33,40 @@ def detection_metrics(labels: Sequence[str]) -> Mapping[str, PlainMetric]:
     }
 
 
-def require_detection_extra() -> tuple[Any, Any]:
-    """Return the classes that compute the scores. Raise UserError where the extra that brings them is missing."""
+@final
+class CocoTools(NamedTuple):
+    """The parts of pycocotools."""
+
+    index: Any
+    evaluator: Any
+    masks: Any
+
+
+def require_detection_extra() -> CocoTools:
+    """Return what computes the scores. Raise UserError where the extra that brings it is missing."""
     try:
+        from pycocotools import mask
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
         raise UserError(
-            f"object detection needs the package pycocotools ({one_line(error)}). "
+            f"boxes and masks need the package pycocotools ({one_line(error)}). "
             f"Install it with: pip install 'hone-lab[detection]'"
         ) from error
-    return COCO, COCOeval
+    return CocoTools(COCO, COCOeval, mask)
 
 
 @final
-class _Precisions:
+class Precisions:
     """The precision of records by overlap, recall and class, -1 for classes that no picture has."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.labels = labels
+    def __init__(self, labels: Sequence[str], compute: Callable[[Columns, int], np.ndarray[Any, Any]]) -> None:
+        self.labels, self.compute = labels, compute
         self._last: tuple[Columns, np.ndarray[Any, Any]] | None = None
 
     def of(self, records: Columns) -> np.ndarray[Any, Any]:
         if self._last is None or self._last[0] is not records:
-            self._last = records, compute_precisions(records, len(self.labels))
+            self._last = records, self.compute(records, len(self.labels))
         return self._last[1]
 
     def by_class(self, records: Columns) -> dict[str, float]:
@@ -63,11 +76,17 @@ class _Precisions:
 
 def compute_precisions(records: Columns, classes: int) -> np.ndarray[Any, Any]:
     """Return the precision by overlap (0.5 to 0.95), recall (0 to 1) and class; -1 where a class has no true box."""
-    coco, evaluator = require_detection_extra()
+    return evaluate(
+        records, classes, (_iter_true(records), _iter_predicted(records)), require_detection_extra().evaluator
+    )
+
+
+def evaluate(
+    records: Columns, classes: int, things: tuple[Iterable[dict[str, Any]], Iterable[dict[str, Any]]], evaluator: Any
+) -> np.ndarray[Any, Any]:
+    """Return the precisions of true and predicted things; `evaluator` is a class that measures their overlaps."""
     with redirect_stdout(io.StringIO()):  # pycocotools prints what it does
-        true, predicted = (
-            _index(coco, records, classes, boxes) for boxes in (_iter_true(records), _iter_predicted(records))
-        )
+        true, predicted = (_index(require_detection_extra().index, records, classes, each) for each in things)
         evaluation = evaluator(true, predicted, "bbox")
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.params.maxDets = [MOST]

@@ -101,10 +101,11 @@ def _iter_rows(rows: Dataset) -> Iterator[tuple[int, tuple[int, int] | None, Any
     """Yield the number of each row, the size of its picture if it can be read, its boxes and its labels."""
     columns = ([read_list(value) for value in read_column(rows, role)] for role in ("boxes", "label"))
     for row, (file, boxes, labels) in enumerate(zip(stored_files(rows, "image"), *columns, strict=True)):
-        yield row, _size_of(file), boxes, labels
+        yield row, read_size(file), boxes, labels
 
 
-def _size_of(file: MediaFile | None) -> tuple[int, int] | None:
+def read_size(file: MediaFile | None) -> tuple[int, int] | None:
+    """Return the width and the height of a picture, or None if it cannot be read."""
     try:
         header = None if file is None else read_header(file)
     except RowError:
@@ -115,9 +116,9 @@ def _size_of(file: MediaFile | None) -> tuple[int, int] | None:
 def _list_problem(boxes: Any, labels: Any) -> str | None:
     """Return why the values are no lists of equal length."""
     if not isinstance(boxes, list):
-        return f"expected a list of boxes [left, top, width, height] ([] for none), not {_shorten(boxes)}"
+        return f"expected a list of boxes [left, top, width, height] ([] for none), not {shorten(boxes)}"
     if not isinstance(labels, list):
-        return f"expected a list with the label of each box ([] for none), not {_shorten(labels)}"
+        return f"expected a list with the label of each box ([] for none), not {shorten(labels)}"
     if len(boxes) != len(labels):
         return f"{len(boxes)} boxes, but {len(labels)} labels"
     return "a box has no label" if None in labels else None
@@ -131,10 +132,10 @@ def _first_problem(boxes: list[Any], size: tuple[int, int] | None) -> str | None
 def _number_problem(box: Any) -> str | None:
     """Return why a value is no box with an area."""
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(side) for side in box):
-        return f"the box {_shorten(box)} is not four numbers: left, top, width, height"
+        return f"the box {shorten(box)} is not four numbers: left, top, width, height"
     if not all(map(math.isfinite, box)):
-        return f"the box {_shorten(box)} has a number that is not finite"
-    return None if box[2] > 0 and box[3] > 0 else f"the box {_shorten(box)} has no area; width and height must exceed 0"
+        return f"the box {shorten(box)} has a number that is not finite"
+    return None if box[2] > 0 and box[3] > 0 else f"the box {shorten(box)} has no area; width and height must exceed 0"
 
 
 def _place_problem(box: list[float], width: int, height: int) -> str | None:
@@ -142,13 +143,14 @@ def _place_problem(box: list[float], width: int, height: int) -> str | None:
     within = left >= -_SLACK and top >= -_SLACK
     if within and left + box[2] <= width + _SLACK and top + box[3] <= height + _SLACK:
         return None
-    return f"the box {_shorten(box)} (left, top, width, height) reaches beyond the picture's {width} × {height} pixels"
+    return f"the box {shorten(box)} (left, top, width, height) reaches beyond the picture's {width} × {height} pixels"
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shorten(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """Return the beginning of a value for a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

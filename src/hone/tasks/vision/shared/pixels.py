@@ -6,6 +6,7 @@ the processor's time. Every other processor is called itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
@@ -18,6 +19,8 @@ from transformers import (
     DetrImageProcessorPil,
     DPTImageProcessorPil,
     LayoutLMv3ImageProcessorPil,
+    Mask2FormerImageProcessorPil,
+    MaskFormerImageProcessorPil,
     RTDetrImageProcessorPil,
     SegformerImageProcessorPil,
     VideoMAEImageProcessorPil,
@@ -37,6 +40,7 @@ _PLAIN = tuple(
         PilBackend, SegformerImageProcessorPil, DPTImageProcessorPil,
         YolosImageProcessorPil, DetrImageProcessorPil, RTDetrImageProcessorPil, VideoMAEImageProcessorPil,
         LayoutLMv3ImageProcessorPil,
+        Mask2FormerImageProcessorPil, MaskFormerImageProcessorPil,
     )
 )  # fmt: skip
 """The code of processors that only resize, cut out the centre, rescale, normalise and pad."""
@@ -66,7 +70,8 @@ class PixelRecipe:
         others = ("do_center_crop", "do_pad", "keep_aspect_ratio", "apply_ocr")
         if not fixed or any(getattr(processor, name, False) for name in others):
             return None
-        multiple = getattr(processor, "ensure_multiple_of", None) or 1
+        divisors = (getattr(processor, name, None) or 1 for name in ("ensure_multiple_of", "size_divisor"))
+        multiple = math.lcm(*divisors)
         if size is not None and (size.height % multiple or size.width % multiple):
             return None
         factor = float(processor.rescale_factor) if processor.do_rescale else 1.0

@@ -20,11 +20,13 @@ _GREY = (127, 127, 127)
 @final
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A picture, and where the task has them its mask, its boxes and its points."""
+    """A picture, and where the task has them its mask, the masks of its segments, its boxes and its points."""
 
     picture: Image.Image
     mask: Image.Image | None = None
     """One value per pixel."""
+    segments: tuple[Image.Image, ...] = ()
+    """A mask for each segment: 0 where it is not. They may overlap."""
     boxes: Points | None = None
     """Rows of left, top, right and bottom, in pixels."""
     points: Points | None = None
@@ -85,6 +87,7 @@ class Geometry:
             sample,
             picture=self._transform(sample.picture, Image.Resampling.BILINEAR, _GREY),
             mask=sample.mask and self._transform(sample.mask, Image.Resampling.NEAREST, sample.unlabelled),
+            segments=tuple(self._transform(each, Image.Resampling.NEAREST, 0) for each in sample.segments),
             boxes=None if sample.boxes is None else self._move_boxes(sample.boxes, forward),
             points=None if sample.points is None else _move(sample.points, forward),
         )
