@@ -46,8 +46,9 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
         ) from error
     if auto_class == "AutoTokenizer":
         return fit_tokenizer(processor, config, source)
-    if auto_class == "AutoProcessor" and config.is_encoder_decoder:
-        fit_tokenizer(processor.tokenizer, config, source)
+    text_config = getattr(config, "text_config", None)
+    if auto_class == "AutoProcessor" and (config.is_encoder_decoder or text_config is not None):
+        fit_tokenizer(processor.tokenizer, text_config or config, source)
     return processor
 
 

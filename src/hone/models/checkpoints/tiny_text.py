@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, final
@@ -132,9 +133,14 @@ def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
 
 @cache
 def _vocabulary() -> dict[str, int]:
+    return make_vocabulary(_words())
+
+
+def make_vocabulary(words: Iterable[str]) -> dict[str, int]:
+    """Returns the special tokens, which begin with the one that pads, characters to spell with, and these words."""
     characters = string.ascii_lowercase + string.digits + string.punctuation
     spelt = [*characters, *(f"##{character}" for character in characters)]
-    return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *_words()]))}
+    return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *words]))}
 
 
 def _words() -> list[str]:
