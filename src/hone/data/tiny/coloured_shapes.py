@@ -61,7 +61,9 @@ class TinyColouredShapes(Source):
     def load(self) -> dict[str, Dataset]:
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
         features = Features({"image": Value("binary"), "text": List(Value("string"))})
-        return {split: Dataset.from_dict(_described(size, split, 2), features=features) for split, size in sizes.items()}
+        return {
+            split: Dataset.from_dict(_described(size, split, 2), features=features) for split, size in sizes.items()
+        }
 
 
 @final

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, final
 
+from torch import nn
 from transformers import (
     BaseImageProcessor,
     BertTokenizer,
@@ -14,6 +16,7 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPProcessor,
     PretrainedConfig,
+    PreTrainedModel,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipProcessor,
@@ -116,6 +119,14 @@ class TinySiglip(TinyContrastive):
 
     def pair(self, pictures: Any, tokenizer: Any) -> Any:
         return SiglipProcessor(pictures, tokenizer)
+
+    def network(self, auto_class: str, config: PretrainedConfig) -> PreTrainedModel:
+        network: Any = super().network(auto_class, config)
+        if hasattr(network, "logit_bias"):  # as in the paper: most pairs of a batch do not belong together
+            nn.init.constant_(network.logit_scale, math.log(10))
+            nn.init.constant_(network.logit_bias, -10)
+        trained: PreTrainedModel = network
+        return trained
 
 
 @cache

@@ -28,9 +28,10 @@ def pair_records(predictions: Columns, candidates: int, group: int) -> Columns:
     also belongs to a picture or a text does not compete.
     """
     pictures, texts = np.asarray(predictions["prediction"]), np.asarray(predictions["text_vector"])
-    keys = np.stack([predictions["image_key"], predictions["text_key"]])
-    text_ranks = _best_of_each(partner_ranks(pictures, texts, *keys, candidates), keys[0])
-    image_ranks = partner_ranks(texts, pictures, *keys[::-1], candidates)
+    image_keys, text_keys = (np.asarray(predictions[name]) for name in ("image_key", "text_key"))
+    keys = np.stack([image_keys, text_keys])
+    text_ranks = _best_of_each(partner_ranks(pictures, texts, image_keys, text_keys, candidates), image_keys)
+    image_ranks = partner_ranks(texts, pictures, text_keys, image_keys, candidates)
     ids, first, rows = np.unique(predictions["id"], return_index=True, return_inverse=True)
     return {
         "id": ids,
@@ -48,18 +49,25 @@ def group_hits(pictures: Array, texts: Array, keys: Array, group: int) -> Array:
 
     The last pairs are compared with those before them, so that all groups have one size.
     """
-    count = len(pictures)
-    hits = np.empty(count)
-    for start in range(0, count, group):
-        begin = max(0, min(start, count - group))
+    hits = np.empty(len(pictures))
+    for start in range(0, len(pictures), group):
+        begin = max(0, min(start, len(pictures) - group))
         rows = slice(begin, start + group)
-        cosines = texts[rows] @ pictures[rows].T
-        own = np.diag(cosines) - _ROUNDING
-        by_text = (cosines >= own[:, None]) & _others(keys[::-1, rows])
-        by_picture = (cosines.T >= own[:, None]) & _others(keys[:, rows])
-        found = 1 - (by_text.any(axis=1) + 0.0 + by_picture.any(axis=1)) / 2
-        hits[start : start + group] = found[start - begin :]
+        chosen = (
+            _chosen(texts[rows], pictures[rows], keys[::-1, rows]),
+            _chosen(pictures[rows], texts[rows], keys[:, rows]),
+        )
+        hits[start : start + group] = np.mean(chosen, axis=0)[start - begin :]
     return hits
+
+
+def _chosen(queries: Array, partners: Array, keys: Array) -> Array:
+    """Return which rows' own partner is nearer than all that it competes with. A tie is lost."""
+    cosines = queries @ partners.T
+    near: Array = cosines >= np.diag(cosines)[:, None] - _ROUNDING
+    rivals = mark_rivals(keys)
+    np.fill_diagonal(rivals, False)
+    return np.asarray(~(near & rivals).any(axis=1))
 
 
 def image_text_metrics() -> Mapping[str, Metric]:
@@ -89,13 +97,6 @@ def share(sums: Array, part: int, whole: int) -> Any:
 def mean_recall(sums: Array) -> Any:
     """Return the mean of the recalls at all ranks in both directions."""
     return np.mean([share(sums, place, _PICTURES if place < len(_RANKS) else _PAIRS) for place in range(6)], axis=0)
-
-
-def _others(keys: Array) -> Array:
-    """Mark the candidates that each row's partner competes with, without the partner."""
-    marks = mark_rivals(keys)
-    np.fill_diagonal(marks, False)
-    return marks
 
 
 def _best_of_each(ranks: Array, keys: Array) -> Array:

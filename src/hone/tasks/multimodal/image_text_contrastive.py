@@ -29,7 +29,7 @@ from hone.data.tiny.coloured_shapes import described_examples
 from hone.tasks.metrics.image_text import image_text_metrics, pair_records
 from hone.tasks.metrics.retrieval import mark_rivals, text_key
 from hone.tasks.multimodal.shared.encoders import (
-    Comparison,
+    ComparedPairs,
     PairReader,
     compares_by_sigmoid,
     picture_vectors,
@@ -117,7 +117,7 @@ class ImageTextContrastive(Task, AugmentOptions):
         return batch | {"keys": keys, **{name: torch.from_numpy(marks) for name, marks in rivals.items()}}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return _losses(network, Comparison.of(network, batch["inputs"]), batch).mean()
+        return _losses(network, ComparedPairs.of(network, batch["inputs"]), batch).mean()
 
     def count_targets(self, batch: Batch) -> float:
         return float(len(batch["id"]))
@@ -125,12 +125,12 @@ class ImageTextContrastive(Task, AugmentOptions):
     def predict(self, network: nn.Module, batch: Batch) -> Columns:
         if "keys" not in batch:
             return {"id": batch["id"], "prediction": picture_vectors(network, batch["inputs"]).cpu().numpy()}
-        comparison = Comparison.of(network, batch["inputs"])
-        losses = _losses(network, comparison, batch).cpu().double().numpy()
+        compared = ComparedPairs.of(network, batch["inputs"])
+        losses = _losses(network, compared, batch).cpu().double().numpy()
         return {
             "id": batch["id"],
-            "prediction": comparison.pictures.cpu().numpy(),
-            "text_vector": comparison.texts.cpu().numpy(),
+            "prediction": compared.pictures.cpu().numpy(),
+            "text_vector": compared.texts.cpu().numpy(),
             "image_key": batch["keys"][0],
             "text_key": batch["keys"][1],
             "loss": losses,
@@ -165,9 +165,9 @@ class ImageTextContrastive(Task, AugmentOptions):
         return described_examples(8)
 
 
-def _losses(network: nn.Module, comparison: Comparison, batch: Batch) -> Tensor:
+def _losses(network: nn.Module, compared: ComparedPairs, batch: Batch) -> Tensor:
     """Return the loss of each pair. Pictures and texts that also belong together are no examples of the opposite."""
-    logits = comparison.logits
+    logits = compared.logits
     own = torch.arange(len(logits), device=logits.device)
     if compares_by_sigmoid(network):
         together = ~batch["image_rivals"] | torch.eye(len(logits), dtype=torch.bool, device=logits.device)

@@ -21,7 +21,7 @@ from hone.core.metric import Columns, Metric
 from hone.core.task import Batch, Facts, Fault, MediaKind, Task
 from hone.data.media.images import decode, image_faults
 from hone.data.tiny.coloured_shapes import unseen_examples
-from hone.tasks.multimodal.shared.encoders import Comparison, PairReader, compares_by_sigmoid, require_pair
+from hone.tasks.multimodal.shared.encoders import ComparedPairs, PairReader, compares_by_sigmoid, require_pair
 from hone.tasks.targets.base import TargetOptions
 from hone.tasks.targets.single_label import SingleLabel
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
@@ -169,4 +169,4 @@ def candidate_facts(labels: list[str]) -> Facts:
 
 def _logits(network: nn.Module, batch: Batch) -> Tensor:
     """Return how well each label's text fits each picture."""
-    return Comparison.of(network, batch["inputs"]).logits.T
+    return ComparedPairs.of(network, batch["inputs"]).logits.T

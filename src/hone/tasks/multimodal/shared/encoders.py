@@ -19,18 +19,18 @@ from hone.tasks.vision.shared.pixels import require_one_size, to_pixels
 
 def require_pair(processor: Any) -> None:
     """Raise UserError unless a processor reads pictures of one size, in the usual form, and texts."""
-    parts = [getattr(processor, name, None) for name in ("image_processor", "tokenizer")]
-    if None in parts:
+    pictures, texts = (getattr(processor, name, None) for name in ("image_processor", "tokenizer"))
+    if pictures is None or texts is None:
         raise UserError(
             f"checkpoint: its processor, a {type(processor).__name__}, does not read both pictures and texts. "
             f"Choose another checkpoint, such as checkpoint=clip."
         )
-    if parts[0].model_input_names != ["pixel_values"]:
+    if pictures.model_input_names != ["pixel_values"]:
         raise UserError(
-            f"checkpoint: {type(parts[0]).__name__} gives pictures different numbers of patches, which hone does not "
+            f"checkpoint: {type(pictures).__name__} gives pictures different numbers of patches, which hone does not "
             f"read. Choose another checkpoint, such as checkpoint=siglip."
         )
-    require_one_size(parts[0])
+    require_one_size(pictures)
 
 
 @final
@@ -62,7 +62,7 @@ class PairReader:
 
 @final
 @dataclass(frozen=True)
-class Comparison:
+class ComparedPairs:
     """The vectors of pictures and texts, of length 1, and the scaled similarity of each text to each picture."""
 
     pictures: Tensor
