@@ -51,7 +51,14 @@ NETWORKS: dict[tuple[str, str], tuple[tuple[str, ...], int, tuple[str, ...]]] = 
     ),
     ("clip", IMAGES): (CLASSIFIER, 2, ("patch_embedding", "layers.0.", "layers.1.", "post_layernorm", "classifier")),
     ("siglip", IMAGES): (CLASSIFIER, 2, ("patch_embedding", "layers.0.", "layers.1.", "post_layernorm", "classifier")),
-    ("clip", ""): ((), 4, ("vision_model.embeddings", "text_model.encoder.layers.1", "vision_model.encoder.layers.0")),
+    ("clip", ""): (
+        ("visual_projection", "text_projection", "logit_scale"), 4,
+        ("vision_model.embeddings", "text_model.encoder.layers.1", "vision_model.encoder.layers.0", "projection"),
+    ),
+    ("siglip", ""): (
+        ("text_model.head", "vision_model.head", "logit_scale", "logit_bias"), 4,
+        ("vision_model.embeddings", "text_model.encoder.layers.1", "vision_model.encoder.layers.0", "_model.head"),
+    ),
     ("whisper", SOUNDS): (
         ("projector", "classifier"), 2, ("conv1", "layers.0.", "layers.1.", "encoder.layer_norm", "classifier"),
     ),
@@ -125,6 +132,32 @@ def test_lora_trains_the_classifier_of_clip() -> None:
     assert any("classifier.weight" in name for name in learned)
     assert any("vision_model" in name and "lora_A" in name for name in learned)
     assert not [name for name in learned if "classifier" in name and "lora" in name]
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_adapters_train_what_joins_two_encoders(kind: str) -> None:
+    """With its own attention layers frozen or under low-rank updates; nn.MultiheadAttention would ignore those."""
+    network = built(kind, "")
+    layer_map = LayerMap.of(network)
+    adapted = Lora(rank=2, alpha=4).adapt(network, layer_map)
+    learned = [name for name, weight in adapted.named_parameters() if weight.requires_grad]
+    for encoder in ("text_model", "vision_model"):
+        assert any(encoder in name and "layers.1" in name and "lora_A" in name for name in learned)
+    assert any("logit_scale" in name for name in learned)
+    assert not [name for name in learned if "lora" in name and (".head." in name or "projection" in name)]
+    network = built(kind, "")
+    frozen = [name for name, weight in Frozen().adapt(network, layer_map).named_parameters() if weight.requires_grad]
+    assert frozen
+    assert {layer_map.level(name) for name in frozen} == {layer_map.depth + 2}
+
+
+def test_lora_leaves_out_layers_whose_updates_nothing_reads() -> None:
+    network = built("siglip", "")
+    whole = LayerMap((), (), LayerMap.of(network).stacks, 4)  # as if the attention pooling were no part of a head
+    adapted = Lora(rank=2, alpha=4).adapt(network, whole)
+    lora = [name for name, _ in adapted.named_parameters() if "lora_A" in name]
+    assert any("vision_model.head.mlp" in name for name in lora)
+    assert not [name for name in lora if "vision_model.head.attention" in name]
 
 
 def test_lora_without_linear_layers_is_a_mistake() -> None:

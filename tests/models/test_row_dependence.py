@@ -6,6 +6,7 @@ from typing import Any, final
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import (
     AutoModelForAudioClassification,
@@ -29,7 +30,7 @@ from hone.models.adapters import Adapter
 from hone.models.checkpoint import Checkpoint
 from hone.models.head import Head
 from hone.models.heads.auto import Auto
-from hone.models.row_dependence import why_rows_depend
+from hone.models.row_dependence import enter_training, why_rows_depend
 from hone.training.fast.packing import Padded
 
 PIXELS, SOUND = (3, 32, 32), (4000,)
@@ -113,6 +114,36 @@ def test_a_batch_norm_that_is_constant_does_not_count() -> None:
     assert why_rows_depend(network)
     still.eval()
     assert why_rows_depend(network) == ""
+
+
+@pytest.mark.parametrize("adapter", ["frozen", pytest.param("none", marks=pytest.mark.slow)])
+def test_a_frozen_backbone_keeps_its_statistics(adapter: str, hone: Hone) -> None:
+    """Over two evaluations, after each of which the network is in training mode again."""
+    words = (
+        "dataset=tiny_shapes",
+        "dataset.train=16",
+        "dataset.validation=8",
+        "dataset.test=8",
+        "checkpoint=tiny_resnet",
+    )
+    assert hone("train", *words, f"adapter={adapter}", "batch_size=8", "epochs=2", "tracker=none").code == 0
+    weights = load_file(only_run() / "model/model.safetensors")
+    counts = [int(weight) for name, weight in weights.items() if "num_batches" in name]
+    means = [weight for name, weight in weights.items() if "running_mean" in name]
+    assert len(counts) == len(means) > 2
+    assert all(mean.any() for mean in means) == (adapter == "none")
+    assert any(counts) == any(mean.any() for mean in means)
+
+
+def test_only_frozen_parts_keep_their_statistics_and_dropout_stays_on() -> None:
+    part = nn.Sequential(nn.BatchNorm1d(4, affine=False), nn.Linear(4, 4), nn.Dropout())
+    network = nn.Sequential(part, nn.BatchNorm1d(4), nn.BatchNorm1d(4, affine=False))
+    part.requires_grad_(False)
+    enter_training(network.eval())
+    assert [module.training for module in (*part, *network[1:])] == [False, True, True, True, True]
+    assert why_rows_depend(network)
+    network.requires_grad_(False)
+    assert why_rows_depend(enter_training(network)) == ""
 
 
 @final

@@ -33,7 +33,7 @@ def check(command: str, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     for name, section in sections.items():
         absent = not section.required and config.get(name) is None
         parts[name] = None if absent else _check_section(config.get(name), name, trust)
-    if {"dataset", "task"} <= parts.keys():
+    if parts.get("dataset") is not None and parts.get("task") is not None:
         require_known_roles(parts["dataset"], parts["task"])
     return checked, parts
 

@@ -102,9 +102,9 @@ class PlanSettings(TrainSettings):
 class EvaluateSettings:
     """The settings of `hone evaluate`."""
 
-    made_of: ClassVar[str | None] = None
+    made_of: ClassVar[str | None] = "hone.commands.evaluate.EvaluateParts"
 
-    run: Place
+    run: Place | None
     split: Split
     batch_size: Count | None
     limit: Count | Literal["all"] | None
@@ -116,7 +116,8 @@ class EvaluateSettings:
     trust: list[str]
 
     def __post_init__(self) -> None:
-        require_run(self.run)
+        if self.run is not None:
+            require_run(self.run)
 
 
 @final
@@ -133,7 +134,7 @@ class PredictSettings:
     output: Place | None
     options: dict[str, Any] | None
     zero_shot: list[str] | None
-    hypothesis: str
+    hypothesis: str | None
     several: bool
     on_bad_row: OnBadRow
     batch_size: Count

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -40,7 +41,8 @@ class NoAdapter(Adapter):
 @final
 @dataclass(frozen=True)
 class Frozen(Adapter):
-    """Only the head is trained. The backbone's dropout stays on, unlike with a linear probe."""
+    """Only the head is trained. The backbone's dropout stays on, unlike with a linear probe; the statistics of its
+    BatchNorm layers do not change."""
 
     def adapt(self, network: PreTrainedModel, layer_map: LayerMap) -> PreTrainedModel:
         for name, parameter in network.named_parameters():
@@ -83,6 +85,7 @@ class Lora(Adapter):
         layers = [
             name for name, module in network.named_modules()
             if isinstance(module, nn.Linear | Conv1D) and not layer_map.trains_with_head(f"{name}.weight")
+            and not isinstance(module, NonDynamicallyQuantizableLinear)  # nn.MultiheadAttention reads its weight itself
         ]  # fmt: skip
         if not layers:
             raise UserError(

@@ -99,6 +99,10 @@ def change_config(config: PretrainedConfig, changes: Mapping[str, Any], place: s
     if place is not None:
         _require_known(config, changes, place)
     for name, value in changes.items():
+        part = getattr(config, name, None)
+        if isinstance(part, PretrainedConfig) and isinstance(value, Mapping):
+            change_config(part, value, f"{place}.{name}" if place else None)
+            continue
         try:
             setattr(config, name, value)
         except _MISFITS as error:

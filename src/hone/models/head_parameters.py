@@ -28,7 +28,7 @@ def find_head(network: PreTrainedModel) -> tuple[str, ...]:
     shapes = _shapes_of(network)
     backbone = _backbone_names(network, shapes)
     if backbone.keys() == shapes.keys():
-        return _output_embeddings(network)
+        return _output_embeddings(network) or _joint_parts(network, shapes)
     added = outermost((name for name in shapes if name not in backbone), backbone)
     return tuple(inner for name in added for inner in _head_of_part(network, name))
 
@@ -100,6 +100,19 @@ def _output_embeddings(network: PreTrainedModel) -> tuple[str, ...]:
     """Returns the name of the output embeddings of a network that transformers also has as a bare model."""
     output = network.get_output_embeddings() if network.base_model is network else None
     return tuple(name for name, module in network.named_modules() if module is output and name)[:1]
+
+
+def _joint_parts(network: PreTrainedModel, shapes: _Shapes) -> tuple[str, ...]:
+    """Returns what makes the outputs of two encoders comparable, such as CLIP's projections and its temperature.
+
+    SigLIP has its projections inside the encoders, under the name `head`.
+    """
+    encoders = {name: module for name, module in network.named_children() if isinstance(module, PreTrainedModel)}
+    if {module.main_input_name for module in encoders.values()} != {"input_ids", "pixel_values"}:
+        return ()
+    inner = [f"{name}.head" for name in encoders]
+    joint = [name for name in shapes if lies_in(name, inner) or not lies_in(name, encoders)]
+    return outermost(joint, set(shapes) - set(joint))
 
 
 def _shapes_of(network: nn.Module) -> _Shapes:

@@ -19,6 +19,7 @@ from hone.models.checkpoint import Checkpoint
 from hone.models.compatibility import backbone_options
 from hone.models.head import Head, network_config
 from hone.models.layers import LayerMap
+from hone.models.row_dependence import enter_training
 
 
 @final
@@ -73,7 +74,7 @@ def build_network(checkpoint: Checkpoint, head: Head, adapter: Adapter, task: Ta
     if needed not in provided:
         raise UserError(f"checkpoint: {checkpoint.name} reads {needed}, but the task provides {join_names(provided)}.")
     layer_map = LayerMap.of(bare)
-    network = adapter.adapt(bare, layer_map).train()
+    network = enter_training(adapter.adapt(bare, layer_map))
     if not any(weight.requires_grad for weight in network.parameters()):
         raise UserError("adapter: nothing is trainable: this network has no head and its backbone is frozen.")
     return network, layer_map

@@ -5,6 +5,8 @@ A training batch of such a network is never packed or computed in parts, which w
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from hone.core.task import Task
@@ -35,15 +37,35 @@ def depends_on_padding(network: nn.Module) -> bool:
     return any(_normalises_over_time(list(module.children())) for module in network.modules())
 
 
+def enter_training(network: Any) -> Any:
+    """Returns a network in training mode. BatchNorm layers in frozen parts stay in evaluation mode.
+
+    Otherwise every batch would change the means and variances of a part that is not trained. Dropout is active
+    everywhere.
+    """
+    network.train()
+    for module in network.modules():
+        weights = [weight.requires_grad for weight in module.parameters()]
+        if weights and not any(weights):
+            for norm in filter(_is_batch_norm, module.modules()):
+                norm.eval()
+    return network
+
+
 def _normalises_over_time(children: list[nn.Module]) -> bool:
     has_norm = any(isinstance(child, _OVER_TIME) for child in children)
     return has_norm and any(isinstance(child, nn.Conv1d) for child in children)
 
 
 def _averages_over_rows(module: nn.Module) -> bool:
+    """Returns whether a module is a BatchNorm that is training: in evaluation mode it uses constants."""
+    return _is_batch_norm(module) and module.training
+
+
+def _is_batch_norm(module: nn.Module) -> bool:
     """Returns whether a module is a BatchNorm, by the names of its classes, as libraries have their own.
 
-    One that is frozen, or that stays in evaluation mode while the network trains, uses constants.
+    What libraries call a frozen one has constants alone.
     """
     names = " ".join(cls.__name__ for cls in type(module).__mro__)
-    return "BatchNorm" in names and "FrozenBatchNorm" not in names and module.training
+    return "BatchNorm" in names and "FrozenBatchNorm" not in names

@@ -16,7 +16,7 @@ from hone.core.errors import UserError, damaged, join_names, one_line
 from hone.core.paths import relative_to_cwd
 from hone.core.task import Columns, Facts, Task
 from hone.core.trust import needs_remote_code, remote_code_allowed
-from hone.core.value_types import Split
+from hone.core.value_types import Precision, Split
 from hone.data.batching import Random
 from hone.data.encoded import encode
 from hone.data.module import DataModule
@@ -141,16 +141,29 @@ def rows_of(run: FinishedRun, split: Split, limit: int | Literal["all"] | None =
     """Return the rows of a split, as many as the run had unless `limit` says otherwise."""
     limit = run.config["limit"] if limit is None else limit
     rows = load_rows(run.source, run.task, None if limit == "all" else limit, run.task.facts)
+    return choose_split(rows, split, run.source)
+
+
+def choose_split(rows: Rows, split: Split, source: Source) -> Rows:
+    """Return one split of the rows. Raise UserError where there is no such split."""
     if split not in rows.splits:
-        raise UserError(f"split={split}: {run.source.name} has {join_names(rows.splits)}; choose one with split=….")
+        raise UserError(f"split={split}: {source.name} has {join_names(rows.splits)}; choose one with split=….")
     return Rows({split: rows.splits[split]}, rows.facts)
 
 
 def records_of(run: FinishedRun, rows: Rows, settings: EvaluateSettings) -> Columns:
     """Return what the run predicts for these rows."""
-    precision = resolve_precision(settings.precision or run.record["precision"], settings.accelerator, run.network)
-    fabric = make_fabric(settings.accelerator, precision)
+    precision = settings.precision or run.record["precision"]
     batch_size = settings.batch_size or 2 * run.config["batch_size"]
-    _, encoded = encode(rows, run.task, run.source)
-    data = DataModule(encoded, run.task, Random(), batch_size, skips_bad_rows=run.source.on_bad_row == "skip")
-    return predict(fabric, predictor(fabric, run.network, run.task), data, settings.split)
+    return predict_split(run.task, run.network, run.source, rows, settings, precision, batch_size)
+
+
+def predict_split(
+    task: Task, network: Any, source: Source, rows: Rows, settings: EvaluateSettings, precision: Precision,
+    batch_size: int,
+) -> Columns:  # fmt: skip
+    """Return the records of the split that the settings name."""
+    fabric = make_fabric(settings.accelerator, resolve_precision(precision, settings.accelerator, network))
+    _, encoded = encode(rows, task, source)
+    data = DataModule(encoded, task, Random(), batch_size, skips_bad_rows=source.on_bad_row == "skip")
+    return predict(fabric, predictor(fabric, network, task), data, settings.split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Self, final
 
 import torch
 from lightning import LightningModule
@@ -12,6 +12,7 @@ from hone.core.durations import Clock
 from hone.core.scores import compute_scores, join_records
 from hone.core.task import Batch, Columns, Task
 from hone.models.layers import LayerMap
+from hone.models.row_dependence import enter_training
 from hone.training.optim.optimizers import Optimizer, schedule
 from hone.training.optim.schedules import Scheduler
 
@@ -27,6 +28,13 @@ class Module(LightningModule):
         self.network, self.task, self.layer_map = network, task, layer_map
         self.recipe, self.scheduler = optimizer, scheduler
         self._seen: list[Columns] = []
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode. In training, frozen BatchNorm layers keep their statistics."""
+        super().train(mode)
+        if mode:
+            enter_training(self.network)
+        return self
 
     def forward(self, step: str, batch: Batch, index: int = 0) -> Any:
         """Dispatch to a step. Fabric applies precision to `forward` only, so the steps of our loop go through here."""

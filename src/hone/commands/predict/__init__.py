@@ -16,7 +16,6 @@ from hone.commands.predict.model import TrainedModel
 from hone.commands.predict.passes import Passes
 from hone.commands.predict.rows import RowEncoder
 from hone.commands.predict.sinks import open_sink
-from hone.commands.predict.zero_shot import ZeroShot
 from hone.config.job import Invocation
 from hone.config.settings import PredictSettings
 from hone.core.errors import RowError, UserError
@@ -63,8 +62,7 @@ def _load_model(settings: PredictSettings, parts: Mapping[str, Any]) -> TrainedM
         option = next(iter(settings.options))
         raise UserError(f"options: only for the task of a run. Without a run, give task.{option}=… instead.")
     if settings.zero_shot is not None and (settings.run is None) != (given == []) and "task" not in given:
-        zero_shot = ZeroShot(settings.zero_shot, settings.hypothesis, settings.several)
-        return model.load_for_zero_shot(settings.run, parts, zero_shot, settings.trust, settings.verify)
+        return model.load_for_zero_shot(settings, parts)
     if settings.run is not None and not given:
         return model.load_run(settings.run, settings.options or {}, settings.trust, settings.verify)
     if settings.run is None and len(given) == len(parts) and settings.zero_shot is None:

@@ -28,15 +28,13 @@ class ZeroShot(Predictive):
     """Reads each text once per candidate label, paired with the `hypothesis` in which the label replaces the braces."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
+    hypothesis: ClassVar[str] = "This text is about {}."
+    """What is used unless the user gives another."""
     facts = Facts("text")
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
 
     def __init__(self, candidates: Sequence[str], hypothesis: str, several: bool) -> None:
-        if len(set(candidates)) < max(len(candidates), 2):
-            raise UserError(f"zero_shot={join_names(candidates)}: expected at least two different labels.")
-        if "{}" not in hypothesis:
-            raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} that a label could replace.")
-        self.candidates, self.hypothesis, self.several = list(candidates), hypothesis, several
+        self.candidates, self.claim, self.several = list(candidates), hypothesis, several
 
     def bind(self, processor: Any, config: PretrainedConfig) -> None:
         """Set the tokenizer, and find the classes for and against entailment by their names."""
@@ -104,7 +102,15 @@ class ZeroShot(Predictive):
                 )
 
     def _claim(self, label: str) -> str:
-        return self.hypothesis.replace("{}", label)
+        return self.claim.replace("{}", label)
+
+
+def require_candidates(candidates: Sequence[str], hypothesis: str | None) -> None:
+    """Raise UserError unless there are labels to choose from, and a place for them in the hypothesis."""
+    if len(set(candidates)) < max(len(candidates), 2):
+        raise UserError(f"zero_shot={join_names(candidates)}: expected at least two different labels.")
+    if hypothesis is not None and "{}" not in hypothesis:
+        raise UserError(f"hypothesis={hypothesis!r}: it has no braces {{}} that a label could replace.")
 
 
 def _is_opposite(name: str) -> bool:

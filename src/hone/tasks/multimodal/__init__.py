@@ -1,1 +1,3 @@
 """Tasks on pictures with texts."""
+
+"""Tasks on pictures together with texts."""

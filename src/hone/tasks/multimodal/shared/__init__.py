@@ -1,1 +1,3 @@
 """What tasks on pictures with texts share."""
+
+"""What tasks on pictures and texts share."""
