@@ -165,8 +165,9 @@ def test_a_killed_run_with_workers_and_augmentation_ends_with_the_same_weights(h
     """Killed with two workers, it goes on with two; an undisturbed run has none."""
     words = [
         "dataset=imagefolder", "dataset.path=album", "checkpoint=tiny_resnet", "task.crop=0.5",
-        "task.flip=both", "task.rotate=20", "epochs=60", "precision=32-true", "tracker=none", "batch_size=4", "log_every=1", "save_every=3",
-        "evaluate_every=null", "resume=auto",
+        "task.flip=both", "task.rotate=20", "epochs=60",
+        "precision=32-true", "tracker=none", "batch_size=4", "log_every=1",
+        "save_every=3", "evaluate_every=null", "resume=auto",
     ]  # fmt: skip
     assert hone("train", *words, "output_root=straight").code == 0
     words += ["workers=2", "output_root=killed"]

@@ -61,9 +61,8 @@ def load_processor(auto_class: str, source: str, config: PretrainedConfig, acces
         ) from error
     if auto_class == "AutoTokenizer":
         return fit_tokenizer(processor, config, source)
-    text_config = getattr(config, "text_config", None)
-    if auto_class == "AutoProcessor" and _writes_tokens(processor, (config) or text_config is not None):
-        fit_tokenizer(processor.tokenizer, text_config or config.get_text_config(decoder=True), source)
+    if auto_class == "AutoProcessor" and _writes_tokens(processor, config):
+        fit_tokenizer(processor.tokenizer, config.get_text_config(decoder=True), source)
     return processor
 
 

@@ -26,7 +26,7 @@ from hone.core.paths import cache_key
 from hone.core.value_types import Count
 from hone.data.tiny.coloured_shapes import COLOURED_WORDS
 from hone.models.checkpoints.tiny import Tiny
-from hone.models.checkpoints.tiny_text import make_vocabulary
+from hone.models.checkpoints.tiny_text import number_pieces
 from hone.models.processors import fit_tokenizer
 
 _ENCODER: dict[str, Any] = {
@@ -131,4 +131,4 @@ class TinySiglip(TinyContrastive):
 
 @cache
 def _vocabulary() -> dict[str, int]:
-    return make_vocabulary(COLOURED_WORDS)
+    return number_pieces(COLOURED_WORDS)

@@ -133,11 +133,6 @@ def _without_end(tokenizer: BertTokenizer) -> PreTrainedTokenizerFast:
 
 def number_pieces(words: Iterable[str]) -> dict[str, int]:
     """Returns the vocabulary of a BERT: the special tokens, the pieces that spell any word, and these words."""
-    return make_vocabulary(_words())
-
-
-def make_vocabulary(words: Iterable[str]) -> dict[str, int]:
-    """Returns the special tokens, which begin with the one that pads, characters to spell with, and these words."""
     characters = string.ascii_lowercase + string.digits + string.punctuation
     spelt = [*characters, *(f"##{character}" for character in characters)]
     return {piece: place for place, piece in enumerate(dict.fromkeys([*_PIECES, *spelt, *words]))}
