@@ -1,4 +1,4 @@
-"""Boxes in the JSON files of COCO, one for each split, beside folders of pictures."""
+"""Boxes and masks in the JSON files of COCO, one for each split, beside folders of pictures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,23 @@ BOX_FEATURES = Features(
     {"image": Value("string"), "boxes": List(List(Value("float64"))), "label": List(Value("string"))}
 )
 """The columns of a source of boxes: the path of a picture, and the sides and names of what is in it."""
+PANOPTIC_FEATURES = Features(
+    {
+        "image": Value("string"),
+        "mask": Value("string"),
+        "segments": List(Value("int64")),
+        "label": List(Value("string")),
+    }
+)
+"""The columns of a source of panoptic masks: the paths of a picture and its mask, and the numbers and names in it."""
 _WORD = re.compile(r"[a-z]+")
 
 
 @final
 @dataclass(frozen=True)
 class Coco(Source):
-    """A folder with files such as `annotations/instances_train2017.json`. Boxes around crowds are left out."""
+    """A folder with files such as `annotations/instances_train2017.json`, or `panoptic_train2017.json` beside a folder
+    of masks. Crowds are left out."""
 
     path: Place
     splits: Splits = field(default_factory=dict)
@@ -83,20 +93,14 @@ class Coco(Source):
         content = _parse(file)
         names = {each["id"]: str(each["name"]) for each in _records(content, "categories", ("id", "name"), file)}
         images = {each["id"]: each["file_name"] for each in _records(content, "images", ("id", "file_name"), file)}
-        things: dict[Any, list[tuple[Any, str]]] = defaultdict(list)
-        for each in _records(content, "annotations", ("image_id", "category_id", "bbox"), file):
-            for key, there in (("image_id", images), ("category_id", names)):
-                if each[key] not in there:
-                    raise UserError(f"{file}: an annotation has the {key} {each[key]!r}, which the file does not list.")
-            if not each.get("iscrowd"):
-                things[each["image_id"]].append((each["bbox"], names[each["category_id"]]))
+        features: Mapping[str, Any] = PANOPTIC_FEATURES
+        if _is_panoptic(content):
+            columns = _read_panoptic(content, images, names, file, top)
+        else:
+            columns, features = _read_things(content, images, names, file)
         folder = self._find_pictures(top, file, images)
-        columns = {
-            "image": [os.path.join(folder, name) for name in images.values()],  # noqa: PTH118 (as the file has it)
-            "boxes": [[box for box, _ in things[image]] for image in images],
-            "label": [[name for _, name in things[image]] for image in images],
-        }
-        return to_rows(columns, file)
+        pictures = [os.path.join(folder, name) for name in images.values()]  # noqa: PTH118 (as the file has it)
+        return to_rows({"image": pictures} | columns, file, features)
 
     def _find_pictures(self, top: Path, file: Path, images: Mapping[Any, str]) -> str:
         """Returns the folder of the pictures, relative to the top: the first one that has the first picture."""
@@ -111,6 +115,61 @@ class Coco(Source):
         return os.path.relpath(folder, top)
 
 
+def _read_things(
+    content: Mapping[str, Any], images: Mapping[Any, str], names: Mapping[Any, str], file: Path
+) -> tuple[dict[str, list[Any]], Mapping[str, Any]]:
+    """Returns the boxes and names in each image, and where all have them the shapes as JSON; with their features."""
+    things: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for each in _records(content, "annotations", ("image_id", "category_id", "bbox"), file):
+        _require_listed(each, "image_id", images, file)
+        _require_listed(each, "category_id", names, file)
+        if not each.get("iscrowd"):
+            things[each["image_id"]].append(each)
+    columns: dict[str, list[Any]] = {
+        "boxes": [[each["bbox"] for each in things[image]] for image in images],
+        "label": [[names[each["category_id"]] for each in things[image]] for image in images],
+    }
+    if not all("segmentation" in each for several in things.values() for each in several):
+        return columns, BOX_FEATURES
+    columns["segments"] = [json.dumps([each["segmentation"] for each in things[image]]) for image in images]
+    return columns, BOX_FEATURES | {"segments": Value("string")}
+
+
+def _is_panoptic(content: Mapping[str, Any]) -> bool:
+    annotations = content.get("annotations")
+    return isinstance(annotations, list) and bool(annotations) and "segments_info" in annotations[0]
+
+
+def _read_panoptic(
+    content: Mapping[str, Any], images: Mapping[Any, str], names: Mapping[Any, str], file: Path, top: Path
+) -> dict[str, list[Any]]:
+    """Returns the masks, and the numbers and names of their segments. Every image has one; without crowds, whose pixels
+    are unlabelled then."""
+    folder = os.path.relpath(file.with_suffix(""), top)
+    annotations = {}
+    for each in _records(content, "annotations", ("image_id", "file_name", "segments_info"), file):
+        _require_listed(each, "image_id", images, file)
+        annotations[each["image_id"]] = each
+    segments: dict[Any, list[dict[str, Any]]] = {}
+    for image in images:
+        if image not in annotations:
+            raise UserError(f"{file}: the image with the id {image!r} has no annotation.")
+        parts = _records(annotations[image], "segments_info", ("id", "category_id"), file)
+        for part in parts:
+            _require_listed(part, "category_id", names, file)
+        segments[image] = [part for part in parts if not part.get("iscrowd")]
+    return {
+        "mask": [os.path.join(folder, annotations[image]["file_name"]) for image in images],  # noqa: PTH118
+        "segments": [[part["id"] for part in segments[image]] for image in images],
+        "label": [[names[part["category_id"]] for part in segments[image]] for image in images],
+    }
+
+
+def _require_listed(record: Mapping[str, Any], key: str, listed: Mapping[Any, Any], file: Path) -> None:
+    if record[key] not in listed:
+        raise UserError(f"{file}: an annotation has the {key} {record[key]!r}, which the file does not list.")
+
+
 def require_folder(path: str) -> Path:
     """Returns the folder that a user names. Raises UserError where there is none."""
     folder = Path(path).expanduser()
@@ -120,10 +179,10 @@ def require_folder(path: str) -> Path:
     return folder
 
 
-def to_rows(columns: Mapping[str, Any], place: Path) -> Dataset:
+def to_rows(columns: Mapping[str, Any], place: Path, features: Mapping[str, Any] = BOX_FEATURES) -> Dataset:
     """Returns rows of pictures with boxes. Raises UserError where a box or a name is of another type."""
     try:
-        return Dataset.from_dict(dict(columns), features=BOX_FEATURES)
+        return Dataset.from_dict(dict(columns), features=Features(features))
     except Exception as error:  # whatever pyarrow raises, the file is at fault
         raise UserError(f"{place}: a box is not a list of numbers, or a file name is no text ({error}).") from error
 

@@ -160,8 +160,13 @@ class TinyMask2Former(TinyVision):
     image_size: Count = 64
 
     def shape(self) -> PretrainedConfig:
-        stages = ["stage1", "stage2", "stage3", "stage4"]
-        backbone: dict[str, Any] = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 64], "depths": [1, 1, 1, 1]}
+        backbone: dict[str, Any] = {
+            "embedding_size": 16,
+            "hidden_sizes": [16, 32, 64, 64],
+            "depths": [1, 1, 1, 1],
+            "layer_type": "basic",
+            "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        }
         sizes: dict[str, Any] = {
             "feature_size": 64,
             "mask_feature_size": 64,
@@ -174,9 +179,7 @@ class TinyMask2Former(TinyVision):
             "num_queries": 10,
             "train_num_points": 512,
         }
-        return Mask2FormerConfig(
-            backbone_config=ResNetConfig(layer_type="basic", out_features=stages, **backbone), **sizes
-        )
+        return Mask2FormerConfig(backbone_config=ResNetConfig(**backbone), **sizes)
 
 
 @final

@@ -20,8 +20,8 @@ PANOPTIC = ("overlap", "matched", "extra", "missed")
 
 
 def mask_metrics(labels: Sequence[str]) -> Mapping[str, PlainMetric]:
-    """Return the metrics of records with `overlaps`: a row for each predicted mask with its intersection over union
-    with each true one. They have the names that those of boxes have."""
+    """Return the metrics of records with `overlaps`: for each predicted mask its intersection over union with each true
+    one, all in one list. The metrics have the names that those of boxes have."""
     return precision_metrics(Precisions(labels, compute_mask_precisions))
 
 

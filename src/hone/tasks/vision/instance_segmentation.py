@@ -45,7 +45,7 @@ class InstanceSegmentation(UniversalSegmentation):
         overlaps = np.zeros((len(predicted), len(true)))
         if predicted and true:
             overlaps = tools.iou(predicted, true, [0] * len(true))
-        return {"overlaps": overlaps.astype(np.float32)}
+        return {"overlaps": overlaps.astype(np.float32).ravel()}  # records are stored, as rows of numbers
 
     def number(self, segmented: Segmented) -> Any:
         """Return a map in which later segments lie on earlier ones, as a pipeline paints them."""
@@ -64,7 +64,7 @@ class InstanceSegmentation(UniversalSegmentation):
         return records | {
             "predicted_labels": [np.array([usual])] * count,
             "scores": [np.array([1.0])] * count,
-            "overlaps": [np.asarray(shares)[None, :] for shares in records["shares"]],
+            "overlaps": [np.asarray(shares) for shares in records["shares"]],
         }
 
     def example(self, place: str) -> str:

@@ -99,10 +99,9 @@ def draw_shape(shape: Any, size: tuple[int, int]) -> Areas:
     width, height = size
     tools = require_detection_extra().masks
     if isinstance(shape, list):
-        encoded = tools.merge(tools.frPyObjects(shape, height, width))
-    else:
-        encoded = tools.frPyObjects(shape, height, width) if isinstance(shape["counts"], list) else shape
-    areas: Areas = tools.decode(encoded).astype(bool)
+        shape = tools.merge(tools.frPyObjects(shape, height, width))
+    runs = shape["counts"] if isinstance(shape["counts"], list) else read_runs(shape["counts"])
+    areas: Areas = (np.repeat(np.arange(len(runs)) % 2, runs) > 0).reshape(width, height).T
     return areas
 
 
@@ -145,7 +144,7 @@ def _encoding_problem(encoding: dict[str, Any], size: tuple[int, int] | None) ->
         return f"the run-length encoding has the size {sizes}"
     try:
         counts = encoding["counts"]
-        runs = _read_runs(counts) if isinstance(counts, str) else [int(count) for count in counts]
+        runs = read_runs(counts) if isinstance(counts, str) else [int(count) for count in counts]
     except (IndexError, TypeError, ValueError):
         return f"the counts {shorten(encoding['counts'])} are no runs"
     height, width = encoding["size"]
@@ -154,11 +153,11 @@ def _encoding_problem(encoding: dict[str, Any], size: tuple[int, int] | None) ->
     return None
 
 
-def _read_runs(text: str) -> list[int]:
+def read_runs(text: str | bytes) -> list[int]:
     """Return the runs of a compressed encoding: digits of 5 bits, and from the fourth on, differences to the last but
     one. pycocotools itself would read and write beyond its memory where they do not fit."""
     runs: list[int] = []
-    digits = iter(text.encode("ascii"))
+    digits = iter(text.encode("ascii") if isinstance(text, str) else text)
     for digit in digits:
         value, shift, digit = 0, 0, digit - 48
         while digit & 32:

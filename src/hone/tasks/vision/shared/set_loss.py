@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hone.core import seeds
 from hone.core.errors import UserError
+from hone.core.task import Batch
 
 _SUPPORTED = ("Mask2Former", "MaskFormer")
 
@@ -26,6 +27,13 @@ def require_set_loss(network: Any) -> None:
             f"checkpoint: {type(network).__name__} cannot be trained on masks here. Choose a checkpoint of "
             f"{' or '.join(_SUPPORTED)}, such as checkpoint=mask2former."
         )
+
+
+def compute_masks(network: Any, batch: Batch) -> Any:
+    """Return the network's output for a batch, with that of its earlier layers if the batch has labels."""
+    # MaskFormer computes the masks of its earlier layers only where it gives away their states.
+    states = network.config.model_type == "maskformer" and network.config.use_auxiliary_loss
+    return network(**batch["inputs"], output_auxiliary_logits="labels" in batch, output_hidden_states=states)
 
 
 def row_losses(network: Any, output: Any, labels: Sequence[Mapping[str, Tensor]], draws: Sequence[int]) -> Tensor:
@@ -40,11 +48,13 @@ def row_losses(network: Any, output: Any, labels: Sequence[Mapping[str, Tensor]]
             reseed(seed)
             parts = _compute_parts(network, output, place, row)
             count, queries = len(row["classes"]), output.class_queries_logits.shape[1]
-            masks.append(sum(value for name, value in parts.items() if "cross_entropy" not in name) * max(1, count))
-            classes.append(sum(value for name, value in parts.items() if "cross_entropy" in name))
+            own = [value for name, value in parts.items() if "cross_entropy" in name]
+            classes.append(torch.stack(own).sum())
+            masks.append((torch.stack([*parts.values()]).sum() - classes[-1]) * max(1, count))
             weights.append(min(count, queries) + network.config.no_object_weight * max(0, queries - count))
     shares = torch.tensor(weights, device=device) / sum(weights)
-    return torch.stack(masks) + torch.stack(classes) * shares * count_masks(labels)
+    losses: Tensor = torch.stack(masks) + torch.stack(classes) * shares * count_masks(labels)
+    return losses
 
 
 def count_masks(labels: Sequence[Mapping[str, Tensor]]) -> float:

@@ -32,7 +32,7 @@ from hone.tasks.vision.shared.boxes import read_list
 from hone.tasks.vision.shared.pixels import PixelRecipe, require_recipe
 from hone.tasks.vision.shared.samples import Sample
 from hone.tasks.vision.shared.segments import Areas, draw_areas, find_segments, segment_faults
-from hone.tasks.vision.shared.set_loss import count_masks, require_set_loss, row_losses
+from hone.tasks.vision.shared.set_loss import compute_masks, count_masks, require_set_loss, row_losses
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class UniversalSegmentation(AugmentOptions, Task):
         return batch
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        losses = row_losses(network, _compute(network, batch), batch["labels"], batch["draws"])
+        losses = row_losses(network, compute_masks(network, batch), batch["labels"], batch["draws"])
         return losses.sum() / count_masks(batch["labels"])
 
     def count_targets(self, batch: Batch) -> float:
@@ -205,7 +205,7 @@ class UniversalSegmentation(AugmentOptions, Task):
     def _records(self, network: nn.Module, batch: Batch, with_maps: bool) -> Columns:
         """Return the labels and scores of each picture's segments. With labels, the loss of the batch is given back to
         its rows by their masks."""
-        output = _compute(network, batch)
+        output = compute_masks(network, batch)
         segmented = [self.segment(_row_of(output, place), size) for place, size in enumerate(batch["sizes"])]
         records: Columns = {
             "id": batch["id"],
@@ -233,10 +233,6 @@ class _Output:
 
     class_queries_logits: Tensor
     masks_queries_logits: Tensor
-
-
-def _compute(network: nn.Module, batch: Batch) -> Any:
-    return network(**batch["inputs"], output_auxiliary_logits="labels" in batch)
 
 
 def _row_of(output: Any, place: int) -> _Output:
