@@ -47,7 +47,7 @@ def processor_of(checkpoint: Checkpoint) -> Any:
     config = checkpoint.config({})
     reads: Any = transformers.AutoModel._model_mapping[type(config)]
     first = reads[0] if isinstance(reads, tuple) else reads
-    pictures = first.main_input_name == "pixel_values"
+    pictures = first.main_input_name == "pixel_values" or hasattr(config, "vision_config")
     return checkpoint.make_processor("AutoImageProcessor" if pictures else "AutoFeatureExtractor", NO_FACTS)
 
 
