@@ -51,7 +51,7 @@ def processor_of(checkpoint: Checkpoint) -> Any:
     autos = [transformers.AutoModel, transformers.AutoModelForDepthEstimation]
     reads: Any = next(auto._model_mapping[type(config)] for auto in autos if type(config) in auto._model_mapping)
     first = reads[0] if isinstance(reads, tuple) else reads
-    pictures = first.main_input_name == "pixel_values"
+    pictures = first.main_input_name == "pixel_values" or hasattr(config, "vision_config")
     return checkpoint.make_processor("AutoImageProcessor" if pictures else "AutoFeatureExtractor", NO_FACTS)
 
 

@@ -147,6 +147,8 @@ PROCESSORS = {
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
     "whisper": "WhisperFeatureExtractor",
+    "clip": "CLIPImageProcessorPil",
+    "siglip": "SiglipImageProcessorPil",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 PAIRS = {
@@ -165,6 +167,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "Wav2Vec2FeatureExtractor": {"return_attention_mask": True},
     "ASTFeatureExtractor": {"max_length": 64, "num_mel_bins": 32},
     "WhisperFeatureExtractor": {"chunk_length": 1},
+    "CLIPImageProcessorPil": {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
 }
 AUTO_MODELS = (
     "AutoModelForTableQuestionAnswering",

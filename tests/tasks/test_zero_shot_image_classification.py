@@ -10,7 +10,8 @@ import pytest
 import torch
 from datasets import Dataset
 from PIL import Image
-from transformers import pipeline
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPImageProcessorPil, CLIPProcessor, CLIPTokenizer, pipeline
 
 from conftest import Hone, Outcome, only_run, record, train_in
 from hone.core.errors import UserError
@@ -18,7 +19,7 @@ from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import encode_with_media
 from hone.data.media.storing import store_media
 from hone.data.tiny.coloured_shapes import UNSEEN_NAMES, unseen_examples
-from hone.models.checkpoints.tiny_contrastive import TinyClip, TinySiglip
+from hone.models.checkpoints.tiny_contrastive import TinyClip, TinyContrastive, TinySiglip
 from hone.tasks.multimodal.zero_shot_image_classification import ZeroShotImageClassification, candidate_facts
 from mistakes import refused
 
@@ -48,20 +49,35 @@ def write_pictures() -> list[str]:
     return [f"{place}.png" for place in range(4)]
 
 
-def save_siglip(folder: str) -> None:
-    """A checkpoint on disk with SigLIP's own temperature, so that scores are neither 0 nor 1."""
-    checkpoint, facts = TinySiglip(lr=1.0), candidate_facts(NAMES)
+def save(checkpoint: TinyContrastive, folder: str, **changes: Any) -> str:
+    """A checkpoint on disk, as it is before it has learned anything, so that its scores are neither 0 nor 1."""
+    processor = checkpoint.make_processor("AutoProcessor", candidate_facts(NAMES))
+    config = checkpoint.config({})
+    if changes:  # as in published checkpoints: proportions are kept, and texts are read in pieces of words
+        processor = CLIPProcessor(CLIPImageProcessorPil(**changes), letters())
+        config.text_config.eos_token_id = processor.tokenizer.eos_token_id
     torch.manual_seed(0)
-    checkpoint.network(ZeroShotImageClassification.auto_model, checkpoint.config({})).save_pretrained(folder)
-    checkpoint.make_processor("AutoProcessor", facts).save_pretrained(folder)
+    checkpoint.network(ZeroShotImageClassification.auto_model, config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
 
 
-@pytest.mark.parametrize("kind", ["run", "checkpoint", "task", "siglip"])
+def letters() -> CLIPTokenizer:
+    """CLIP's own tokenizer, with a token for each letter and for each that ends a word."""
+    characters = sorted(ByteLevel.alphabet())
+    pieces = [*characters, *(f"{character}</w>" for character in characters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={piece: place for place, piece in enumerate(pieces)}, merges=[])
+
+
+@pytest.mark.parametrize("kind", ["run", "task", "siglip", "clip"])
 def test_it_says_what_the_pipeline_says(kind: str, hone: Hone, run: Path) -> None:
     files, folder = write_pictures(), f"{run}/model"
     if kind == "siglip":
-        save_siglip("siglip")
-        folder = "siglip"
+        folder = save(TinySiglip(lr=1.0), "siglip")
+    elif kind == "clip":
+        sizes = {"vocab_size": 514, "bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513}
+        cropped = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+        folder = save(TinyClip(lr=1.0, hyperparameters={"text_config": sizes}), "clip", **cropped)
     source = (f"run={run}",) if kind == "run" else ("checkpoint=hub", f"checkpoint.path={folder}")
     labels = f"[{','.join(NAMES)}]"
     words = [f"zero_shot={labels}", "hypothesis='one {} on black'"]
@@ -171,7 +187,7 @@ def test_training_brings_the_texts_of_labels_to_their_pictures() -> None:
     torch.manual_seed(0)
     network = checkpoint.network(task.auto_model, checkpoint.config({}))
     optimizer, losses = torch.optim.AdamW(network.parameters(), 2e-3), []
-    for epoch in range(12):
+    for epoch in range(30):
         loss = task.loss(network, encoded.collate(task, np.arange(6), True, 0, epoch))
         loss.backward()
         optimizer.step()
@@ -182,6 +198,16 @@ def test_training_brings_the_texts_of_labels_to_their_pictures() -> None:
     with torch.no_grad():
         predictions = task.predict(network.eval(), encoded.collate(task, np.arange(6)))
     assert (predictions["prediction"] == predictions["label"]).mean() > 0.6
+
+
+def test_a_trained_network_keeps_its_labels() -> None:
+    """In its config, where a checkpoint for any labels has placeholders."""
+    checkpoint, facts = TinyClip(lr=1.0), candidate_facts(["red star", "ring"])
+    task = ZeroShotImageClassification()
+    assert task.facts_from_config(checkpoint.config({})).kind == "unlabelled"
+    bound = task.bind(checkpoint.make_processor("AutoProcessor", facts), facts)
+    assert task.facts_from_config(checkpoint.config(bound.model_config())) == facts
+    assert ZeroShotImageClassification(labels=["a", "b"]).facts_from_config(checkpoint.config({})).labels == ("a", "b")
 
 
 def test_a_run_has_the_labels_that_it_was_trained_on() -> None:

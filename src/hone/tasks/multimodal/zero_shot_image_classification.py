@@ -23,6 +23,8 @@ from hone.data.media.images import decode, image_faults
 from hone.data.tiny.coloured_shapes import unseen_examples
 from hone.tasks.multimodal.shared.encoders import ComparedPairs, PairReader, compares_by_sigmoid, require_pair
 from hone.tasks.targets.base import TargetOptions
+from hone.tasks.targets.classes import class_config
+from hone.tasks.targets.kinds import label_names
 from hone.tasks.targets.single_label import SingleLabel
 from hone.tasks.usage_snippets import pipeline_snippet, to_literal
 from hone.tasks.vision.shared.augmentation import AugmentOptions
@@ -99,13 +101,16 @@ class ZeroShotImageClassification(Task, AugmentOptions):
         SingleLabel(facts, TargetOptions())
 
     def facts_from_config(self, config: PretrainedConfig) -> Facts:
-        return Facts("unlabelled") if self.labels is None else candidate_facts(self.labels)
+        own = label_names(config)  # transformers' placeholders, unless the network was trained for these labels
+        is_named = any(not name.startswith("LABEL_") for name in own)
+        labels = self.labels or (list(own) if is_named else None)
+        return Facts("unlabelled") if labels is None else candidate_facts(labels)
 
     def configure_processor(self, processor: Any) -> None:
         require_pair(processor)
 
     def model_config(self) -> dict[str, Any]:
-        return {}
+        return class_config(self.facts.labels)
 
     def encode(self, rows: Columns) -> Columns:
         require_shapes(self.reader.picture_processor, rows["image"])
