@@ -6,6 +6,7 @@ import os
 from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import hydra
 import pytest
@@ -57,6 +58,32 @@ def test_every_file_goes_through_the_functions_that_are_extended() -> None:
     assert "self._load_single_config(" in compose
     assert compose.count("merge_with(loaded.config)") == compose.count("merge") == 1
     assert "self._process_config_searchpath(" in inspect.getsource(loader._parse_overrides_and_create_caching_repo)
+
+
+def test_a_config_that_cannot_set_the_mode_is_composed_once(hone: Hone, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    compose = hydra_private.ConfigLoaderImpl.load_configuration
+
+    def counting(loader: Any, *arguments: Any, **options: Any) -> Any:
+        composed.append(1)
+        return compose(loader, *arguments, **options)
+
+    monkeypatch.setattr(hydra_private.ConfigLoaderImpl, "load_configuration", counting)
+    assert "several values" in hone("train", "limit=-1,-2").err
+    assert len(composed) == 1
+
+
+def test_a_typed_mode_counts(hone: Hone) -> None:
+    for words in (["hydra.mode=MULTIRUN"], ["-m"], ["-m", "hydra.mode=MULTIRUN"]):
+        assert "in 1 of 2 runs: limit=-2" in hone("train", "limit=-1,-2", *words).err
+
+
+def test_the_mode_alone_is_asked_for_without_checking_sweeps() -> None:
+    """Another call without that check would get no config."""
+    source = inspect.getsource(import_module("hydra._internal.hydra"))
+    mode = inspect.getsource(import_module("hydra._internal.hydra").Hydra.get_mode)
+    assert source.count("validate_sweep_overrides=False") == mode.count("validate_sweep_overrides=False") == 1
+    assert "except Exception:" in mode
 
 
 def test_the_version_is_the_one_that_is_installed() -> None:

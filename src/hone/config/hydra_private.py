@@ -22,6 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
 from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig
 
 HYDRA = "1.3"
 """The version whose behaviour `hydra.main` and `hydra.version` are asked for."""
@@ -31,6 +32,8 @@ VERSION = "1.3.8"
 CORE_PLUGINS = "hydra._internal.core_plugins."
 """The package of the launcher and the sweeper that come with Hydra."""
 
+_SHIPPED = {"hydra", "main", "schema"}
+"""The names of Hydra's folder of configs, of ours, and of the place of schemas: none of them sets `hydra.mode`."""
 _LOADER = "ConfigLoaderImpl"
 _FULL_ERRORS = "HYDRA_FULL_ERROR"
 
@@ -41,6 +44,20 @@ class FileVettingLoader(ConfigLoaderImpl, ABC):
     Hydra merges what `_load_single_config` returns and the overrides, and nothing else. It reads one key earlier: the
     primary config's `hydra.searchpath`.
     """
+
+    def load_configuration(
+        self, config_name: str | None, overrides: list[str], *arguments: Any, **options: Any
+    ) -> DictConfig:
+        """The composed config; Hydra composes it once more, to read `hydra.mode`, only where that can be set."""
+        asks_for_mode = options.get("validate_sweep_overrides") is False
+        if asks_for_mode and not self._may_set_mode(overrides):
+            raise LookupError("hydra.mode is not set")  # Hydra then takes the mode from --multirun
+        return super().load_configuration(config_name, overrides, *arguments, **options)
+
+    def _may_set_mode(self, overrides: list[str]) -> bool:
+        """Whether an override names Hydra's own section, or configs come from elsewhere than Hydra and hone."""
+        providers = {element.provider for element in self.config_search_path.get_path()}
+        return not providers <= _SHIPPED or any("hydra" in word for word in overrides)
 
     @abstractmethod
     def vet_file(self, file: ConfigResult, name: str, package: str | None) -> None:
