@@ -3,8 +3,9 @@
 import importlib
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class Example:
     def batch(self, places: Iterator[int] | range) -> dict[str, Any]:
         return EncodedRows.of(self.encoded, self.rows, self.task).collate(self.task, np.array(list(places)))
 
+    @cached_property
     def predictions(self) -> Columns:
         with torch.inference_mode():
             return self.task.predict(self.network.eval(), self.batch(range(len(self.encoded))))
@@ -73,12 +75,18 @@ class Example:
 
 @pytest.fixture(params=[*OURS, *STRANGERS], ids=lambda path: path.stem)
 def example(request: pytest.FixtureRequest) -> Example:
-    raw = load(request.param)
+    """The tests of a task only read its example; the one that trains the network copies it."""
+    return make_example(request.param)
+
+
+@cache
+def make_example(path: Path) -> Example:
+    raw = load(path)
     sample = raw.sample()
     rows = Dataset.from_dict({**sample, "id": list(range(len(next(iter(sample.values())))))})
     rows = store_media(rows, raw, {})
     facts = raw.find_facts(rows, None)
-    checkpoint = checkpoint_for(raw, request.param.stem)
+    checkpoint = checkpoint_for(raw, path.stem)
     task = raw.bind(checkpoint.make_processor(raw.auto_processor, facts), facts)
     config = checkpoint.config(task.model_config())
     task.read_config(config)
@@ -124,10 +132,11 @@ def test_a_batch_can_be_made_again(example: Example) -> None:
 
 
 def test_the_loss_teaches_every_weight_it_can(example: Example) -> None:
-    loss = example.task.loss(example.network.train(), example.batch(range(4)))
+    network = deepcopy(example.network).train()
+    loss = example.task.loss(network, example.batch(range(4)))
     assert loss.ndim == 0
     loss.backward()
-    gradients = [weight.grad for weight in example.network.parameters() if weight.grad is not None]
+    gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
     assert sum(bool(gradient.any()) for gradient in gradients) > len(gradients) / 2
 
@@ -146,7 +155,7 @@ def test_the_loss_is_a_mean_over_the_counted_targets(example: Example) -> None:
 
 
 def test_predictions_have_a_row_each_and_merge_to_examples(example: Example) -> None:
-    predictions = example.predictions()
+    predictions = example.predictions
     assert {len(values) for values in predictions.values()} == {len(example.encoded)}
     records = example.task.merge(predictions)
     assert sorted(records["id"]) == list(example.rows["id"])
@@ -156,7 +165,7 @@ def test_predictions_have_a_row_each_and_merge_to_examples(example: Example) -> 
 
 
 def test_the_records_give_every_metric(example: Example) -> None:
-    records = example.task.merge(example.predictions())
+    records = example.task.merge(example.predictions)
     scores = compute_scores(example.task, records)
     assert {name.partition("/")[0] for name in scores} <= set(metrics_of(example.task))
     assert all(isinstance(value, float) and np.isfinite(value) for value in scores.values())
@@ -168,7 +177,7 @@ def test_the_records_give_every_metric(example: Example) -> None:
 
 def test_what_is_saved_of_the_records_gives_every_score_again(example: Example, tmp_path: Path) -> None:
     """As `hone compare` reads it."""
-    records = example.task.merge(example.predictions())
+    records = example.task.merge(example.predictions)
     metrics = metrics_of(example.task)
     contributions = Contributions.of(metrics, records)
     contributions.save(tmp_path / "contributions.parquet", "truth")
@@ -189,7 +198,7 @@ def test_the_evaluated_loss_is_the_trained_one(example: Example) -> None:
     everything = range(len(example.encoded))
     with torch.inference_mode():
         loss = float(example.task.loss(example.network.eval(), example.batch(everything)))
-    records = example.task.merge(example.predictions())
+    records = example.task.merge(example.predictions)
     if len(records["id"]) == len(example.encoded):
         assert compute_scores(example.task, records)["loss"] == pytest.approx(loss, rel=2e-3)
 
@@ -205,7 +214,7 @@ def test_it_predicts_without_labels(example: Example) -> None:
         predictor = Predictor(example.network.eval(), example.task)
         predictions = predictor.predict_step(batch)
     assert "loss" not in predictions
-    labelled = example.predictions()
+    labelled = example.predictions
     if "prediction" in labelled:  # language models say other things of questions
         for alone, beside in zip(predictions["prediction"], labelled["prediction"], strict=True):
             assert same(alone, beside)
