@@ -27,7 +27,6 @@ ONLY_IN = {
 WITHOUT_TORCH = ("config", "tracking", "runs")
 SHORT = {
     "core/paths.py": "used by packages that share nothing else",
-    "core/seeds.py": "the one idea that exact resume rests on",
     "data/sources/own_split.py": "two kinds of source share it, and other sources do not need it",
     "training/parts.py": "the parts of a run, which the config's check reads",
     "training/prefetch.py": "one function",

@@ -68,7 +68,8 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     inputs = fake_media.specimen(processor_of(checkpoint), frames=getattr(config, "num_frames", 0))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
-    output["predicted_depth" if "predicted_depth" in output else "logits"].square().mean().backward()
+    result = next(name for name in ("predicted_depth", "class_queries_logits", "logits") if name in output)
+    output[result].square().mean().backward()
     learned = {name for name, weight in adapted.named_parameters() if weight.grad is not None}
     assert learned
     assert all(layer_map.trains_with_head(name) for name in learned)

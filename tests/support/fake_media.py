@@ -63,6 +63,14 @@ _WORDS = [
     "triangle", "left", "right", "of", "above", "below",
 ]  # fmt: skip
 _WRITER: dict[str, Any] = {**_WIDTHS, "vocab_size": len(_WORDS), "pad_token_id": 0, "max_position_embeddings": 32}
+_SWIN: dict[str, Any] = {
+    "image_size": 32,
+    "embed_dim": 8,
+    "depths": [1, 1, 1, 1],
+    "num_heads": [1, 2, 2, 2],
+    "window_size": 4,
+    "out_features": ["stage1", "stage2", "stage3", "stage4"],
+}
 SIZES: dict[str, dict[str, Any]] = {
     "vit": _PATCHES,
     "deit": _PATCHES,
@@ -127,6 +135,21 @@ SIZES: dict[str, dict[str, Any]] = {
         },
         "pad_token_id": 0, "decoder_start_token_id": 2, "eos_token_id": 3,
     },
+    "mask2former": {
+        "backbone_config": {"model_type": "swin", **_SWIN},
+        "feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "encoder_layers": 2,
+        "encoder_feedforward_dim": 16, "decoder_layers": 3, "num_attention_heads": 2, "dim_feedforward": 16,
+        "num_queries": 4, "train_num_points": 16,
+    },
+    "maskformer": {
+        "backbone_config": {"model_type": "swin", **_SWIN},
+        "decoder_config": {
+            "model_type": "detr", **_SEQ2SEQ, "num_queries": 4,
+            "backbone_config": {"model_type": "resnet", **_RESNET, "out_features": ["stage2"]},
+        },
+        "fpn_feature_size": 32,
+        "mask_feature_size": 32,
+    },
 }  # fmt: skip
 """The sizes of tiny networks, by architecture."""
 PROCESSORS = {
@@ -149,6 +172,10 @@ PROCESSORS = {
     "whisper": "WhisperFeatureExtractor",
     "clip": "CLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
+    "detr": "DetrImageProcessorPil",
+    "rt_detr": "RTDetrImageProcessorPil",
+    "mask2former": "Mask2FormerImageProcessorPil",
+    "maskformer": "MaskFormerImageProcessorPil",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 PAIRS = {
@@ -177,6 +204,7 @@ AUTO_MODELS = (
     "AutoModelForVideoClassification",
     "AutoModelForAudioClassification",
     "AutoModelForDepthEstimation",
+    "AutoModelForUniversalSegmentation",
 )
 
 

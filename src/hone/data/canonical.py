@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,28 @@ def _read_names(file: Path) -> tuple[str, ...]:
 
 
 def _flatten_if_needed(raw: Dataset, source: Source) -> Dataset:
-    """Turns the fields of nested columns into columns `a.b` where a role asks for such a column."""
+    """Turns the fields of nested columns, also those of lists of objects, into columns `a.b` where a role asks for such
+    a column."""
     wanted = [column for columns in source.columns.values() for column in _as_list(columns)]
-    needs_fields = any("." in column for column in wanted if column not in raw.column_names)
-    return raw.flatten() if needs_fields else raw
+    missing = [column for column in wanted if "." in column and column not in raw.column_names]
+    if not missing:
+        return raw
+    flat = raw.flatten()
+    for column in missing:
+        name, _, field = column.partition(".")
+        feature = flat.features.get(name)
+        if isinstance(feature, List) and isinstance(feature.feature, Mapping) and field in feature.feature:
+            values = _take_field(flat.with_format("arrow")[:][name].combine_chunks(), field)
+            flat = flat.add_column(column, values, feature=List(feature.feature[field]))
+    return flat
+
+
+def _take_field(column: pa.ListArray, field: str) -> pa.ListArray:
+    """Returns one field of the objects in a column of lists, as lists."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    values = pc.struct_field(pc.list_flatten(column), field)
+    return pa.ListArray.from_arrays(offsets, values, mask=pc.is_null(column))
 
 
 def _as_list(columns: str | list[str] | None) -> list[str]:
