@@ -1,5 +1,4 @@
-"""Generated pictures of a coloured shape with sentences about them, and the same for combinations that no other split
-of the first data set has."""
+"""Generated pictures of a coloured shape with a sentence about each, and labelled ones of shapes in other colours."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from itertools import product
 from random import Random
 from typing import Any, final
 
-from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets import ClassLabel, Dataset, Features, Value
 from PIL import Image
 
 from hone.core.value_types import Count
@@ -48,9 +47,9 @@ UNSEEN_NAMES = tuple(" ".join(pair) for pair in UNSEEN)
 @final
 @dataclass(frozen=True)
 class TinyColouredShapes(Source):
-    """Pictures with two sentences each. It has the same rows on every machine."""
+    """Pictures with a sentence each. It has the same rows on every machine."""
 
-    train: Count = 2000
+    train: Count = 4000
     validation: Count = 200
     test: Count = 200
 
@@ -60,10 +59,7 @@ class TinyColouredShapes(Source):
 
     def load(self) -> dict[str, Dataset]:
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
-        features = Features({"image": Value("binary"), "text": List(Value("string"))})
-        return {
-            split: Dataset.from_dict(_described(size, split, 2), features=features) for split, size in sizes.items()
-        }
+        return {split: Dataset.from_dict(_described(size, split)) for split, size in sizes.items()}
 
 
 @final
@@ -86,9 +82,8 @@ class TinyUnseenShapes(Source):
 
 
 def described_examples(count: int) -> dict[str, list[Any]]:
-    """Return a few pictures with one sentence each."""
-    rows = _described(count, "examples", 1)
-    return {**rows, "text": [sentence for [sentence] in rows["text"]]}
+    """Return a few pictures with their sentences."""
+    return _described(count, "examples")
 
 
 def unseen_examples(count: int) -> dict[str, list[Any]]:
@@ -97,14 +92,14 @@ def unseen_examples(count: int) -> dict[str, list[Any]]:
     return {**rows, "label": [UNSEEN_NAMES[label] for label in rows["label"]]}
 
 
-def _described(count: int, split: str, sentences: int) -> dict[str, list[Any]]:
-    """Return pictures with as many sentences each."""
+def _described(count: int, split: str) -> dict[str, list[Any]]:
+    """Return pictures of seen combinations with a sentence each."""
     rng = Random(f"tiny_coloured_shapes/{split}")  # noqa: S311
     rows: dict[str, list[Any]] = {"image": [], "text": []}
     for _ in range(count):
         words = _draw(*rng.choice(SEEN), rng)
         rows["image"].append(to_png(_picture(words, rng)))
-        rows["text"].append([form.format(**words) for form in rng.sample(_SENTENCES, sentences)])
+        rows["text"].append(rng.choice(_SENTENCES).format(**words))
     return rows
 
 
