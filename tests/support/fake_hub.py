@@ -53,7 +53,7 @@ ROWS = {"train": 48}
 
 ALSO_CALLED = {
     "minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100", "mit": "segformer",
-    "ast": "audio-spectrogram-transformer",
+    "ast": "audio-spectrogram-transformer", "speecht5_tts": "speecht5",
 }  # fmt: skip
 """Checkpoints that are not called after their architecture."""
 PARTICULAR = {

@@ -74,6 +74,19 @@ SIZES: dict[str, dict[str, Any]] = {
     "clip": _TOWERS,
     "siglip": _TOWERS,
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
+    "speecht5": {
+        "hidden_size": 16,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 16,
+        "decoder_ffn_dim": 16,
+        "speech_decoder_prenet_units": 8,
+        "speech_decoder_postnet_units": 8,
+        "speech_decoder_postnet_layers": 2,
+        "speaker_embedding_dim": 16,
+    },
     "detr": {
         **_SEQ2SEQ,
         "use_timm_backbone": False,
@@ -112,6 +125,7 @@ PROCESSORS = {
     "hubert": "Wav2Vec2FeatureExtractor",
     "audio-spectrogram-transformer": "ASTFeatureExtractor",
     "whisper": "WhisperFeatureExtractor",
+    "speecht5": "SpeechT5FeatureExtractor",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 VALUES: dict[str, dict[str, Any]] = {
@@ -125,6 +139,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "WhisperFeatureExtractor": {"chunk_length": 1},
 }
 AUTO_MODELS = (
+    "AutoModelForTextToSpectrogram",
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
@@ -146,7 +161,9 @@ def auto_model_of(config: PretrainedConfig) -> str:
 
 def write_checkpoint(folder: Path, kind: str) -> None:
     """Random weights without a head, and the processor."""
-    transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
+    speaks = kind == "speecht5"  # whose bare network reads no texts
+    auto: Any = transformers.AutoModelForTextToSpectrogram if speaks else transformers.AutoModel
+    auto.from_config(tiny_config(kind)).save_pretrained(folder)
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
     getattr(transformers, name)(**values).save_pretrained(folder)
@@ -161,6 +178,13 @@ def specimen(processor: Any, rows: int = 2, frames: int = 0) -> dict[str, torch.
     if processor.model_input_names[0] == "pixel_values":
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
         return dict(processor(pictures, return_tensors="pt"))
+    if isinstance(processor, transformers.SpeechT5FeatureExtractor):
+        return {
+            "input_ids": torch.arange(5 * rows).view(rows, 5),
+            "attention_mask": torch.ones(rows, 5, dtype=torch.long),
+            "decoder_input_values": torch.rand(rows, 3, processor.num_mel_bins),
+            "speaker_embeddings": torch.rand(rows, 16),
+        }
     clips = [rng.standard_normal(4000 + 2000 * row).astype(np.float32) for row in range(rows)]
     padding = "max_length" if hasattr(processor, "chunk_length") else True
     return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=padding, return_tensors="pt"))
