@@ -64,11 +64,13 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     network = checkpoint.network(auto_model, config)
     layer_map = LayerMap.of(network)
     assert loading is None or all(layer_map.in_head(name) for name in loading.new)
-    assert layer_map.depth >= (1 if option == "tiny_whisper" else 2)  # whose encoder has one layer
+    assert layer_map.depth >= (1 if option in ("tiny_whisper", "tiny_speecht5") else 2)
     inputs = fake_media.specimen(processor_of(checkpoint), frames=getattr(config, "num_frames", 0))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
-    result = next(name for name in ("predicted_depth", "class_queries_logits", "logits") if name in output)
+    result = next(
+        name for name in ("predicted_depth", "class_queries_logits", "spectrogram", "logits") if name in output
+    )
     output[result].square().mean().backward()
     learned = {name for name, weight in adapted.named_parameters() if weight.grad is not None}
     assert learned

@@ -56,6 +56,7 @@ ALSO_CALLED = {
     "rtdetr_r50vd": "rt_detr",
     "minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100", "mit": "segformer",
     "ast": "audio-spectrogram-transformer", "vit-gpt2": "vision-encoder-decoder", "depth-anything": "depth_anything",
+    "speecht5_tts": "speecht5",
 }  # fmt: skip
 """Checkpoints that are not called after their architecture."""
 PARTICULAR = {

@@ -100,6 +100,19 @@ SIZES: dict[str, dict[str, Any]] = {
         "reassemble_hidden_size": 16,
     },
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
+    "speecht5": {
+        "hidden_size": 16,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 16,
+        "decoder_ffn_dim": 16,
+        "speech_decoder_prenet_units": 8,
+        "speech_decoder_postnet_units": 8,
+        "speech_decoder_postnet_layers": 2,
+        "speaker_embedding_dim": 16,
+    },
     "detr": {
         **_SEQ2SEQ,
         "use_timm_backbone": False,
@@ -176,6 +189,7 @@ PROCESSORS = {
     "rt_detr": "RTDetrImageProcessorPil",
     "mask2former": "Mask2FormerImageProcessorPil",
     "maskformer": "MaskFormerImageProcessorPil",
+    "speecht5": "SpeechT5FeatureExtractor",
 }
 """The processors of those whose checkpoints `conf/checkpoint` names."""
 PAIRS = {
@@ -198,6 +212,7 @@ VALUES: dict[str, dict[str, Any]] = {
 }
 AUTO_MODELS = (
     "AutoModelForTableQuestionAnswering",
+    "AutoModelForTextToSpectrogram",
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
@@ -225,7 +240,7 @@ def write_checkpoint(folder: Path, kind: str) -> None:
         write_pair(folder, kind)
         return
     config = tiny_config(kind)
-    is_bare = type(config) in transformers.AutoModel._model_mapping  # some networks have a head only
+    is_bare = type(config) in transformers.AutoModel._model_mapping and kind != "speecht5"  # it reads no texts then
     auto = transformers.AutoModel if is_bare else getattr(transformers, auto_model_of(config))
     auto.from_config(config).save_pretrained(folder)
     if kind == "tapas":
@@ -263,6 +278,13 @@ def specimen(processor: Any, rows: int = 2, frames: int = 0) -> dict[str, torch.
     if processor.model_input_names[0] == "pixel_values":
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
         return dict(processor(pictures, return_tensors="pt"))
+    if isinstance(processor, transformers.SpeechT5FeatureExtractor):
+        return {
+            "input_ids": torch.arange(5 * rows).view(rows, 5),
+            "attention_mask": torch.ones(rows, 5, dtype=torch.long),
+            "decoder_input_values": torch.rand(rows, 3, processor.num_mel_bins),
+            "speaker_embeddings": torch.rand(rows, 16),
+        }
     clips = [rng.standard_normal(4000 + 2000 * row).astype(np.float32) for row in range(rows)]
     padding = "max_length" if hasattr(processor, "chunk_length") else True
     return dict(processor(clips, sampling_rate=processor.sampling_rate, padding=padding, return_tensors="pt"))

@@ -120,6 +120,22 @@ def video_snippet(place: str, file: str, count: int, stride: int | None, scale: 
     )
 
 
+def speech_snippet(place: str, text: str) -> str:
+    """Return a snippet that generates the spectrogram of a text, of which a vocoder makes a sound."""
+    return "\n".join(
+        [
+            "import torch\nfrom transformers import AutoModelForTextToSpectrogram, AutoProcessor\n",
+            f"processor = AutoProcessor.from_pretrained({place})",
+            f"model = AutoModelForTextToSpectrogram.from_pretrained({place})",
+            f'inputs = processor(text={to_literal(text)}, return_tensors="pt")',
+            "speaker = torch.zeros(1, model.config.speaker_embedding_dim)  # or the embedding of a voice",
+            "torch.manual_seed(0)  # dropout is always on",
+            'spectrogram = model.generate_speech(inputs["input_ids"], speaker)  # with vocoder=…, a sound',
+            "print(spectrogram.shape)",
+        ]
+    )
+
+
 def question_answering_snippet(place: str, question: str, context: str, longest: int) -> str:
     """Return a snippet for a context that fits in one window and contains an answer of up to `longest` tokens."""
     return _network_snippet(

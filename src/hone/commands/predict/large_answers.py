@@ -31,10 +31,14 @@ class LargeAnswers:
         """Write the large columns of a row's outcome. Return the outcome with the names of the files."""
         return {**outcome, **{name: self._write(number, name, outcome[name]) for name in self.columns}}
 
-    def _write(self, number: int, name: str, picture: Any) -> str:
-        """Write one picture of 8 bits per pixel and channel. Return its path, relative to the output."""
+    def _write(self, number: int, name: str, value: Any) -> str:
+        """Write the pixels of a picture, or the content of a WAV file. Return its path, relative to the output."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"{number:06d}-{name}.png"
+        is_sound = self.columns[name] == "audio"
+        file = self.folder / f"{number:06d}-{name}.{'wav' if is_sound else 'png'}"
         with drafted(file) as draft:
-            Image.fromarray(picture).save(draft, "PNG")
+            if is_sound:
+                draft.write_bytes(value)
+            else:
+                Image.fromarray(value).save(draft, "PNG")
         return f"{self.folder.name}/{file.name}"

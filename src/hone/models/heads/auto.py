@@ -27,6 +27,7 @@ _WANTED = {
     "AutoModelForVideoClassification": "an encoder of videos, such as checkpoint=videomae",
     "AutoModelForAudioClassification": "an encoder of sounds, such as checkpoint=wav2vec2",
     "AutoModelForCTC": "an encoder of speech, such as checkpoint=wav2vec2",
+    "AutoModelForTextToSpectrogram": "a network that speaks, such as checkpoint=speecht5",
     "AutoModelForSemanticSegmentation": "a network for masks, such as checkpoint=segformer",
     "AutoModelForMaskedImageModeling": "a transformer on patches of images, such as checkpoint=vit",
     "AutoModelForDepthEstimation": "a network for depths, such as checkpoint=dpt",
