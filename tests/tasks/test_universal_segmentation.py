@@ -36,7 +36,7 @@ from hone.data.media.storing import store_media
 from hone.data.rows import load_rows
 from hone.data.sources.coco import Coco
 from hone.data.tiny.objects import THINGS
-from hone.data.tiny.scenes import BUILDINGS, instance_examples, scene_examples
+from hone.data.tiny.segments import BUILDINGS, farm_examples, instance_examples
 from hone.data.tiny.shapes import to_png
 from hone.models.checkpoints.tiny_vision import TinyMask2Former
 from hone.tasks.metrics.masks import PANOPTIC, mask_metrics, match_segments, panoptic_metrics
@@ -110,7 +110,7 @@ def local(table: Path, kind: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("kind", ["instance", "panoptic"])
 def test_a_pipeline_finds_the_segments_that_predict_writes(hone: Hone, tmp_path: Path, kind: str) -> None:
     raw, columns = (InstanceSegmentation(), instance_examples(8)) if kind == "instance" else (
-        PanopticSegmentation(), scene_examples(8))  # fmt: skip
+        PanopticSegmentation(), farm_examples(8))  # fmt: skip
     task, _ = bound(raw, columns)
     network = make_network(task)
     with torch.no_grad():
@@ -331,7 +331,7 @@ def test_panoptic_quality_by_hand() -> None:
 
 
 def test_segments_of_a_class_can_be_merged() -> None:
-    task, _ = bound(PanopticSegmentation(merge_classes=["house"]), scene_examples(6))
+    task, _ = bound(PanopticSegmentation(merge_classes=["house"]), farm_examples(6))
     house, silo = (task.facts.labels.index(name) for name in BUILDINGS)
     areas = np.array([[0, 1, 2], [3, -1, 0]])
     merged = task._merge(Segmented([house, silo, house, silo], [0.6, 0.7, 0.9, 0.8], areas))

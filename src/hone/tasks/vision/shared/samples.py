@@ -25,14 +25,14 @@ class Sample:
     picture: Image.Image
     mask: Image.Image | None = None
     """One value per pixel."""
-    segments: tuple[Image.Image, ...] = ()
-    """A mask for each segment: 0 where it is not. They may overlap."""
     boxes: Points | None = None
     """Rows of left, top, right and bottom, in pixels."""
     points: Points | None = None
     """Rows of x and y, in pixels."""
     unlabelled: int = 0
     """The value of the mask where a turned picture covers nothing."""
+    segments: tuple[Image.Image, ...] = ()
+    """A mask for each segment: 0 where it is not. They may overlap."""
 
     @property
     def size(self) -> tuple[int, int]:
