@@ -1,4 +1,4 @@
-"""Checkpoints for pictures, sounds and tables: each of `conf/checkpoint` is built and trained as soon as it exists."""
+"""Checkpoints for pictures, sounds, tables and pages: each of `conf/checkpoint` is built and trained once it exists."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,8 +45,9 @@ def checkpoint_of(option: str) -> Checkpoint:
 def processor_of(checkpoint: Checkpoint) -> Any:
     """The processor of its kind; whether it reads pictures is known from its backbone."""
     config = checkpoint.config({})
-    if config.model_type == "tapas":
-        return checkpoint.make_processor("AutoTokenizer", NO_FACTS)
+    own = {"tapas": "AutoTokenizer", "layoutlmv3": "AutoProcessor"}
+    if config.model_type in own:
+        return checkpoint.make_processor(own[config.model_type], NO_FACTS)
     reads: Any = transformers.AutoModel._model_mapping[type(config)]
     first = reads[0] if isinstance(reads, tuple) else reads
     pictures = first.main_input_name == "pixel_values"
@@ -56,7 +57,7 @@ def processor_of(checkpoint: Checkpoint) -> Any:
 @pytest.mark.parametrize("option", MEDIA)
 def test_every_checkpoint_reads_and_learns(option: str) -> None:
     checkpoint = checkpoint_of(option)
-    config = checkpoint.config(LABELS)
+    config = checkpoint.config({"num_labels": 2} if "layoutlm" in option else LABELS)  # a begin and an end
     auto_model = fake_media.auto_model_of(config)
     loading = checkpoint.require_fitting(auto_model, config)
     network = checkpoint.network(auto_model, config)
@@ -66,7 +67,8 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     inputs = fake_media.specimen(processor_of(checkpoint))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
-    output["predicted_depth" if "predicted_depth" in output else "logits"].square().mean().backward()
+    name = next(name for name in ("predicted_depth", "start_logits", "logits") if name in output)
+    output[name].square().mean().backward()
     learned = {name for name, weight in adapted.named_parameters() if weight.grad is not None}
     assert learned
     assert all(layer_map.trains_with_head(name) for name in learned)

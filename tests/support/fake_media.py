@@ -1,4 +1,4 @@
-"""Tiny checkpoints for pictures, sounds and tables: the part of the hub on disk that reads no plain texts."""
+"""Tiny checkpoints for pictures, sounds, tables and pages: the part of the hub on disk that reads no plain texts."""
 
 import json
 import struct
@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from PIL import Image
 from transformers import AutoConfig, PretrainedConfig
 
+from hone.data.tiny.forms import form_examples
 from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
 from hone.data.tiny.tones import tone_examples
-from hone.models.checkpoints.tiny_documents import TinyTapas
+from hone.models.checkpoints.tiny_documents import TinyLayoutLMv3, TinyTapas
 
 _WIDTHS: dict[str, Any] = {
     "hidden_size": 16,
@@ -40,6 +42,14 @@ _TOWERS: dict[str, Any] = {
     "text_config": {**_WIDTHS, "vocab_size": 12, "bos_token_id": 1, "eos_token_id": 2},
     "vision_config": _PATCHES,
 }
+_PAGES: dict[str, Any] = {
+    **_WIDTHS,
+    "vocab_size": 1000,
+    "coordinate_size": 3,
+    "shape_size": 2,
+    "input_size": 64,
+    "max_position_embeddings": 258,
+}
 _SEQ2SEQ: dict[str, Any] = {
     "d_model": 16,
     "encoder_layers": 2,
@@ -64,6 +74,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "clip": _TOWERS,
     "siglip": _TOWERS,
     "tapas": {**_WIDTHS, "vocab_size": 400},
+    "layoutlmv3": _PAGES,
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "detr": {
         **_SEQ2SEQ,
@@ -75,7 +86,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "rt_detr": {
         **_SEQ2SEQ,
         "backbone_config": {
-            "model_type": "rt_detr_resnet", **_FOUR, "embedding_size": 8, "layer_type": "basic",
+            "model_type": "rt_detr_resnet",
+            **_FOUR,
+            "embedding_size": 8,
+            "layer_type": "basic",
             "out_features": ["stage2", "stage3", "stage4"],
         },
         "encoder_layers": 1,
@@ -85,7 +99,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_queries": 4,
         "num_denoising": 4,
     },
-}  # fmt: skip
+}
 """The sizes of tiny networks, by architecture."""
 PROCESSORS = {
     "vit": "ViTImageProcessorPil",
@@ -112,6 +126,7 @@ VALUES: dict[str, dict[str, Any]] = {
 }
 AUTO_MODELS = (
     "AutoModelForTableQuestionAnswering",
+    "AutoModelForDocumentQuestionAnswering",
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
@@ -133,8 +148,9 @@ def auto_model_of(config: PretrainedConfig) -> str:
 def write_checkpoint(folder: Path, kind: str) -> None:
     """Random weights without a head, and the processor."""
     transformers.AutoModel.from_config(tiny_config(kind)).save_pretrained(folder)
-    if kind == "tapas":
-        TinyTapas(lr=1.0).own_processor("AutoTokenizer").save_pretrained(folder)
+    if kind in ("tapas", "layoutlmv3"):
+        checkpoint = TinyTapas(lr=1.0) if kind == "tapas" else TinyLayoutLMv3(lr=1.0)
+        checkpoint.own_processor(checkpoint.processors[0]).save_pretrained(folder)
         return
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
@@ -142,12 +158,17 @@ def write_checkpoint(folder: Path, kind: str) -> None:
 
 
 def specimen(processor: Any, rows: int = 2) -> dict[str, torch.Tensor]:
-    """What a network reads of a few random pictures, of clips of different lengths, or of tables."""
+    """What a network reads of a few random pictures, of clips of different lengths, of tables or of pages."""
     if hasattr(processor, "max_row_id"):
         import pandas
 
         table = pandas.DataFrame([["tea", "3"], ["milk", "4"]], columns=["good", "price"], dtype=object)
         return dict(processor(table=table, queries=["what is the price of the tea ?"] * rows, return_tensors="pt"))
+    if hasattr(processor, "image_processor"):
+        page = form_examples(1)
+        page = {name: values * rows for name, values in page.items()}
+        pictures = [Image.new("RGB", (40, 50))] * rows
+        return dict(processor(pictures, page["question"], page["words"], boxes=page["boxes"], return_tensors="pt"))
     rng = np.random.default_rng(0)
     if processor.model_input_names[0] == "pixel_values":
         pictures = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(rows)]
