@@ -1,4 +1,4 @@
-"""Checkpoints for pictures, sounds and tables: each of `conf/checkpoint` is built and trained as soon as it exists."""
+"""Checkpoints for pictures, sounds, tables and pages: each of `conf/checkpoint` is built and trained once it exists."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,8 +46,9 @@ def checkpoint_of(option: str) -> Checkpoint:
 def processor_of(checkpoint: Checkpoint) -> Any:
     """The processor of its kind; whether it reads pictures is known from its backbone."""
     config = checkpoint.config({})
-    if config.model_type == "tapas":
-        return checkpoint.make_processor("AutoTokenizer", NO_FACTS)
+    own = {"tapas": "AutoTokenizer", "layoutlmv3": "AutoProcessor"}
+    if config.model_type in own:
+        return checkpoint.make_processor(own[config.model_type], NO_FACTS)
     autos = [transformers.AutoModel, transformers.AutoModelForDepthEstimation]
     reads: Any = next(auto._model_mapping[type(config)] for auto in autos if type(config) in auto._model_mapping)
     first = reads[0] if isinstance(reads, tuple) else reads
@@ -58,7 +59,7 @@ def processor_of(checkpoint: Checkpoint) -> Any:
 @pytest.mark.parametrize("option", MEDIA)
 def test_every_checkpoint_reads_and_learns(option: str) -> None:
     checkpoint = checkpoint_of(option)
-    config = checkpoint.config(LABELS)
+    config = checkpoint.config({"num_labels": 2} if "layoutlm" in option else LABELS)  # a begin and an end
     auto_model = fake_media.auto_model_of(config)
     loading = checkpoint.require_fitting(auto_model, config)
     network = checkpoint.network(auto_model, config)
@@ -68,9 +69,8 @@ def test_every_checkpoint_reads_and_learns(option: str) -> None:
     inputs = fake_media.specimen(processor_of(checkpoint), frames=getattr(config, "num_frames", 0))
     adapted = Frozen().adapt(network, layer_map)
     output = adapted(**inputs)
-    result = next(
-        name for name in ("predicted_depth", "class_queries_logits", "spectrogram", "logits") if name in output
-    )
+    names = ("predicted_depth", "class_queries_logits", "spectrogram", "start_logits", "logits")
+    result = next(name for name in names if name in output)
     output[result].square().mean().backward()
     learned = {name for name, weight in adapted.named_parameters() if weight.grad is not None}
     assert learned

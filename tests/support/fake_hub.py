@@ -112,7 +112,7 @@ def hub_checkpoints() -> list[str]:
 
 
 def media_checkpoints() -> list[str]:
-    """Those that read pictures, sounds or tables."""
+    """Those that read pictures, sounds, tables or pages."""
     return sorted(path for path in _hub_ids() if architecture(path.rpartition("/")[2]) in fake_media.SIZES)
 
 

@@ -1,4 +1,4 @@
-"""Tiny checkpoints for pictures, sounds and tables: the part of the hub on disk that reads no plain texts."""
+"""Tiny checkpoints for pictures, sounds, tables and pages: the part of the hub on disk that reads no plain texts."""
 
 import json
 import struct
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from PIL import Image
 from transformers import AutoConfig, BertTokenizer, PretrainedConfig
 
+from hone.data.tiny.forms import form_examples
 from hone.data.tiny.motions import motion_examples
 from hone.data.tiny.objects import THINGS, object_examples
 from hone.data.tiny.shapes import shape_examples
 from hone.data.tiny.tones import tone_examples
-from hone.models.checkpoints.tiny_documents import TinyTapas
+from hone.models.checkpoints.tiny_documents import TinyLayoutLMv3, TinyTapas
 
 _WIDTHS: dict[str, Any] = {
     "hidden_size": 16,
@@ -48,6 +50,14 @@ _DEPTHS: dict[str, Any] = {"neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_siz
 _TOWERS: dict[str, Any] = {
     "text_config": {**_WIDTHS, "vocab_size": 12, "bos_token_id": 1, "eos_token_id": 2},
     "vision_config": _PATCHES,
+}
+_PAGES: dict[str, Any] = {
+    **_WIDTHS,
+    "vocab_size": 1000,
+    "coordinate_size": 3,
+    "shape_size": 2,
+    "input_size": 64,
+    "max_position_embeddings": 258,
 }
 _SEQ2SEQ: dict[str, Any] = {
     "d_model": 16,
@@ -93,12 +103,16 @@ SIZES: dict[str, dict[str, Any]] = {
     "depth_anything": {
         **_DEPTHS,
         "backbone_config": {
-            "model_type": "dinov2", **_PATCHES, "num_hidden_layers": 4, "out_indices": [1, 2, 3, 4],
+            "model_type": "dinov2",
+            **_PATCHES,
+            "num_hidden_layers": 4,
+            "out_indices": [1, 2, 3, 4],
             "reshape_hidden_states": False,
         },
         "patch_size": 8,
         "reassemble_hidden_size": 16,
     },
+    "layoutlmv3": _PAGES,
     "whisper": {**_SEQ2SEQ, "max_source_positions": 50},
     "speecht5": {
         "hidden_size": 16,
@@ -123,7 +137,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "rt_detr": {
         **_SEQ2SEQ,
         "backbone_config": {
-            "model_type": "rt_detr_resnet", **_FOUR, "embedding_size": 8, "layer_type": "basic",
+            "model_type": "rt_detr_resnet",
+            **_FOUR,
+            "embedding_size": 8,
+            "layer_type": "basic",
             "out_features": ["stage2", "stage3", "stage4"],
         },
         "encoder_layers": 1,
@@ -137,33 +154,51 @@ SIZES: dict[str, dict[str, Any]] = {
     "git": {**_WRITER, "vision_config": _PATCHES, "bos_token_id": 2, "eos_token_id": 3},
     "blip": {
         "text_config": {
-            **_WRITER, "encoder_hidden_size": 16, "bos_token_id": 4, "eos_token_id": 3, "sep_token_id": 3,
+            **_WRITER,
+            "encoder_hidden_size": 16,
+            "bos_token_id": 4,
+            "eos_token_id": 3,
+            "sep_token_id": 3,
         },
         "vision_config": _PATCHES,
     },
     "vision-encoder-decoder": {
         "encoder": {"model_type": "vit", **_PATCHES},
         "decoder": {
-            "model_type": "bert", **_WRITER, "is_decoder": True, "add_cross_attention": True,
+            "model_type": "bert",
+            **_WRITER,
+            "is_decoder": True,
+            "add_cross_attention": True,
         },
-        "pad_token_id": 0, "decoder_start_token_id": 2, "eos_token_id": 3,
+        "pad_token_id": 0,
+        "decoder_start_token_id": 2,
+        "eos_token_id": 3,
     },
     "mask2former": {
         "backbone_config": {"model_type": "swin", **_SWIN},
-        "feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "encoder_layers": 2,
-        "encoder_feedforward_dim": 16, "decoder_layers": 3, "num_attention_heads": 2, "dim_feedforward": 16,
-        "num_queries": 4, "train_num_points": 16,
+        "feature_size": 32,
+        "mask_feature_size": 32,
+        "hidden_dim": 32,
+        "encoder_layers": 2,
+        "encoder_feedforward_dim": 16,
+        "decoder_layers": 3,
+        "num_attention_heads": 2,
+        "dim_feedforward": 16,
+        "num_queries": 4,
+        "train_num_points": 16,
     },
     "maskformer": {
         "backbone_config": {"model_type": "swin", **_SWIN},
         "decoder_config": {
-            "model_type": "detr", **_SEQ2SEQ, "num_queries": 4,
+            "model_type": "detr",
+            **_SEQ2SEQ,
+            "num_queries": 4,
             "backbone_config": {"model_type": "resnet", **_RESNET, "out_features": ["stage2"]},
         },
         "fpn_feature_size": 32,
         "mask_feature_size": 32,
     },
-}  # fmt: skip
+}
 """The sizes of tiny networks, by architecture."""
 PROCESSORS = {
     "vit": "ViTImageProcessorPil",
@@ -213,6 +248,7 @@ VALUES: dict[str, dict[str, Any]] = {
 AUTO_MODELS = (
     "AutoModelForTableQuestionAnswering",
     "AutoModelForTextToSpectrogram",
+    "AutoModelForDocumentQuestionAnswering",
     "AutoModelForSemanticSegmentation",
     "AutoModelForObjectDetection",
     "AutoModelForImageClassification",
@@ -243,8 +279,9 @@ def write_checkpoint(folder: Path, kind: str) -> None:
     is_bare = type(config) in transformers.AutoModel._model_mapping and kind != "speecht5"  # it reads no texts then
     auto = transformers.AutoModel if is_bare else getattr(transformers, auto_model_of(config))
     auto.from_config(config).save_pretrained(folder)
-    if kind == "tapas":
-        TinyTapas(lr=1.0).own_processor("AutoTokenizer").save_pretrained(folder)
+    if kind in ("tapas", "layoutlmv3"):
+        checkpoint = TinyTapas(lr=1.0) if kind == "tapas" else TinyLayoutLMv3(lr=1.0)
+        checkpoint.own_processor(checkpoint.processors[0]).save_pretrained(folder)
         return
     name = PROCESSORS[kind]
     values = VALUES.get(name, {"size": {"height": 32, "width": 32}})
@@ -265,12 +302,17 @@ def write_pair(folder: Path, kind: str, **sizes: Any) -> None:
 
 
 def specimen(processor: Any, rows: int = 2, frames: int = 0) -> dict[str, torch.Tensor]:
-    """What a network reads of a few pictures, videos of so many frames, clips of different lengths, or tables."""
+    """What a network reads of a few pictures, videos of so many frames, clips, tables or pages."""
     if hasattr(processor, "max_row_id"):
         import pandas
 
         table = pandas.DataFrame([["tea", "3"], ["milk", "4"]], columns=["good", "price"], dtype=object)
         return dict(processor(table=table, queries=["what is the price of the tea ?"] * rows, return_tensors="pt"))
+    if hasattr(processor, "image_processor"):
+        page = form_examples(1)
+        page = {name: values * rows for name, values in page.items()}
+        pictures = [Image.new("RGB", (40, 50))] * rows
+        return dict(processor(pictures, page["question"], page["words"], boxes=page["boxes"], return_tensors="pt"))
     rng = np.random.default_rng(0)
     if frames:
         videos = [[*rng.integers(0, 256, (frames, 40, 50, 3), dtype=np.uint8)] for _ in range(rows)]

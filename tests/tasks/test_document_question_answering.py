@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from transformers import BertTokenizer, LayoutLMConfig, LayoutLMForQuestionAnswe
 from conftest import Hone, only_run, record
 from hone.core.errors import RowError, UserError
 from hone.core.scores import compute_scores
+from hone.core.task import Facts
 from hone.data.encoded_rows import EncodedRows
 from hone.data.media.file import encode_with_media
 from hone.data.media.storing import store_media
@@ -29,7 +31,7 @@ from hone.models.checkpoints.tiny_documents import TinyLayoutLMv3
 from hone.models.checkpoints.tiny_text import number_pieces
 from hone.tasks.metrics.anls import anls, is_exact, page_answer_metrics
 from hone.tasks.multimodal.document_question_answering import DocumentQuestionAnswering
-from hone.tasks.multimodal.shared.pages import find_answer
+from hone.tasks.multimodal.shared.pages import PageWindow, find_answer
 
 BRIEF = ("tracker=none", "precision=32-true", "epochs=null", "steps=3", "batch_size=4")
 LOCAL = ("dataset=local", "dataset.path=rows.jsonl", "task=document_question_answering", "dataset.holdout=0.3")
@@ -150,6 +152,17 @@ def test_long_pages_are_read_in_windows(place: int) -> None:
         task.encode({**columns, "id": [7], "question": ["who is it " * 60]})
 
 
+def test_an_answer_is_whole_in_a_window_or_not_there() -> None:
+    words = np.array([3, 3, 4, 5])
+    window = PageWindow(0, [0] * 8, None, [], null=0, first=4, words=words, begins=False, ends=False)
+    assert window.span == (3, 6)
+    answers = {(4, 4): (6, 6), (3, 4): (0, 0), (4, 5): (0, 0), (2, 4): (0, 0), (4, 6): (0, 0), (8, 9): (0, 0)}
+    assert {answer: window.answer_tokens(answer) for answer in answers} == answers
+    outer = replace(window, begins=True, ends=True)
+    assert outer.answer_tokens((3, 4)) == (4, 6)
+    assert outer.answer_tokens((5, 5)) == (7, 7)
+
+
 def test_a_page_without_its_answer_teaches_nothing(caplog: pytest.LogCaptureFixture) -> None:
     columns = form_examples(4)
     columns["answers"][1] = ["elsewhere"]
@@ -256,18 +269,22 @@ WRONG = {
     "inside out": ({"boxes": [[0, 0, 1, 1], [5, 5, 4, 9]]}, "[5, 5, 4, 9] is no box"),
     "no answer": ({"answers": []}, "column 'answers': expected a text, or a list of texts that all are right, not []"),
     "no question": ({"question": None}, "column 'question': the text is missing (row 3)"),
-    "no picture": ({"image": "none.png"}, "none.png"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_learned_is_a_bad_row(hone: Hone, case: str) -> None:
-    changes, words = WRONG[case]
-    write_rows(**{"words": ["Total:", "37"], "boxes": [[0, 0, 1, 1]] * 2, "answers": ["37"], **changes})
-    done = hone("train", *LOCAL, PICTURES, TINY, *BRIEF)
-    assert done.code == 2
-    assert words in done.err
-    assert "Traceback" not in done.err
+def test_what_cannot_be_learned_is_a_bad_row(hone: Hone) -> None:
+    sound = {"question": "what?", "words": ["Total:", "37"], "boxes": [[0, 0, 1, 1]] * 2, "answers": ["37"]}
+    for case, (changes, words) in WRONG.items():
+        rows = [dict(sound) for _ in range(5)]
+        rows[3] |= changes
+        (fault,) = DocumentQuestionAnswering().find_faults(Dataset.from_list(rows), Facts("spans"))
+        assert words in f"column {fault.role!r}: {fault.problem} (row {fault.row})", case
+    for changes, words in (WRONG["pixels"], ({"image": "none.png"}, "none.png")):
+        write_rows(**{**sound, **changes})
+        done = hone("train", *LOCAL, PICTURES, TINY, *BRIEF)
+        assert done.code == 2
+        assert words in done.err
+        assert "Traceback" not in done.err
 
 
 def test_a_data_set_without_words_is_told_that_pictures_are_not_read(hone: Hone) -> None:
@@ -284,6 +301,9 @@ def test_options_must_fit_the_network() -> None:
         task.configure_processor(processor)
     with pytest.raises(UserError, match=r"task.stride=256: windows have 256 tokens"):
         DocumentQuestionAnswering(stride=256).configure_processor(processor)
+    bound_task, _ = bound(form_examples(2))
+    other = TinyLayoutLMv3(lr=1.0, hyperparameters={"id2label": {0: "a", 1: "b", 2: "c"}})
+    assert other.config(bound_task.model_config()).num_labels == 2, "a checkpoint that tags words"
     processor.image_processor.apply_ocr = True
     DocumentQuestionAnswering().configure_processor(processor)
     assert not processor.image_processor.apply_ocr

@@ -42,7 +42,7 @@ _QUESTIONS = {
 class TinyForms(Source):
     """Has the same rows on every machine. Each split has a random stream of its own."""
 
-    train: Count = 1000
+    train: Count = 2000
     validation: Count = 200
     test: Count = 200
 

@@ -96,11 +96,12 @@ def _row(rng: Random) -> dict[str, Any]:
 def _ask(columns: dict[str, list[str]], rng: Random) -> tuple[str, str, str, Iterable[int]]:
     """Return a question, and the operation, the column and the rows that answer it."""
     goods = columns["good"]
-    kind = rng.random()
-    if kind < 0.5:
-        name, row = rng.choice([*_OF_ONE]), rng.randrange(len(goods))
+    row = rng.randrange(len(goods))
+    kind = rng.choices(("one", "rank", "all"), weights=(4, 3, 3))[0]
+    if kind == "one":
+        name = rng.choice([*_OF_ONE])
         return rng.choice(_OF_ONE[name]).format(n=goods[row]), "NONE", name, [row]
-    if kind < 0.7:
+    if kind == "rank":
         name, best = rng.choice([*_OF_RANK])
         row = best(range(len(goods)), key=lambda row: int(columns[name][row]))
         return rng.choice(_OF_RANK[name, best]), "NONE", name, [row]

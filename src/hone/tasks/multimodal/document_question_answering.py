@@ -115,7 +115,7 @@ class DocumentQuestionAnswering(Task):
         require_padded_room(tokenizer, limit, self.pad_to_multiple_of)
 
     def model_config(self) -> dict[str, Any]:
-        return {}
+        return {"num_labels": 2}  # a begin and an end, whatever the checkpoint was trained for
 
     def read_config(self, config: PretrainedConfig) -> None:
         """Limit windows to the positions of the network, and warn of answers that are not on their page."""

@@ -79,8 +79,7 @@ class CellScores:
         column = self.columns.argmax(dim=1)
         rows = torch.arange(len(column), device=column.device)
         selected = (self.cells[rows, :, column] > 0) & (self.exists[rows, :, column] > 0)
-        selected[:, 0] = False
-        selected[column == 0] = False
+        selected[:, 0] = False  # neither the header, nor what stands for no column
         return [
             [(row - 1, int(place) - 1) for row in chosen.nonzero()[:, 0].tolist()]
             for place, chosen in zip(column.cpu(), selected.cpu(), strict=True)
