@@ -242,10 +242,10 @@ def test_batches_differ_in_their_loss_but_no_row_is_lost() -> None:
 def file(change: dict[str, Any]) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {f"{row}.png": picture for row, picture in enumerate(PICTURES)}
     rows: list[dict[str, Any]] = [{"image": f"{row}.png", "text": f"a ring {row}"} for row in range(12)]
-    if isinstance(change.get("text"), list):
+    if isinstance(change.get("text"), list) or change.get("lists"):
         for row in rows:
             row["text"] = [row["text"], "one star"]
-    rows[3] |= change
+    rows[0 if change.pop("lists", False) else 3] |= change
     return {**files, "a.jsonl": lines(rows)}
 
 
@@ -253,6 +253,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no text": ({"text": None}, "column 'text': the text is missing (row 3)"),
     "a blank text": ({"text": " "}, "column 'text': the text is empty (row 3)"),
     "no texts": ({"text": []}, "column 'text': there are no texts (row 3)"),
+    "no list": ({"text": None, "lists": True}, "column 'text': there are no texts (row 0)"),
     "a blank one of several": ({"text": ["a ring", ""]}, "one of its texts is missing or empty (row 3)"),
     "no picture": ({"image": "13.png"}, "13.png: no such file"),
 }
@@ -261,7 +262,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_rows_are_named(case: str, hone: Hone) -> None:
     change, expected = WRONG[case]
-    store(file(change))
+    store(file({**change}))
     refused(hone(*LOCAL), expected)
 
 
@@ -270,6 +271,17 @@ def test_a_wrong_row_can_be_left_out(hone: Hone) -> None:
     store(file({"text": ["a ring", ""]}))
     done = hone(*LOCAL, "dataset.on_bad_row=skip")
     assert done.code == 0, done.said
+
+
+@pytest.mark.slow
+def test_several_columns_are_texts_of_one_picture(hone: Hone) -> None:
+    files = file({})
+    rows = [{"image": f"{row}.png", "a": f"a ring {row}", "b": f"a star {row}"} for row in range(12)]
+    store({**files, "a.jsonl": lines(rows)})
+    done = hone(*LOCAL[:-1], "dataset.columns.text=[a,b]")
+    assert done.code == 0, done.said
+    records = Dataset.from_parquet(str(next(only_run().glob("predictions/validation.parquet"))))
+    assert set(records["targets"]) == {2}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
+from datasets import Dataset, LargeList, List
 from torch import Tensor, nn
 
 from hone.core.columns import read_column
@@ -74,8 +74,8 @@ class ImageTextContrastive(Task, AugmentOptions):
     def find_faults(self, rows: Dataset, facts: Facts) -> Iterator[Fault]:
         yield from image_faults(rows, "image")
         if "text" in rows.column_names:
-            lists = isinstance(rows[0]["text"], list) if len(rows) else False
-            yield from _faults_of_lists(rows) if lists else text_faults(rows, "text")
+            has_lists = isinstance(rows.features["text"], List | LargeList)
+            yield from _faults_of_lists(rows) if has_lists else text_faults(rows, "text")
 
     def check(self, facts: Facts) -> None:
         return
