@@ -17,6 +17,7 @@ from hone.core.draws import Draws
 from hone.core.errors import UserError
 from hone.core.task import Facts
 from hone.data.batching import Batching, Buckets, Random, split_by_length
+from hone.data.canonical import flatten_nested
 from hone.data.encoded import encode
 from hone.data.plan import StepPlan, sorted_batches
 from hone.data.rows import Rows, load_rows
@@ -308,3 +309,13 @@ def test_buckets_waste_less_and_evaluation_least() -> None:
 def test_of_one_name_two_weights_are_refused() -> None:
     with pytest.raises(UserError, match="joy"):
         TextClassification(class_weights={"joyy": 1.0}).check(Facts("single_label", ("joy", "sadness"), (1, 1)))
+
+
+def test_fields_of_lists_of_objects_are_columns() -> None:
+    """As many data sets of the Hub have what is in a picture."""
+    things = [[{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], [], None]
+    raw = Dataset.from_dict({"things": things})
+    source = Local("x", columns={"label": "things.name", "segments": "things.id"})
+    flat = flatten_nested(raw, source)
+    assert flat["things.name"][:] == [["a", "b"], [], None]
+    assert flat["things.id"][:] == [[1, 2], [], None]

@@ -52,7 +52,7 @@ ROWS = {"train": 48}
 """How many a split has, where not 12."""
 
 ALSO_CALLED = {
-    "detr-resnet": "detr",
+    "detr-resnet": "detr", "maskformer-swin": "maskformer",
     "rtdetr_r50vd": "rt_detr",
     "minilm": "bert", "deberta-v3": "deberta-v2", "opus-mt": "marian", "nllb": "m2m_100", "mit": "segformer",
     "ast": "audio-spectrogram-transformer", "vit-gpt2": "vision-encoder-decoder", "depth-anything": "depth_anything",

@@ -15,6 +15,7 @@ from datasets import Dataset
 from PIL import Image
 from transformers import YolosImageProcessorPil, pipeline
 
+import fake_media
 from conftest import Hone, only_run, record
 from hone.core.errors import UserError
 from hone.core.metric import Columns
@@ -271,3 +272,27 @@ def test_a_processor_that_keeps_proportions_makes_squares() -> None:
     assert (processor.size.height, processor.size.width) == (32, 32)
     with pytest.raises(UserError, match="is not for object detection"):
         task.configure_processor(object())
+
+
+@pytest.mark.parametrize("kind", ["detr", pytest.param("rt_detr", marks=pytest.mark.slow)])
+def test_other_detectors_learn_and_predict(hone: Hone, tmp_path: Path, kind: str) -> None:
+    """DETR keeps proportions, pads and reads a mask of pixels; here all pictures have one size, and none is padded."""
+    fake_media.write_checkpoint(Path(kind), kind)
+    words = (
+        "checkpoint=hub",
+        f"checkpoint.path={kind}",
+        "task.image_size=64",
+        "task.threshold=0.1",
+        *BRIEF[:2],
+        *BRIEF[3:],
+    )
+    done = hone("train", *local(write_rows(tmp_path)), *words)
+    assert done.code == 0, done.said
+    assert hone("export", f"run={only_run()}", "output=shared").code == 0
+    theirs = pipeline("object-detection", model="shared", device="cpu")
+    Image.open(tmp_path / "2.png").resize((90, 50)).save("wide.png")
+    asked = hone("predict", f"run={only_run()}", "image=wide.png", "precision=32-true")
+    assert asked.code == 0, asked.said
+    row, expected = json.loads(asked.out), sorted(theirs("wide.png", threshold=0.1), key=lambda each: -each["score"])
+    assert row["scores"] == pytest.approx([each["score"] for each in expected], abs=1e-4)
+    assert len(expected) > 0

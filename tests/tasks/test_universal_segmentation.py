@@ -334,7 +334,7 @@ def test_segments_of_a_class_can_be_merged() -> None:
     task, _ = bound(PanopticSegmentation(merge_classes=["house"]), farm_examples(6))
     house, silo = (task.facts.labels.index(name) for name in BUILDINGS)
     areas = np.array([[0, 1, 2], [3, -1, 0]])
-    merged = task._merge(Segmented([house, silo, house, silo], [0.6, 0.7, 0.9, 0.8], areas))
+    merged = task.merge_classes_of(Segmented([house, silo, house, silo], [0.6, 0.7, 0.9, 0.8], areas))
     assert list(merged.labels) == [house, silo, silo]
     assert list(merged.scores) == [0.9, 0.7, 0.8]
     assert merged.areas.tolist() == [[0, 1, 0], [2, -1, 0]]

@@ -24,7 +24,7 @@ def to_canonical(raw: Dataset, split: str, source: Source, task: Task, first: in
 
     The `id` is the row's place in its split, where `raw` begins at the place `first`.
     """
-    raw = _flatten_if_needed(raw, source)
+    raw = flatten_nested(raw, source)
     roles = _columns_by_role(raw, split, source, task)
     single = {columns[0]: role for role, columns in roles.items() if len(columns) == 1}
     rows = raw.select_columns(list(single)).rename_columns(single)
@@ -74,7 +74,7 @@ def _read_names(file: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _flatten_if_needed(raw: Dataset, source: Source) -> Dataset:
+def flatten_nested(raw: Dataset, source: Source) -> Dataset:
     """Turns the fields of nested columns, also those of lists of objects, into columns `a.b` where a role asks for such
     a column."""
     wanted = [column for columns in source.columns.values() for column in _as_list(columns)]

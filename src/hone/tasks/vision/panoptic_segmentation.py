@@ -46,7 +46,7 @@ class PanopticSegmentation(UniversalSegmentation):
         )  # fmt: skip
         segments = result["segments_info"]
         numbers = result["segmentation"].cpu().numpy().astype(np.int32) if segments else np.zeros(size, dtype=np.int32)
-        return self._merge(
+        return self.merge_classes_of(
             Segmented([each["label_id"] for each in segments], [each["score"] for each in segments], numbers - 1)
         )
 
@@ -81,7 +81,7 @@ class PanopticSegmentation(UniversalSegmentation):
     def sample(cls) -> Columns:
         return farm_examples(8)
 
-    def _merge(self, segmented: Segmented) -> Segmented:
+    def merge_classes_of(self, segmented: Segmented) -> Segmented:
         """Make one segment of all those of a class that is to be merged. It has the highest of their scores."""
         merged = {self.facts.labels.index(name) for name in self.merge_classes or []}
         labels: list[int] = []
