@@ -164,6 +164,7 @@ def test_a_vocoder_makes_the_sound_where_one_is_given(hone: Hone, tmp_path: Path
     SpeechT5HifiGan(SpeechT5HifiGanConfig(**sizes)).save_pretrained(tmp_path / "vocoder")
     task, network, rows = bound()
     task.vocoder = str(tmp_path / "vocoder")
+    task.check(task.facts)
     batch = rows.collate(task, np.array([0]))
     with torch.no_grad():
         answer = task.answer(network, {"id": batch["id"], "inputs": batch["inputs"]})

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig, SpeechT5HifiGan
+from transformers import PretrainedConfig, SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from hone.core.errors import UserError, one_line
 
+_KINDS = ("hifigan", SpeechT5HifiGanConfig.model_type)
+"""What configs call a vocoder: older files have the first name."""
 _STEPS = 32
 _LOUDEST = 0.95
 Samples = np.ndarray[Any, Any]
@@ -48,7 +50,7 @@ def require_vocoder(source: str) -> None:
         values, _ = PretrainedConfig.get_config_dict(source)
     except Exception as error:  # the files of a folder decide what goes wrong
         raise _unusable(source, one_line(error)) from error
-    if values.get("model_type") != "hifigan":
+    if values.get("model_type") not in _KINDS:
         raise _unusable(source, f"its config is that of a {values.get('model_type')}")
 
 
