@@ -37,6 +37,7 @@ from hone.training.parts import RunParts
 from hone.training.preflight import Preflight, require_possible
 
 NO_TRIAL = "plan.time=false"
+ONE_STEP = ("epochs=null", "steps=1", "checkpoint.hyperparameters={num_hidden_layers:1}")
 
 
 def job_of(*overrides: str) -> Job:
@@ -158,7 +159,7 @@ def test_what_a_run_refuses_is_refused_in_the_same_words(line: str, hone: Hone) 
 def test_weights_that_do_not_fit_are_refused_without_being_loaded(
     spoil: Callable[[Path], object], said: str, hone: Hone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    assert hone("train", *SMALL, *ONE_STEP).code == 0
     model = only_run() / "model"
     words = (*SMALL, "checkpoint=hub", f"checkpoint.path={model}")
     assert hone("plan", *words, NO_TRIAL).code == 0
@@ -171,7 +172,7 @@ def test_weights_that_do_not_fit_are_refused_without_being_loaded(
 
 
 def test_weights_that_are_new_or_unused_are_named(hone: Hone) -> None:
-    assert hone("train", *SMALL, "epochs=null", "steps=1").code == 0
+    assert hone("train", *SMALL, *ONE_STEP).code == 0
     words = (*SMALL, "checkpoint=hub", f"checkpoint.path={only_run() / 'model'}", NO_TRIAL)
     same, other = hone("plan", *words), hone("plan", *words, "head=mean")
     assert "weights:" not in same.out
