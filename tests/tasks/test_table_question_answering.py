@@ -71,6 +71,17 @@ def test_the_loss_of_the_rows_is_on_average_the_networks_own(aggregated: bool) -
     assert ("aggregation_accuracy" in compute_scores(task, records)) == aggregated
 
 
+def test_mixed_precision_gives_about_the_same_loss() -> None:
+    task, encoded = bound(rows_of())
+    network, batch = make_network(task), encoded.collate(task, np.arange(12))
+    with torch.no_grad():
+        exact = float(task.loss(network, batch))
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = task.loss(network, batch)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(exact, rel=0.05)
+
+
 def test_a_row_selects_the_cells_that_the_library_selects_whatever_is_beside_it() -> None:
     """Also where a network may select no cell at all, which padding changes in the library."""
     task, encoded = bound(rows_of(24))

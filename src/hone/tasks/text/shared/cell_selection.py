@@ -49,9 +49,12 @@ class CellScores:
 
         counts = add(torch.ones_like(mask))
         states = states.float()
-        tokens = (states @ network.output_weights.float() + network.output_bias) / config.temperature
-        column_tokens = states @ network.column_output_weights.float() + network.column_output_bias
-        cells, of_columns = (add(values) / counts.clamp(min=1) for values in (tokens, column_tokens))
+        # Mixed precision returns products in bf16, whose sums over many tokens would be too coarse.
+        tokens = (states @ network.output_weights.float()).float() + network.output_bias.float()
+        column_tokens = (states @ network.column_output_weights.float()).float() + network.column_output_bias.float()
+        cells, of_columns = (
+            add(values) / counts.clamp(min=1) for values in (tokens / config.temperature, column_tokens)
+        )
         exists = (counts > 0).float().view(-1, height, width)
         size = exists.sum(dim=1)
         columns = of_columns.view_as(exists).sum(dim=1) / size.clamp(min=1)
