@@ -40,7 +40,7 @@ def run(finished: Path) -> Path:
         ("train resume=rum", "rum: no run there|Did you mean"),
         ("evaluate run=rum", "rum: no run there|Did you mean"),
         ("export run=rum", "rum: no run there|Did you mean"),
-        ("evaluate", "run has no value"),
+        ("evaluate", "Give run=DIR, or checkpoint=… with dataset=…"),
         ("evaluate run=run split=tets", "Did you mean test?"),
         ("evaluate runn=run", "Did you mean run?"),
         ("evaluate run=run output=file", "file"),

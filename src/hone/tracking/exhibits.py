@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from hone.core.foreign_text import for_markdown
-from hone.core.task import MediaKind
+
+if TYPE_CHECKING:  # it would load torch
+    from hone.core.task import MediaKind
 
 Row = Sequence[Any]
 
