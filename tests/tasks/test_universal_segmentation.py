@@ -16,6 +16,7 @@ from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from transformers import (
+    AutoModelForObjectDetection,
     Mask2FormerImageProcessorPil,
     MaskFormerConfig,
     MaskFormerForInstanceSegmentation,
@@ -25,6 +26,7 @@ from transformers import (
 )
 from transformers.models.maskformer.configuration_maskformer import MaskFormerDetrConfig
 
+import fake_media
 from conftest import Hone
 from hone.core import seeds
 from hone.core.draws import Draws
@@ -454,5 +456,6 @@ def test_processors_get_a_size_that_networks_can_divide() -> None:
 
 
 def test_networks_with_another_loss_are_refused() -> None:
-    with pytest.raises(UserError, match="Mask2Former or MaskFormer"):
-        InstanceSegmentation().check_network(torch.nn.Linear(1, 1))
+    network = AutoModelForObjectDetection.from_config(fake_media.tiny_config("detr"))
+    with pytest.raises(UserError, match="Choose a checkpoint of mask2former or maskformer"):
+        InstanceSegmentation().check_network(network)

@@ -17,15 +17,16 @@ from hone.core import seeds
 from hone.core.errors import UserError
 from hone.core.task import Batch
 
-_SUPPORTED = ("Mask2Former", "MaskFormer")
+_SUPPORTED = ("mask2former", "maskformer")
+"""The architectures, as configs name them."""
 
 
 def require_set_loss(network: Any) -> None:
     """Raise UserError for an architecture whose loss is another one."""
-    if not hasattr(network, "get_loss_dict") or not hasattr(network.config, "no_object_weight"):
+    if network.config.model_type not in _SUPPORTED:
         raise UserError(
             f"checkpoint: {type(network).__name__} cannot be trained on masks here. Choose a checkpoint of "
-            f"{' or '.join(_SUPPORTED)}, such as checkpoint=mask2former."
+            f"{' or '.join(_SUPPORTED)}, such as checkpoint={_SUPPORTED[0]}."
         )
 
 
