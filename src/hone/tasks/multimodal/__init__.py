@@ -1,3 +1,1 @@
-"""Tasks on pictures with texts."""
-
 """Tasks on pictures together with texts."""

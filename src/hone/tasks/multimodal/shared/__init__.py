@@ -1,3 +1,1 @@
 """What tasks on pictures with texts share."""
-
-"""What tasks on pictures and texts share."""
