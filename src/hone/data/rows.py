@@ -60,12 +60,14 @@ def _prepare_all(source: Source, task: Task, limit: int | None, facts: Facts | N
         for split in SPLITS
         if split in raw
     }
-    all_facts = facts or task.find_facts(splits["train"], names)
-    splits["train"] = _drop_bad_rows(splits["train"], "train", source, task, all_facts)
+    whole = splits["train"]
+    train_facts = facts or task.find_facts(whole, names)
+    splits["train"] = _drop_bad_rows(whole, "train", source, task, train_facts)
     if "validation" not in splits and source.holdout > 0:
         splits["train"], splits["validation"] = _hold_out(splits["train"], source)
-    # The facts are found again without bad and held-out rows, but before `limit`, which may miss a rare label.
-    train_facts = facts or task.find_facts(splits["train"], names)
+    if facts is None and splits["train"] is not whole:
+        # The facts are found again without bad and held-out rows, but before `limit`, which may miss a rare label.
+        train_facts = task.find_facts(splits["train"], names)
     for split, rows in splits.items():
         splits[split] = _limit_rows(rows, limit)
         if split != "train":
