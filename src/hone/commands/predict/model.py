@@ -116,7 +116,8 @@ def _require_trained_head(checkpoint: Checkpoint, task: Predictive, config: Any)
     if "MaskedLM" in task.auto_model and any(name.endswith("ForPreTraining") for name in trained):
         return  # such a network holds the head for masked words beside another one
     if not trained & fitting:
+        past = f"was trained as {join_names(sorted(trained))}" if trained else "names no network that was trained"
         raise UserError(
-            f"checkpoint: {checkpoint.name} was trained as {join_names(sorted(trained))}, and its {min(fitting)} would "
+            f"checkpoint: {checkpoint.name} {past}, and its {min(fitting)} would "
             f"have a random head. Train it first (hone train) and give run=DIR, or choose a checkpoint with this head."
         )
